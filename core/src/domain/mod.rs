@@ -1,0 +1,22 @@
+//! The nouns: identifiers, people, conversations, messages, and the rules a value must meet.
+//!
+//! A value of these types has been checked or came from the database. Nothing here knows the
+//! wire, HTTP or SQL. To add a noun, give it a file and re-export it here.
+
+mod conversation;
+mod id;
+mod message;
+mod text;
+mod timestamp;
+mod user;
+
+pub use conversation::{
+    Conversation, ConversationKind, ConversationSummary, NewConversation, Position,
+};
+pub use id::{
+    ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId, UserId,
+};
+pub use message::{MAX_MENTIONS, MAX_MESSAGE_CHARS, Message, MessageText};
+pub use text::{TextError, check_text};
+pub use timestamp::{Seconds, Timestamp};
+pub use user::{Caller, Credentials, NewUser, User};

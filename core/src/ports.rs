@@ -1,0 +1,477 @@
+//! What an adapter owes to core: the few doors to the outside, and the contract of each.
+//!
+//! `Store` (the database), `Cache` (recent history, counters), `Rooms` (live conversations),
+//! `Passwords` (slow hashing), `Clock` and `Rng`. A contract is written on the method; the suite
+//! in `testing::store_contract` holds every store to it. To add a use case: a method here, its
+//! statements in `sql/`, its case in the contract suite.
+
+use async_trait::async_trait;
+use axum::extract::Request;
+use axum::response::Response;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::auth::{PasswordJob, PasswordOutcome};
+use crate::domain::{
+    Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
+    Message, MessageId, MessageText, NewConversation, NewUser, Number, Position, Seq, SessionId,
+    Timestamp, User, UserId,
+};
+use crate::protocol::{CloseCode, Event, SendCommand};
+
+/// The database did not do what was asked; nothing may be assumed of whether it was done.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Away, overloaded or too slow. The same call may succeed later.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// Answered, but not as the statement promises: a fault of ours.
+    #[error("the database answered unexpectedly: {0}")]
+    Unexpected(String),
+}
+
+/// What every store method returns.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Why the caller may not have what was asked for. Decided inside the statement that does the
+/// work, so it is never out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Denied {
+    /// The session was revoked or has ended, or the account is inactive.
+    Session,
+    /// There is no such conversation.
+    NotFound,
+    /// The conversation exists, the caller is not a member.
+    NotMember,
+}
+
+/// An answer that depends on who asks. In a statement's JSON: `{"ok": …}` or `{"denied": "…"}`.
+pub type Checked<T> = Result<T, Denied>;
+
+/// The outcome of making an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreatedUser {
+    /// It exists now.
+    Created(User),
+    /// Nothing was made, since these were taken, whatever their case.
+    Taken {
+        /// The username is in use.
+        username: bool,
+        /// The e-mail address is in use.
+        email: bool,
+    },
+}
+
+/// A login about to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Fresh and random.
+    pub id: SessionId,
+    /// Whose.
+    pub user_id: UserId,
+    /// Now.
+    pub created_at: Timestamp,
+    /// When its refresh token ends.
+    pub expires_at: Timestamp,
+    /// The password's hash under today's parameters, when the stored one used others.
+    pub rehashed_password: Option<String>,
+}
+
+/// A refresh token presented for rotation.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// Its session.
+    pub session_id: SessionId,
+    /// Whose it says it is.
+    pub user_id: UserId,
+    /// Which rotation of the session it belongs to, from 0.
+    pub generation: i64,
+    /// Now.
+    pub now: Timestamp,
+    /// When the next refresh token ends.
+    pub expires_at: Timestamp,
+}
+
+/// The outcome of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rotated {
+    /// The session's generation is one higher now.
+    Rotated,
+    /// The generation had been used before: the session is revoked now, by this call.
+    Reused,
+    /// No such session, or revoked, or ended, or the account is inactive.
+    Refused,
+}
+
+/// The outcome of making a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CreatedConversation {
+    /// It exists now.
+    Created(Conversation),
+    /// The pair already had one; with its recent messages.
+    Existing(Conversation),
+    /// Nothing was made, since these ids belong to no active account; ascending.
+    UnknownParticipants(Vec<UserId>),
+}
+
+/// Which messages of a history are wanted. All pages are in ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// The newest.
+    Latest,
+    /// The nearest ones with a smaller number.
+    Before(Number),
+    /// The nearest ones with a greater number.
+    After(Number),
+    /// Half before, the message itself and half after.
+    Around(Number),
+}
+
+/// Part of a history.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct History {
+    /// The page, oldest first.
+    pub messages: Vec<Message>,
+    /// Where the conversation stood when it was read.
+    pub position: Position,
+}
+
+/// A member who may open a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Joined {
+    /// The member's username.
+    pub username: std::sync::Arc<str>,
+    /// Where the conversation stands.
+    pub position: Position,
+}
+
+/// A send on its way to the database.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Where to.
+    pub conversation_id: ConversationId,
+    /// Who sends.
+    pub sender_id: UserId,
+    /// By which login.
+    pub session_id: SessionId,
+    /// The sender's id for it.
+    pub client_message_id: Option<ClientMessageId>,
+    /// The text.
+    pub message: MessageText,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// The people it mentions.
+    pub mentions: Vec<UserId>,
+    /// Now; the stored time is never earlier than that of the message before.
+    pub now: Timestamp,
+}
+
+/// What became of one send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// Stored by this call.
+    Stored(StoredMessage),
+    /// Stored by an earlier call with the same `client_message_id`; its first result.
+    Duplicate(StoredMessage),
+    /// Not stored.
+    Denied(Denied),
+    /// Not stored: `reply_to` names no message of this conversation.
+    UnknownReply,
+}
+
+/// Where a message ended up.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StoredMessage {
+    /// Its id.
+    pub message_id: MessageId,
+    /// The position of its event.
+    pub seq: Seq,
+    /// Its ordinal.
+    pub number: Number,
+    /// When it was stored.
+    pub timestamp: Timestamp,
+    /// The sender's username.
+    pub sender: std::sync::Arc<str>,
+}
+
+/// Durable events after a position.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Events {
+    /// Ascending and dense from the position asked for; at most the limit.
+    pub events: Vec<Event>,
+    /// Where the conversation stood when they were read.
+    pub position: Position,
+}
+
+/// The database. One method is one use case and one transaction; at the edge, one round trip.
+///
+/// Every method may fail with [`StoreError`]; after `Unavailable` the work may or may not have
+/// been done, and calling again must be safe wherever the contract says so.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Makes an account. Uniqueness of username and e-mail ignores case and is decided by the
+    /// database, also between two calls at once.
+    async fn create_user(&self, user: &NewUser, now: Timestamp) -> StoreResult<CreatedUser>;
+
+    /// The active account with this username (whatever its case), for a login.
+    async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>>;
+
+    /// Records a login, and the new hash when there is one. `false` when the account is gone or
+    /// inactive.
+    async fn open_session(&self, session: &NewSession) -> StoreResult<bool>;
+
+    /// Exchanges one refresh token for the next. Of two calls with the same generation exactly
+    /// one is `Rotated`; the other is `Reused` and revokes the session.
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<Rotated>;
+
+    /// Ends a session. `false` when the user has no such session standing. Afterwards no method
+    /// grants anything to it.
+    async fn revoke_session(
+        &self,
+        user_id: UserId,
+        session_id: &SessionId,
+        now: Timestamp,
+    ) -> StoreResult<bool>;
+
+    /// The caller's own account.
+    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Checked<User>>;
+
+    /// Makes a conversation of the caller and the others, or finds the pair's. Two calls at once
+    /// for the same pair end in one conversation.
+    async fn create_conversation(
+        &self,
+        caller: &Caller,
+        conversation: &NewConversation,
+        now: Timestamp,
+    ) -> StoreResult<Checked<CreatedConversation>>;
+
+    /// The caller's conversations, latest activity first (then highest id), those after the
+    /// given `(active_at, id)` when one is given; at most `limit`.
+    async fn conversations(
+        &self,
+        caller: &Caller,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Vec<ConversationSummary>>>;
+
+    /// One conversation with its 100 newest messages.
+    async fn conversation(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Conversation>>;
+
+    /// Where a conversation stands, for a member: the small statement beside a cached read.
+    async fn position(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Position>>;
+
+    /// A page of a conversation's history, for a member; at most `limit` messages.
+    async fn messages(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        page: Page,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Checked<History>>;
+
+    /// What a socket needs to open, for a member.
+    async fn join(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Joined>>;
+
+    /// Stores a batch of sends, all or (on `Err`) possibly none, in one transaction, and answers
+    /// each in the order given. Sends may be for several conversations. Within a conversation
+    /// `seq` and `number` of what is stored are dense and follow the order given, whoever else
+    /// writes at the same time. Session and membership are checked by the same statement.
+    /// Calling again after an error is safe for sends with a `client_message_id`.
+    ///
+    /// The caller guarantees that no two sends of a batch share conversation, sender and
+    /// `client_message_id`.
+    async fn append(&self, sends: &[Append]) -> StoreResult<Vec<Appended>>;
+
+    /// Durable events with `seq` greater than `since`, at most `limit`. For Rooms: the members
+    /// asking have been checked when they joined. `None` when there is no such conversation.
+    async fn events(
+        &self,
+        id: ConversationId,
+        since: Seq,
+        limit: i64,
+    ) -> StoreResult<Option<Events>>;
+
+    /// Declares that history may have been rewritten: what an operator does after restoring a
+    /// backup. Clients that resume are told to start anew, and cached histories are left unread.
+    async fn renew_epoch(&self, epoch: &Epoch) -> StoreResult<()>;
+
+    /// Whether the database answers, by the cheapest statement there is.
+    async fn ping(&self) -> StoreResult<()>;
+}
+
+/// The cache is away, or answered with something else than was asked for. Never fails a request.
+#[derive(Debug, Error)]
+#[error("the cache is unavailable: {0}")]
+pub struct CacheError(pub String);
+
+/// The few commands a cache must know; each is one Redis command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheCommand {
+    /// `ZADD key score member …`
+    AddScored {
+        /// The sorted set.
+        key: String,
+        /// Score and member, several at once.
+        entries: Vec<(i64, std::sync::Arc<str>)>,
+    },
+    /// `ZREMRANGEBYRANK key 0 -(count + 1)`: keeps the `count` highest.
+    KeepHighest {
+        /// The sorted set.
+        key: String,
+        /// How many stay.
+        count: i64,
+    },
+    /// `ZRANGE key -count -1`: the `count` highest, ascending.
+    Highest {
+        /// The sorted set.
+        key: String,
+        /// How many at most.
+        count: i64,
+    },
+    /// `EXPIRE key seconds`
+    Expire {
+        /// Any key.
+        key: String,
+        /// From now.
+        seconds: i64,
+    },
+    /// `SET key 0 EX seconds NX`: starts a counter unless it runs.
+    StartCounter {
+        /// The counter.
+        key: String,
+        /// How long it counts.
+        seconds: i64,
+    },
+    /// `INCR key`
+    Increment {
+        /// The counter.
+        key: String,
+    },
+    /// `TTL key`: seconds left; -1 without expiry, -2 without the key.
+    TimeToLive {
+        /// Any key.
+        key: String,
+    },
+    /// `PING`
+    Ping,
+}
+
+/// What a cache command answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheReply {
+    /// Of every command that answers with nothing of interest.
+    Done,
+    /// Of `Increment` and `TimeToLive`.
+    Integer(i64),
+    /// Of `Highest`.
+    Members(Vec<std::sync::Arc<str>>),
+}
+
+/// Where a history was read, as the REST API names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheKind {
+    /// A Redis: `"redis"`.
+    Redis,
+    /// The in-process cache: `"cache"`.
+    InProcess,
+}
+
+/// A cache that takes a pipeline of commands: one request, answers in the order given. Commands
+/// of one pipeline run in order but not as a transaction; other clients' may run between.
+#[async_trait]
+pub trait Cache: Send + Sync {
+    /// Runs the commands. An error says nothing about which of them ran.
+    async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError>;
+
+    /// Which it is.
+    fn kind(&self) -> CacheKind;
+}
+
+/// A socket that has been authenticated and may join its Room.
+#[derive(Debug, Clone)]
+pub struct SocketGrant {
+    /// Whose socket it is.
+    pub caller: Caller,
+    /// The member's username.
+    pub username: std::sync::Arc<str>,
+    /// The Room.
+    pub conversation_id: ConversationId,
+    /// Where the conversation stood when the grant was made.
+    pub position: Position,
+    /// Whether the client asked for `chat.v2`; that name is then echoed.
+    pub v2: bool,
+}
+
+/// What became of a send through a Room, for REST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// Stored (or found) by the database.
+    Appended(Appended),
+    /// Too soon after the last one.
+    Throttled {
+        /// How long to wait, in milliseconds.
+        retry_after_ms: i64,
+    },
+    /// The Room has too much to do.
+    Overloaded,
+    /// The database did not answer; the send may or may not be stored. Send again with the same
+    /// `client_message_id`.
+    Unavailable,
+}
+
+/// The live Rooms, wherever they run.
+#[async_trait]
+pub trait Rooms: Send + Sync {
+    /// Upgrades the request and connects the socket to its Room. Answers 101, or an error
+    /// response when the request is no WebSocket upgrade.
+    async fn open_socket(&self, grant: SocketGrant, request: Request) -> Response;
+
+    /// Upgrades the request, closes the socket with this code and wakes no Room: browsers hide
+    /// the HTTP status of a failed upgrade from the page, a close code they show.
+    async fn refuse_socket(&self, close: CloseCode, v2: bool, request: Request) -> Response;
+
+    /// Sends a message through the conversation's Room, in its order and under its throttle.
+    async fn send(&self, id: ConversationId, caller: &Caller, send: SendCommand) -> SendOutcome;
+
+    /// Closes every socket of this session, in whatever Room, with 4401. When it returns, none
+    /// of them receives anything further, and no grant made before opens another.
+    async fn revoke_session(&self, session_id: &SessionId);
+}
+
+/// Where slow password hashing runs: off the threads that serve, and few at a time.
+#[async_trait]
+pub trait Passwords: Send + Sync {
+    /// Runs the job. `None` when too many wait already.
+    async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome>;
+}
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Randomness fit for secrets.
+pub trait Rng: Send + Sync {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}

@@ -1,0 +1,283 @@
+//! What a client may say: parsing of text frames, v1 and v2.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::domain::{
+    ClientMessageId, Epoch, MAX_MENTIONS, MessageId, MessageText, Seq, TextError, UserId,
+};
+
+/// The exact bytes of a ping; answered with [`super::PONG`] before anything is parsed.
+pub const PING: &str = r#"{"type":"ping"}"#;
+
+/// The most commands one frame may carry, as an array.
+pub const MAX_COMMANDS_PER_FRAME: usize = 20;
+
+/// One thing a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Store and broadcast a message.
+    Send(SendCommand),
+    /// Deliver every event after `since`.
+    Resume {
+        /// The last event the client has.
+        since: Seq,
+        /// The history it counted in; none when the client never learnt it.
+        epoch: Option<Epoch>,
+    },
+    /// Go on with a fresher access token of the same session.
+    Auth {
+        /// The access token.
+        token: Arc<str>,
+    },
+    /// A ping in other bytes than [`PING`].
+    Ping,
+}
+
+/// A message to store and broadcast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendCommand {
+    /// Required in v2, absent in v1.
+    pub client_message_id: Option<ClientMessageId>,
+    /// The text.
+    pub message: MessageText,
+    /// The message it answers, of the same conversation.
+    pub reply_to: Option<MessageId>,
+    /// The people it mentions.
+    pub mentions: Vec<UserId>,
+}
+
+/// What one text frame holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A v1 frame: `{"message": …}` without a `type`.
+    V1(Result<SendCommand, ParseError>),
+    /// One v2 command, or an array of them, each parsed for itself.
+    V2(Vec<Result<Command, ParseError>>),
+}
+
+/// Why a command was refused. Display is a sentence for the client.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ParseError {
+    /// Not JSON, or not an object or array of objects.
+    #[error("The frame is not a JSON object.")]
+    NotAnObject,
+    /// More commands than a frame may carry.
+    #[error("A frame may carry at most {MAX_COMMANDS_PER_FRAME} commands.")]
+    TooManyCommands,
+    /// An unknown `type`.
+    #[error("Unknown frame type.")]
+    UnknownType,
+    /// A field is missing or has the wrong type.
+    #[error("The field '{field}' is missing or has the wrong type.")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// The id of the send it belongs to, so that the client can tell which.
+        client_message_id: Option<ClientMessageId>,
+    },
+    /// A field's value breaks a rule.
+    #[error("{field}: {reason}")]
+    Value {
+        /// Its name.
+        field: &'static str,
+        /// The rule.
+        reason: TextError,
+        /// The id of the send it belongs to.
+        client_message_id: Option<ClientMessageId>,
+    },
+    /// More people mentioned than allowed.
+    #[error("mentions: at most {MAX_MENTIONS} people may be mentioned.")]
+    TooManyMentions {
+        /// The id of the send it belongs to.
+        client_message_id: Option<ClientMessageId>,
+    },
+}
+
+impl ParseError {
+    /// The send this error belongs to, when it named itself well.
+    pub fn client_message_id(&self) -> Option<&ClientMessageId> {
+        match self {
+            Self::NotAnObject | Self::TooManyCommands | Self::UnknownType => None,
+            Self::Field { client_message_id, .. }
+            | Self::Value { client_message_id, .. }
+            | Self::TooManyMentions { client_message_id } => client_message_id.as_ref(),
+        }
+    }
+}
+
+/// Every field any command may have, still raw: a wrong type in one is told by name instead of
+/// failing the frame as a whole. Unknown fields are ignored.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    client_message_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reply_to: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    mentions: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    since: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    epoch: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    token: Option<&'a RawValue>,
+}
+
+/// Parses one text frame.
+///
+/// # Errors
+/// [`ParseError::NotAnObject`] or [`ParseError::TooManyCommands`] for the frame as a whole;
+/// errors of single commands stand inside [`Incoming`].
+pub fn parse(text: &str) -> Result<Incoming, ParseError> {
+    if text.trim_start().starts_with('[') {
+        let items: Vec<&RawValue> =
+            serde_json::from_str(text).map_err(|_| ParseError::NotAnObject)?;
+        if items.len() > MAX_COMMANDS_PER_FRAME {
+            return Err(ParseError::TooManyCommands);
+        }
+        return Ok(Incoming::V2(items.iter().map(|item| command(&fields(item.get())?)).collect()));
+    }
+    let fields = fields(text)?;
+    if fields.kind.is_none() {
+        return Ok(Incoming::V1(send(&fields, None)));
+    }
+    Ok(Incoming::V2(vec![command(&fields)]))
+}
+
+fn fields(text: &str) -> Result<Fields<'_>, ParseError> {
+    // serde would also take an array for a struct; only an object is meant here.
+    if !text.trim_start().starts_with('{') {
+        return Err(ParseError::NotAnObject);
+    }
+    serde_json::from_str(text).map_err(|_| ParseError::NotAnObject)
+}
+
+fn command(fields: &Fields<'_>) -> Result<Command, ParseError> {
+    let kind: String = required(fields.kind, "type", None)?;
+    match kind.as_str() {
+        "send" => {
+            let id: Arc<str> = required(fields.client_message_id, "client_message_id", None)?;
+            let id = ClientMessageId::new(id).map_err(|reason| ParseError::Value {
+                field: "client_message_id",
+                reason,
+                client_message_id: None,
+            })?;
+            send(fields, Some(id)).map(Command::Send)
+        }
+        "resume" => Ok(Command::Resume {
+            since: Seq(required(fields.since, "since", None)?),
+            epoch: optional(fields.epoch, "epoch", None)?,
+        }),
+        "auth" => Ok(Command::Auth { token: required(fields.token, "token", None)? }),
+        "ping" => Ok(Command::Ping),
+        _ => Err(ParseError::UnknownType),
+    }
+}
+
+fn send(fields: &Fields<'_>, id: Option<ClientMessageId>) -> Result<SendCommand, ParseError> {
+    let text: Arc<str> = required(fields.message, "message", id.as_ref())?;
+    let message = MessageText::new(text).map_err(|reason| ParseError::Value {
+        field: "message",
+        reason,
+        client_message_id: id.clone(),
+    })?;
+    // v1 knows neither: there they are unknown fields like any other.
+    let (reply_to, mentions) = if id.is_some() {
+        let mentions: Option<Vec<UserId>> = optional(fields.mentions, "mentions", id.as_ref())?;
+        (optional(fields.reply_to, "reply_to", id.as_ref())?, mentions.unwrap_or_default())
+    } else {
+        (None, Vec::new())
+    };
+    if mentions.len() > MAX_MENTIONS {
+        return Err(ParseError::TooManyMentions { client_message_id: id });
+    }
+    Ok(SendCommand { client_message_id: id, message, reply_to, mentions })
+}
+
+fn required<'a, T: Deserialize<'a>>(
+    raw: Option<&'a RawValue>,
+    field: &'static str,
+    id: Option<&ClientMessageId>,
+) -> Result<T, ParseError> {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .ok_or_else(|| ParseError::Field { field, client_message_id: id.cloned() })
+}
+
+/// `null` counts as absent.
+fn optional<'a, T: Deserialize<'a>>(
+    raw: Option<&'a RawValue>,
+    field: &'static str,
+    id: Option<&ClientMessageId>,
+) -> Result<Option<T>, ParseError> {
+    raw.map_or(Ok(None), |raw| {
+        serde_json::from_str(raw.get())
+            .map_err(|_| ParseError::Field { field, client_message_id: id.cloned() })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v2(text: &str) -> Result<Command, ParseError> {
+        match parse(text) {
+            Ok(Incoming::V2(mut commands)) if commands.len() == 1 => commands.remove(0),
+            other => panic!("not one v2 command: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn v1_frames_need_nothing_but_the_message() {
+        let Ok(Incoming::V1(Ok(send))) = parse(r#"{"message":"Hello","extra":[1]}"#) else {
+            panic!("a seed client's frame was refused");
+        };
+        assert_eq!(send.message.as_str(), "Hello");
+        assert_eq!(send.client_message_id, None);
+    }
+
+    #[test]
+    fn a_send_keeps_its_id_in_its_errors() {
+        let error = v2(r#"{"type":"send","client_message_id":"a","message":7}"#).unwrap_err();
+        assert_eq!(error.client_message_id().map(ClientMessageId::as_str), Some("a"));
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_refused_whole() {
+        for text in ["", "7", "\"x\"", "null", "{", "[1", "{\"message\":\"\\ud800\"}"] {
+            assert_eq!(parse(text), Err(ParseError::NotAnObject), "{text}");
+        }
+        let deep = format!("{{\"message\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(parse(&deep).is_err() || matches!(parse(&deep), Ok(Incoming::V1(Err(_)))));
+    }
+
+    #[test]
+    fn an_array_is_parsed_item_by_item() {
+        let Ok(Incoming::V2(items)) = parse(r#"[{"type":"ping"},{"type":"dance"},3]"#) else {
+            panic!("not an array of commands");
+        };
+        assert_eq!(
+            items,
+            [Ok(Command::Ping), Err(ParseError::UnknownType), Err(ParseError::NotAnObject)]
+        );
+        let many = format!("[{}]", vec![PING; MAX_COMMANDS_PER_FRAME + 1].join(","));
+        assert_eq!(parse(&many), Err(ParseError::TooManyCommands));
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        let longest = "é".repeat(4_000);
+        assert!(matches!(parse(&format!(r#"{{"message":"{longest}"}}"#)), Ok(Incoming::V1(Ok(_)))));
+        assert!(matches!(
+            parse(&format!(r#"{{"message":"{longest}x"}}"#)),
+            Ok(Incoming::V1(Err(ParseError::Value { field: "message", .. })))
+        ));
+    }
+}

@@ -1,0 +1,33 @@
+//! What crosses the wire and nothing else: commands in, events and replies out, close codes,
+//! error codes.
+//!
+//! An **event** is durable, carries `seq` and is the same bytes for every receiver; a **reply**
+//! concerns one connection. To add a frame: a variant here, its handling in [`crate::room`],
+//! its line in `docs/protocol.md`.
+
+mod close;
+mod command;
+mod error;
+mod event;
+mod reply;
+
+pub use close::CloseCode;
+pub use command::{Command, Incoming, MAX_COMMANDS_PER_FRAME, PING, ParseError, SendCommand, parse};
+pub use error::ErrorCode;
+pub use event::{Event, MessageEvent, batch_of};
+pub use reply::{Ack, AuthExpiring, AuthOk, ErrorReply, Hello, Limits, PONG, Reset, ResetReason, Sync, THROTTLED};
+
+/// The subprotocol a v2 client asks for; the only one that is ever echoed (RFC 6455 §1.9).
+pub const SUBPROTOCOL: &str = "chat.v2";
+
+/// The largest frame a client may send, in bytes.
+pub const MAX_FRAME_BYTES: usize = 64 * 1024;
+
+/// The most events one `resume` is answered with.
+pub const MAX_RESUME_EVENTS: usize = 300;
+
+/// The most sockets one user may hold in one Room.
+pub const MAX_SOCKETS_PER_USER: usize = 20;
+
+/// How often a client should ping, in seconds.
+pub const HEARTBEAT_SECONDS: i64 = 25;

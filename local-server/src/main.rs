@@ -1,0 +1,2 @@
+//! Colloquy as one native binary.
+fn main() {}
