@@ -13,11 +13,13 @@ use thiserror::Error;
 
 use crate::auth::{PasswordJob, PasswordOutcome};
 use crate::domain::{
-    Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
-    Message, MessageId, MessageText, NewConversation, NewUser, Number, Position, Seq, SessionId,
-    Timestamp, User, UserId,
+    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, Message,
+    NewConversation, NewUser, Number, Position, Seq, SessionId, Timestamp, User, UserId,
 };
-use crate::protocol::{CloseCode, Event, SendCommand};
+use crate::protocol::{CloseCode, SendCommand};
+
+pub use crate::domain::{Append, Appended, Denied, SendOutcome, StoredMessage};
+pub use crate::protocol::Events;
 
 /// The database did not do what was asked; nothing may be assumed of whether it was done.
 #[derive(Debug, Error)]
@@ -32,19 +34,6 @@ pub enum StoreError {
 
 /// What every store method returns.
 pub type StoreResult<T> = Result<T, StoreError>;
-
-/// Why the caller may not have what was asked for. Decided inside the statement that does the
-/// work, so it is never out of date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Denied {
-    /// The session was revoked or has ended, or the account is inactive.
-    Session,
-    /// There is no such conversation.
-    NotFound,
-    /// The conversation exists, the caller is not a member.
-    NotMember,
-}
 
 /// An answer that depends on who asks. In a statement's JSON: `{"ok": …}` or `{"denied": "…"}`.
 pub type Checked<T> = Result<T, Denied>;
@@ -144,64 +133,6 @@ pub struct Joined {
     /// The member's username.
     pub username: std::sync::Arc<str>,
     /// Where the conversation stands.
-    pub position: Position,
-}
-
-/// A send on its way to the database.
-#[derive(Debug, Clone)]
-pub struct Append {
-    /// Where to.
-    pub conversation_id: ConversationId,
-    /// Who sends.
-    pub sender_id: UserId,
-    /// By which login.
-    pub session_id: SessionId,
-    /// The sender's id for it.
-    pub client_message_id: Option<ClientMessageId>,
-    /// The text.
-    pub message: MessageText,
-    /// The message it answers.
-    pub reply_to: Option<MessageId>,
-    /// The people it mentions.
-    pub mentions: Vec<UserId>,
-    /// Now; the stored time is never earlier than that of the message before.
-    pub now: Timestamp,
-}
-
-/// What became of one send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Appended {
-    /// Stored by this call.
-    Stored(StoredMessage),
-    /// Stored by an earlier call with the same `client_message_id`; its first result.
-    Duplicate(StoredMessage),
-    /// Not stored.
-    Denied(Denied),
-    /// Not stored: `reply_to` names no message of this conversation.
-    UnknownReply,
-}
-
-/// Where a message ended up.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct StoredMessage {
-    /// Its id.
-    pub message_id: MessageId,
-    /// The position of its event.
-    pub seq: Seq,
-    /// Its ordinal.
-    pub number: Number,
-    /// When it was stored.
-    pub timestamp: Timestamp,
-    /// The sender's username.
-    pub sender: std::sync::Arc<str>,
-}
-
-/// Durable events after a position.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Events {
-    /// Ascending and dense from the position asked for; at most the limit.
-    pub events: Vec<Event>,
-    /// Where the conversation stood when they were read.
     pub position: Position,
 }
 
@@ -419,23 +350,6 @@ pub struct SocketGrant {
     pub position: Position,
     /// Whether the client asked for `chat.v2`; that name is then echoed.
     pub v2: bool,
-}
-
-/// What became of a send through a Room, for REST.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendOutcome {
-    /// Stored (or found) by the database.
-    Appended(Appended),
-    /// Too soon after the last one.
-    Throttled {
-        /// How long to wait, in milliseconds.
-        retry_after_ms: i64,
-    },
-    /// The Room has too much to do.
-    Overloaded,
-    /// The database did not answer; the send may or may not be stored. Send again with the same
-    /// `client_message_id`.
-    Unavailable,
 }
 
 /// The live Rooms, wherever they run.

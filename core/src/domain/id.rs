@@ -78,7 +78,11 @@ impl ClientMessageId {
     pub fn new(value: impl Into<Arc<str>>) -> Result<Self, TextError> {
         let value = value.into();
         check_text(&value, 1, Self::MAX_CHARS)?;
-        if value.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(Self(value)) } else { Err(TextError::Characters) }
+        if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(value))
+        } else {
+            Err(TextError::Characters)
+        }
     }
 
     /// The id as the client wrote it.

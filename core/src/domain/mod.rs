@@ -6,6 +6,7 @@
 mod conversation;
 mod id;
 mod message;
+mod send;
 mod text;
 mod timestamp;
 mod user;
@@ -13,10 +14,9 @@ mod user;
 pub use conversation::{
     Conversation, ConversationKind, ConversationSummary, NewConversation, Position,
 };
-pub use id::{
-    ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId, UserId,
-};
+pub use id::{ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId, UserId};
 pub use message::{MAX_MENTIONS, MAX_MESSAGE_CHARS, Message, MessageText};
+pub use send::{Append, Appended, Denied, SendOutcome, StoredMessage};
 pub use text::{TextError, check_text};
 pub use timestamp::{Seconds, Timestamp};
 pub use user::{Caller, Credentials, NewUser, User};

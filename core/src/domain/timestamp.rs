@@ -93,7 +93,9 @@ impl Visitor<'_> for TimestampVisitor {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
         let at = OffsetDateTime::parse(text, &Rfc3339).map_err(E::custom)?;
-        i64::try_from(at.unix_timestamp_nanos() / 1_000_000).map(Timestamp).map_err(E::custom)
+        i64::try_from(at.unix_timestamp_nanos() / 1_000_000)
+            .map(Timestamp)
+            .map_err(E::custom)
     }
 }
 
@@ -104,6 +106,9 @@ mod tests {
     #[test]
     fn is_written_as_rfc_3339_in_utc() {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Timestamp(1_709_210_096_007).to_string(), "2024-02-29T12:34:56.007Z");
+        assert_eq!(
+            Timestamp(1_709_210_096_007).to_string(),
+            "2024-02-29T12:34:56.007Z"
+        );
     }
 }

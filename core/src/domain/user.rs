@@ -49,7 +49,9 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user.id", &self.user.id).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("user.id", &self.user.id)
+            .finish_non_exhaustive()
     }
 }
 

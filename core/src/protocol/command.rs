@@ -102,8 +102,12 @@ impl ParseError {
     pub fn client_message_id(&self) -> Option<&ClientMessageId> {
         match self {
             Self::NotAnObject | Self::TooManyCommands | Self::UnknownType => None,
-            Self::Field { client_message_id, .. }
-            | Self::Value { client_message_id, .. }
+            Self::Field {
+                client_message_id, ..
+            }
+            | Self::Value {
+                client_message_id, ..
+            }
             | Self::TooManyMentions { client_message_id } => client_message_id.as_ref(),
         }
     }
@@ -143,7 +147,12 @@ pub fn parse(text: &str) -> Result<Incoming, ParseError> {
         if items.len() > MAX_COMMANDS_PER_FRAME {
             return Err(ParseError::TooManyCommands);
         }
-        return Ok(Incoming::V2(items.iter().map(|item| command(&fields(item.get())?)).collect()));
+        return Ok(Incoming::V2(
+            items
+                .iter()
+                .map(|item| command(&fields(item.get())?))
+                .collect(),
+        ));
     }
     let fields = fields(text)?;
     if fields.kind.is_none() {
@@ -176,7 +185,9 @@ fn command(fields: &Fields<'_>) -> Result<Command, ParseError> {
             since: Seq(required(fields.since, "since", None)?),
             epoch: optional(fields.epoch, "epoch", None)?,
         }),
-        "auth" => Ok(Command::Auth { token: required(fields.token, "token", None)? }),
+        "auth" => Ok(Command::Auth {
+            token: required(fields.token, "token", None)?,
+        }),
         "ping" => Ok(Command::Ping),
         _ => Err(ParseError::UnknownType),
     }
@@ -192,14 +203,24 @@ fn send(fields: &Fields<'_>, id: Option<ClientMessageId>) -> Result<SendCommand,
     // v1 knows neither: there they are unknown fields like any other.
     let (reply_to, mentions) = if id.is_some() {
         let mentions: Option<Vec<UserId>> = optional(fields.mentions, "mentions", id.as_ref())?;
-        (optional(fields.reply_to, "reply_to", id.as_ref())?, mentions.unwrap_or_default())
+        (
+            optional(fields.reply_to, "reply_to", id.as_ref())?,
+            mentions.unwrap_or_default(),
+        )
     } else {
         (None, Vec::new())
     };
     if mentions.len() > MAX_MENTIONS {
-        return Err(ParseError::TooManyMentions { client_message_id: id });
+        return Err(ParseError::TooManyMentions {
+            client_message_id: id,
+        });
     }
-    Ok(SendCommand { client_message_id: id, message, reply_to, mentions })
+    Ok(SendCommand {
+        client_message_id: id,
+        message,
+        reply_to,
+        mentions,
+    })
 }
 
 fn required<'a, T: Deserialize<'a>>(
@@ -208,7 +229,10 @@ fn required<'a, T: Deserialize<'a>>(
     id: Option<&ClientMessageId>,
 ) -> Result<T, ParseError> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
-        .ok_or_else(|| ParseError::Field { field, client_message_id: id.cloned() })
+        .ok_or_else(|| ParseError::Field {
+            field,
+            client_message_id: id.cloned(),
+        })
 }
 
 /// `null` counts as absent.
@@ -218,8 +242,10 @@ fn optional<'a, T: Deserialize<'a>>(
     id: Option<&ClientMessageId>,
 ) -> Result<Option<T>, ParseError> {
     raw.map_or(Ok(None), |raw| {
-        serde_json::from_str(raw.get())
-            .map_err(|_| ParseError::Field { field, client_message_id: id.cloned() })
+        serde_json::from_str(raw.get()).map_err(|_| ParseError::Field {
+            field,
+            client_message_id: id.cloned(),
+        })
     })
 }
 
@@ -246,15 +272,30 @@ mod tests {
     #[test]
     fn a_send_keeps_its_id_in_its_errors() {
         let error = v2(r#"{"type":"send","client_message_id":"a","message":7}"#).unwrap_err();
-        assert_eq!(error.client_message_id().map(ClientMessageId::as_str), Some("a"));
+        assert_eq!(
+            error.client_message_id().map(ClientMessageId::as_str),
+            Some("a")
+        );
     }
 
     #[test]
     fn what_is_not_an_object_is_refused_whole() {
-        for text in ["", "7", "\"x\"", "null", "{", "[1", "{\"message\":\"\\ud800\"}"] {
+        for text in [
+            "",
+            "7",
+            "\"x\"",
+            "null",
+            "{",
+            "[1",
+            "{\"message\":\"\\ud800\"}",
+        ] {
             assert_eq!(parse(text), Err(ParseError::NotAnObject), "{text}");
         }
-        let deep = format!("{{\"message\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        let deep = format!(
+            "{{\"message\":{}{}}}",
+            "[".repeat(10_000),
+            "]".repeat(10_000)
+        );
         assert!(parse(&deep).is_err() || matches!(parse(&deep), Ok(Incoming::V1(Err(_)))));
     }
 
@@ -265,7 +306,11 @@ mod tests {
         };
         assert_eq!(
             items,
-            [Ok(Command::Ping), Err(ParseError::UnknownType), Err(ParseError::NotAnObject)]
+            [
+                Ok(Command::Ping),
+                Err(ParseError::UnknownType),
+                Err(ParseError::NotAnObject)
+            ]
         );
         let many = format!("[{}]", vec![PING; MAX_COMMANDS_PER_FRAME + 1].join(","));
         assert_eq!(parse(&many), Err(ParseError::TooManyCommands));
@@ -274,10 +319,16 @@ mod tests {
     #[test]
     fn length_is_counted_in_characters() {
         let longest = "é".repeat(4_000);
-        assert!(matches!(parse(&format!(r#"{{"message":"{longest}"}}"#)), Ok(Incoming::V1(Ok(_)))));
+        assert!(matches!(
+            parse(&format!(r#"{{"message":"{longest}"}}"#)),
+            Ok(Incoming::V1(Ok(_)))
+        ));
         assert!(matches!(
             parse(&format!(r#"{{"message":"{longest}x"}}"#)),
-            Ok(Incoming::V1(Err(ParseError::Value { field: "message", .. })))
+            Ok(Incoming::V1(Err(ParseError::Value {
+                field: "message",
+                ..
+            })))
         ));
     }
 }

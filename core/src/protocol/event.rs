@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ClientMessageId, Message, MessageId, Number, Seq, Timestamp, UserId};
+use crate::domain::{
+    ClientMessageId, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
+};
 
 /// One durable event. Its JSON is the wire's, the cache's and the resume's alike.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,15 @@ impl Event {
     pub fn encode(&self) -> Arc<str> {
         super::reply::encode(self)
     }
+}
+
+/// Durable events after a position.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Events {
+    /// Ascending and dense from the position asked for; at most the limit.
+    pub events: Vec<Event>,
+    /// Where the conversation stood when they were read.
+    pub position: Position,
 }
 
 impl From<MessageEvent> for Message {
@@ -134,6 +145,9 @@ mod tests {
             r#"{"type":"message","seq":843,"number":641,"message_id":123,"message":"Hello","sender_id":1,"sender":"johndoe","timestamp":"1970-01-01T00:00:00.000Z","client_message_id":null,"reply_to":null,"mentions":[],"version":1}"#
         );
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
-        assert_eq!(&*batch_of(&["1".into(), "2".into()]), r#"{"type":"batch","events":[1,2]}"#);
+        assert_eq!(
+            &*batch_of(&["1".into(), "2".into()]),
+            r#"{"type":"batch","events":[1,2]}"#
+        );
     }
 }

@@ -12,10 +12,14 @@ mod event;
 mod reply;
 
 pub use close::CloseCode;
-pub use command::{Command, Incoming, MAX_COMMANDS_PER_FRAME, PING, ParseError, SendCommand, parse};
+pub use command::{
+    Command, Incoming, MAX_COMMANDS_PER_FRAME, PING, ParseError, SendCommand, parse,
+};
 pub use error::ErrorCode;
-pub use event::{Event, MessageEvent, batch_of};
-pub use reply::{Ack, AuthExpiring, AuthOk, ErrorReply, Hello, Limits, PONG, Reset, ResetReason, Sync, THROTTLED};
+pub use event::{Event, Events, MessageEvent, batch_of};
+pub use reply::{
+    Ack, AuthExpiring, AuthOk, ErrorReply, Hello, Limits, PONG, Reset, ResetReason, Sync, THROTTLED,
+};
 
 /// The subprotocol a v2 client asks for; the only one that is ever echoed (RFC 6455 §1.9).
 pub const SUBPROTOCOL: &str = "chat.v2";

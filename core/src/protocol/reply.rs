@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{ErrorCode, HEARTBEAT_SECONDS, MAX_COMMANDS_PER_FRAME, MAX_FRAME_BYTES, MAX_RESUME_EVENTS};
+use super::{
+    ErrorCode, HEARTBEAT_SECONDS, MAX_COMMANDS_PER_FRAME, MAX_FRAME_BYTES, MAX_RESUME_EVENTS,
+};
 use crate::domain::{
     ClientMessageId, ConversationId, Epoch, MAX_MESSAGE_CHARS, MessageId, Number, Seq, Timestamp,
     UserId,
