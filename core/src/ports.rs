@@ -257,7 +257,7 @@ pub struct CacheError(pub String);
 /// The few commands a cache must know; each is one Redis command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheCommand {
-    /// `ZADD key score member …`
+    /// `ZADD key score member …`. A member always comes with the same score.
     AddScored {
         /// The sorted set.
         key: String,
@@ -277,6 +277,11 @@ pub enum CacheCommand {
         key: String,
         /// How many at most.
         count: i64,
+    },
+    /// `DEL key`
+    Delete {
+        /// Any key.
+        key: String,
     },
     /// `EXPIRE key seconds`
     Expire {

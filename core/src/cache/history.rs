@@ -1,0 +1,211 @@
+//! The recent messages of a conversation: a cache that cannot lie.
+//!
+//! The cache holds facts, not states. `history:{conversation}` is a sorted set of durable events,
+//! each member `"{epoch} {event's JSON}"` with its `seq` as score. Why what is believed is true:
+//!
+//! 1. *A fact never changes.* Within an epoch the event at a `seq` is fixed once it is committed,
+//!    and only committed events are written here. So a set may lack facts but holds no false
+//!    one; adding is idempotent and commutes; and no order, repetition, delay or loss of writes
+//!    can make it wrong. Hence no lock, guard or script.
+//! 2. *Completeness is proven at every read*, against the [`Position`] that the database told
+//!    during the same request. A history is believed only when the set reaches at least that
+//!    position and goes down from there without a gap, to as many messages as were asked for or
+//!    to message number 1. Whatever was acknowledged before the request began lies at or below
+//!    that position, and so inside the dense run.
+//! 3. *A run that goes on above the position is newer, not wrong*: those events were committed
+//!    after the position was read. Either way the answer is what the database held at one moment
+//!    of the request.
+//! 4. *Another history is told by its epoch*, which every fact carries. One fact of another epoch
+//!    (or one that is garbled, or contradicts another) and nothing is believed; who fills the
+//!    cache next clears it first.
+//!
+//! What must hold outside: an epoch is never used again, and a database that has lost committed
+//! events (a restored backup, a fail-over to a replica that lagged) gets a new one; positions
+//! come from the primary.
+//!
+//! Every new kind of event must say here what it does to a history: `facts` matches all kinds.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::domain::{ConversationId, Epoch, Message, Position, Seq};
+use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, History};
+use crate::protocol::{Event, MessageEvent};
+
+/// How many events of a conversation are kept: the most a history page can ask for.
+const KEPT_EVENTS: i64 = 100;
+
+/// How long an untouched history stays: 24 hours.
+const KEPT_SECONDS: i64 = 24 * 60 * 60;
+
+/// The recent histories of all conversations.
+pub struct RecentHistory {
+    cache: Arc<dyn Cache>,
+    /// Whether the last request failed, so that an outage is told once and not once a request.
+    away: AtomicBool,
+}
+
+/// What the cache held of one conversation: nothing to be shown before [`Recent::believe`].
+#[derive(Debug)]
+pub struct Recent {
+    id: ConversationId,
+    /// Ascending by `seq`.
+    members: Vec<Arc<str>>,
+}
+
+impl RecentHistory {
+    /// Recent histories kept in `cache`.
+    pub fn new(cache: Arc<dyn Cache>) -> Self {
+        Self { cache, away: AtomicBool::new(false) }
+    }
+
+    /// Where a believed history was read.
+    pub fn kind(&self) -> CacheKind {
+        self.cache.kind()
+    }
+
+    /// What the cache holds, enough for `limit` messages. `None` when the cache is away.
+    pub async fn read(&self, id: ConversationId, limit: i64) -> Option<Recent> {
+        let count = limit.clamp(1, KEPT_EVENTS);
+        let replies = self.run(vec![CacheCommand::Highest { key: key(id), count }]).await?;
+        let members = replies.into_iter().find_map(|reply| match reply {
+            CacheReply::Members(members) => Some(members),
+            CacheReply::Done | CacheReply::Integer(_) => None,
+        });
+        Some(Recent { id, members: members.unwrap_or_default() })
+    }
+
+    /// Adds what the database answered after `recent` was not believed. `history` is a newest
+    /// page, as one statement read it. A failure is only logged.
+    pub async fn fill(&self, recent: &Recent, history: &History) {
+        let epoch = &history.position.epoch;
+        let entries = history.messages.iter().map(|message| {
+            let event = Event::Message(MessageEvent::from(message.clone()));
+            (message.seq.0, member(epoch, &event.encode()))
+        });
+        let entries: Vec<_> = entries.collect();
+        let clear = recent.facts(epoch).is_none();
+        self.write(recent.id, entries, clear).await;
+    }
+
+    /// Adds events right after their commit, so that the next read finds them. They may come
+    /// late, twice, in any order or never. `epoch` is one the database told before they were
+    /// committed: an outdated one makes them useless, a later one could make them false.
+    pub async fn record(&self, id: ConversationId, epoch: &Epoch, events: &[(Seq, Arc<str>)]) {
+        let entries = events.iter().map(|(seq, event)| (seq.0, member(epoch, event))).collect();
+        self.write(id, entries, false).await;
+    }
+
+    async fn write(&self, id: ConversationId, entries: Vec<(i64, Arc<str>)>, clear: bool) {
+        let key = key(id);
+        let mut commands = Vec::with_capacity(4);
+        if clear {
+            commands.push(CacheCommand::Delete { key: key.clone() });
+        }
+        if !entries.is_empty() {
+            commands.extend([
+                CacheCommand::AddScored { key: key.clone(), entries },
+                CacheCommand::KeepHighest { key: key.clone(), count: KEPT_EVENTS },
+                CacheCommand::Expire { key, seconds: KEPT_SECONDS },
+            ]);
+        }
+        if !commands.is_empty() {
+            self.run(commands).await;
+        }
+    }
+
+    async fn run(&self, commands: Vec<CacheCommand>) -> Option<Vec<CacheReply>> {
+        match self.cache.pipeline(commands).await {
+            Ok(replies) => {
+                if self.away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the cache answers again");
+                }
+                Some(replies)
+            }
+            Err(CacheError(reason)) => {
+                if !self.away.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(reason, "the cache is away, the database answers alone");
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Recent {
+    /// The newest `limit` messages (fewer only when there are no more), with the position they
+    /// reach, if the facts prove them complete at `position`; the database must have told that
+    /// during this request.
+    pub fn believe(&self, position: &Position, limit: i64) -> Option<History> {
+        let mut facts = self.facts(&position.epoch)?;
+        let reached = dense_end(&facts, position.seq);
+        facts.truncate(reached);
+        let top = facts.last().map_or(Seq(0), |newest| newest.seq).max(position.seq);
+        let start = facts.len() - dense_length(&facts, top, usize::try_from(limit).ok()?);
+        let messages = facts.split_off(start);
+        let number = messages.last().map_or(position.number, |newest| newest.number);
+        let complete = messages.first().map_or(number.0 == 0 || limit == 0, |oldest| {
+            oldest.number.0 == 1 || i64::try_from(messages.len()) == Ok(limit)
+        });
+        let position = Position { epoch: position.epoch.clone(), seq: top, number };
+        complete.then_some(History { messages, position })
+    }
+
+    /// The messages held, ascending by `seq` and each once; `None` when anything is found that is
+    /// no fact of this epoch.
+    fn facts(&self, epoch: &Epoch) -> Option<Vec<Message>> {
+        let mut messages: Vec<Message> = Vec::with_capacity(self.members.len());
+        for member in &self.members {
+            let (its_epoch, event) = member.split_once(' ')?;
+            if its_epoch != &*epoch.0 {
+                return None;
+            }
+            let Event::Message(event) = serde_json::from_str(event).ok()?;
+            messages.push(event.into());
+        }
+        messages.sort_by_key(|message| message.seq);
+        let contradiction = |pair: &[Message]| match pair {
+            [one, other] => one.seq == other.seq && one != other,
+            _ => false,
+        };
+        if messages.windows(2).any(contradiction) {
+            return None;
+        }
+        messages.dedup_by_key(|message| message.seq);
+        Some(messages)
+    }
+}
+
+/// How many of the facts remain when those above the first gap after `seq` are left out.
+fn dense_end(facts: &[Message], seq: Seq) -> usize {
+    let known = facts.partition_point(|message| message.seq <= seq);
+    let mut next = seq.next();
+    let newer = facts.iter().skip(known).take_while(|message| {
+        let dense = message.seq == next;
+        next = next.next();
+        dense
+    });
+    known + newer.count()
+}
+
+/// How many of the facts at the end go down from `top` without a gap; at most `limit`.
+fn dense_length(facts: &[Message], top: Seq, limit: usize) -> usize {
+    let expected = (0..).map(|below| Seq(top.0 - below));
+    facts.iter().rev().zip(expected).take(limit).take_while(|(m, seq)| m.seq == *seq).count()
+}
+
+fn key(id: ConversationId) -> String {
+    format!("history:{id}")
+}
+
+fn member(epoch: &Epoch, event: &str) -> Arc<str> {
+    let mut member = String::with_capacity(epoch.0.len() + 1 + event.len());
+    // Writing to a String cannot fail.
+    let _ = write!(member, "{} {event}", epoch.0);
+    member.into()
+}
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -1,0 +1,237 @@
+//! The cache of a host without a Redis: in this process, bounded in memory, gone at restart.
+//!
+//! Owns the meaning of every [`CacheCommand`] as Redis gives it, expiry, and the memory limit:
+//! when it is passed, the keys untouched longest go first. Deliberately shares nothing between
+//! processes. A pipeline runs under one lock that is never held across an await, so here it is
+//! also a transaction; callers must not rely on that.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem::size_of;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::domain::{Seconds, Timestamp};
+use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
+
+/// A sorted set's entry: score, then member, as Redis orders them.
+type Scored = (i64, Arc<str>);
+
+/// What a key costs beside its name and content: entry, two map slots, allocator's share.
+const KEY_OVERHEAD: usize = 256;
+
+/// What a member costs beside its text: its slot, the reference counts, allocator's share.
+const MEMBER_OVERHEAD: usize = size_of::<Scored>() + 32;
+
+/// A cache in this process.
+pub struct InProcess {
+    clock: Arc<dyn Clock>,
+    capacity: usize,
+    keys: Mutex<Keys>,
+}
+
+#[derive(Default)]
+struct Keys {
+    entries: HashMap<Arc<str>, Entry>,
+    /// Key by when it was last touched, in ticks.
+    by_age: BTreeMap<u64, Arc<str>>,
+    tick: u64,
+    bytes: usize,
+}
+
+struct Entry {
+    value: Value,
+    expires_at: Option<Timestamp>,
+    touched: u64,
+    bytes: usize,
+}
+
+enum Value {
+    /// Ascending, each once.
+    Set(Vec<Scored>),
+    Counter(i64),
+}
+
+impl InProcess {
+    /// The usual limit: 32 MiB.
+    pub const DEFAULT_CAPACITY: usize = 32 * 1024 * 1024;
+
+    /// An empty cache that holds about `capacity` bytes at most.
+    pub fn new(clock: Arc<dyn Clock>, capacity: usize) -> Self {
+        Self { clock, capacity, keys: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Cache for InProcess {
+    async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
+        let now = self.clock.now();
+        // A panic inside would leave at worst a wrong count of bytes; the content stays sound.
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let replies = commands.into_iter().map(|command| keys.run(command, now)).collect();
+        keys.evict(self.capacity, now);
+        replies
+    }
+
+    fn kind(&self) -> CacheKind {
+        CacheKind::InProcess
+    }
+}
+
+impl Keys {
+    fn run(&mut self, command: CacheCommand, now: Timestamp) -> Result<CacheReply, CacheError> {
+        match command {
+            CacheCommand::AddScored { key, entries } => {
+                self.with_set(&key, now, true, |set| add(set, entries))?;
+            }
+            CacheCommand::KeepHighest { key, count } => {
+                self.with_set(&key, now, false, |set| drop(set.drain(..lowest(set, count))))?;
+            }
+            CacheCommand::Highest { key, count } => {
+                let members = self.with_set(&key, now, false, |set| {
+                    set.iter().skip(lowest(set, count)).map(|(_, member)| member.clone()).collect()
+                })?;
+                return Ok(CacheReply::Members(members.unwrap_or_default()));
+            }
+            CacheCommand::Delete { key } => self.remove(&key),
+            CacheCommand::Expire { key, seconds } => {
+                if let Some(entry) = self.touch(&key, now) {
+                    entry.expires_at = Some(now.plus(Seconds(seconds)));
+                }
+            }
+            CacheCommand::StartCounter { key, seconds } => {
+                if self.touch(&key, now).is_none() {
+                    let expires_at = Some(now.plus(Seconds(seconds)));
+                    self.insert(&key, Value::Counter(0), expires_at);
+                }
+            }
+            CacheCommand::Increment { key } => return self.increment(&key, now),
+            CacheCommand::TimeToLive { key } => {
+                let entry = self.touch(&key, now);
+                return Ok(CacheReply::Integer(entry.map_or(-2, |entry| entry.seconds_left(now))));
+            }
+            CacheCommand::Ping => {}
+        }
+        Ok(CacheReply::Done)
+    }
+
+    fn increment(&mut self, key: &str, now: Timestamp) -> Result<CacheReply, CacheError> {
+        if self.touch(key, now).is_none() {
+            self.insert(key, Value::Counter(0), None);
+        }
+        match self.entries.get_mut(key).map(|entry| &mut entry.value) {
+            Some(Value::Counter(count)) => {
+                *count = count.saturating_add(1);
+                Ok(CacheReply::Integer(*count))
+            }
+            _ => Err(wrong_type(key)),
+        }
+    }
+
+    /// Runs `work` on the set, making it first when it is missing and `create`; `None` when
+    /// there is none. Keeps count of the bytes; a set left empty is no key, as in Redis.
+    fn with_set<T>(
+        &mut self,
+        key: &str,
+        now: Timestamp,
+        create: bool,
+        work: impl FnOnce(&mut Vec<Scored>) -> T,
+    ) -> Result<Option<T>, CacheError> {
+        if self.touch(key, now).is_none() {
+            if !create {
+                return Ok(None);
+            }
+            self.insert(key, Value::Set(Vec::new()), None);
+        }
+        let Some(entry) = self.entries.get_mut(key) else { return Ok(None) };
+        let Value::Set(set) = &mut entry.value else { return Err(wrong_type(key)) };
+        let result = work(set);
+        let emptied = set.is_empty();
+        let bytes = KEY_OVERHEAD + key.len() + content_bytes(set);
+        self.bytes = self.bytes - entry.bytes + bytes;
+        entry.bytes = bytes;
+        if emptied {
+            self.remove(key);
+        }
+        Ok(Some(result))
+    }
+
+    /// The entry, now the youngest; drops it instead when its time is over.
+    fn touch(&mut self, key: &str, now: Timestamp) -> Option<&mut Entry> {
+        if self.entries.get(key)?.is_over(now) {
+            self.remove(key);
+            return None;
+        }
+        self.tick += 1;
+        let entry = self.entries.get_mut(key)?;
+        if let Some(name) = self.by_age.remove(&entry.touched) {
+            self.by_age.insert(self.tick, name);
+        }
+        entry.touched = self.tick;
+        Some(entry)
+    }
+
+    fn insert(&mut self, key: &str, value: Value, expires_at: Option<Timestamp>) {
+        self.remove(key);
+        self.tick += 1;
+        let name: Arc<str> = key.into();
+        let bytes = KEY_OVERHEAD + key.len();
+        self.bytes += bytes;
+        self.by_age.insert(self.tick, name.clone());
+        self.entries.insert(name, Entry { value, expires_at, touched: self.tick, bytes });
+    }
+
+    fn remove(&mut self, key: &str) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.by_age.remove(&entry.touched);
+            self.bytes -= entry.bytes;
+        }
+    }
+
+    /// Drops the oldest keys while there is too much, or while their time is over anyway.
+    fn evict(&mut self, capacity: usize, now: Timestamp) {
+        while let Some(oldest) = self.by_age.first_key_value().map(|(_, key)| key.clone()) {
+            let over = self.entries.get(&oldest).is_none_or(|entry| entry.is_over(now));
+            if !over && self.bytes <= capacity {
+                break;
+            }
+            self.remove(&oldest);
+        }
+    }
+}
+
+impl Entry {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// As `TTL` tells it: rounded to the nearest second, -1 without an end.
+    fn seconds_left(&self, now: Timestamp) -> i64 {
+        self.expires_at.map_or(-1, |end| (end.millis_since(now) + 500) / 1_000)
+    }
+}
+
+fn add(set: &mut Vec<Scored>, entries: Vec<Scored>) {
+    for entry in entries {
+        if let Err(place) = set.binary_search(&entry) {
+            set.insert(place, entry);
+        }
+    }
+}
+
+/// How many entries lie below the `count` highest.
+fn lowest(set: &[Scored], count: i64) -> usize {
+    set.len().saturating_sub(usize::try_from(count).unwrap_or(0))
+}
+
+fn content_bytes(set: &[Scored]) -> usize {
+    set.iter().map(|(_, member)| MEMBER_OVERHEAD + member.len()).sum()
+}
+
+fn wrong_type(key: &str) -> CacheError {
+    CacheError(format!("the key {key} holds another type"))
+}
+
+#[cfg(test)]
+#[path = "in_process_tests.rs"]
+mod tests;
