@@ -1,1 +1,190 @@
-//! Settings.
+//! Every setting of a server: its name, its default, what it must look like, what it becomes.
+//!
+//! Owns the names and the rules. Does not read the environment or files: an adapter hands in a
+//! `lookup`. All that is missing or malformed is reported by one error, so that a first start
+//! takes one round of corrections. To add a setting: a row in [`Settings::TABLE`], a field, a
+//! line in [`Settings::read`]; the tests then ask for its line in the documents.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use crate::domain::Seconds;
+use reader::Reader;
+pub use values::{AllowedOrigins, Database, HostPattern, LogFormat, Redis, Secret, SecretKey};
+
+/// One line of documentation for one setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// The name of the variable.
+    pub name: &'static str,
+    /// What holds when it is absent or blank; empty for nothing.
+    pub default: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+}
+
+/// Everything a server can be told from outside. Secrets are never shown by `Debug`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Address or name to listen on.
+    pub host: String,
+    /// Port to listen on.
+    pub port: u16,
+    /// Where files of the server's own live.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: Database,
+    /// The most connections held to it.
+    pub database_pool_size: u32,
+    /// Whether missing migrations run before the server listens.
+    pub migrate_on_start: bool,
+    /// The Redis behind the Upstash REST protocol; without it the in-process cache serves.
+    pub redis: Option<Redis>,
+    /// Signs tokens.
+    pub secret_key: SecretKey,
+    /// Still verify tokens signed before a rotation.
+    pub previous_secret_keys: Vec<Secret>,
+    /// How long an access token lives.
+    pub access_token: Seconds,
+    /// How long a refresh token, and so an idle login, lives.
+    pub refresh_token: Seconds,
+    /// Milliseconds between two sends of a user in a conversation; 0 is off.
+    pub throttle_ms: i64,
+    /// Web pages of other origins that may use this server.
+    pub cors_allowed_origins: AllowedOrigins,
+    /// The hosts this server answers for.
+    pub allowed_hosts: Vec<HostPattern>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where log files go; none without it.
+    pub log_dir: Option<PathBuf>,
+    /// Which log events are kept, as `RUST_LOG` directives.
+    pub log_filter: String,
+    /// How log events look on standard output.
+    pub log_format: LogFormat,
+    /// How attempts to log in or register are counted.
+    pub attempts: AttemptLimits,
+    /// How many passwords are hashed at once; 0 for one a core.
+    pub password_hash_concurrency: usize,
+    /// How long open work may take once the server is told to stop.
+    pub shutdown: Seconds,
+}
+
+/// How many attempts a window of time allows; 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptLimits {
+    /// Logins for one account.
+    pub logins_per_account: i64,
+    /// Logins from one client address.
+    pub logins_per_address: i64,
+    /// Registrations from one client address.
+    pub registrations_per_address: i64,
+    /// The window.
+    pub window: Seconds,
+}
+
+/// The settings cannot be used; every reason, one a line.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the settings cannot be used:{}", list(problems))]
+pub struct SettingsError {
+    /// One sentence for each setting that is missing or malformed, with what to do about it.
+    pub problems: Vec<String>,
+}
+
+fn list(problems: &[String]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("\n  - {problem}"))
+        .collect()
+}
+
+macro_rules! table {
+    ($($name:literal, $default:literal, $description:literal;)+) => {
+        &[$(Setting { name: $name, default: $default, description: $description },)+]
+    };
+}
+
+impl Settings {
+    /// Every setting there is. `README.md`, `.env.example` and `docker-compose.yml` are held
+    /// against it by tests, and [`Settings::read`] takes its defaults from here.
+    pub const TABLE: &'static [Setting] = table! {
+        "HOST", "127.0.0.1", "Address to listen on; 0.0.0.0 for every interface";
+        "PORT", "8000", "Port to listen on";
+        "DATA_DIR", "data", "Folder for the embedded database and the key made beside it";
+        "DATABASE_URL", "", "postgres://user:password@host:port/name, or sqlite:path; without it and without POSTGRES_DB an SQLite file in DATA_DIR";
+        "POSTGRES_DB", "", "Database name, when DATABASE_URL is not set";
+        "POSTGRES_USER", "", "User, when DATABASE_URL is not set";
+        "POSTGRES_PASSWORD", "", "Password, when DATABASE_URL is not set";
+        "POSTGRES_HOST", "localhost", "Host, when DATABASE_URL is not set";
+        "POSTGRES_PORT", "5432", "Port, when DATABASE_URL is not set";
+        "DATABASE_POOL_SIZE", "10", "The most database connections";
+        "MIGRATE_ON_START", "true", "Whether missing migrations run before the server listens";
+        "UPSTASH_REDIS_REST_URL", "", "Redis over HTTP (Upstash, or redis-http); without it an in-process cache";
+        "UPSTASH_REDIS_REST_TOKEN", "", "Its token";
+        "SECRET_KEY", "", "Signs tokens: at least 32 bytes, no commas; required with PostgreSQL, otherwise made and kept in DATA_DIR/secret.key";
+        "SECRET_KEY_PREVIOUS", "", "Former keys, comma separated, whose tokens are still accepted";
+        "ACCESS_TOKEN_SECONDS", "900", "Life of an access token";
+        "REFRESH_TOKEN_SECONDS", "604800", "Life of a refresh token";
+        "THROTTLE_RATE_SECONDS", "1", "Seconds between two messages of a user in a conversation; 0 for no throttle";
+        "CORS_ALLOWED_ORIGINS", "", "Origins of web pages that may use the server, comma separated, or *";
+        "ALLOWED_HOSTS", "*", "Hosts the server answers for, comma separated; .example.com takes in every subdomain, * any";
+        "TRUSTED_PROXIES", "", "Addresses or networks, comma separated, whose X-Forwarded-For is believed";
+        "LOG_DIR", "logs", "Folder for log files; set to nothing for none";
+        "LOG_LEVEL", "info", "error, warn, info, debug, trace, or directives such as info,colloquy=debug";
+        "LOG_FORMAT", "text", "text or json";
+        "LOGIN_ATTEMPTS_PER_ACCOUNT", "10", "Failed logins for one account in a window; 0 for no limit";
+        "LOGIN_ATTEMPTS_PER_ADDRESS", "300", "Logins from one client address in a window; 0 for no limit";
+        "REGISTRATIONS_PER_ADDRESS", "300", "Registrations from one client address in a window; 0 for no limit";
+        "ATTEMPTS_WINDOW_SECONDS", "300", "The window these are counted in";
+        "PASSWORD_HASH_CONCURRENCY", "0", "Passwords hashed at once (19 MiB each); 0 for one a core";
+        "SHUTDOWN_SECONDS", "10", "How long open work may take when the server stops";
+    };
+
+    /// Reads every setting through `lookup`, which answers what the outside says of a name.
+    /// A value that is blank counts as absent (but for `LOG_DIR`).
+    ///
+    /// # Errors
+    /// [`SettingsError`] with all that is missing or malformed.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(&lookup);
+        let data_dir = PathBuf::from(reader.text("DATA_DIR"));
+        let database = reader.database(&data_dir);
+        let secret_key = reader.secret_key(&database, &data_dir);
+        let settings = Self {
+            host: reader.text("HOST"),
+            port: reader.number("PORT", 0, u16::MAX),
+            database_pool_size: reader.number("DATABASE_POOL_SIZE", 1, 1_000),
+            migrate_on_start: reader.flag("MIGRATE_ON_START"),
+            redis: reader.redis(),
+            previous_secret_keys: reader.previous_secret_keys(),
+            access_token: Seconds(reader.number("ACCESS_TOKEN_SECONDS", 10, 86_400)),
+            refresh_token: Seconds(reader.number("REFRESH_TOKEN_SECONDS", 10, 366 * 86_400)),
+            throttle_ms: reader.millis("THROTTLE_RATE_SECONDS"),
+            cors_allowed_origins: reader.origins("CORS_ALLOWED_ORIGINS"),
+            allowed_hosts: reader.hosts("ALLOWED_HOSTS"),
+            trusted_proxies: reader.networks("TRUSTED_PROXIES"),
+            log_dir: reader.log_dir(),
+            log_filter: reader.text("LOG_LEVEL"),
+            log_format: reader.log_format(),
+            attempts: AttemptLimits {
+                logins_per_account: reader.number("LOGIN_ATTEMPTS_PER_ACCOUNT", 0, i64::MAX),
+                logins_per_address: reader.number("LOGIN_ATTEMPTS_PER_ADDRESS", 0, i64::MAX),
+                registrations_per_address: reader.number("REGISTRATIONS_PER_ADDRESS", 0, i64::MAX),
+                window: Seconds(reader.number("ATTEMPTS_WINDOW_SECONDS", 1, 86_400)),
+            },
+            password_hash_concurrency: reader.number("PASSWORD_HASH_CONCURRENCY", 0, 1_024),
+            shutdown: Seconds(reader.number("SHUTDOWN_SECONDS", 0, 3_600)),
+            data_dir,
+            database,
+            secret_key,
+        };
+        reader.finish(settings)
+    }
+}

@@ -1,0 +1,128 @@
+//! What settings become: values that cannot be confused, and secrets that do not show.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A text that must not reach a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(value: impl Into<Arc<str>>) -> Self {
+        Self(value.into())
+    }
+
+    /// The secret itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where the lasting things are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A PostgreSQL server, by URL; parts are percent-encoded where they need to be.
+    Postgres(Secret),
+    /// An SQLite file, made when it is missing.
+    Sqlite(PathBuf),
+    /// An SQLite database that ends with the process.
+    SqliteInMemory,
+}
+
+/// The key that signs tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretKey {
+    /// As set.
+    Given(Secret),
+    /// Kept in this file, readable by its owner only; made at random when it is missing.
+    CreateBeside(PathBuf),
+}
+
+/// A Redis reached by the Upstash REST protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redis {
+    /// `http://…` or `https://…`.
+    pub url: String,
+    /// Its bearer token.
+    pub token: Secret,
+}
+
+/// How log events look on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The origins (RFC 6454) whose pages may use this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedOrigins {
+    /// Every page. No cookies are used, so a page gains nothing its user did not hand it.
+    Any,
+    /// These, in lower case without a trailing slash; none when empty.
+    These(Vec<String>),
+}
+
+impl AllowedOrigins {
+    /// Whether pages of this origin are welcome.
+    pub fn allow(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::These(origins) => origins
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(origin)),
+        }
+    }
+}
+
+/// One entry of `ALLOWED_HOSTS`, with Django's forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
+    /// `*`
+    Any,
+    /// `example.com`
+    Exact(String),
+    /// `.example.com`: that domain and every subdomain; kept with its dot.
+    Domain(String),
+}
+
+impl HostPattern {
+    /// Reads one entry; `None` when it is no host.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if text == "*" {
+            return Some(Self::Any);
+        }
+        let text = text.to_ascii_lowercase();
+        let known = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        if !text.chars().all(known) || text.trim_matches('.').is_empty() {
+            return None;
+        }
+        Some(if text.starts_with('.') {
+            Self::Domain(text)
+        } else {
+            Self::Exact(text)
+        })
+    }
+
+    /// Whether a host, without its port, is meant.
+    pub fn allows(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => *exact == host,
+            Self::Domain(domain) => {
+                host.ends_with(domain.as_str()) || domain.get(1..) == Some(host.as_str())
+            }
+        }
+    }
+}
