@@ -57,7 +57,10 @@ pub struct Recent {
 impl RecentHistory {
     /// Recent histories kept in `cache`.
     pub fn new(cache: Arc<dyn Cache>) -> Self {
-        Self { cache, away: AtomicBool::new(false) }
+        Self {
+            cache,
+            away: AtomicBool::new(false),
+        }
     }
 
     /// Where a believed history was read.
@@ -68,12 +71,20 @@ impl RecentHistory {
     /// What the cache holds, enough for `limit` messages. `None` when the cache is away.
     pub async fn read(&self, id: ConversationId, limit: i64) -> Option<Recent> {
         let count = limit.clamp(1, KEPT_EVENTS);
-        let replies = self.run(vec![CacheCommand::Highest { key: key(id), count }]).await?;
+        let replies = self
+            .run(vec![CacheCommand::Highest {
+                key: key(id),
+                count,
+            }])
+            .await?;
         let members = replies.into_iter().find_map(|reply| match reply {
             CacheReply::Members(members) => Some(members),
             CacheReply::Done | CacheReply::Integer(_) => None,
         });
-        Some(Recent { id, members: members.unwrap_or_default() })
+        Some(Recent {
+            id,
+            members: members.unwrap_or_default(),
+        })
     }
 
     /// Adds what the database answered after `recent` was not believed. `history` is a newest
@@ -93,7 +104,10 @@ impl RecentHistory {
     /// late, twice, in any order or never. `epoch` is one the database told before they were
     /// committed: an outdated one makes them useless, a later one could make them false.
     pub async fn record(&self, id: ConversationId, epoch: &Epoch, events: &[(Seq, Arc<str>)]) {
-        let entries = events.iter().map(|(seq, event)| (seq.0, member(epoch, event))).collect();
+        let entries = events
+            .iter()
+            .map(|(seq, event)| (seq.0, member(epoch, event)))
+            .collect();
         self.write(id, entries, false).await;
     }
 
@@ -105,9 +119,18 @@ impl RecentHistory {
         }
         if !entries.is_empty() {
             commands.extend([
-                CacheCommand::AddScored { key: key.clone(), entries },
-                CacheCommand::KeepHighest { key: key.clone(), count: KEPT_EVENTS },
-                CacheCommand::Expire { key, seconds: KEPT_SECONDS },
+                CacheCommand::AddScored {
+                    key: key.clone(),
+                    entries,
+                },
+                CacheCommand::KeepHighest {
+                    key: key.clone(),
+                    count: KEPT_EVENTS,
+                },
+                CacheCommand::Expire {
+                    key,
+                    seconds: KEPT_SECONDS,
+                },
             ]);
         }
         if !commands.is_empty() {
@@ -141,14 +164,25 @@ impl Recent {
         let mut facts = self.facts(&position.epoch)?;
         let reached = dense_end(&facts, position.seq);
         facts.truncate(reached);
-        let top = facts.last().map_or(Seq(0), |newest| newest.seq).max(position.seq);
+        let top = facts
+            .last()
+            .map_or(Seq(0), |newest| newest.seq)
+            .max(position.seq);
         let start = facts.len() - dense_length(&facts, top, usize::try_from(limit).ok()?);
         let messages = facts.split_off(start);
-        let number = messages.last().map_or(position.number, |newest| newest.number);
-        let complete = messages.first().map_or(number.0 == 0 || limit == 0, |oldest| {
-            oldest.number.0 == 1 || i64::try_from(messages.len()) == Ok(limit)
-        });
-        let position = Position { epoch: position.epoch.clone(), seq: top, number };
+        let number = messages
+            .last()
+            .map_or(position.number, |newest| newest.number);
+        let complete = messages
+            .first()
+            .map_or(number.0 == 0 || limit == 0, |oldest| {
+                oldest.number.0 == 1 || i64::try_from(messages.len()) == Ok(limit)
+            });
+        let position = Position {
+            epoch: position.epoch.clone(),
+            seq: top,
+            number,
+        };
         complete.then_some(History { messages, position })
     }
 
@@ -192,7 +226,13 @@ fn dense_end(facts: &[Message], seq: Seq) -> usize {
 /// How many of the facts at the end go down from `top` without a gap; at most `limit`.
 fn dense_length(facts: &[Message], top: Seq, limit: usize) -> usize {
     let expected = (0..).map(|below| Seq(top.0 - below));
-    facts.iter().rev().zip(expected).take(limit).take_while(|(m, seq)| m.seq == *seq).count()
+    facts
+        .iter()
+        .rev()
+        .zip(expected)
+        .take(limit)
+        .take_while(|(m, seq)| m.seq == *seq)
+        .count()
 }
 
 fn key(id: ConversationId) -> String {

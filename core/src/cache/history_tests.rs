@@ -1,0 +1,202 @@
+//! What [`Recent::believe`] takes and leaves, case by case; races are in `interleaving_tests`.
+
+use super::*;
+use crate::domain::{MessageId, Number, Timestamp, UserId};
+
+const ID: ConversationId = ConversationId(1);
+
+fn message(n: i64, text: &str) -> Message {
+    Message {
+        id: MessageId(n * 10),
+        sender_id: UserId(1),
+        sender: "ann".into(),
+        content: text.into(),
+        timestamp: Timestamp(n),
+        seq: Seq(n),
+        number: Number(n),
+        client_message_id: None,
+        reply_to: None,
+        mentions: Vec::new(),
+        version: 1,
+    }
+}
+
+fn epoch(name: &str) -> Epoch {
+    Epoch(name.into())
+}
+
+fn at(seq: i64) -> Position {
+    Position {
+        epoch: epoch("e1"),
+        seq: Seq(seq),
+        number: Number(seq),
+    }
+}
+
+fn fact(epoch_name: &str, n: i64, text: &str) -> Arc<str> {
+    member(
+        &epoch(epoch_name),
+        &Event::Message(message(n, text).into()).encode(),
+    )
+}
+
+fn recent(seqs: impl IntoIterator<Item = i64>) -> Recent {
+    Recent {
+        id: ID,
+        members: seqs.into_iter().map(|n| fact("e1", n, "hi")).collect(),
+    }
+}
+
+fn believed(recent: &Recent, seq: i64, limit: i64) -> Option<Vec<i64>> {
+    let history = recent.believe(&at(seq), limit)?;
+    let seqs: Vec<i64> = history
+        .messages
+        .iter()
+        .map(|message| message.seq.0)
+        .collect();
+    // INVARIANT: a page ends at the position it claims to reach.
+    assert_eq!(history.position, at(seqs.last().copied().unwrap_or(seq)));
+    Some(seqs)
+}
+
+#[test]
+fn a_dense_run_down_to_the_limit_or_the_first_message_is_believed() {
+    assert_eq!(believed(&recent(1..=3), 3, 100), Some(vec![1, 2, 3]));
+    assert_eq!(believed(&recent(1..=9), 9, 2), Some(vec![8, 9]));
+    assert_eq!(believed(&recent(5..=9), 9, 5), Some(vec![5, 6, 7, 8, 9]));
+    assert_eq!(
+        believed(&recent([]), 0, 100),
+        Some(vec![]),
+        "nothing was ever said"
+    );
+}
+
+#[test]
+fn a_run_that_ends_early_or_has_a_gap_is_not() {
+    assert_eq!(believed(&recent([]), 3, 100), None, "evicted");
+    assert_eq!(
+        believed(&recent(1..=3), 4, 100),
+        None,
+        "the newest is missing"
+    );
+    assert_eq!(
+        believed(&recent([1, 2, 4]), 4, 100),
+        None,
+        "a record was lost"
+    );
+    assert_eq!(
+        believed(&recent(5..=9), 9, 6),
+        None,
+        "older ones were trimmed"
+    );
+}
+
+#[test]
+fn what_came_after_the_position_is_taken_as_far_as_it_is_dense() {
+    assert_eq!(believed(&recent(1..=5), 3, 2), Some(vec![4, 5]));
+    assert_eq!(believed(&recent([1, 2, 3, 5]), 3, 2), Some(vec![2, 3]));
+    assert_eq!(believed(&recent([1, 2]), 0, 2), Some(vec![1, 2]));
+    assert_eq!(believed(&recent([2]), 0, 2), Some(vec![]));
+}
+
+#[test]
+fn twins_count_once_and_contradictions_void_everything() {
+    let twice = |text: &str| Recent {
+        id: ID,
+        members: vec![fact("e1", 1, "hi"), fact("e1", 1, text)],
+    };
+    assert_eq!(believed(&twice("hi"), 1, 1), Some(vec![1]));
+    assert_eq!(believed(&twice("ho"), 1, 1), None);
+}
+
+#[test]
+fn one_stranger_voids_everything() {
+    for stranger in [
+        fact("e2", 1, "hi"),
+        "garbage".into(),
+        "e1 {}".into(),
+        "".into(),
+    ] {
+        let mut recent = recent(1..=3);
+        recent.members.insert(0, stranger.clone());
+        assert_eq!(believed(&recent, 3, 2), None, "{stranger}");
+    }
+}
+
+/// Answers as told, and counts the calls.
+struct Scripted(
+    std::sync::Mutex<Vec<Vec<CacheCommand>>>,
+    Option<Vec<CacheReply>>,
+);
+
+#[async_trait::async_trait]
+impl Cache for Scripted {
+    async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
+        self.0.lock().unwrap().push(commands);
+        self.1.clone().ok_or_else(|| CacheError("away".to_owned()))
+    }
+
+    fn kind(&self) -> CacheKind {
+        CacheKind::Redis
+    }
+}
+
+#[tokio::test]
+async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
+    let cache = Arc::new(Scripted(std::sync::Mutex::default(), Some(Vec::new())));
+    let history = RecentHistory::new(cache.clone());
+    let page = History {
+        messages: vec![message(1, "hi")],
+        position: at(1),
+    };
+    history.fill(&recent([1]), &page).await;
+    history
+        .fill(
+            &Recent {
+                id: ID,
+                members: vec![fact("e0", 7, "old")],
+            },
+            &page,
+        )
+        .await;
+    history
+        .record(ID, &epoch("e1"), &[(Seq(2), "{}".into())])
+        .await;
+    history.record(ID, &epoch("e1"), &[]).await;
+    let calls = cache.0.lock().unwrap();
+    let key = "history:1".to_owned();
+    let clear = CacheCommand::Delete { key: key.clone() };
+    assert_eq!(
+        calls
+            .iter()
+            .map(|call| call.contains(&clear))
+            .collect::<Vec<_>>(),
+        [false, true, false]
+    );
+    assert_eq!(
+        calls[2],
+        [
+            CacheCommand::AddScored {
+                key: key.clone(),
+                entries: vec![(2, "e1 {}".into())]
+            },
+            CacheCommand::KeepHighest {
+                key: key.clone(),
+                count: 100
+            },
+            CacheCommand::Expire {
+                key,
+                seconds: 86_400
+            },
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_cache_that_is_away_is_no_error() {
+    let history = RecentHistory::new(Arc::new(Scripted(std::sync::Mutex::default(), None)));
+    assert!(history.read(ID, 100).await.is_none());
+    history
+        .record(ID, &epoch("e1"), &[(Seq(1), "{}".into())])
+        .await;
+}

@@ -58,7 +58,11 @@ impl InProcess {
 
     /// An empty cache that holds about `capacity` bytes at most.
     pub fn new(clock: Arc<dyn Clock>, capacity: usize) -> Self {
-        Self { clock, capacity, keys: Mutex::default() }
+        Self {
+            clock,
+            capacity,
+            keys: Mutex::default(),
+        }
     }
 }
 
@@ -68,7 +72,10 @@ impl Cache for InProcess {
         let now = self.clock.now();
         // A panic inside would leave at worst a wrong count of bytes; the content stays sound.
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let replies = commands.into_iter().map(|command| keys.run(command, now)).collect();
+        let replies = commands
+            .into_iter()
+            .map(|command| keys.run(command, now))
+            .collect();
         keys.evict(self.capacity, now);
         replies
     }
@@ -85,11 +92,16 @@ impl Keys {
                 self.with_set(&key, now, true, |set| add(set, entries))?;
             }
             CacheCommand::KeepHighest { key, count } => {
-                self.with_set(&key, now, false, |set| drop(set.drain(..lowest(set, count))))?;
+                self.with_set(&key, now, false, |set| {
+                    drop(set.drain(..lowest(set, count)))
+                })?;
             }
             CacheCommand::Highest { key, count } => {
                 let members = self.with_set(&key, now, false, |set| {
-                    set.iter().skip(lowest(set, count)).map(|(_, member)| member.clone()).collect()
+                    set.iter()
+                        .skip(lowest(set, count))
+                        .map(|(_, member)| member.clone())
+                        .collect()
                 })?;
                 return Ok(CacheReply::Members(members.unwrap_or_default()));
             }
@@ -108,7 +120,9 @@ impl Keys {
             CacheCommand::Increment { key } => return self.increment(&key, now),
             CacheCommand::TimeToLive { key } => {
                 let entry = self.touch(&key, now);
-                return Ok(CacheReply::Integer(entry.map_or(-2, |entry| entry.seconds_left(now))));
+                return Ok(CacheReply::Integer(
+                    entry.map_or(-2, |entry| entry.seconds_left(now)),
+                ));
             }
             CacheCommand::Ping => {}
         }
@@ -143,8 +157,12 @@ impl Keys {
             }
             self.insert(key, Value::Set(Vec::new()), None);
         }
-        let Some(entry) = self.entries.get_mut(key) else { return Ok(None) };
-        let Value::Set(set) = &mut entry.value else { return Err(wrong_type(key)) };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return Ok(None);
+        };
+        let Value::Set(set) = &mut entry.value else {
+            return Err(wrong_type(key));
+        };
         let result = work(set);
         let emptied = set.is_empty();
         let bytes = KEY_OVERHEAD + key.len() + content_bytes(set);
@@ -178,7 +196,15 @@ impl Keys {
         let bytes = KEY_OVERHEAD + key.len();
         self.bytes += bytes;
         self.by_age.insert(self.tick, name.clone());
-        self.entries.insert(name, Entry { value, expires_at, touched: self.tick, bytes });
+        self.entries.insert(
+            name,
+            Entry {
+                value,
+                expires_at,
+                touched: self.tick,
+                bytes,
+            },
+        );
     }
 
     fn remove(&mut self, key: &str) {
@@ -191,7 +217,10 @@ impl Keys {
     /// Drops the oldest keys while there is too much, or while their time is over anyway.
     fn evict(&mut self, capacity: usize, now: Timestamp) {
         while let Some(oldest) = self.by_age.first_key_value().map(|(_, key)| key.clone()) {
-            let over = self.entries.get(&oldest).is_none_or(|entry| entry.is_over(now));
+            let over = self
+                .entries
+                .get(&oldest)
+                .is_none_or(|entry| entry.is_over(now));
             if !over && self.bytes <= capacity {
                 break;
             }
@@ -207,7 +236,8 @@ impl Entry {
 
     /// As `TTL` tells it: rounded to the nearest second, -1 without an end.
     fn seconds_left(&self, now: Timestamp) -> i64 {
-        self.expires_at.map_or(-1, |end| (end.millis_since(now) + 500) / 1_000)
+        self.expires_at
+            .map_or(-1, |end| (end.millis_since(now) + 500) / 1_000)
     }
 }
 
@@ -221,11 +251,14 @@ fn add(set: &mut Vec<Scored>, entries: Vec<Scored>) {
 
 /// How many entries lie below the `count` highest.
 fn lowest(set: &[Scored], count: i64) -> usize {
-    set.len().saturating_sub(usize::try_from(count).unwrap_or(0))
+    set.len()
+        .saturating_sub(usize::try_from(count).unwrap_or(0))
 }
 
 fn content_bytes(set: &[Scored]) -> usize {
-    set.iter().map(|(_, member)| MEMBER_OVERHEAD + member.len()).sum()
+    set.iter()
+        .map(|(_, member)| MEMBER_OVERHEAD + member.len())
+        .sum()
 }
 
 fn wrong_type(key: &str) -> CacheError {

@@ -1,0 +1,230 @@
+//! The in-process cache against what Redis does, and against its own limit.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::*;
+
+#[derive(Default)]
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn cache(capacity: usize) -> (Arc<Hands>, InProcess) {
+    let clock = Arc::new(Hands::default());
+    (clock.clone(), InProcess::new(clock, capacity))
+}
+
+async fn run(cache: &InProcess, command: CacheCommand) -> CacheReply {
+    cache.pipeline(vec![command]).await.unwrap().remove(0)
+}
+
+fn add(key: &str, entries: &[(i64, &str)]) -> CacheCommand {
+    let entries = entries
+        .iter()
+        .map(|(score, member)| (*score, Arc::from(*member)))
+        .collect();
+    CacheCommand::AddScored {
+        key: key.to_owned(),
+        entries,
+    }
+}
+
+async fn highest(cache: &InProcess, key: &str, count: i64) -> Vec<String> {
+    match run(
+        cache,
+        CacheCommand::Highest {
+            key: key.to_owned(),
+            count,
+        },
+    )
+    .await
+    {
+        CacheReply::Members(members) => members.iter().map(ToString::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn integer(cache: &InProcess, command: CacheCommand) -> i64 {
+    match run(cache, command).await {
+        CacheReply::Integer(value) => value,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn sets_are_sorted_each_once_and_trimmed_from_below() {
+    let (_, cache) = cache(InProcess::DEFAULT_CAPACITY);
+    run(&cache, add("a", &[(10, "ten"), (9, "nine")])).await;
+    run(
+        &cache,
+        add("a", &[(11, "eleven"), (10, "ten"), (10, "other")]),
+    )
+    .await;
+    assert_eq!(
+        highest(&cache, "a", 10).await,
+        ["nine", "other", "ten", "eleven"]
+    );
+    assert_eq!(highest(&cache, "a", 2).await, ["ten", "eleven"]);
+    run(
+        &cache,
+        CacheCommand::KeepHighest {
+            key: "a".to_owned(),
+            count: 1,
+        },
+    )
+    .await;
+    assert_eq!(highest(&cache, "a", 10).await, ["eleven"]);
+    run(
+        &cache,
+        CacheCommand::KeepHighest {
+            key: "a".to_owned(),
+            count: 0,
+        },
+    )
+    .await;
+    assert_eq!(
+        integer(
+            &cache,
+            CacheCommand::TimeToLive {
+                key: "a".to_owned()
+            }
+        )
+        .await,
+        -2
+    );
+}
+
+#[tokio::test]
+async fn counters_count_until_their_time_is_over() {
+    let (clock, cache) = cache(InProcess::DEFAULT_CAPACITY);
+    let key = || "c".to_owned();
+    for expected in 1..=3 {
+        run(
+            &cache,
+            CacheCommand::StartCounter {
+                key: key(),
+                seconds: 60,
+            },
+        )
+        .await;
+        assert_eq!(
+            integer(&cache, CacheCommand::Increment { key: key() }).await,
+            expected
+        );
+    }
+    clock.0.store(59_000, Ordering::Relaxed);
+    assert_eq!(
+        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        1
+    );
+    clock.0.store(60_000, Ordering::Relaxed);
+    assert_eq!(
+        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        -2
+    );
+    assert_eq!(
+        integer(&cache, CacheCommand::Increment { key: key() }).await,
+        1
+    );
+    assert_eq!(
+        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        -1
+    );
+    run(
+        &cache,
+        CacheCommand::Expire {
+            key: key(),
+            seconds: 5,
+        },
+    )
+    .await;
+    assert_eq!(
+        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        5
+    );
+    run(&cache, CacheCommand::Delete { key: key() }).await;
+    assert_eq!(
+        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        -2
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_is_an_error() {
+    let (_, cache) = cache(InProcess::DEFAULT_CAPACITY);
+    run(&cache, add("a", &[(1, "one")])).await;
+    assert!(
+        cache
+            .pipeline(vec![CacheCommand::Increment {
+                key: "a".to_owned()
+            }])
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn what_was_touched_longest_ago_goes_first() {
+    let (_, cache) = cache(3 * (KEY_OVERHEAD + 1 + MEMBER_OVERHEAD + 100));
+    let text = "x".repeat(100);
+    for key in ["a", "b", "c"] {
+        run(&cache, add(key, &[(1, &text)])).await;
+    }
+    highest(&cache, "a", 1).await;
+    run(&cache, add("d", &[(1, &text)])).await;
+    let mut kept = Vec::new();
+    for key in ["a", "b", "c", "d"] {
+        kept.push(highest(&cache, key, 1).await.len());
+    }
+    assert_eq!(kept, [1, 0, 1, 1]);
+}
+
+#[tokio::test]
+async fn memory_is_given_back_whatever_was_done() {
+    let (clock, cache) = cache(20_000);
+    let mut x = 1_u64;
+    for round in 0..20_000_i64 {
+        x = x
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let key = format!("k{}", (x >> 33) % 40);
+        let command = match (x >> 50) % 6 {
+            0 => CacheCommand::Delete { key },
+            1 => CacheCommand::Expire { key, seconds: 3 },
+            2 => CacheCommand::KeepHighest { key, count: 2 },
+            3 => CacheCommand::Highest { key, count: 5 },
+            _ => add(
+                &key,
+                &[(round % 7, &"y".repeat(usize::try_from(x >> 56).unwrap()))],
+            ),
+        };
+        run(&cache, command).await;
+        clock.0.fetch_add(100, Ordering::Relaxed);
+        let keys = cache.keys.lock().unwrap();
+        // INVARIANT: the count of bytes is the sum over all entries, and never above the limit.
+        assert_eq!(
+            keys.bytes,
+            keys.entries
+                .values()
+                .map(|entry| entry.bytes)
+                .sum::<usize>()
+        );
+        assert!(keys.bytes <= 20_000);
+        assert_eq!(keys.entries.len(), keys.by_age.len());
+    }
+    clock.0.fetch_add(10_000_000, Ordering::Relaxed);
+    for key in 0..40 {
+        run(
+            &cache,
+            CacheCommand::Delete {
+                key: format!("k{key}"),
+            },
+        )
+        .await;
+    }
+    assert_eq!(cache.keys.lock().unwrap().bytes, 0);
+}

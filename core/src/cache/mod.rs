@@ -8,6 +8,8 @@
 
 mod history;
 mod in_process;
+#[cfg(test)]
+mod interleaving_tests;
 
 pub use history::{Recent, RecentHistory};
 pub use in_process::InProcess;
