@@ -1,1 +1,262 @@
-//! To come: room.
+//! The live side of a conversation, as a state machine without sockets, clock or tasks.
+//!
+//! [`Room::handle`] takes one [`Input`] and the time and returns [`Effects`]; a driver (a Durable
+//! Object, a task, a simulator) feeds it and carries the effects out in order. The Room owns the
+//! order of sends, the throttle, who is connected and how far each has been served. It does not
+//! own what is stored, who is a member, or whether a token is genuine: those come as inputs.
+//!
+//! Data flows one way: text → [`crate::protocol::parse`] → `commands.rs` → `sends.rs` → commit →
+//! `delivery.rs` → frames. To add a command: its variant in `protocol::command`, an arm in
+//! `commands.rs`. To add a durable event: its variant in `protocol::event`; delivery, resume and
+//! cache take it as it is.
+//!
+//! // INVARIANT: nothing is delivered that the database has not confirmed. Frames of events are
+//! built from [`Input::Committed`] and [`Input::Loaded`] alone.
+
+mod commands;
+mod connection;
+mod delivery;
+mod effect;
+mod input;
+mod recent;
+mod resume;
+mod sends;
+mod throttle;
+
+use connection::Connections;
+pub use effect::{Effect, Effects};
+pub use input::{ConnectionId, Frame, Input, Join, StoreFailed, Ticket, TokenRefused};
+use recent::Recent;
+use sends::Sends;
+use throttle::Throttle;
+
+use crate::domain::{ConversationId, Epoch, Number, Seq, SessionId, Timestamp};
+use crate::protocol::{CloseCode, Hello, Limits, MAX_SOCKETS_PER_USER};
+
+/// Where the Room stands: everything up to here has been handed to delivery.
+#[derive(Debug, Clone)]
+struct Head {
+    epoch: Epoch,
+    seq: Seq,
+    number: Number,
+}
+
+/// One live conversation.
+#[derive(Debug)]
+pub struct Room {
+    conversation_id: ConversationId,
+    throttle_ms: i64,
+    /// Unknown until a connection or a commit tells; a Room made for a REST send starts so.
+    head: Option<Head>,
+    epoch_hint: Option<Epoch>,
+    /// The highest position anyone has reported. Beyond `head` it means: something was missed.
+    known: Seq,
+    connections: Connections,
+    sends: Sends,
+    throttle: Throttle,
+    recent: Recent,
+    loads: resume::Loads,
+    closing: bool,
+}
+
+impl Room {
+    /// A Room without connections. `throttle_ms` is the time between two sends of a user, 0 for
+    /// none; `epoch` the database's history as far as the driver knows it.
+    pub fn new(conversation_id: ConversationId, throttle_ms: i64, epoch: Option<Epoch>) -> Self {
+        Self {
+            conversation_id,
+            throttle_ms,
+            head: None,
+            epoch_hint: epoch,
+            known: Seq(0),
+            connections: Connections::default(),
+            sends: Sends::default(),
+            throttle: Throttle::new(throttle_ms),
+            recent: Recent::default(),
+            loads: resume::Loads::default(),
+            closing: false,
+        }
+    }
+
+    /// Takes one input at time `now` and says what is to be done.
+    pub fn handle(&mut self, input: Input<'_>, now: Timestamp) -> Effects {
+        let mut effects = Effects::default();
+        match input {
+            Input::Connect { id, join } => self.connect(id, join, now, &mut effects),
+            Input::Text { id, text } => self.text(id, text, now, &mut effects),
+            Input::Unusable { id, close } => self.close(id, close, &mut effects),
+            Input::Disconnect { id } => drop(self.connections.remove(id)),
+            Input::Send {
+                ticket,
+                user_id,
+                session_id,
+                send,
+            } => {
+                let origin = sends::Origin::Ticket(ticket);
+                self.send((user_id, session_id), send, origin, now, &mut effects);
+            }
+            Input::Committed(Ok(outcomes)) => self.committed(outcomes, now, &mut effects),
+            Input::Committed(Err(StoreFailed)) => self.commit_failed(now, &mut effects),
+            Input::Loaded(Ok(Some(events))) => self.loaded(events, now, &mut effects),
+            Input::Loaded(Ok(None)) => self.conversation_gone(&mut effects),
+            Input::Loaded(Err(StoreFailed)) => self.loads.failed(now),
+            Input::Authenticated { id, result } => {
+                self.authenticated(id, result, now, &mut effects);
+            }
+            Input::Revoke { session_id } => self.revoke(session_id, &mut effects),
+            Input::Tick => self.tick(now, &mut effects),
+            Input::Shutdown => self.closing = true,
+        }
+        self.go_on(now, &mut effects);
+        effects
+    }
+
+    /// When [`Input::Tick`] is due at the latest; `None` when time changes nothing.
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        let retry = self
+            .loads
+            .retry_at()
+            .filter(|_| self.wants_load().is_some());
+        [self.connections.next_deadline(), retry]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether a driver that can wait should stop reading sockets for now.
+    pub fn is_busy(&self) -> bool {
+        self.sends.waiting() >= sends::MAX_PENDING / 2
+    }
+
+    /// How many connections it has.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Whether the Room may be dropped without anyone noticing: nobody connected, nothing under
+    /// way. Otherwise, when only the throttle is left, the time at which it may be.
+    pub fn idle(&self, now: Timestamp) -> Idle {
+        if self.connections.len() > 0 || !self.sends.is_empty() || self.loads.in_flight() {
+            return Idle::No;
+        }
+        if self.closing {
+            return Idle::Now;
+        }
+        self.throttle.ends_at(now).map_or(Idle::Now, Idle::At)
+    }
+
+    fn connect(&mut self, id: ConnectionId, join: Join, now: Timestamp, effects: &mut Effects) {
+        let position = &join.position;
+        if self
+            .head
+            .as_ref()
+            .is_some_and(|head| head.epoch != position.epoch)
+        {
+            self.change_epoch(position.clone(), effects);
+        }
+        self.known = self.known.max(position.seq);
+        let head = self.head.get_or_insert_with(|| Head {
+            epoch: position.epoch.clone(),
+            seq: position.seq,
+            number: position.number,
+        });
+        let delivered = head.seq;
+        if self.closing {
+            effects.push(Effect::Close {
+                id,
+                close: CloseCode::Restarting,
+            });
+            return;
+        }
+        if self.connections.of_user(join.user_id) >= MAX_SOCKETS_PER_USER {
+            effects.push(Effect::Close {
+                id,
+                close: CloseCode::TooManySockets,
+            });
+            return;
+        }
+        let v2 = join.v2;
+        self.connections.insert(id, join, delivered, now);
+        if v2 {
+            self.greet(id, effects);
+        }
+    }
+
+    fn greet(&self, id: ConnectionId, effects: &mut Effects) {
+        let (Some(head), Some(connection)) = (&self.head, self.connections.get(id)) else {
+            return;
+        };
+        let hello = Hello::new(
+            self.conversation_id,
+            head.epoch.clone(),
+            (head.seq, head.number),
+            connection.user_id,
+            connection.expires_at,
+            Limits::with_throttle(self.throttle_ms),
+        );
+        effects.reply(id, hello.encode());
+    }
+
+    fn close(&mut self, id: ConnectionId, close: CloseCode, effects: &mut Effects) {
+        if self.connections.remove(id).is_some() {
+            effects.push(Effect::Close { id, close });
+        }
+    }
+
+    fn close_where(
+        &mut self,
+        close: CloseCode,
+        wanted: impl Fn(&connection::Connection) -> bool,
+        effects: &mut Effects,
+    ) {
+        for id in self.connections.ids_where(wanted) {
+            self.close(id, close, effects);
+        }
+    }
+
+    fn revoke(&mut self, session_id: &SessionId, effects: &mut Effects) {
+        self.close_where(
+            CloseCode::TokenInvalid,
+            |c| c.session_id == *session_id,
+            effects,
+        );
+    }
+
+    fn conversation_gone(&mut self, effects: &mut Effects) {
+        self.loads.finished();
+        self.close_where(CloseCode::NoSuchConversation, |_| true, effects);
+    }
+
+    fn tick(&mut self, now: Timestamp, effects: &mut Effects) {
+        for due in self.connections.due(now) {
+            match due {
+                connection::Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),
+                connection::Due::Notice(id, in_s) => {
+                    effects.reply(id, crate::protocol::AuthExpiring { in_s }.encode());
+                }
+            }
+        }
+    }
+
+    /// After every input: starts whatever can be started, ends what is to end.
+    fn go_on(&mut self, now: Timestamp, effects: &mut Effects) {
+        if let Some(batch) = self.sends.take_batch() {
+            effects.push(Effect::Commit(batch));
+        }
+        self.start_load(now, effects);
+        if self.closing && self.sends.is_empty() {
+            self.close_where(CloseCode::Restarting, |_| true, effects);
+        }
+    }
+}
+
+/// Whether a Room is still needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// It is.
+    No,
+    /// It is not before this time, unless something happens.
+    At(Timestamp),
+    /// It is not.
+    Now,
+}

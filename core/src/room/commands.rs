@@ -1,0 +1,340 @@
+//! What a client's frame leads to.
+
+use super::connection::Mode;
+use super::sends::{Origin, Pending};
+use super::{ConnectionId, Effect, Effects, Room, TokenRefused};
+use crate::domain::{
+    Append, Appended, Caller, ClientMessageId, Denied, SendOutcome, Seq, SessionId, StoredMessage,
+    Timestamp, UserId,
+};
+use crate::protocol::{
+    Ack, AuthOk, CloseCode, Command, ErrorCode, ErrorReply, Incoming, PING, PONG, ParseError,
+    SendCommand, THROTTLED, parse,
+};
+
+/// Why a command was refused, before it is put into words.
+struct Refusal {
+    code: ErrorCode,
+    text: String,
+    client_message_id: Option<ClientMessageId>,
+    retry_after_ms: Option<i64>,
+}
+
+impl Refusal {
+    fn new(code: ErrorCode, text: impl Into<String>, id: Option<ClientMessageId>) -> Self {
+        Self {
+            code,
+            text: text.into(),
+            client_message_id: id,
+            retry_after_ms: None,
+        }
+    }
+}
+
+impl From<ParseError> for Refusal {
+    fn from(error: ParseError) -> Self {
+        let code = match error {
+            ParseError::NotAnObject | ParseError::Field { .. } => ErrorCode::Malformed,
+            ParseError::TooManyCommands
+            | ParseError::Value { .. }
+            | ParseError::TooManyMentions { .. } => ErrorCode::Invalid,
+            ParseError::UnknownType => ErrorCode::UnknownType,
+        };
+        Self::new(code, error.to_string(), error.client_message_id().cloned())
+    }
+}
+
+impl Room {
+    pub(super) fn text(&mut self, id: ConnectionId, text: &str, now: Timestamp, fx: &mut Effects) {
+        if self.connections.get(id).is_none() {
+            return;
+        }
+        if text == PING {
+            fx.reply(id, PONG.into());
+            return;
+        }
+        match parse(text) {
+            Err(error) => self.refuse(id, error.into(), now, fx),
+            Ok(Incoming::V1(send)) => {
+                // A v2 socket may leave the type out no more than a v1 socket may put one in.
+                if self.connections.get(id).is_some_and(|c| c.mode == Mode::V2) {
+                    let refusal = Refusal::new(
+                        ErrorCode::Malformed,
+                        "The field 'type' is missing or has the wrong type.",
+                        None,
+                    );
+                    self.refuse(id, refusal, now, fx);
+                } else {
+                    self.command(id, send.map(Command::Send), now, fx);
+                }
+            }
+            Ok(Incoming::V2(commands)) => {
+                if self.connections.become_v2(id) {
+                    self.greet(id, fx);
+                }
+                for command in commands {
+                    self.command(id, command, now, fx);
+                }
+            }
+        }
+    }
+
+    fn command(
+        &mut self,
+        id: ConnectionId,
+        command: Result<Command, ParseError>,
+        now: Timestamp,
+        fx: &mut Effects,
+    ) {
+        // An earlier command of the same frame may have closed the connection.
+        let Some(connection) = self.connections.get(id) else {
+            return;
+        };
+        match command {
+            Err(error) => self.refuse(id, error.into(), now, fx),
+            Ok(Command::Ping) => fx.reply(id, PONG.into()),
+            Ok(Command::Auth { token }) => fx.push(Effect::Authenticate { id, token }),
+            Ok(Command::Resume { since, .. }) if since < Seq(0) => {
+                let text = "since: a position is 0 or greater.";
+                self.refuse(id, Refusal::new(ErrorCode::Invalid, text, None), now, fx);
+            }
+            Ok(Command::Resume { since, epoch }) => self.resume(id, since, epoch.as_ref(), fx),
+            Ok(Command::Send(send)) => {
+                let who = (connection.user_id, connection.session_id.clone());
+                self.send(who, send, Origin::Connection(id), now, fx);
+            }
+        }
+    }
+
+    /// Takes a send into the queue, or answers it at once.
+    pub(super) fn send(
+        &mut self,
+        (user, session_id): (UserId, SessionId),
+        send: SendCommand,
+        origin: Origin,
+        now: Timestamp,
+        fx: &mut Effects,
+    ) {
+        let id = send.client_message_id.clone();
+        if let Some(id) = &id {
+            if let Some(stored) = self.sends.known(user, id).cloned() {
+                self.answer(
+                    origin,
+                    Some(id),
+                    &SendOutcome::Appended(Appended::Duplicate(stored)),
+                    now,
+                    fx,
+                );
+                return;
+            }
+            if self.sends.join_repeat(user, id, origin) {
+                return;
+            }
+        }
+        let refused = if self.closing {
+            Some(SendOutcome::Unavailable)
+        } else if self.sends.is_full() {
+            Some(SendOutcome::Overloaded)
+        } else {
+            let left = self.throttle.take(user, now).err();
+            left.map(|retry_after_ms| SendOutcome::Throttled { retry_after_ms })
+        };
+        if let Some(outcome) = refused {
+            self.answer(origin, id.as_ref(), &outcome, now, fx);
+            return;
+        }
+        let append = Append {
+            conversation_id: self.conversation_id,
+            sender_id: user,
+            session_id,
+            client_message_id: id,
+            message: send.message,
+            reply_to: send.reply_to,
+            mentions: send.mentions,
+            now,
+        };
+        self.sends.push(append, origin);
+    }
+
+    /// Tells everyone who asked for a send what became of it.
+    pub(super) fn settle(
+        &mut self,
+        sent: Pending,
+        outcome: &SendOutcome,
+        now: Timestamp,
+        fx: &mut Effects,
+    ) {
+        let Pending {
+            append,
+            origin,
+            repeats,
+        } = sent;
+        let id = append.client_message_id;
+        match outcome {
+            SendOutcome::Appended(Appended::Stored(stored) | Appended::Duplicate(stored)) => {
+                if let Some(id) = &id {
+                    self.sends
+                        .remember(append.sender_id, id.clone(), stored.clone());
+                }
+                self.answer(origin, id.as_ref(), outcome, now, fx);
+                let repeat = SendOutcome::Appended(Appended::Duplicate(stored.clone()));
+                for origin in repeats {
+                    self.answer(origin, id.as_ref(), &repeat, now, fx);
+                }
+            }
+            _ => {
+                self.throttle.give_back(append.sender_id, append.now);
+                for origin in std::iter::once(origin).chain(repeats) {
+                    self.answer(origin, id.as_ref(), outcome, now, fx);
+                }
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        origin: Origin,
+        id: Option<&ClientMessageId>,
+        outcome: &SendOutcome,
+        now: Timestamp,
+        fx: &mut Effects,
+    ) {
+        let connection = match origin {
+            Origin::Ticket(ticket) => {
+                fx.push(Effect::Answer {
+                    ticket,
+                    outcome: outcome.clone(),
+                });
+                return;
+            }
+            Origin::Connection(connection) => connection,
+        };
+        let refusal = match outcome {
+            SendOutcome::Appended(Appended::Stored(stored)) => {
+                self.acknowledge(connection, id, stored, false, fx);
+                return;
+            }
+            SendOutcome::Appended(Appended::Duplicate(stored)) => {
+                self.acknowledge(connection, id, stored, true, fx);
+                return;
+            }
+            SendOutcome::Appended(Appended::Denied(denied)) => {
+                self.close(connection, close_for(*denied), fx);
+                return;
+            }
+            SendOutcome::Appended(Appended::UnknownReply) => (
+                "reply_to: there is no such message in this conversation.",
+                ErrorCode::Invalid,
+            ),
+            SendOutcome::Throttled { .. } => (THROTTLED, ErrorCode::Throttled),
+            SendOutcome::Overloaded => (
+                "The conversation is too busy. Please send again.",
+                ErrorCode::Overloaded,
+            ),
+            SendOutcome::Unavailable => (
+                "The message could not be stored. Please send again.",
+                ErrorCode::Unavailable,
+            ),
+        };
+        let mut refusal = Refusal::new(refusal.1, refusal.0, id.cloned());
+        refusal.retry_after_ms = match outcome {
+            SendOutcome::Throttled { retry_after_ms } => Some(*retry_after_ms),
+            SendOutcome::Overloaded | SendOutcome::Unavailable => Some(1_000),
+            SendOutcome::Appended(_) => None,
+        };
+        self.refuse(connection, refusal, now, fx);
+    }
+
+    /// v1 sockets know no `ack`: there the broadcast is the acknowledgement.
+    fn acknowledge(
+        &self,
+        connection: ConnectionId,
+        id: Option<&ClientMessageId>,
+        stored: &StoredMessage,
+        duplicate: bool,
+        fx: &mut Effects,
+    ) {
+        let is_v2 = self
+            .connections
+            .get(connection)
+            .is_some_and(|c| c.mode == Mode::V2);
+        let (true, Some(id)) = (is_v2, id) else {
+            return;
+        };
+        let ack = Ack {
+            client_message_id: id.clone(),
+            message_id: stored.message_id,
+            seq: stored.seq,
+            number: stored.number,
+            timestamp: stored.timestamp,
+            duplicate,
+        };
+        fx.reply(connection, ack.encode());
+    }
+
+    /// Sends an error, and closes a connection that collects too many.
+    fn refuse(&mut self, id: ConnectionId, refusal: Refusal, now: Timestamp, fx: &mut Effects) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if connection.refuse(now) {
+            self.close(id, CloseCode::Flooding, fx);
+            return;
+        }
+        let reply = ErrorReply {
+            kind: (connection.mode == Mode::V2).then_some("error"),
+            error: refusal.text,
+            code: refusal.code,
+            client_message_id: refusal.client_message_id,
+            retryable: refusal.code.retryable(),
+            retry_after_ms: refusal.retry_after_ms,
+        };
+        fx.reply(id, reply.encode());
+    }
+
+    pub(super) fn authenticated(
+        &mut self,
+        id: ConnectionId,
+        result: Result<Caller, TokenRefused>,
+        now: Timestamp,
+        fx: &mut Effects,
+    ) {
+        let Some(connection) = self.connections.get(id) else {
+            return;
+        };
+        match result {
+            Err(TokenRefused::Expired) => {
+                let text = "The token has expired.";
+                self.refuse(
+                    id,
+                    Refusal::new(ErrorCode::TokenExpired, text, None),
+                    now,
+                    fx,
+                );
+            }
+            Ok(caller)
+                if caller.user_id == connection.user_id
+                    && caller.session_id == connection.session_id =>
+            {
+                self.connections.extend(id, caller.expires_at);
+                fx.reply(
+                    id,
+                    AuthOk {
+                        token_expires_at: caller.expires_at,
+                    }
+                    .encode(),
+                );
+            }
+            // Another user's or login's token would let a revoked login listen on.
+            Ok(_) | Err(TokenRefused::Invalid) => self.close(id, CloseCode::TokenInvalid, fx),
+        }
+    }
+}
+
+const fn close_for(denied: Denied) -> CloseCode {
+    match denied {
+        Denied::Session => CloseCode::TokenInvalid,
+        Denied::NotFound => CloseCode::NoSuchConversation,
+        Denied::NotMember => CloseCode::NotMember,
+    }
+}

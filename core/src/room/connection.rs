@@ -1,0 +1,221 @@
+//! The sockets of a Room: who they are, what they speak, how far they have been served.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::input::{ConnectionId, Join};
+use crate::domain::{Seconds, Seq, SessionId, Timestamp, UserId};
+
+/// How long before its end a token's end is announced.
+pub(super) const EXPIRY_NOTICE: Seconds = Seconds(60);
+
+/// The window in which refused frames are counted, and how many end the connection.
+const REFUSAL_WINDOW_MS: i64 = 10_000;
+const MAX_REFUSALS: u32 = 100;
+
+/// Which frames a socket is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    V1,
+    V2,
+}
+
+/// A resume that has not been answered yet. No live event goes out meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Resuming {
+    /// The position asked for.
+    pub(super) from: Seq,
+    /// Whether `from` lies ahead of what the Room knows: the database is asked before refusing.
+    pub(super) ahead: bool,
+    /// Events sent so far.
+    pub(super) count: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) user_id: UserId,
+    pub(super) session_id: SessionId,
+    pub(super) mode: Mode,
+    /// INVARIANT: every event up to here, from the connection's starting point, has been queued
+    /// for it in order, exactly once, since its last `hello`, `resume` or `reset`.
+    pub(super) delivered: Seq,
+    resuming: Option<Resuming>,
+    pub(super) expires_at: Timestamp,
+    noticed: bool,
+    refusals: u32,
+    refusals_since: Timestamp,
+}
+
+impl Connection {
+    pub(super) const fn resuming(&self) -> Option<Resuming> {
+        self.resuming
+    }
+
+    /// Counts a refused frame; true when it was one too many.
+    pub(super) fn refuse(&mut self, now: Timestamp) -> bool {
+        if now.millis_since(self.refusals_since) >= REFUSAL_WINDOW_MS {
+            self.refusals_since = now;
+            self.refusals = 0;
+        }
+        self.refusals += 1;
+        self.refusals > MAX_REFUSALS
+    }
+
+    /// When time next concerns this connection: the notice (v2 only), then the end.
+    fn deadline(&self) -> Timestamp {
+        if self.mode == Mode::V2 && !self.noticed {
+            self.expires_at.plus(Seconds(-EXPIRY_NOTICE.0))
+        } else {
+            self.expires_at
+        }
+    }
+}
+
+/// What time brought to a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Announce the end, so many seconds away.
+    Notice(ConnectionId, i64),
+    /// It is over.
+    Expired(ConnectionId),
+}
+
+/// All connections of a Room, ordered so that every run is the same.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    all: BTreeMap<ConnectionId, Connection>,
+    deadlines: BTreeSet<(Timestamp, ConnectionId)>,
+    /// Those with an unanswered resume, so that a busy Room need not look for them among all.
+    resuming: BTreeSet<ConnectionId>,
+}
+
+impl Connections {
+    pub(super) fn insert(&mut self, id: ConnectionId, join: Join, delivered: Seq, now: Timestamp) {
+        let connection = Connection {
+            user_id: join.user_id,
+            session_id: join.session_id,
+            mode: if join.v2 { Mode::V2 } else { Mode::V1 },
+            delivered,
+            resuming: None,
+            expires_at: join.expires_at,
+            noticed: false,
+            refusals: 0,
+            refusals_since: now,
+        };
+        self.deadlines.insert((connection.deadline(), id));
+        self.all.insert(id, connection);
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let connection = self.all.remove(&id)?;
+        self.deadlines.remove(&(connection.deadline(), id));
+        self.resuming.remove(&id);
+        Some(connection)
+    }
+
+    /// Begins, changes or (with `None`) ends a resume.
+    pub(super) fn set_resuming(&mut self, id: ConnectionId, resuming: Option<Resuming>) {
+        let Some(connection) = self.all.get_mut(&id) else {
+            return;
+        };
+        connection.resuming = resuming;
+        if resuming.is_some() {
+            self.resuming.insert(id);
+        } else {
+            self.resuming.remove(&id);
+        }
+    }
+
+    /// Every connection with an unanswered resume.
+    pub(super) fn resuming(&self) -> impl Iterator<Item = (ConnectionId, Resuming, Seq)> {
+        self.resuming.iter().filter_map(|id| {
+            let connection = self.all.get(id)?;
+            Some((*id, connection.resuming?, connection.delivered))
+        })
+    }
+
+    pub(super) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        self.all.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.all.get_mut(&id)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Connection)> {
+        self.all
+            .iter_mut()
+            .map(|(id, connection)| (*id, connection))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        self.all.iter().map(|(id, connection)| (*id, connection))
+    }
+
+    pub(super) fn ids_where(&self, wanted: impl Fn(&Connection) -> bool) -> Vec<ConnectionId> {
+        self.iter()
+            .filter(|(_, connection)| wanted(connection))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    pub(super) fn of_user(&self, user: UserId) -> usize {
+        self.all
+            .values()
+            .filter(|connection| connection.user_id == user)
+            .count()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Makes it a v2 socket; true when it was none before.
+    pub(super) fn become_v2(&mut self, id: ConnectionId) -> bool {
+        self.change(id, |connection| {
+            let was_v1 = connection.mode == Mode::V1;
+            connection.mode = Mode::V2;
+            was_v1
+        })
+        .unwrap_or(false)
+    }
+
+    pub(super) fn extend(&mut self, id: ConnectionId, expires_at: Timestamp) {
+        self.change(id, |connection| {
+            connection.expires_at = expires_at;
+            connection.noticed = false;
+        });
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// What is due now; each is returned once. Expired connections stay until removed.
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<Due> {
+        let mut due = Vec::new();
+        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            let Some(connection) = self.all.get_mut(&id) else {
+                self.deadlines.remove(&(at, id));
+                continue;
+            };
+            if connection.expires_at <= now {
+                self.deadlines.remove(&(at, id));
+                due.push(Due::Expired(id));
+            } else {
+                let left = connection.expires_at.millis_since(now).div_euclid(1_000);
+                self.change(id, |connection| connection.noticed = true);
+                due.push(Due::Notice(id, left));
+            }
+        }
+        due
+    }
+
+    /// Every change that may move a deadline goes through here.
+    fn change<T>(&mut self, id: ConnectionId, f: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        let connection = self.all.get_mut(&id)?;
+        self.deadlines.remove(&(connection.deadline(), id));
+        let result = f(connection);
+        self.deadlines.insert((connection.deadline(), id));
+        Some(result)
+    }
+}

@@ -1,0 +1,108 @@
+//! What can happen to a Room. Whoever drives it turns sockets, timers and database answers into
+//! these, one at a time.
+
+use std::sync::Arc;
+
+use crate::domain::{Appended, Caller, Position, SessionId, Timestamp, UserId};
+use crate::protocol::{CloseCode, Events, SendCommand};
+
+/// One socket of a Room. The driver chooses it and never uses it twice in a Room's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// One REST send waiting for its answer. Chosen by the driver, like [`ConnectionId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A socket that was granted entry.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// By which login.
+    pub session_id: SessionId,
+    /// When the access token ends.
+    pub expires_at: Timestamp,
+    /// Whether it asked for `chat.v2`.
+    pub v2: bool,
+    /// Where the conversation stood when entry was granted.
+    pub position: Position,
+}
+
+/// The database did not answer; the work may or may not have been done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreFailed;
+
+/// Why a token sent by `auth` was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRefused {
+    /// Forged, malformed, or of the wrong kind.
+    Invalid,
+    /// Its time is over.
+    Expired,
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A socket was opened.
+    Connect {
+        /// Its name from now on.
+        id: ConnectionId,
+        /// Who it is.
+        join: Join,
+    },
+    /// A text frame arrived.
+    Text {
+        /// From whom.
+        id: ConnectionId,
+        /// The frame.
+        text: &'a str,
+    },
+    /// A frame arrived that no client of the protocol sends.
+    Unusable {
+        /// From whom.
+        id: ConnectionId,
+        /// What to close it with.
+        close: CloseCode,
+    },
+    /// A socket is gone, whoever ended it.
+    Disconnect {
+        /// Which.
+        id: ConnectionId,
+    },
+    /// A send over REST.
+    Send {
+        /// Answered by [`super::Effect::Answer`].
+        ticket: Ticket,
+        /// Who sends.
+        user_id: UserId,
+        /// By which login.
+        session_id: SessionId,
+        /// What.
+        send: SendCommand,
+    },
+    /// The answer to [`super::Effect::Commit`].
+    Committed(Result<Vec<Appended>, StoreFailed>),
+    /// The answer to [`super::Effect::Load`]; `None` when the conversation is gone.
+    Loaded(Result<Option<Events>, StoreFailed>),
+    /// The answer to [`super::Effect::Authenticate`].
+    Authenticated {
+        /// Which connection asked.
+        id: ConnectionId,
+        /// What the token says.
+        result: Result<Caller, TokenRefused>,
+    },
+    /// A session was revoked.
+    Revoke {
+        /// Which.
+        session_id: &'a SessionId,
+    },
+    /// The time named by [`super::Room::next_wakeup`] has come. Harmless at any other time.
+    Tick,
+    /// The process is about to end: finish what is accepted, accept nothing more, close with 4000.
+    Shutdown,
+}
+
+/// One encoded frame, shared by all who receive it.
+pub type Frame = Arc<str>;
