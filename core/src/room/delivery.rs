@@ -137,10 +137,10 @@ impl Room {
         (seq, epoch): (Seq, &Epoch),
         fx: &mut Effects,
     ) {
+        self.connections.set_resuming(id, None);
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        connection.resuming = None;
         connection.delivered = seq;
         match connection.mode {
             Mode::V2 => fx.reply(

@@ -112,12 +112,9 @@ impl Room {
     }
 
     /// When [`Input::Tick`] is due at the latest; `None` when time changes nothing.
-    pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let retry = self
-            .loads
-            .retry_at()
-            .filter(|_| self.wants_load().is_some());
-        [self.connections.next_deadline(), retry]
+    pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
+        let load = self.loads.next_wakeup(self.wants_load(now).is_some());
+        [self.connections.next_deadline(), load]
             .into_iter()
             .flatten()
             .min()

@@ -3,7 +3,7 @@
 //! Both read events from the database by the same load, one at a time. A resume is answered from
 //! the recent events where they reach back far enough, and never with a part that looks whole.
 
-use super::connection::Resuming;
+use super::connection::{Connection, Resuming};
 use super::delivery::batches;
 use super::{ConnectionId, Effect, Effects, Frame, Room};
 use crate::domain::{Epoch, Seq, Timestamp};
@@ -12,18 +12,22 @@ use crate::protocol::{Event, Events, MAX_RESUME_EVENTS, ResetReason, Sync};
 /// Events one load asks for: a whole resume and some that arrive meanwhile.
 const PAGE: i64 = 500;
 
-/// How long to wait after a load failed, or a commit's answer was lost.
+/// How long to wait after a load failed.
 const RETRY_MS: i64 = 500;
+
+/// When to look for what a commit may have stored whose answer was lost: the database may still
+/// be at it for a while.
+const CHECK_AFTER_MS: [i64; 3] = [500, 2_000, 8_000];
 
 /// The state of reading from the database.
 #[derive(Debug, Default)]
 pub(super) struct Loads {
     /// The load under way, by its starting point.
     since: Option<Seq>,
-    /// Not before this time.
-    not_before: Option<Timestamp>,
-    /// Something may have been stored that nobody told of.
-    suspicious: bool,
+    /// After a failure, not before this time.
+    retry_at: Option<Timestamp>,
+    /// When to look for what nobody told of, the next time first.
+    checks: Vec<Timestamp>,
 }
 
 impl Loads {
@@ -31,23 +35,32 @@ impl Loads {
         self.since.is_some()
     }
 
-    pub(super) const fn retry_at(&self) -> Option<Timestamp> {
-        self.not_before
+    /// When time next matters here; `wanted` tells whether something waits for a retry.
+    pub(super) fn next_wakeup(&self, wanted: bool) -> Option<Timestamp> {
+        if self.in_flight() {
+            return None;
+        }
+        let retry = self.retry_at.filter(|_| wanted);
+        [retry, self.checks.first().copied()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn failed(&mut self, now: Timestamp) {
         self.since = None;
-        self.not_before = Some(Timestamp(now.0 + RETRY_MS));
+        self.retry_at = Some(Timestamp(now.0 + RETRY_MS));
     }
 
     pub(super) fn suspect(&mut self, now: Timestamp) {
-        self.suspicious = true;
-        self.not_before = Some(Timestamp(now.0 + RETRY_MS));
+        self.checks = CHECK_AFTER_MS
+            .iter()
+            .map(|after| Timestamp(now.0 + after))
+            .collect();
     }
 
-    pub(super) fn finished(&mut self) -> Option<Seq> {
-        self.not_before = None;
-        self.suspicious = false;
+    pub(super) const fn finished(&mut self) -> Option<Seq> {
+        self.retry_at = None;
         self.since.take()
     }
 }
@@ -72,30 +85,29 @@ impl Room {
             self.reset(id, ResetReason::TooOld, (head_seq, &head_epoch), fx);
             return;
         }
-        let Some(connection) = self.connections.get_mut(id) else {
-            return;
-        };
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.delivered = since;
+        }
         // Ahead of what this Room knows: another Room may have written it. The database decides.
         let ahead = since > head_seq;
-        connection.resuming = Some(Resuming {
+        let resuming = Resuming {
             from: since,
             ahead,
             count: 0,
-        });
-        connection.delivered = since;
+        };
+        self.connections.set_resuming(id, Some(resuming));
         self.catch_up(id, &[], fx);
     }
 
     /// Serves a resuming connection from loaded and recent events as far as they go.
     fn catch_up(&mut self, id: ConnectionId, loaded: &[(Seq, Frame)], fx: &mut Effects) {
-        let (Some(head), Some(connection)) = (&self.head, self.connections.get_mut(id)) else {
+        let Some(head) = self.head.as_ref().map(|head| head.seq) else {
             return;
         };
-        let Some(resuming) = connection
-            .resuming
-            .as_mut()
-            .filter(|resuming| !resuming.ahead)
-        else {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let Some(mut resuming) = connection.resuming().filter(|resuming| !resuming.ahead) else {
             return;
         };
         let mut events: Vec<(Seq, Frame)> = Vec::new();
@@ -104,7 +116,7 @@ impl Room {
             events.extend(loaded.iter().filter(|(seq, _)| *seq > at).cloned());
             at = events.last().map_or(at, |(seq, _)| *seq);
         }
-        if at < head.seq
+        if at < head
             && let Some(rest) = self.recent.after(at)
         {
             at = rest.last().map_or(at, |(seq, _)| *seq);
@@ -112,14 +124,14 @@ impl Room {
         }
         resuming.count += events.len();
         connection.delivered = at;
-        let (from, count, done) = (resuming.from, resuming.count, at == head.seq);
-        if done {
-            connection.resuming = None;
-        }
+        let done = at == head;
+        self.connections
+            .set_resuming(id, (!done).then_some(resuming));
         for frame in batches(&events) {
             fx.reply(id, frame);
         }
         if done {
+            let Resuming { from, count, .. } = resuming;
             fx.reply(
                 id,
                 Sync {
@@ -134,31 +146,32 @@ impl Room {
     }
 
     /// Where the next load would start; `None` when nothing is missing.
-    pub(super) fn wants_load(&self) -> Option<Seq> {
+    pub(super) fn wants_load(&self, now: Timestamp) -> Option<Seq> {
         let head = self.head.as_ref()?.seq;
         // While a commit is in flight its own events explain why `known` is ahead.
-        let gap = !self.sends.committing() && (self.known > head || self.loads.suspicious);
+        let check = self.loads.checks.first().is_some_and(|at| *at <= now);
+        let gap = !self.sends.committing() && (self.known > head || check);
         let ahead = self
             .connections
-            .iter()
-            .filter_map(|(_, c)| c.resuming)
-            .any(|r| r.ahead);
+            .resuming()
+            .any(|(_, resuming, _)| resuming.ahead);
         let behind = self
             .connections
-            .iter()
-            .filter(|(_, c)| c.resuming.is_some_and(|resuming| !resuming.ahead))
-            .map(|(_, c)| c.delivered)
+            .resuming()
+            .filter(|(_, resuming, _)| !resuming.ahead)
+            .map(|(_, _, delivered)| delivered)
             .min();
         let own = (gap || ahead).then_some(head);
         [own, behind].into_iter().flatten().min()
     }
 
     pub(super) fn start_load(&mut self, now: Timestamp, fx: &mut Effects) {
-        if self.loads.in_flight() || self.loads.not_before.is_some_and(|at| now < at) {
+        if self.loads.in_flight() || self.loads.retry_at.is_some_and(|at| now < at) {
             return;
         }
-        if let Some(since) = self.wants_load() {
+        if let Some(since) = self.wants_load(now) {
             self.loads.since = Some(since);
+            self.loads.checks.retain(|at| *at > now);
             fx.push(Effect::Load { since, limit: PAGE });
         }
     }
@@ -181,16 +194,17 @@ impl Room {
             return;
         }
         let old_head = head.seq;
+        let progress = !events.is_empty();
         self.known = self.known.max(position.seq);
-        let (known, news): (Vec<Event>, Vec<Event>) = events
+        let (old, news): (Vec<Event>, Vec<Event>) = events
             .into_iter()
             .partition(|event| event.seq() <= old_head);
-        let loaded: Vec<(Seq, Frame)> = known
+        let old: Vec<(Seq, Frame)> = old
             .iter()
             .map(|event| (event.seq(), event.encode()))
             .collect();
-        for id in self.connections.ids_where(|c| c.resuming.is_some()) {
-            self.catch_up(id, &loaded, fx);
+        for id in self.resuming_ids() {
+            self.catch_up(id, &old, fx);
         }
         if news
             .first()
@@ -199,16 +213,19 @@ impl Room {
             self.ingest(&news, fx);
         }
         self.settle_resumes(fx);
+        if !progress && self.wants_load(now).is_some() {
+            // A database that lags behind what it confirmed is asked again, but not at once.
+            self.loads.failed(now);
+        }
     }
 
     /// After a load: those ahead can be judged now, those behind may be within reach.
     fn settle_resumes(&mut self, fx: &mut Effects) {
         let Some(head) = &self.head else { return };
         let (seq, epoch) = (head.seq, head.epoch.clone());
-        for id in self.connections.ids_where(|c| c.resuming.is_some()) {
-            let Some(resuming) = self.connections.get(id).and_then(|c| c.resuming) else {
-                continue;
-            };
+        for id in self.resuming_ids() {
+            let resuming = self.connections.get(id).and_then(Connection::resuming);
+            let Some(resuming) = resuming else { continue };
             if !resuming.ahead {
                 self.catch_up(id, &[], fx);
             } else if resuming.from <= seq {
@@ -217,6 +234,10 @@ impl Room {
                 self.reset(id, ResetReason::EpochChanged, (seq, &epoch), fx);
             }
         }
+    }
+
+    fn resuming_ids(&self) -> Vec<ConnectionId> {
+        self.connections.resuming().map(|(id, ..)| id).collect()
     }
 }
 
