@@ -1,0 +1,80 @@
+//! HTTP answers of the front: always JSON, errors in the protocol's form.
+
+use axum::http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+
+use super::link::LinkError;
+use crate::codec::{self, CodecError, CommandError, Encoding, Outcome};
+
+/// A status and a JSON body.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// The whole request is refused in these words.
+    pub(super) fn refusal(status: StatusCode, text: &str) -> Self {
+        Self::encoded(status, codec::encode_refusal(text))
+    }
+
+    /// 400, as Upstash answers whatever is wrong with a request or a command.
+    pub(super) fn bad_request(text: &str) -> Self {
+        Self::refusal(StatusCode::BAD_REQUEST, text)
+    }
+
+    /// One command's outcome: 200, or 400 when it failed.
+    pub(super) fn outcome(outcome: &Outcome, encoding: Encoding) -> Self {
+        let status = if outcome.is_ok() {
+            StatusCode::OK
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        Self::encoded(status, codec::encode_outcome(outcome, encoding))
+    }
+
+    /// Several commands' outcomes: 200, each failure in its own entry.
+    pub(super) fn outcomes(outcomes: &[Outcome], encoding: Encoding) -> Self {
+        Self::encoded(StatusCode::OK, codec::encode_outcomes(outcomes, encoding))
+    }
+
+    /// Redis is well.
+    pub(super) fn healthy() -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: br#"{"status":"ok"}"#.to_vec(),
+        }
+    }
+
+    fn encoded(status: StatusCode, body: Result<Vec<u8>, CodecError>) -> Self {
+        body.map_or_else(
+            |_| Self {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                body: br#"{"error":"ERR internal"}"#.to_vec(),
+            },
+            |body| Self { status, body },
+        )
+    }
+}
+
+impl From<CommandError> for Answer {
+    fn from(error: CommandError) -> Self {
+        Self::bad_request(error.text())
+    }
+}
+
+/// 503 with the protocol's error body: `@upstash/redis` throws its text at once. It retries only
+/// what never got an answer, so cutting the connection instead would make callers wait.
+impl From<LinkError> for Answer {
+    fn from(error: LinkError) -> Self {
+        Self::refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("ERR {error}"))
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        (self.status, [json], self.body).into_response()
+    }
+}

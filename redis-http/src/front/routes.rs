@@ -1,0 +1,211 @@
+//! The routes, and the gate before them: token, concurrency, time.
+//!
+//! | route | body | answer |
+//! | --- | --- | --- |
+//! | `POST /` | one command | its outcome; 400 when it failed |
+//! | `POST /pipeline` | commands | 200, one outcome each |
+//! | `POST /multi-exec` | commands | 200, one outcome each; 400 when nothing ran |
+//! | `GET /health` | – | 200 if Redis answers, else 503; asks no token |
+//!
+//! Handlers read, convert, call the link once, convert.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::answer::Answer;
+use super::link::Link;
+use super::refusal::refuse;
+use super::{Settings, Token};
+use crate::codec::{self, Command, Encoding, Outcome};
+
+/// As large as Upstash's own limit on a request.
+const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// Requests worked on at once; with the limit on bodies it bounds memory.
+const IN_FLIGHT: usize = 256;
+
+/// How long a request may wait for its turn.
+const TURN_LIMIT: Duration = Duration::from_secs(2);
+
+/// From the turn to the answer, slow upload included.
+const REQUEST_LIMIT: Duration = Duration::from_secs(15);
+
+struct Front {
+    link: Link,
+    token: Token,
+    turns: Semaphore,
+}
+
+/// The front's routes over `settings.redis`, for the binary and for tests.
+pub(super) fn router(settings: Settings) -> Router {
+    let front = Arc::new(Front {
+        link: Link::new(settings.redis),
+        token: settings.token,
+        turns: Semaphore::new(IN_FLIGHT),
+    });
+    let commands = Router::new()
+        .route("/", post(single))
+        .route("/pipeline", post(pipeline))
+        .route("/multi-exec", post(multi_exec))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(Arc::clone(&front), gate))
+        .with_state(Arc::clone(&front));
+    Router::new()
+        .route("/health", get(health))
+        .with_state(front)
+        .merge(commands)
+}
+
+async fn single(State(front): State<Arc<Front>>, call: Call) -> Result<Answer, Answer> {
+    let command = codec::decode_command(&call.body)
+        .map_err(|error| Answer::bad_request(&format!("ERR failed to parse command: {error}")))?;
+    if let Some(refused) = refuse(&command) {
+        return Err(refused.into());
+    }
+    let outcomes = front.link.run(&[command]).await?;
+    Ok(outcomes.first().map_or_else(lost_outcome, |outcome| {
+        Answer::outcome(outcome, call.encoding)
+    }))
+}
+
+async fn pipeline(State(front): State<Arc<Front>>, call: Call) -> Result<Answer, Answer> {
+    let commands = call.commands("pipeline")?;
+    let refused: Vec<_> = commands.iter().map(refuse).collect();
+    let served: Vec<Command> = commands
+        .into_iter()
+        .zip(&refused)
+        .filter_map(|(command, refused)| refused.is_none().then_some(command))
+        .collect();
+    let answered = if served.is_empty() {
+        Vec::new()
+    } else {
+        front.link.run(&served).await?
+    };
+    let mut answered = answered.into_iter();
+    let outcomes: Option<Vec<Outcome>> = refused
+        .into_iter()
+        .map(|refused| refused.map_or_else(|| answered.next(), |error| Some(Err(error))))
+        .collect();
+    Ok(outcomes.map_or_else(lost_outcome, |outcomes| {
+        Answer::outcomes(&outcomes, call.encoding)
+    }))
+}
+
+async fn multi_exec(State(front): State<Arc<Front>>, call: Call) -> Result<Answer, Answer> {
+    let commands = call.commands("multi-exec")?;
+    if let Some(refused) = commands.iter().find_map(refuse) {
+        let text = format!("EXECABORT Transaction discarded because of: {refused}");
+        return Err(Answer::bad_request(&text));
+    }
+    let outcomes = front.link.transact(&commands).await??;
+    Ok(Answer::outcomes(&outcomes, call.encoding))
+}
+
+async fn health(State(front): State<Arc<Front>>) -> Result<Answer, Answer> {
+    if front.link.ping().await? {
+        Ok(Answer::healthy())
+    } else {
+        Err(Answer::refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ERR redis refuses PING",
+        ))
+    }
+}
+
+async fn method_not_allowed() -> Answer {
+    Answer::refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "ERR method not allowed: send a POST",
+    )
+}
+
+async fn not_found() -> Answer {
+    let text = "ERR not found: commands in the path are not served, POST them as a JSON array to /";
+    Answer::refusal(StatusCode::NOT_FOUND, text)
+}
+
+/// Redis owes one reply per command; the library holds it to that.
+fn lost_outcome() -> Answer {
+    Answer::refusal(
+        StatusCode::BAD_GATEWAY,
+        "ERR redis sent fewer replies than commands",
+    )
+}
+
+/// Admits a request: first the token, so that a stranger costs no memory, then a turn.
+async fn gate(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(AUTHORIZATION);
+    if !authorization.is_some_and(|value| front.token.admits(value.as_bytes())) {
+        let text = "Unauthorized: the bearer token is missing or wrong";
+        return Answer::refusal(StatusCode::UNAUTHORIZED, text).into_response();
+    }
+    let Ok(Ok(_turn)) = timeout(TURN_LIMIT, front.turns.acquire()).await else {
+        let text = "ERR too many requests at once";
+        return Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    };
+    timeout(REQUEST_LIMIT, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            let text = "ERR the request took too long";
+            Answer::refusal(StatusCode::REQUEST_TIMEOUT, text).into_response()
+        })
+}
+
+/// A request's body and how its answer is to be written.
+struct Call {
+    encoding: Encoding,
+    body: Bytes,
+}
+
+impl Call {
+    fn commands(&self, route: &str) -> Result<Vec<Command>, Answer> {
+        let commands = codec::decode_commands(&self.body).map_err(|error| {
+            Answer::bad_request(&format!("ERR failed to parse {route} request: {error}"))
+        })?;
+        if commands.is_empty() {
+            return Err(Answer::bad_request(&format!("ERR empty {route} request")));
+        }
+        Ok(commands)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Call {
+    type Rejection = Answer;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Answer> {
+        let encoding = encoding(request.headers())?;
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|rejection: BytesRejection| {
+            let text = format!("ERR {}", rejection.body_text().to_lowercase());
+            Answer::refusal(rejection.status(), &text)
+        })?;
+        Ok(Self { encoding, body })
+    }
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding, Answer> {
+    let format = headers.get("upstash-response-format");
+    if format.is_some_and(|format| format != "json") {
+        return Err(Answer::bad_request(
+            "ERR Upstash-Response-Format must be json",
+        ));
+    }
+    match headers.get("upstash-encoding") {
+        None => Ok(Encoding::Plain),
+        Some(encoding) if encoding == "base64" => Ok(Encoding::Base64),
+        Some(_) => Err(Answer::bad_request("ERR Upstash-Encoding must be base64")),
+    }
+}

@@ -1,0 +1,177 @@
+//! Every setting of the front, read through a `lookup(name)`; the binary hands in the environment.
+//!
+//! All that is missing or malformed is told at once, by name and never by value.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use redis::{ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
+
+use super::Token;
+
+const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
+const DEFAULT_PORT: u16 = 8079;
+
+/// What the front needs to run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `HOST` and `PORT`: where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `REDIS_HTTP_TOKEN`: what callers must present.
+    pub token: Token,
+    /// `REDIS_URL`: the Redis to serve.
+    pub redis: RedisAddress,
+}
+
+/// Where Redis is and how to log in there; `Debug` shows host and port only.
+#[derive(Clone)]
+pub struct RedisAddress {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) login: RedisConnectionInfo,
+}
+
+impl RedisAddress {
+    /// Reads `redis://[[user]:password@]host[:port][/database]`; `None` for anything else.
+    #[must_use]
+    pub fn parse(url: &str) -> Option<Self> {
+        let info = url.into_connection_info().ok()?;
+        let ConnectionAddr::Tcp(host, port) = info.addr() else {
+            return None;
+        };
+        // RESP2, whatever the URL says: the REST protocol's results are RESP2's shapes, where a
+        // score is a string and a hash a flat array.
+        let login = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP2);
+        Some(Self {
+            host: host.clone(),
+            port: *port,
+            login,
+        })
+    }
+}
+
+impl fmt::Debug for RedisAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RedisAddress({}:{})", self.host, self.port)
+    }
+}
+
+/// Every setting that is missing or malformed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct SettingsError(Vec<&'static str>);
+
+impl Settings {
+    /// Reads the settings; a name set to the empty string counts as not set.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut faults = Vec::new();
+        let listen = listen_address(&lookup)
+            .map_err(|found| faults.extend(found.0))
+            .ok();
+
+        let token = non_empty(&lookup, "REDIS_HTTP_TOKEN");
+        if token.is_none() {
+            faults.push("REDIS_HTTP_TOKEN is not set: choose a long random token");
+        }
+        let token = token.and_then(|token| {
+            let token = Token::new(&token);
+            if token.is_none() {
+                faults.push("REDIS_HTTP_TOKEN must be printable ASCII without spaces");
+            }
+            token
+        });
+
+        let url = non_empty(&lookup, "REDIS_URL");
+        let redis = RedisAddress::parse(url.as_deref().unwrap_or(DEFAULT_REDIS_URL));
+        if redis.is_none() {
+            faults.push("REDIS_URL must be redis://[[user]:password@]host[:port][/database]");
+        }
+        match (listen, token, redis) {
+            (Some(listen), Some(token), Some(redis)) => Ok(Self {
+                listen,
+                token,
+                redis,
+            }),
+            _ => Err(SettingsError(faults)),
+        }
+    }
+}
+
+/// `HOST` and `PORT` alone: all that the health check needs.
+pub(super) fn listen_address(
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<SocketAddr, SettingsError> {
+    let mut faults = Vec::new();
+    let host = non_empty(&lookup, "HOST").map_or(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), |host| {
+        host.parse().ok()
+    });
+    if host.is_none() {
+        faults.push("HOST must be an IP address");
+    }
+    let port = non_empty(&lookup, "PORT").map_or(Some(DEFAULT_PORT), |port| port.parse().ok());
+    if port.is_none() {
+        faults.push("PORT must be a number up to 65535");
+    }
+    host.zip(port)
+        .map(SocketAddr::from)
+        .ok_or(SettingsError(faults))
+}
+
+fn non_empty(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    lookup(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::read(|name| {
+            let found = set.iter().find(|(set, _)| *set == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_token_alone_is_enough() {
+        let settings = read(&[("REDIS_HTTP_TOKEN", "t"), ("PORT", "")]).expect("settings");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8079");
+        assert_eq!(
+            format!("{:?}", settings.redis),
+            "RedisAddress(127.0.0.1:6379)"
+        );
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_and_no_value_with_them() {
+        let error = read(&[
+            ("HOST", "nowhere"),
+            ("PORT", "70000"),
+            ("REDIS_URL", "rediss://u:secret@h"),
+        ]);
+        let error = error.expect_err("faults").to_string();
+        for name in ["HOST", "PORT", "REDIS_HTTP_TOKEN", "REDIS_URL"] {
+            assert!(error.contains(name), "{error}");
+        }
+        assert!(
+            !error.contains("secret") && !error.contains("nowhere"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn debug_hides_password_and_token() {
+        let set = [
+            ("REDIS_HTTP_TOKEN", "secret"),
+            ("REDIS_URL", "redis://user:secret@host:7000/3"),
+        ];
+        let shown = format!("{:?}", read(&set).expect("settings"));
+        assert!(
+            shown.contains("host:7000") && !shown.contains("secret"),
+            "{shown}"
+        );
+    }
+}

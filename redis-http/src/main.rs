@@ -1,0 +1,30 @@
+//! The binary of the front: reads the environment, then serves; or, with `--healthcheck`, asks a
+//! running front how it is. All else is in the library.
+
+use std::io::stderr;
+
+use anyhow::bail;
+use colloquy_redis_http::front::{self, Settings};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let lookup = |name: &str| std::env::var(name).ok();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {
+            // Standard output carries one line, the address; logs go beside it.
+            let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+            tracing_subscriber::fmt()
+                .with_env_filter(filter.from_env_lossy())
+                .with_writer(stderr)
+                .init();
+            Ok(front::run(Settings::read(lookup)?).await?)
+        }
+        ["--healthcheck"] => Ok(front::healthcheck(lookup).await?),
+        _ => {
+            bail!("usage: colloquy-redis-http [--healthcheck]; settings come from the environment")
+        }
+    }
+}

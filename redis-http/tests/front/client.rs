@@ -1,0 +1,177 @@
+//! Our own client against the front.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use colloquy_redis_http::{Client, ClientError, Command, CommandError, Reply};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{Front, Redis, TOKEN, free_port};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+fn text(text: &str) -> Reply {
+    Reply::Text(text.to_owned())
+}
+
+#[tokio::test]
+async fn a_pipeline_comes_back_in_order() {
+    let redis = Redis::start();
+    let front = Front::start(&redis);
+    let client = Client::new(&front.url, TOKEN, TIMEOUT).expect("a client");
+    let value = "naïve \u{0} \"quoted\" 日本 👩‍👩‍👧";
+    let outcomes = client
+        .pipeline(&[
+            Command::new("SET").arg("k").arg(value),
+            Command::new("GET").arg("k"),
+            Command::new("ZADD")
+                .arg("z")
+                .int(7)
+                .arg("m")
+                .args(["8", "n"]),
+            Command::from(["ZRANGE", "z", "0", "-1", "WITHSCORES"]),
+            Command::from(["LPUSH", "k", "x"]),
+            Command::from(["GET", "none"]),
+        ])
+        .await
+        .expect("an answer");
+    let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    assert_eq!(
+        outcomes,
+        [
+            Ok(text("OK")),
+            Ok(text(value)),
+            Ok(Reply::Integer(2)),
+            Ok(Reply::Array(vec![
+                text("m"),
+                text("7"),
+                text("n"),
+                text("8")
+            ])),
+            Err(CommandError::new(wrong)),
+            Ok(Reply::Nil),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn no_commands_need_no_server() {
+    let client = Client::new(&format!("http://127.0.0.1:{}", free_port()), TOKEN, TIMEOUT);
+    assert_eq!(
+        client
+            .expect("a client")
+            .pipeline(&[])
+            .await
+            .expect("nothing"),
+        []
+    );
+}
+
+#[tokio::test]
+async fn many_calls_at_once_are_all_answered() {
+    let redis = Redis::start();
+    let front = Front::start(&redis);
+    let client = Client::new(&front.url, TOKEN, TIMEOUT).expect("a client");
+    let calls: Vec<_> = (0..200)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.pipeline(&[Command::from(["INCR", "n"])]).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.expect("no panic").expect("an answer");
+    }
+    let outcomes = client
+        .pipeline(&[Command::from(["GET", "n"])])
+        .await
+        .expect("an answer");
+    assert_eq!(outcomes, [Ok(text("200"))]);
+}
+
+#[tokio::test]
+async fn calls_one_after_another_share_a_connection() {
+    let redis = Redis::start();
+    let front = Front::start(&redis);
+    let (url, accepted) = counting_relay(&front.url).await;
+    let client = Client::new(&url, TOKEN, TIMEOUT).expect("a client");
+    for _ in 0..10 {
+        client
+            .clone()
+            .pipeline(&[Command::new("PING")])
+            .await
+            .expect("an answer");
+    }
+    assert_eq!(accepted.load(Ordering::Relaxed), 1);
+}
+
+/// Passes bytes on to the server at `url` and counts the connections it accepts.
+async fn counting_relay(url: &str) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let own = format!("http://{}", listener.local_addr().expect("an address"));
+    let target = url.strip_prefix("http://").expect("an address").to_owned();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut far = TcpStream::connect(&target).await.expect("the front");
+            tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+        }
+    });
+    (own, accepted)
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_told_and_not_shown() {
+    let redis = Redis::start();
+    let front = Front::start(&redis);
+    let client = Client::new(&front.url, "another-secret", TIMEOUT).expect("a client");
+    let error = client
+        .pipeline(&[Command::new("PING")])
+        .await
+        .expect_err("refused");
+    assert!(matches!(error, ClientError::Unauthorized), "{error:?}");
+    assert!(!format!("{client:?} {error:?} {error}").contains("secret"));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unreachable() {
+    let url = format!("http://127.0.0.1:{}/some-path", free_port());
+    let client = Client::new(&url, TOKEN, TIMEOUT).expect("a client");
+    let error = client
+        .pipeline(&[Command::new("PING")])
+        .await
+        .expect_err("nobody there");
+    assert!(matches!(error, ClientError::Unreachable(_)), "{error:?}");
+    assert!(!format!("{error:?}").contains("some-path"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_runs_into_the_time_limit() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let client = Client::new(&url, TOKEN, Duration::from_millis(200)).expect("a client");
+    let error = client
+        .pipeline(&[Command::new("PING")])
+        .await
+        .expect_err("no answer");
+    assert!(matches!(error, ClientError::Timeout), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_something_else_is_told() {
+    let redis = Redis::start();
+    let front = Front::start(&redis);
+    let client =
+        Client::new(&format!("{}/elsewhere", front.url), TOKEN, TIMEOUT).expect("a client");
+    let error = client
+        .pipeline(&[Command::new("PING")])
+        .await
+        .expect_err("not found");
+    let ClientError::Refused { status: 404, text } = error else {
+        panic!("{error:?}")
+    };
+    assert!(text.starts_with("ERR not found"), "{text}");
+}

@@ -1,0 +1,73 @@
+//! The unmodified npm client `@upstash/redis` against the front: `tests/npm/drive.mjs` does the
+//! calls and checks, this starts what it needs and reports what it says.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use crate::support::{Front, Redis, TOKEN};
+
+fn node(script: &str, environment: &[(&str, &str)]) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm");
+    install(&directory);
+    let output = Command::new("node")
+        .arg(script)
+        .current_dir(&directory)
+        .envs(environment.iter().copied())
+        .output()
+        .expect("no node: these tests need node 20 or newer, run them through `cargo xtask test`");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{script} failed:\n{said}\n{complained}"
+    );
+}
+
+/// Tests run at once; two `npm ci` in one directory would tread on each other.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+/// Installs what the lock file pins, unless that has been done.
+fn install(directory: &Path) {
+    let _turn = INSTALLING
+        .lock()
+        .expect("the other installation did not fail");
+    if directory
+        .join("node_modules/@upstash/redis/package.json")
+        .exists()
+    {
+        return;
+    }
+    let installed = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(directory)
+        .stdout(Stdio::null())
+        .status()
+        .expect("no npm: these tests need node 20 or newer, run them through `cargo xtask test`");
+    assert!(
+        installed.success(),
+        "`npm ci` failed in {}",
+        directory.display()
+    );
+}
+
+#[test]
+fn the_npm_client_works_unmodified() {
+    let redis = Redis::start();
+    let front = Front::start(&redis);
+    node(
+        "drive.mjs",
+        &[("FRONT_URL", &front.url), ("FRONT_TOKEN", TOKEN)],
+    );
+}
+
+#[test]
+fn the_npm_client_is_told_of_an_outage_at_once() {
+    let mut redis = Redis::start();
+    let front = Front::start(&redis);
+    redis.kill();
+    node(
+        "outage.mjs",
+        &[("FRONT_URL", &front.url), ("FRONT_TOKEN", TOKEN)],
+    );
+}
