@@ -93,7 +93,7 @@ impl Keys {
             }
             CacheCommand::KeepHighest { key, count } => {
                 self.with_set(&key, now, false, |set| {
-                    drop(set.drain(..lowest(set, count)))
+                    drop(set.drain(..lowest(set, count)));
                 })?;
             }
             CacheCommand::Highest { key, count } => {

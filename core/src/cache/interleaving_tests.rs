@@ -22,7 +22,7 @@ use crate::protocol::Event;
 
 const ID: ConversationId = ConversationId(7);
 
-/// SplitMix64.
+/// The generator `SplitMix64`.
 struct Dice(u64);
 
 impl Dice {
@@ -209,6 +209,10 @@ impl World {
         self.dice.lock().unwrap().below(n)
     }
 
+    fn answered(&self) -> (usize, usize) {
+        *self.counts.lock().unwrap()
+    }
+
     async fn idle(&self, most: usize) {
         for _ in 0..self.below(most) {
             give_way().await;
@@ -353,8 +357,7 @@ fn run(seed: u64) -> (usize, usize) {
             world.haunt();
         }
     }
-    let counts = *world.counts.lock().unwrap();
-    counts
+    world.answered()
 }
 
 /// Names the seed when a run panics.
