@@ -1,0 +1,200 @@
+//! Password hashing as a job: argon2id (RFC 9106) in PHC string form.
+//!
+//! A job costs 19 MiB and tens of milliseconds, so it is described here and run by
+//! [`ports::Passwords`](crate::ports::Passwords) where it blocks nobody.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use zeroize::Zeroizing;
+
+/// How many random bytes a job needs (RFC 9106 §3.1 recommends 16).
+pub const SALT_BYTES: usize = 16;
+
+/// Random bytes, fresh for every job.
+pub type Salt = [u8; SALT_BYTES];
+
+/// OWASP's parameters for argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// A password as someone typed it: never shown, wiped when dropped.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Takes a password.
+    pub fn new(password: String) -> Self {
+        Self(Zeroizing::new(password))
+    }
+
+    /// The password itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One slow piece of password work, to be run where it blocks nobody.
+pub enum PasswordJob {
+    /// Hash a new password.
+    Hash {
+        /// The password.
+        password: Password,
+        /// Fresh.
+        salt: Salt,
+    },
+    /// Check a password against a stored hash.
+    Verify {
+        /// The password.
+        password: Password,
+        /// The stored hash; without one (an unknown user) the job takes the same time and says
+        /// [`PasswordOutcome::Differs`].
+        hash: Option<String>,
+        /// Fresh; for a new hash when the stored one used other parameters.
+        salt: Salt,
+    },
+}
+
+/// What a [`PasswordJob`] found.
+pub enum PasswordOutcome {
+    /// Of `Hash`: the hash in PHC string form.
+    Hashed(String),
+    /// Of `Verify`: it is the password.
+    Matches {
+        /// A hash under today's parameters, when the stored one used others.
+        rehashed: Option<String>,
+    },
+    /// Of `Verify`: it is not.
+    Differs,
+    /// The machine could not do it (for want of memory).
+    Failed,
+}
+
+impl PasswordJob {
+    /// Does the work; takes tens of milliseconds.
+    pub fn run(self) -> PasswordOutcome {
+        match self {
+            Self::Hash { password, salt } => {
+                hash(&password, &salt).map_or(PasswordOutcome::Failed, PasswordOutcome::Hashed)
+            }
+            Self::Verify {
+                password,
+                hash: stored,
+                salt,
+            } => verify(&password, stored.as_deref(), &salt),
+        }
+    }
+}
+
+fn verify(password: &Password, stored: Option<&str>, salt: &Salt) -> PasswordOutcome {
+    let Some(stored) = stored.and_then(|stored| PasswordHash::new(stored).ok()) else {
+        // The time must not tell that there was nothing to compare with.
+        let _ = std::hint::black_box(hash(password, salt));
+        return PasswordOutcome::Differs;
+    };
+    // Verifies with the parameters the stored hash names.
+    if Argon2::default()
+        .verify_password(password.reveal().as_bytes(), &stored)
+        .is_err()
+    {
+        return PasswordOutcome::Differs;
+    }
+    let rehashed = if is_current(&stored) {
+        None
+    } else {
+        hash(password, salt)
+    };
+    PasswordOutcome::Matches { rehashed }
+}
+
+fn hash(password: &Password, salt: &Salt) -> Option<String> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).ok()?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hash: PasswordHash = argon2
+        .hash_password_with_salt(password.reveal().as_bytes(), salt)
+        .ok()?;
+    Some(hash.to_string())
+}
+
+/// Whether a hash was made with today's parameters.
+fn is_current(hash: &PasswordHash) -> bool {
+    let same = |params: Params| {
+        (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
+    };
+    hash.algorithm.as_str() == Algorithm::Argon2id.as_str()
+        && hash.version == Some(Version::V0x13.into())
+        && Params::try_from(hash).is_ok_and(same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALT: Salt = [7; SALT_BYTES];
+
+    fn password(text: &str) -> Password {
+        Password::new(text.to_owned())
+    }
+
+    fn verify(text: &str, hash: Option<&str>) -> PasswordOutcome {
+        PasswordJob::Verify {
+            password: password(text),
+            hash: hash.map(str::to_owned),
+            salt: SALT,
+        }
+        .run()
+    }
+
+    #[test]
+    fn a_hash_verifies_its_password_alone() {
+        let PasswordOutcome::Hashed(hash) = (PasswordJob::Hash {
+            password: password("s3cretPassw0rd"),
+            salt: SALT,
+        })
+        .run() else {
+            panic!("not hashed")
+        };
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert!(matches!(
+            verify("s3cretPassw0rd", Some(&hash)),
+            PasswordOutcome::Matches { rehashed: None }
+        ));
+        assert!(matches!(
+            verify("s3cretPassw0rd ", Some(&hash)),
+            PasswordOutcome::Differs
+        ));
+        assert!(matches!(
+            verify("s3cretPassw0rd", None),
+            PasswordOutcome::Differs
+        ));
+        assert!(matches!(
+            verify("", Some("pbkdf2_sha256$1$x$y")),
+            PasswordOutcome::Differs
+        ));
+    }
+
+    #[test]
+    fn a_hash_of_other_parameters_is_replaced() {
+        let weak = Argon2::new(
+            Algorithm::Argon2id,
+            Version::V0x13,
+            Params::new(64, 1, 1, None).unwrap(),
+        );
+        let hash: PasswordHash = weak
+            .hash_password_with_salt(b"s3cretPassw0rd", &SALT)
+            .unwrap();
+        let PasswordOutcome::Matches {
+            rehashed: Some(rehashed),
+        } = verify("s3cretPassw0rd", Some(&hash.to_string()))
+        else {
+            panic!("not rehashed")
+        };
+        assert!(matches!(
+            verify("s3cretPassw0rd", Some(&rehashed)),
+            PasswordOutcome::Matches { rehashed: None }
+        ));
+    }
+}

@@ -1,0 +1,206 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_compact::alg::{Hs384, Hs384Key};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_123);
+const OLD: &str = "an old key of more than 32 bytes, all of it";
+const NEW: &str = "a new key of more than 32 bytes, all of it";
+
+fn tokens(current: &str, previous: &[&str]) -> Tokens {
+    let previous: Vec<_> = previous.iter().map(|key| Secret::new(*key)).collect();
+    Tokens::new(
+        &Secret::new(current),
+        &previous,
+        Seconds(900),
+        Seconds(604_800),
+    )
+}
+
+fn session() -> SessionId {
+    SessionId("c2Vzc2lvbg".into())
+}
+
+fn access(tokens: &Tokens) -> String {
+    tokens.issue_access(UserId(7), &session(), NOW).0
+}
+
+/// The token with its header and claims replaced, and its signature kept.
+fn forged(token: &str, header: Option<&str>, claims: Option<&str>) -> String {
+    let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
+    for (part, text) in parts.iter_mut().zip([header, claims]) {
+        if let Some(text) = text {
+            *part = URL_SAFE_NO_PAD.encode(text);
+        }
+    }
+    parts.join(".")
+}
+
+fn claims_of(token: &str) -> String {
+    let claims = token.split('.').nth(1).unwrap();
+    String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+}
+
+#[test]
+fn a_token_says_who_and_until_when() {
+    let tokens = tokens(NEW, &[]);
+    let (token, expires_at) = tokens.issue_access(UserId(7), &session(), NOW);
+    assert_eq!(expires_at, Timestamp(1_800_000_900_000));
+    let caller = tokens.verify_access(&token, NOW).unwrap();
+    assert_eq!(
+        caller,
+        Caller {
+            user_id: UserId(7),
+            session_id: session(),
+            expires_at
+        }
+    );
+    let (token, expires_at) = tokens.issue_refresh(UserId(7), &session(), 3, NOW);
+    let refresh = tokens.verify_refresh(&token, NOW).unwrap();
+    assert_eq!((refresh.generation, refresh.expires_at), (3, expires_at));
+    assert!(claims_of(&token).contains(r#""token_type":"refresh""#));
+}
+
+#[test]
+fn a_token_ends_at_its_time_and_not_later() {
+    let tokens = tokens(NEW, &[]);
+    let (token, expires_at) = tokens.issue_access(UserId(7), &session(), NOW);
+    assert!(
+        tokens
+            .verify_access(&token, Timestamp(expires_at.0 - 1))
+            .is_ok()
+    );
+    assert_eq!(
+        tokens.verify_access(&token, expires_at),
+        Err(TokenError::Expired)
+    );
+}
+
+#[test]
+fn one_kind_is_not_taken_for_the_other() {
+    let tokens = tokens(NEW, &[]);
+    let refresh = tokens.issue_refresh(UserId(7), &session(), 0, NOW).0;
+    assert_eq!(
+        tokens.verify_access(&refresh, NOW),
+        Err(TokenError::Invalid)
+    );
+    assert_eq!(
+        tokens.verify_refresh(&access(&tokens), NOW),
+        Err(TokenError::Invalid)
+    );
+}
+
+#[test]
+fn other_algorithms_are_refused() {
+    let tokens = tokens(NEW, &[]);
+    let token = access(&tokens);
+    let id = &tokens.current.id;
+    for algorithm in ["none", "None", "HS384", "RS256", ""] {
+        let header = format!(r#"{{"alg":"{algorithm}","typ":"JWT","kid":"{id}"}}"#);
+        let forged = forged(&token, Some(&header), None);
+        assert_eq!(
+            tokens.verify_access(&forged, NOW),
+            Err(TokenError::Invalid),
+            "{algorithm}"
+        );
+        let unsigned = format!("{}.", forged.rsplit_once('.').unwrap().0);
+        assert_eq!(
+            tokens.verify_access(&unsigned, NOW),
+            Err(TokenError::Invalid),
+            "{algorithm}"
+        );
+    }
+    // Even when it is signed well, with the very key.
+    let custom = Custom {
+        token_type: Kind::Access,
+        jti: String::new(),
+        user_id: UserId(7),
+        sid: session(),
+        generation: None,
+    };
+    let mut claims = Claims::new(custom);
+    claims.expiration = DateTime::from_timestamp(NOW.unix_seconds() + 60, 0);
+    let header = Header::empty().with_key_id(id);
+    let token = Hs384.token(&header, &claims, &Hs384Key::new(NEW)).unwrap();
+    assert_eq!(tokens.verify_access(&token, NOW), Err(TokenError::Invalid));
+}
+
+#[test]
+fn a_token_that_was_touched_is_refused() {
+    let tokens = tokens(NEW, &[]);
+    let token = access(&tokens);
+    let other = claims_of(&token).replace("\"user_id\":7", "\"user_id\":8");
+    assert_ne!(other, claims_of(&token));
+    assert_eq!(
+        tokens.verify_access(&forged(&token, None, Some(&other)), NOW),
+        Err(TokenError::Invalid)
+    );
+    for at in 0..token.len() {
+        // The last character of each part may hold unused bits; the decoder refuses those too.
+        let mut bytes = token.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        let touched = String::from_utf8(bytes).unwrap();
+        assert_eq!(
+            tokens.verify_access(&touched, NOW),
+            Err(TokenError::Invalid),
+            "at {at}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_token_is_refused_without_a_fuss() {
+    let tokens = tokens(NEW, &[]);
+    let deep = URL_SAFE_NO_PAD.encode(format!("{{\"a\":{}", "[".repeat(1_000)));
+    let huge = "a.".repeat(100_000);
+    for text in [
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        "a.b.c.d",
+        "\u{0}",
+        "é.é.é",
+        &deep,
+        &huge,
+        &format!("{deep}.e30.AA"),
+    ] {
+        assert_eq!(
+            tokens.verify_access(text, NOW),
+            Err(TokenError::Invalid),
+            "{text:.20}"
+        );
+    }
+    let token = access(&tokens);
+    assert_eq!(
+        tokens.verify_access(&forged(&token, None, Some("{}")), NOW),
+        Err(TokenError::Invalid)
+    );
+    assert_eq!(
+        tokens.verify_access(&format!("{token}AAAA"), NOW),
+        Err(TokenError::Invalid)
+    );
+}
+
+#[test]
+fn a_replaced_key_still_verifies_until_it_is_dropped() {
+    let before = access(&tokens(OLD, &[]));
+    let rotated = tokens(NEW, &[OLD]);
+    assert!(rotated.verify_access(&before, NOW).is_ok());
+    let after = access(&rotated);
+    assert_eq!(
+        tokens(OLD, &[]).verify_access(&after, NOW),
+        Err(TokenError::Invalid)
+    );
+    assert_eq!(
+        tokens(NEW, &[]).verify_access(&before, NOW),
+        Err(TokenError::Invalid)
+    );
+    // The key's id is the forger's to choose, the key is not.
+    let header = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, rotated.current.id);
+    assert_eq!(
+        rotated.verify_access(&forged(&before, Some(&header), None), NOW),
+        Err(TokenError::Invalid)
+    );
+}
