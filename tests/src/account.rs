@@ -1,0 +1,197 @@
+//! People: an account registered afresh for each test, and what one does with it.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::api::Api;
+use crate::opening::Opening;
+use crate::random::unique;
+use crate::server::Server;
+
+/// What a login or a refresh answers with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// For requests and sockets.
+    pub access: String,
+    /// For the next pair.
+    pub refresh: String,
+}
+
+impl Tokens {
+    /// Takes both out of an answer's body.
+    #[track_caller]
+    pub fn of(body: &Value) -> Self {
+        let token = |name: &str| {
+            let token = body[name].as_str();
+            token
+                .unwrap_or_else(|| panic!("no {name} in {body}"))
+                .to_owned()
+        };
+        Self {
+            access: token("access"),
+            refresh: token("refresh"),
+        }
+    }
+}
+
+/// An account and one login of it.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its id.
+    pub id: u64,
+    /// Its username.
+    pub username: String,
+    /// Its address.
+    pub email: String,
+    /// Its password.
+    pub password: String,
+    /// This login's tokens.
+    pub tokens: Tokens,
+    /// A client that brings the access token.
+    pub api: Api,
+}
+
+impl Account {
+    /// A fresh account, logged in.
+    pub async fn new(server: &Server) -> Self {
+        let (api, fields) = (Api::anonymous(server), Self::fields());
+        let user = api.post("/api/users/register/", &fields).await.expect(201);
+        let text = |name: &str| fields[name].as_str().expect("a text").to_owned();
+        let mut account = Self {
+            id: user["id"].as_u64().expect("an id"),
+            username: text("username"),
+            email: text("email"),
+            password: text("password"),
+            tokens: Tokens {
+                access: String::new(),
+                refresh: String::new(),
+            },
+            api,
+        };
+        account = account.log_in().await;
+        account
+    }
+
+    /// Several at once.
+    pub async fn several(server: &Server, count: usize) -> Vec<Self> {
+        join_all((0..count).map(|_| Self::new(server))).await
+    }
+
+    /// What a registration needs, fresh and acceptable.
+    pub fn fields() -> Value {
+        let username = unique("user");
+        json!({
+            "username": username,
+            "email": format!("{username}@mail.example"),
+            "password": unique("Sesame"),
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+        })
+    }
+
+    /// Another login of the same account.
+    pub async fn log_in(&self) -> Self {
+        let fields = json!({"username": self.username, "password": self.password});
+        let api = Api::anonymous(self.api.server());
+        let body = api.post("/api/users/login/", &fields).await.expect(200);
+        let tokens = Tokens::of(&body);
+        let mut account = self.clone();
+        account.api = api.with_bearer(&tokens.access);
+        account.tokens = tokens;
+        account
+    }
+
+    /// Exchanges the tokens.
+    pub async fn refresh(&self) -> Answer {
+        let fields = json!({"refresh": self.tokens.refresh});
+        let api = Api::anonymous(self.api.server());
+        api.post("/api/users/token/refresh/", &fields).await
+    }
+
+    /// Ends this login.
+    pub async fn log_out(&self) -> Answer {
+        let fields = json!({"refresh": self.tokens.refresh});
+        self.api.post("/api/users/logout/", &fields).await
+    }
+
+    /// The account as the API shows it.
+    pub async fn profile(&self) -> Answer {
+        self.api.get("/api/users/profile/").await
+    }
+
+    /// A v1 socket to a conversation, not yet opened.
+    pub fn socket(&self, conversation: u64) -> Opening {
+        let path = format!("/ws/chat/{conversation}/");
+        Opening::new(self.api.server(), &path, &self.tokens.access)
+    }
+
+    /// Asks for a conversation with these people.
+    pub async fn converse(&self, others: &[&Self]) -> Answer {
+        let ids: Vec<u64> = others.iter().map(|other| other.id).collect();
+        let fields = json!({"participants": ids});
+        self.api.post("/api/chat/conversations/", &fields).await
+    }
+
+    /// A send over REST, once, with an id of its own.
+    pub async fn send(&self, conversation: u64, id: &str, text: &str) -> Answer {
+        let path = format!("/api/chat/conversations/{conversation}/messages/");
+        let fields = json!({"message": text, "client_message_id": id});
+        self.api.post(&path, &fields).await
+    }
+
+    /// A send over REST that waits out the throttle; the stored message.
+    pub async fn say(&self, conversation: u64, text: &str) -> Value {
+        let id = unique("m");
+        loop {
+            let answer = self.send(conversation, &id, text).await;
+            if answer.status != 429 {
+                return answer.expect(201);
+            }
+            answer.refused(429, "throttled");
+            tokio::time::sleep(wait_of(&answer.body)).await;
+        }
+    }
+
+    /// The newest page of a history.
+    pub async fn latest(&self, conversation: u64) -> Value {
+        self.page(conversation, "").await
+    }
+
+    /// A page of a history; `query` as in `?before=…&limit=…`.
+    pub async fn page(&self, conversation: u64, query: &str) -> Value {
+        let path = format!("/api/chat/conversations/{conversation}/messages/{query}");
+        self.api.get(&path).await.expect(200)
+    }
+
+    /// A whole history, oldest first, page by page from its end.
+    pub async fn history(&self, conversation: u64) -> Vec<Value> {
+        let mut pages = Vec::new();
+        let mut query = String::new();
+        loop {
+            let page = self.page(conversation, &query).await;
+            pages.push(page["messages"].as_array().expect("messages").clone());
+            match &page["next_before"] {
+                Value::Null => break,
+                cursor => query = format!("?before={}", plain(cursor)),
+            }
+        }
+        pages.into_iter().rev().flatten().collect()
+    }
+}
+
+/// A cursor as it stands in a query, whether it came as a number or as text.
+fn plain(cursor: &Value) -> String {
+    cursor
+        .as_str()
+        .map_or_else(|| cursor.to_string(), str::to_owned)
+}
+
+/// The wait a throttled send names, exact to the millisecond.
+#[track_caller]
+pub fn wait_of(refusal: &Value) -> Duration {
+    let wait = refusal["retry_after_ms"].as_u64();
+    Duration::from_millis(wait.unwrap_or_else(|| panic!("no retry_after_ms in {refusal}")))
+}

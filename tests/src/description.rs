@@ -1,0 +1,283 @@
+//! The server's description of itself, `/api/openapi.json`, and the check of every answer against
+//! it: a documented path, method and status, and a body that the schema given there allows.
+//!
+//! The paths under `/ws/` are not REST and not described.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use jsonschema::Validator;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::answer::Answer;
+use crate::server::Server;
+
+/// Where a server describes itself.
+const PATH: &str = "/api/openapi.json";
+
+static DESCRIPTION: OnceCell<Description> = OnceCell::const_new();
+
+/// A server's description, ready for checks.
+#[derive(Debug)]
+pub struct Description {
+    document: Value,
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+impl Description {
+    /// The description of the server under test, fetched once. Whatever other servers a host
+    /// offers are the same program under other settings, and are held to the same description.
+    pub async fn of(server: &Server) -> &'static Self {
+        DESCRIPTION
+            .get_or_init(|| async {
+                let answer = reqwest::Client::builder()
+                    .no_proxy()
+                    .build()
+                    .expect("an HTTP client")
+                    .get(server.url(PATH))
+                    .send()
+                    .await;
+                let answer = answer.unwrap_or_else(|error| panic!("{PATH}: {error}"));
+                assert_eq!(answer.status().as_u16(), 200, "{PATH}");
+                Self::new(answer.json().await.expect("JSON"))
+            })
+            .await
+    }
+
+    fn new(document: Value) -> Self {
+        Self {
+            document,
+            validators: Mutex::default(),
+        }
+    }
+
+    /// The document itself.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Every documented method and path.
+    pub fn operations(&self) -> Vec<(String, String)> {
+        const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
+        let paths = self.document["paths"].as_object().expect("paths");
+        let mut operations = Vec::new();
+        for (path, item) in paths {
+            for method in METHODS.iter().filter(|method| item.get(*method).is_some()) {
+                operations.push((method.to_uppercase(), path.clone()));
+            }
+        }
+        operations
+    }
+
+    /// Panics unless the description allows this answer.
+    pub(crate) fn check(&self, method: &Method, path: &str, answer: &Answer) {
+        if let Err(problem) = self.verdict(method, path, answer) {
+            panic!("not as documented: {problem}: {answer}");
+        }
+    }
+
+    fn verdict(&self, method: &Method, path: &str, answer: &Answer) -> Result<(), String> {
+        let path = path.split('?').next().unwrap_or(path);
+        // A server may refuse a Host before it looks at anything else.
+        if path.starts_with("/ws/") || answer.body["code"] == "invalid_host" {
+            return Ok(());
+        }
+        let Some(template) = self.template(path) else {
+            return match answer.status {
+                404 => Ok(()),
+                _ => Err("the path is undocumented".to_owned()),
+            };
+        };
+        let name = method.as_str().to_lowercase();
+        // HEAD is GET without a body (RFC 9110 §9.3.2); OPTIONS is CORS's.
+        let (name, bodiless) = match name.as_str() {
+            "head" => ("get", true),
+            "options" => return Ok(()),
+            other => (other, false),
+        };
+        let operation = &self.document["paths"][&template][name];
+        if operation.is_null() {
+            return match answer.status {
+                405 => Ok(()),
+                _ => Err("the method is undocumented".to_owned()),
+            };
+        }
+        let key = Self::status_key(operation, answer.status)?;
+        if bodiless {
+            return Ok(());
+        }
+        self.check_body(&template, name, &key, answer)
+    }
+
+    /// The documented path a request's path is an instance of, with or without its last slash.
+    fn template(&self, path: &str) -> Option<String> {
+        let asked: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let paths = self.document["paths"].as_object()?;
+        let fits = |template: &&String| {
+            let parts: Vec<&str> = template.trim_matches('/').split('/').collect();
+            parts.len() == asked.len()
+                && parts.iter().zip(&asked).all(|(part, word)| {
+                    if part.starts_with('{') {
+                        // Every parameter of a path is a number; a word there is another path.
+                        word.parse::<i64>().is_ok()
+                    } else {
+                        part == word
+                    }
+                })
+        };
+        paths.keys().find(fits).cloned()
+    }
+
+    fn status_key(operation: &Value, status: u16) -> Result<String, String> {
+        let responses = &operation["responses"];
+        [status.to_string(), format!("{}XX", status / 100)]
+            .into_iter()
+            .chain(std::iter::once("default".to_owned()))
+            .find(|key| responses.get(key).is_some())
+            .ok_or_else(|| format!("the status {status} is undocumented"))
+    }
+
+    fn check_body(
+        &self,
+        template: &str,
+        method: &str,
+        status: &str,
+        answer: &Answer,
+    ) -> Result<(), String> {
+        let mut pointer = format!(
+            "/paths/{}/{method}/responses/{status}",
+            template.replace('~', "~0").replace('/', "~1")
+        );
+        // A response may be shared by reference; references to references are nobody's habit.
+        let response = self.document.pointer(&pointer).unwrap_or(&Value::Null);
+        if let Some(reference) = response["$ref"].as_str() {
+            reference[1..].clone_into(&mut pointer);
+        }
+        pointer.push_str("/content");
+        let documented = self.document.pointer(&pointer).is_some();
+        match (documented, answer.text.is_empty()) {
+            (false, true) => return Ok(()),
+            (false, false) => return Err("a body where none is documented".to_owned()),
+            (true, true) => return Err("no body where one is documented".to_owned()),
+            (true, false) => {}
+        }
+        pointer.push_str("/application~1json/schema");
+        if self.document.pointer(&pointer).is_none() {
+            return Err(format!("no schema at {pointer}"));
+        }
+        let validator = self.validator(&pointer);
+        let errors: Vec<String> = validator
+            .iter_errors(&answer.body)
+            .map(|error| format!("{} at {}", error, error.instance_path()))
+            .collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors.join("; "))
+        }
+    }
+
+    /// The schema at a pointer, with the whole document beside it for its references.
+    fn validator(&self, pointer: &str) -> Arc<Validator> {
+        let mut validators = self.validators.lock().expect("no panic while locked");
+        if let Some(validator) = validators.get(pointer) {
+            return Arc::clone(validator);
+        }
+        let mut schema = self.document.clone();
+        // A pointer in a URI is percent-encoded (RFC 6901 §6), and paths have braces.
+        let fragment = pointer.replace('{', "%7B").replace('}', "%7D");
+        schema["$ref"] = json!(format!("#{fragment}"));
+        let validator = jsonschema::options()
+            .should_validate_formats(true)
+            // OpenAPI has formats of its own (int64, password) that say nothing of the JSON.
+            .should_ignore_unknown_formats(true)
+            .build(&schema)
+            .unwrap_or_else(|error| panic!("the schema at {pointer}: {error}"));
+        let validator = Arc::new(validator);
+        validators.insert(pointer.to_owned(), Arc::clone(&validator));
+        validator
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderMap;
+
+    fn description() -> Description {
+        Description::new(json!({
+            "openapi": "3.1.0",
+            "paths": { "/things/{id}/": { "get": { "responses": {
+                "200": { "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/Thing" } } } },
+                "404": { "$ref": "#/components/responses/Gone" },
+                "205": { "description": "nothing" },
+            } } } },
+            "components": {
+                "responses": { "Gone": { "content": { "application/json": {
+                    "schema": { "type": "object", "required": ["detail"] } } } } },
+                "schemas": { "Thing": {
+                    "type": "object",
+                    "required": ["at"],
+                    "properties": {
+                        "at": { "type": "string", "format": "date-time" },
+                        "next": { "oneOf": [
+                            { "type": "null" }, { "$ref": "#/components/schemas/Thing" } ] },
+                    } } },
+            },
+        }))
+    }
+
+    fn verdict(method: &Method, path: &str, status: u16, body: Value) -> Result<(), String> {
+        let answer = Answer {
+            request: path.to_owned(),
+            status,
+            headers: HeaderMap::new(),
+            text: if body.is_null() {
+                String::new()
+            } else {
+                body.to_string()
+            },
+            body,
+        };
+        description().verdict(method, path, &answer)
+    }
+
+    #[test]
+    fn what_is_documented_passes() {
+        let thing = json!({"at": "2026-01-01T00:00:00Z", "next": {"at": "2026-01-01T00:00:00Z"}});
+        for path in ["/things/1/", "/things/1", "/things/1/?a=/b/"] {
+            verdict(&Method::GET, path, 200, thing.clone()).unwrap();
+        }
+        verdict(&Method::GET, "/things/1/", 404, json!({"detail": "x"})).unwrap();
+        verdict(&Method::GET, "/things/1/", 205, Value::Null).unwrap();
+        verdict(&Method::POST, "/things/1/", 405, json!({})).unwrap();
+        verdict(&Method::GET, "/things/x/", 404, json!({})).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_documented_fails() {
+        let cases = [
+            (Method::GET, "/things/1/", 200, json!({})),
+            (Method::GET, "/things/1/", 200, json!({"at": "yesterday"})),
+            (
+                Method::GET,
+                "/things/1/",
+                200,
+                json!({"at": "2026-01-01T00:00:00Z", "next": {}}),
+            ),
+            (Method::GET, "/things/1/", 200, Value::Null),
+            (Method::GET, "/things/1/", 404, json!({})),
+            (Method::GET, "/things/1/", 205, json!({})),
+            (Method::GET, "/things/1/", 418, json!({})),
+            (Method::POST, "/things/1/", 200, json!({})),
+            (Method::GET, "/others/", 200, json!({})),
+        ];
+        for (method, path, status, body) in cases {
+            let case = format!("{method} {path} {status} {body}");
+            assert!(verdict(&method, path, status, body).is_err(), "{case}");
+        }
+    }
+}
