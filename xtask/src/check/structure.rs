@@ -1,0 +1,173 @@
+//! What may be written where: the borders between core's modules, and between core and adapters.
+
+use super::tree::{Source, is_under};
+use super::{Breach, Facts};
+
+/// Core's innermost modules.
+const INNER: &[&str] = &["core/src/domain", "core/src/protocol", "core/src/room"];
+
+/// Modules of core the innermost ones must not name.
+const OUTSIDE: &[&str] = &["http", "ports", "store", "service", "cache"];
+
+/// The one home of routes.
+const ROUTES: &str = "core/src/http";
+
+/// Where routes would turn into a second router.
+const NO_ROUTES: &[&str] = &["core/src", "local-server/src", "worker/src"];
+
+const ROUTING: &[&str] = &[
+    ".route(",
+    ".route_service(",
+    ".nest(",
+    "routes!(",
+    "Router::new",
+];
+
+const ADAPTERS: [&str; 2] = ["local-server/src", "worker/src"];
+
+/// Files only one adapter has, each with the reason.
+const ONLY_ONE: &[(&str, &str)] = &[
+    ("main.rs", "a binary begins in `main`"),
+    ("lib.rs", "a Worker is a library the runtime calls"),
+    ("room_task.rs", "a Room is driven by a task"),
+    ("room_object.rs", "a Room is driven by a Durable Object"),
+];
+
+/// INVARIANT: what core does never depends on where it runs.
+pub(super) fn no_target_code(facts: &Facts) -> Vec<Breach> {
+    let advice = "what differs per target belongs into an adapter or the client of redis-http";
+    facts
+        .tree
+        .rust_under("core/src")
+        .flat_map(|(path, source)| find(path, source, &["target_arch", "target_family"], advice))
+        .collect()
+}
+
+/// INVARIANT: domain, protocol and room import no http, ports, store, axum.
+pub(super) fn inner_modules(facts: &Facts) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (path, source) in INNER.iter().flat_map(|inner| facts.tree.rust_under(inner)) {
+        for (line, name) in named(&source.code) {
+            if OUTSIDE.contains(&name) || name == "axum" {
+                breaches.push(Breach::at(path, line, format!("must not know `{name}`")));
+            }
+        }
+    }
+    breaches
+}
+
+/// What code names: modules of this crate behind `crate::` or `super::`, and `axum`, each with its
+/// line.
+fn named(code: &str) -> Vec<(usize, &str)> {
+    let mut names = Vec::new();
+    for prefix in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(prefix) {
+            let start = at + prefix.len();
+            let rest = &code[start..];
+            match rest.strip_prefix('{') {
+                None => names.push((start, word(rest))),
+                Some(group) => names.extend(
+                    top_level(group)
+                        .into_iter()
+                        .map(|(offset, name)| (start + 1 + offset, name)),
+                ),
+            }
+        }
+    }
+    for (at, name) in code.match_indices("axum") {
+        let whole = !code[..at].ends_with(is_word) && !code[at + name.len()..].starts_with(is_word);
+        if whole {
+            names.push((at, name));
+        }
+    }
+    let line = |at: usize| code[..at].matches('\n').count() + 1;
+    names
+        .into_iter()
+        .map(|(at, name)| (line(at), name))
+        .collect()
+}
+
+/// The first names of a braced import, such as `a` and `b` in `a::{x, y}, b}`.
+fn top_level(group: &str) -> Vec<(usize, &str)> {
+    let mut names = Vec::new();
+    let mut depth = 0_u32;
+    let mut expected = true;
+    for (at, char) in group.char_indices() {
+        match char {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => expected = true,
+            _ if expected && is_word(char) => {
+                names.push((at, word(&group[at..])));
+                expected = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn word(text: &str) -> &str {
+    &text[..text.find(|char| !is_word(char)).unwrap_or(text.len())]
+}
+
+fn is_word(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
+}
+
+/// INVARIANT: there is one router. Tests may build routers of their own.
+pub(super) fn routes(facts: &Facts) -> Vec<Breach> {
+    let advice = "routes are added in core/src/http only";
+    let mut breaches = Vec::new();
+    for (path, source) in NO_ROUTES
+        .iter()
+        .flat_map(|place| facts.tree.rust_under(place))
+    {
+        if !is_under(path, ROUTES) && !super::tree::is_test_file(path) {
+            let limit = source.lines_before_tests();
+            let found = find_before(path, source, limit, ROUTING, advice);
+            breaches.extend(found);
+        }
+    }
+    breaches
+}
+
+/// INVARIANT: the adapters read side by side.
+pub(super) fn twins(facts: &Facts) -> Vec<Breach> {
+    let [one, other] = ADAPTERS.map(|adapter| facts.tree.names_in(adapter));
+    if one.is_empty() || other.is_empty() {
+        return Vec::new();
+    }
+    let excepted = |name: &&str| ONLY_ONE.iter().any(|(file, _)| file == name);
+    let missing = |from: &[&str], to: &[&str], place: &str| -> Vec<Breach> {
+        from.iter()
+            .filter(|name| !to.contains(name) && !excepted(name))
+            .map(|name| Breach::new(format!("{place}/{name}"), "only the other adapter has it"))
+            .collect()
+    };
+    let mut breaches = missing(&one, &other, ADAPTERS[1]);
+    breaches.extend(missing(&other, &one, ADAPTERS[0]));
+    breaches
+}
+
+fn find(path: &str, source: &Source, patterns: &[&str], advice: &str) -> Vec<Breach> {
+    find_before(path, source, usize::MAX, patterns, advice)
+}
+
+fn find_before(
+    path: &str,
+    source: &Source,
+    limit: usize,
+    patterns: &[&str],
+    advice: &str,
+) -> Vec<Breach> {
+    source
+        .lines()
+        .take_while(|(line, _)| *line <= limit)
+        .filter_map(|(line, code)| {
+            let pattern = patterns.iter().find(|pattern| code.contains(**pattern))?;
+            Some(Breach::at(path, line, format!("`{pattern}`: {advice}")))
+        })
+        .collect()
+}

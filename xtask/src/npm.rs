@@ -1,0 +1,56 @@
+//! Installs the npm packages some tests use, exactly as their lock files say.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+
+use crate::processes::Processes;
+use crate::tools;
+
+/// Directories with a `package-lock.json` that tests rely on, from the root.
+const PROJECTS: &[&str] = &["redis-http/tests/npm"];
+
+/// Brings every project up to date; does nothing where nothing changed since the last time.
+pub(crate) fn install(processes: &Processes) -> Result<()> {
+    for project in PROJECTS {
+        let directory = crate::root().join(project);
+        if !is_stale(&directory) {
+            continue;
+        }
+        let npm = tools::find("npm").context("npm is missing: install Node.js 20 or newer")?;
+        println!("    npm ci in {project}");
+        let mut command = Command::new(npm);
+        command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        processes.succeed(command.current_dir(&directory).stdout(Stdio::null()))?;
+    }
+    Ok(())
+}
+
+/// Whether a project has a lock file newer than what npm installed from it.
+fn is_stale(project: &Path) -> bool {
+    let modified = |file: &Path| file.metadata().and_then(|meta| meta.modified()).ok();
+    match modified(&project.join("package-lock.json")) {
+        None => false,
+        Some(lock) => modified(&project.join("node_modules/.package-lock.json"))
+            .is_none_or(|installed| lock > installed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn only_a_newer_lock_is_stale() {
+        let base = std::env::temp_dir().join(format!("colloquy-npm-{}", std::process::id()));
+        fs::create_dir_all(base.join("node_modules")).unwrap();
+        assert!(!is_stale(&base), "no lock file, nothing to install");
+        fs::write(base.join("package-lock.json"), "{}").unwrap();
+        assert!(is_stale(&base));
+        fs::write(base.join("node_modules/.package-lock.json"), "{}").unwrap();
+        assert!(!is_stale(&base));
+        fs::remove_dir_all(base).unwrap();
+    }
+}

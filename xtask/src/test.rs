@@ -1,0 +1,276 @@
+//! `cargo xtask test`: everything there is to test, in one go, on private servers only.
+//!
+//! The steps: the house's invariants; the build for the edge; unit and integration tests, with a
+//! PostgreSQL and a Redis to use; then the black-box suite once per host. The suite has two test
+//! programs: `blackbox` runs in parallel, `disturb` kills and restarts servers and runs one test at
+//! a time after it.
+//!
+//! The server is built with the development profile, like the tests: on two cores the release
+//! profile's link-time optimisation costs more minutes than all tests together. `--release` tests
+//! what users run.
+//!
+//! A step's failure does not keep the following ones from running, so that one run tells all.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::Signal;
+
+use crate::hosts::{Host, Shared, Stack};
+use crate::processes::Processes;
+use crate::report::{Counts, Report};
+use crate::{Verdict, check, control, npm, tools, wasm};
+
+const SUITE: &str = "colloquy-tests";
+
+/// The suite's test programs and what they are run with.
+const PASSES: &[(&str, &[&str])] = &[("blackbox", &[]), ("disturb", &["--test-threads=1"])];
+
+/// What cargo builds for the black-box suite to talk to.
+const PROGRAMS: &[&str] = &["colloquy-local-server", "colloquy-redis-http"];
+
+/// How much of a server's log is shown when the suite failed.
+const LOG_LINES: usize = 80;
+
+/// `cargo xtask test`
+pub(crate) fn command(arguments: &[String]) -> Verdict {
+    let options = Options::parse(arguments)?;
+    let mut report = Report::new(options.filter.is_some());
+    let processes = Processes::open()?;
+    if options.wants(Part::Lint) {
+        report.tests("check", check::count);
+        report.preparation("wasm build", || wasm::build(&processes));
+    }
+    if options.wants(Part::Unit) || options.wants(Part::Blackbox) {
+        with_servers(&processes, &options, &mut report);
+    }
+    drop(processes);
+    let (text, good) = report.finish();
+    print!("{text}");
+    Ok(good)
+}
+
+fn with_servers(processes: &Processes, options: &Options, report: &mut Report) {
+    let mut shared = None;
+    let started = report.preparation("private servers", || {
+        npm::install(processes)?;
+        shared = Some(Shared::start(processes)?);
+        Ok(())
+    });
+    let Some(mut shared) = shared.filter(|_| started) else {
+        report.skipped("tests", "the private servers did not start");
+        return;
+    };
+    if options.wants(Part::Unit) {
+        report.tests("unit and integration tests", |counts| {
+            run_tests(processes, unit_tests(options, &shared), counts)
+        });
+    }
+    if options.wants(Part::Blackbox) {
+        let built = report.preparation("build the servers", || build(processes, options));
+        for host in Host::ALL
+            .into_iter()
+            .filter(|host| options.host.is_none_or(|only| only == *host))
+        {
+            if built {
+                blackbox(processes, options, host, &mut shared, report);
+            } else {
+                report.skipped(
+                    &format!("black box, {}", host.name()),
+                    "the servers did not build",
+                );
+            }
+        }
+    }
+}
+
+fn unit_tests(options: &Options, shared: &Shared<'_>) -> Command {
+    let mut cargo = tools::cargo();
+    cargo.args(["test", "--workspace", "--exclude", SUITE, "--no-fail-fast"]);
+    cargo.env("COLLOQUY_TEST_POSTGRES_URL", shared.cluster.url("postgres"));
+    cargo.env("COLLOQUY_TEST_REDIS_URL", shared.redis_url());
+    cargo.arg("--").args(&options.filter);
+    cargo
+}
+
+fn build(processes: &Processes, options: &Options) -> Result<()> {
+    for program in PROGRAMS {
+        let mut cargo = tools::cargo();
+        cargo
+            .args(["build", "--package", program, "--bin", program])
+            .args(options.profile());
+        processes.succeed(&mut cargo)?;
+    }
+    Ok(())
+}
+
+/// Runs both passes of the suite against one host.
+fn blackbox<'run>(
+    processes: &'run Processes,
+    options: &Options,
+    host: Host,
+    shared: &mut Shared<'run>,
+    report: &mut Report,
+) {
+    let programs =
+        tools::target_directory().join(if options.release { "release" } else { "debug" });
+    let name = format!("start the server, {}", host.name());
+    let mut stack = None;
+    report.preparation(&name, || {
+        stack = Some(Stack::start(processes, host, &programs, shared)?);
+        Ok(())
+    });
+    let Some(mut stack) = stack else {
+        report.skipped(
+            &format!("black box, {}", host.name()),
+            "the server did not start",
+        );
+        return;
+    };
+    for (pass, flags) in PASSES {
+        let base_url = stack.base_url();
+        let name = format!("black box, {}: {pass}", host.name());
+        let good = report.tests(&name, |counts| {
+            control::during(&mut stack, shared, |control_url| {
+                let mut cargo = tools::cargo();
+                cargo.args(["test", "--package", SUITE, "--test", pass, "--no-fail-fast"]);
+                cargo
+                    .env("COLLOQUY_BASE_URL", &base_url)
+                    .env("COLLOQUY_CONTROL_URL", control_url);
+                cargo.arg("--").args(*flags).args(&options.filter);
+                run_tests(processes, cargo, counts)
+            })?
+        });
+        if !good {
+            show_logs(&stack);
+        }
+    }
+}
+
+fn show_logs(stack: &Stack<'_>) {
+    for service in std::iter::once(&stack.server).chain(&stack.redis_http) {
+        let tail = service.tail(LOG_LINES);
+        if !tail.is_empty() {
+            println!(
+                "--- the last lines of {}, {}\n{tail}\n---",
+                service.name(),
+                stack.host.name()
+            );
+        }
+    }
+}
+
+/// Runs a `cargo test`, showing what it prints and counting the results in it.
+fn run_tests(processes: &Processes, mut cargo: Command, counts: &mut Counts) -> Result<()> {
+    let mut running = processes.spawn(cargo.stdout(Stdio::piped()), Signal::SIGTERM)?;
+    let output = running.stdout().context("cargo's output was not piped")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        counts.read(&line);
+    }
+    let status = running.wait()?;
+    if !status.success() {
+        bail!("cargo test ended with {status}");
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Lint,
+    Unit,
+    Blackbox,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
+    host: Option<Host>,
+    only: Option<Part>,
+    release: bool,
+    filter: Option<String>,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self::default();
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .with_context(|| format!("{argument} needs a value"))
+            };
+            match argument.as_str() {
+                "--host" => options.host = Some(host(value()?)?),
+                "--only" => options.only = Some(part(value()?)?),
+                "--release" => options.release = true,
+                "--" => {
+                    options.filter = Some(value()?.clone());
+                    if let Some(more) = arguments.next() {
+                        bail!("one filter at a time, not also `{more}`");
+                    }
+                }
+                other => bail!("unexpected argument `{other}`"),
+            }
+        }
+        Ok(options)
+    }
+
+    /// A host is only chosen for the black-box suite, so choosing one also chooses that part.
+    fn wants(&self, part: Part) -> bool {
+        match self.only {
+            Some(only) => only == part,
+            None => self.host.is_none() || part == Part::Blackbox,
+        }
+    }
+
+    fn profile(&self) -> &'static [&'static str] {
+        if self.release { &["--release"] } else { &[] }
+    }
+}
+
+fn host(name: &str) -> Result<Host> {
+    Host::ALL
+        .into_iter()
+        .find(|host| host.name() == name)
+        .with_context(|| format!("there is no host `{name}`: sqlite or postgres"))
+}
+
+fn part(name: &str) -> Result<Part> {
+    Ok(match name {
+        "lint" => Part::Lint,
+        "unit" => Part::Unit,
+        "blackbox" => Part::Blackbox,
+        other => bail!("there is no part `{other}`: lint, unit or blackbox"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(
+            &line
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn reads_its_command_line() {
+        assert_eq!(parse("").unwrap(), Options::default());
+        let options = parse("--host sqlite --release -- resume").unwrap();
+        assert_eq!(options.host, Some(Host::Sqlite));
+        assert_eq!(options.filter.as_deref(), Some("resume"));
+        assert!(options.wants(Part::Blackbox) && !options.wants(Part::Unit));
+        assert!(parse("--only lint").unwrap().wants(Part::Lint));
+        for wrong in ["--host", "--host oracle", "--only all", "resume", "-- a b"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
