@@ -1,0 +1,16 @@
+//! Colloquy as one native binary: the adapter that carries what [`colloquy_core`] decides.
+//!
+//! Owns sockets, tasks, files, the clock and the signals of one process. Deliberately decides
+//! nothing a client can notice, and adds no route. The files bear the same names as those of the
+//! Worker, so that the two read side by side.
+
+pub mod clock;
+pub mod driver;
+pub mod committer;
+pub mod logging;
+pub mod migrate;
+pub mod outbox;
+mod room_task;
+pub mod rooms;
+pub mod secret_key;
+mod socket;

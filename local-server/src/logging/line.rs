@@ -1,0 +1,191 @@
+//! The form of a line: `[LEVEL] TIMESTAMP MODULE FUNCTION - MESSAGE - field: value, field: value`,
+//! or one JSON object.
+//!
+//! Owns escaping. INVARIANT: one event is one line, whatever its values hold, and no value can
+//! pass for another field: control characters are escaped, and a value with white space or
+//! punctuation of the form stands in quotes.
+
+use std::fmt::{self, Write as _};
+
+use colloquy_core::config::LogFormat;
+use colloquy_core::domain::Timestamp;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Level, Metadata};
+
+/// The longest text of a message or value that is kept, in bytes.
+const MAX_VALUE_BYTES: usize = 4_096;
+
+/// Fields whose names end like this never show their values.
+const SECRET_NAMES: [&str; 5] = ["token", "password", "secret", "secret_key", "authorization"];
+
+/// What one event or span says: its message, and its fields in order.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) message: String,
+    pub(super) fields: Vec<(&'static str, Value)>,
+}
+
+impl Said {
+    /// Sets a field; the last value stays.
+    pub(super) fn set(&mut self, name: &'static str, value: Value) {
+        let value = if SECRET_NAMES.iter().any(|secret| name.ends_with(secret)) {
+            "…".into()
+        } else {
+            value
+        };
+        match self.fields.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.fields.push((name, value)),
+        }
+    }
+
+    fn text(&mut self, field: &Field, text: &str) {
+        let text = shortened(text);
+        if field.name() == "message" {
+            self.message = text;
+        } else {
+            self.set(field.name(), Value::String(text));
+        }
+    }
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field.name(), value.into());
+    }
+}
+
+/// What a line is made of.
+pub(super) struct Line<'a> {
+    pub(super) at: Timestamp,
+    pub(super) metadata: &'a Metadata<'a>,
+    /// The innermost span's name.
+    pub(super) function: Option<&'a str>,
+    /// The event's own fields and those of its spans.
+    pub(super) said: Said,
+}
+
+impl Line<'_> {
+    /// The line, without its end.
+    pub(super) fn render(self, format: LogFormat) -> String {
+        match format {
+            LogFormat::Text => self.text(),
+            LogFormat::Json => self.json(),
+        }
+    }
+
+    fn text(self) -> String {
+        let Self {
+            at,
+            metadata,
+            function,
+            said,
+        } = self;
+        let mut line = String::with_capacity(192);
+        let function = function.unwrap_or("-");
+        // Writing to a String cannot fail.
+        let _ = write!(
+            line,
+            "[{}] {at} {} {function} - ",
+            metadata.level(),
+            metadata.target()
+        );
+        escape(&mut line, &said.message);
+        for (index, (name, value)) in said.fields.iter().enumerate() {
+            let _ = write!(line, "{}{name}: ", if index == 0 { " - " } else { ", " });
+            match value {
+                Value::String(text) => value_text(&mut line, text),
+                other => drop(write!(line, "{other}")),
+            }
+        }
+        line
+    }
+
+    fn json(self) -> String {
+        let mut object = Map::new();
+        for (name, value) in self.said.fields {
+            object.insert(name.to_owned(), value);
+        }
+        // Last, so that no field can take the place of one of these.
+        object.insert(
+            "level".to_owned(),
+            level_name(*self.metadata.level()).into(),
+        );
+        object.insert("timestamp".to_owned(), self.at.to_string().into());
+        object.insert("module".to_owned(), self.metadata.target().into());
+        object.insert("function".to_owned(), self.function.unwrap_or("-").into());
+        object.insert("message".to_owned(), self.said.message.into());
+        Value::Object(object).to_string()
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARN",
+        Level::INFO => "INFO",
+        Level::DEBUG => "DEBUG",
+        Level::TRACE => "TRACE",
+    }
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() <= MAX_VALUE_BYTES {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(MAX_VALUE_BYTES);
+    format!("{}…", &text[..end])
+}
+
+fn value_text(line: &mut String, text: &str) {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"\"',".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        line.push_str(text);
+    } else {
+        line.push('"');
+        for c in text.chars() {
+            if matches!(c, '"' | '\\') {
+                line.push('\\');
+            }
+            escape_char(line, c);
+        }
+        line.push('"');
+    }
+}
+
+fn escape(line: &mut String, text: &str) {
+    text.chars().for_each(|c| escape_char(line, c));
+}
+
+/// Escapes what ends a line or moves a terminal's cursor; U+2028 and U+2029 end lines for some
+/// viewers, and the bidirectional marks reorder what a reader sees.
+fn escape_char(line: &mut String, c: char) {
+    let unseen =
+        matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    if c.is_control() || unseen {
+        line.extend(c.escape_default());
+    } else {
+        line.push(c);
+    }
+}

@@ -1,0 +1,99 @@
+//! Logs: one line an event, to standard output, `server.log` and (for requests) `api.log`.
+//!
+//! Owns the form of a line ([`line`]), the files and their daily rotation ([`files`]), and that
+//! logging never blocks who logs ([`writer`]). Deliberately knows nothing of what is logged: the
+//! request id of a line is simply a field of the span around it.
+//!
+//! Nothing here makes a secret safe to log; who logs leaves it out. That the names of the usual
+//! secrets are blanked is a second net, not the first.
+
+mod files;
+mod layer;
+mod line;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use colloquy_core::config::{LogFormat, Settings};
+use colloquy_core::ports::Clock;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+pub use writer::Guard;
+
+use files::DailyFile;
+use layer::LineLayer;
+use writer::Sinks;
+
+/// Events with this target are requests; they also go to `api.log`.
+pub const API_TARGET: &str = "colloquy::api";
+
+/// Where lines go and how they look.
+#[derive(Debug, Clone)]
+pub struct Logging {
+    /// Which events are kept, as `RUST_LOG` directives.
+    pub filter: String,
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// The folder of the log files; none without it.
+    pub folder: Option<PathBuf>,
+    /// Whether lines also go to standard output.
+    pub stdout: bool,
+}
+
+impl Logging {
+    /// As the settings say.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            filter: settings.log_filter.clone(),
+            format: settings.log_format,
+            folder: settings.log_dir.clone(),
+            stdout: true,
+        }
+    }
+
+    /// Logs everything of this process this way from now on. What is logged is written when the
+    /// guard is dropped, at the latest.
+    pub fn install(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Guard> {
+        let (subscriber, guard) = self.subscriber(clock)?;
+        tracing::subscriber::set_global_default(subscriber).context("logging was set up twice")?;
+        Ok(guard)
+    }
+
+    /// The subscriber and the guard of its writing thread.
+    pub fn subscriber(
+        &self,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<(impl tracing::Subscriber + Send + Sync + use<>, Guard)> {
+        let filter = EnvFilter::try_new(&self.filter).context("LOG_LEVEL cannot be understood")?;
+        let sinks = Sinks {
+            stdout: self.stdout,
+            server: self.file("server.log")?,
+            api: self.file("api.log")?,
+        };
+        let (queue, guard) = writer::start(sinks)?;
+        let layer = LineLayer::new(clock, self.format, queue);
+        Ok((
+            tracing_subscriber::registry().with(filter).with(layer),
+            guard,
+        ))
+    }
+
+    fn file(&self, name: &str) -> anyhow::Result<Option<DailyFile>> {
+        let Some(folder) = &self.folder else {
+            return Ok(None);
+        };
+        let file = DailyFile::open(folder, name).with_context(|| {
+            format!(
+                "{name} cannot be written in {} (LOG_DIR; set it to nothing for no log files)",
+                folder.display()
+            )
+        })?;
+        Ok(Some(file))
+    }
+}
+
+#[cfg(test)]
+mod tests;

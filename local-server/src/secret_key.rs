@@ -1,0 +1,111 @@
+//! The key that signs tokens, when nobody gave one: made at random and kept in a file.
+//!
+//! Owns that the file is made once, even by two processes at once, is never half written, and is
+//! readable by its owner only. Does not decide when a file is good enough: settings do.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use colloquy_core::ports::Rng;
+
+/// The shortest key HS256 may be used with (RFC 7518 §3.2), in bytes.
+const MIN_BYTES: usize = 32;
+
+/// The key in this file, which is made first when it is missing.
+pub fn load_or_create(path: &Path, rng: &dyn Rng) -> anyhow::Result<String> {
+    let key = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create(path, rng).and_then(|()| fs::read_to_string(path))
+        }
+        other => other,
+    };
+    let key = key.with_context(|| format!("the key file {} cannot be used", path.display()))?;
+    let key = key.trim();
+    anyhow::ensure!(
+        key.len() >= MIN_BYTES,
+        "the key file {} holds {} bytes, at least {MIN_BYTES} are needed: remove it to have a new one made (everyone must then log in again)",
+        path.display(),
+        key.len(),
+    );
+    Ok(key.to_owned())
+}
+
+/// Writes a new key beside `path`, then links it into place unless another process was faster:
+/// whoever reads `path` finds nothing or a whole key, and all find the same.
+fn create(path: &Path, rng: &dyn Rng) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let draft = path.with_extension(format!("draft.{}", hex(rng, 8)));
+    let written = write_private(&draft, &hex(rng, 32)).and_then(|()| fs::hard_link(&draft, path));
+    fs::remove_file(&draft).ok();
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file: File = options.open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
+}
+
+fn hex(rng: &dyn Rng, bytes: usize) -> String {
+    let mut buffer = vec![0; bytes];
+    rng.fill(&mut buffer);
+    buffer.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemRng;
+
+    #[test]
+    fn is_made_once_whoever_asks_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/secret.key");
+        let keys: Vec<String> = std::thread::scope(|scope| {
+            let load = || load_or_create(&path, &SystemRng).unwrap();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert_eq!(keys[0].len(), 64);
+        assert!(keys.iter().all(|key| *key == keys[0]));
+        assert_eq!(
+            fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "a draft was left"
+        );
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        fs::write(&path, "short\n").unwrap();
+        let error = load_or_create(&path, &SystemRng).unwrap_err().to_string();
+        assert!(
+            error.contains("5 bytes") && !error.contains("short"),
+            "{error}"
+        );
+    }
+}
