@@ -1,0 +1,268 @@
+//! Accounts: registering and looking at oneself.
+
+use std::net::IpAddr;
+
+use email_address::{EmailAddress, Options};
+
+use super::{FieldErrors, ServiceError, ServiceResult, Services};
+use crate::auth::{Password, PersonalData, password_problems};
+use crate::domain::{Caller, NewUser, User, check_text};
+use crate::ports::CreatedUser;
+
+/// The longest username, first or last name, in characters.
+const MAX_NAME_CHARS: usize = 150;
+
+/// The longest e-mail address (RFC 5321 §4.5.3.1.3, less the angle brackets).
+const MAX_EMAIL_CHARS: usize = 254;
+
+/// What someone who registers says of themselves; nothing of it has been checked.
+pub struct Registration {
+    /// The wanted username.
+    pub username: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The wanted password.
+    pub password: Option<String>,
+    /// Optional.
+    pub first_name: Option<String>,
+    /// Optional.
+    pub last_name: Option<String>,
+}
+
+/// Makes an account.
+///
+/// # Errors
+/// `Invalid` with every field that breaks a rule or is taken; `TooManyAttempts`; `Overloaded`.
+pub async fn register(
+    services: &Services,
+    registration: Registration,
+    address: Option<IpAddr>,
+) -> ServiceResult<User> {
+    let (mut user, password) = check(registration)?;
+    let now = services.ports.clock.now();
+    services.attempts.register(address, now).await?;
+    user.password_hash = services.hash(password).await?;
+    match services.ports.store.create_user(&user, now).await? {
+        CreatedUser::Created(user) => Ok(user),
+        CreatedUser::Taken { username, email } => {
+            let mut errors = FieldErrors::new();
+            if username {
+                errors.insert(
+                    "username",
+                    vec!["A user with that username already exists.".to_owned()],
+                );
+            }
+            if email {
+                errors.insert(
+                    "email",
+                    vec!["A user with that email already exists.".to_owned()],
+                );
+            }
+            Err(ServiceError::Invalid(errors))
+        }
+    }
+}
+
+/// The caller's own account.
+///
+/// # Errors
+/// `Denied` when the login was ended.
+pub async fn profile(services: &Services, caller: &Caller) -> ServiceResult<User> {
+    Ok(services
+        .ports
+        .store
+        .profile(caller, services.ports.clock.now())
+        .await??)
+}
+
+/// Checks every field, so that all that is wrong is told at once.
+fn check(registration: Registration) -> ServiceResult<(NewUser, Password)> {
+    let mut errors = FieldErrors::new();
+    let username = trimmed(
+        registration.username,
+        "username",
+        1,
+        MAX_NAME_CHARS,
+        &mut errors,
+    );
+    if !username
+        .chars()
+        .all(|c| c.is_alphanumeric() || "@.+-_".contains(c))
+    {
+        add(
+            &mut errors,
+            "username",
+            "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.",
+        );
+    }
+    let email = trimmed(registration.email, "email", 1, MAX_EMAIL_CHARS, &mut errors);
+    if !email.is_empty() && !is_email(&email) {
+        add(&mut errors, "email", "Enter a valid email address.");
+    }
+    let first_name = trimmed(
+        registration.first_name.or(Some(String::new())),
+        "first_name",
+        0,
+        MAX_NAME_CHARS,
+        &mut errors,
+    );
+    let last_name = trimmed(
+        registration.last_name.or(Some(String::new())),
+        "last_name",
+        0,
+        MAX_NAME_CHARS,
+        &mut errors,
+    );
+    // Never trimmed: white space may be part of a password.
+    let password = Password::new(required(registration.password, "password", &mut errors));
+    if !errors.contains_key("password") {
+        let owner = PersonalData {
+            username: &username,
+            email: &email,
+            first_name: &first_name,
+            last_name: &last_name,
+        };
+        let problems = password_problems(password.reveal(), &owner);
+        if !problems.is_empty() {
+            errors.insert("password", problems);
+        }
+    }
+    if !errors.is_empty() {
+        return Err(ServiceError::Invalid(errors));
+    }
+    let user = NewUser {
+        username,
+        email,
+        password_hash: String::new(),
+        first_name,
+        last_name,
+        is_admin: false,
+    };
+    Ok((user, password))
+}
+
+fn add(errors: &mut FieldErrors, field: &'static str, problem: impl Into<String>) {
+    errors.entry(field).or_default().push(problem.into());
+}
+
+fn required(value: Option<String>, field: &'static str, errors: &mut FieldErrors) -> String {
+    value.unwrap_or_else(|| {
+        add(errors, field, "This field is required.");
+        String::new()
+    })
+}
+
+fn trimmed(
+    value: Option<String>,
+    field: &'static str,
+    min: usize,
+    max: usize,
+    errors: &mut FieldErrors,
+) -> String {
+    let Some(value) = value else {
+        return required(None, field, errors);
+    };
+    let value = value.trim();
+    match check_text(value, min, max) {
+        Ok(()) => value.to_owned(),
+        Err(problem) => {
+            add(errors, field, problem.to_string());
+            // Whatever else could be said of it would only repeat this.
+            String::new()
+        }
+    }
+}
+
+/// An address mail could be sent to: a local part and a domain with at least one dot.
+fn is_email(text: &str) -> bool {
+    let options = Options::default()
+        .with_required_tld()
+        .without_display_text()
+        .without_domain_literal();
+    EmailAddress::parse_with_options(text, options).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration(username: &str, email: &str, password: &str) -> Registration {
+        Registration {
+            username: Some(username.to_owned()),
+            email: Some(email.to_owned()),
+            password: Some(password.to_owned()),
+            first_name: None,
+            last_name: None,
+        }
+    }
+
+    fn errors(registration: Registration) -> FieldErrors {
+        match check(registration) {
+            Err(ServiceError::Invalid(errors)) => errors,
+            Ok(_) => FieldErrors::new(),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let mut wrong = registration("no spaces", "nowhere", "1234567");
+        wrong.first_name = Some("x".repeat(151));
+        wrong.last_name = Some("\0".to_owned());
+        let errors = errors(wrong);
+        let fields: Vec<_> = errors.keys().copied().collect();
+        assert_eq!(
+            fields,
+            ["email", "first_name", "last_name", "password", "username"]
+        );
+        assert_eq!(errors["password"].len(), 3, "{errors:?}");
+    }
+
+    #[test]
+    fn what_is_missing_is_required_and_blank_is_not_enough() {
+        let nothing = Registration {
+            username: None,
+            email: None,
+            password: None,
+            first_name: None,
+            last_name: None,
+        };
+        for problems in errors(nothing).values() {
+            assert_eq!(*problems, ["This field is required."]);
+        }
+        assert_eq!(
+            errors(registration(" ", "a@example.com", "StrongPass123!"))["username"],
+            ["This field may not be blank."]
+        );
+    }
+
+    #[test]
+    fn usernames_and_addresses_are_taken_in_their_usual_forms() {
+        for (username, email) in [
+            ("johndoe", "john@example.com"),
+            ("a.b+c-d_e@f", "first.last+tag@sub.example.co.uk"),
+            ("Ännchen", "x@xn--exmple-cua.com"),
+        ] {
+            assert!(
+                errors(registration(username, email, "StrongPass123!")).is_empty(),
+                "{username} {email}"
+            );
+        }
+        for email in [
+            "a@b",
+            "a@b@c.com",
+            "Ann <ann@example.com>",
+            "a@[127.0.0.1]",
+            "@example.com",
+            "a b@example.com",
+            "a@exa mple.com",
+            "a@example.com\n.x",
+            "a@-.com",
+        ] {
+            assert!(
+                errors(registration("ann", email, "StrongPass123!")).contains_key("email"),
+                "{email:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Cursors: where a page begins, as a text clients hand back and need not understand.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::domain::{ConversationId, Number, Timestamp};
+
+/// The longest text worth decoding.
+const MAX_CHARS: usize = 64;
+
+/// The cursor of a message.
+pub fn of_number(number: Number) -> String {
+    URL_SAFE_NO_PAD.encode(number.to_string())
+}
+
+/// The message a cursor names; a plain number is taken as well. (The encoding of digits is never
+/// itself a number.)
+pub fn number(cursor: &str) -> Option<Number> {
+    let number = match cursor.parse() {
+        Ok(number) => number,
+        Err(_) => decode(cursor)?.parse().ok()?,
+    };
+    (number >= 0).then_some(Number(number))
+}
+
+/// The cursor of a conversation in the list.
+pub fn of_activity(active_at: Timestamp, id: ConversationId) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}.{id}", active_at.0))
+}
+
+/// The place in the list a cursor names.
+pub fn activity(cursor: &str) -> Option<(Timestamp, ConversationId)> {
+    let text = decode(cursor)?;
+    let (active_at, id) = text.split_once('.')?;
+    Some((
+        Timestamp(active_at.parse().ok()?),
+        ConversationId(id.parse().ok()?),
+    ))
+}
+
+fn decode(cursor: &str) -> Option<String> {
+    if cursor.len() > MAX_CHARS {
+        return None;
+    }
+    String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_come_back_as_they_went() {
+        for number_ in [0, 1, 42, 9_999_999, i64::MAX] {
+            assert_eq!(number(&of_number(Number(number_))), Some(Number(number_)));
+            assert_eq!(number(&number_.to_string()), Some(Number(number_)));
+        }
+        let place = (Timestamp(1_800_000_000_123), ConversationId(7));
+        assert_eq!(activity(&of_activity(place.0, place.1)), Some(place));
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_refused() {
+        for text in [
+            "",
+            "-1",
+            "x",
+            "9999999999999999999",
+            "é",
+            "MTI=",
+            &of_activity(Timestamp(1), ConversationId(2)),
+        ] {
+            assert_eq!(number(text), None, "{text}");
+        }
+        assert_eq!(activity(&of_number(Number(1))), None);
+    }
+}

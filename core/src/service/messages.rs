@@ -1,0 +1,235 @@
+//! Messages: reading a history and sending over REST.
+
+use futures_util::future::join;
+
+use super::{ServiceError, ServiceResult, Services, cursor};
+use crate::domain::{
+    Appended, Caller, ClientMessageId, ConversationId, MAX_MENTIONS, Message, MessageId,
+    MessageText, SendOutcome, Seq, StoredMessage, UserId,
+};
+use crate::ports::{CacheKind, History, Page};
+use crate::protocol::SendCommand;
+
+/// The most messages a page has.
+pub const MAX_PAGE: i64 = 100;
+
+/// Where a page was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A cache whose content was proven complete.
+    Cache(CacheKind),
+    /// The database.
+    Database,
+}
+
+/// A page of a history.
+pub struct HistoryPage {
+    /// Oldest first.
+    pub messages: Vec<Message>,
+    /// Where it was read.
+    pub source: Source,
+    /// For the page before, unless this one begins at the beginning.
+    pub next_before: Option<String>,
+    /// For the page after, unless this one reaches the end.
+    pub next_after: Option<String>,
+    /// The newest event when the page was read.
+    pub as_of_seq: Seq,
+}
+
+impl HistoryPage {
+    fn new(history: History, source: Source) -> Self {
+        // Numbers are dense from 1, so the ends are known without asking for one more.
+        let first = history.messages.first().map(|message| message.number);
+        let last = history.messages.last().map(|message| message.number);
+        Self {
+            next_before: first.filter(|number| number.0 > 1).map(cursor::of_number),
+            next_after: last
+                .filter(|number| *number < history.position.number)
+                .map(cursor::of_number),
+            as_of_seq: history.position.seq,
+            messages: history.messages,
+            source,
+        }
+    }
+}
+
+/// A page of a conversation's history.
+///
+/// The newest page asks two things at once: the database, by one small statement, whether the
+/// caller may read and where the conversation stands; the cache, what it holds. The cache is
+/// believed when it proves that it reaches there; otherwise the database answers.
+///
+/// # Errors
+/// `Denied` when there is no such conversation, the caller is not in it, or the login was ended.
+pub async fn history(
+    services: &Services,
+    caller: &Caller,
+    id: ConversationId,
+    page: Page,
+    limit: i64,
+) -> ServiceResult<HistoryPage> {
+    let now = services.ports.clock.now();
+    let store = &services.ports.store;
+    let mut recent = None;
+    if page == Page::Latest {
+        let (position, cached) = join(
+            store.position(caller, id, now),
+            services.recent.read(id, limit),
+        )
+        .await;
+        let position = position??;
+        if let Some(history) = cached
+            .as_ref()
+            .and_then(|cached| cached.believe(&position, limit))
+        {
+            return Ok(HistoryPage::new(
+                history,
+                Source::Cache(services.recent.kind()),
+            ));
+        }
+        recent = cached;
+    }
+    let history = store.messages(caller, id, page, limit, now).await??;
+    if let Some(recent) = recent {
+        services.recent.fill(&recent, &history).await;
+    }
+    Ok(HistoryPage::new(history, Source::Database))
+}
+
+/// A message as asked for; nothing of it has been checked.
+pub struct Draft {
+    /// The text.
+    pub message: Option<String>,
+    /// The sender's id for it, from the body.
+    pub client_message_id: Option<String>,
+    /// The same, from the header.
+    pub idempotency_key: Option<String>,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// The people it mentions.
+    pub mentions: Option<Vec<UserId>>,
+}
+
+/// A message that is stored.
+pub struct Sent {
+    /// It.
+    pub message: Message,
+    /// Whether an earlier request had stored it.
+    pub duplicate: bool,
+}
+
+/// Sends a message through the conversation's Room.
+///
+/// # Errors
+/// `Invalid`; `Denied`; `Throttled`; `Conflict` when the id was used for another message;
+/// `Overloaded`; `Unavailable`, after which the same request may be sent again.
+pub async fn send(
+    services: &Services,
+    caller: &Caller,
+    id: ConversationId,
+    draft: Draft,
+) -> ServiceResult<Sent> {
+    let command = check(services, draft)?;
+    match services.ports.rooms.send(id, caller, command.clone()).await {
+        SendOutcome::Appended(Appended::Stored(stored)) => Ok(Sent {
+            message: message_of(command, stored, caller.user_id),
+            duplicate: false,
+        }),
+        SendOutcome::Appended(Appended::Duplicate(stored)) => {
+            let message = first_sent(services, caller, id, &stored).await?;
+            // Else the sender would believe this text stored as well.
+            if *message.content != *command.message.as_str() || message.reply_to != command.reply_to
+            {
+                return Err(ServiceError::Conflict);
+            }
+            Ok(Sent {
+                message,
+                duplicate: true,
+            })
+        }
+        SendOutcome::Appended(Appended::Denied(denied)) => Err(denied.into()),
+        SendOutcome::Appended(Appended::UnknownReply) => Err(ServiceError::field(
+            "reply_to",
+            "There is no such message in this conversation.",
+        )),
+        SendOutcome::Throttled { retry_after_ms } => {
+            Err(ServiceError::Throttled { retry_after_ms })
+        }
+        SendOutcome::Overloaded => Err(ServiceError::Overloaded),
+        SendOutcome::Unavailable => Err(ServiceError::Unavailable(
+            "a send was not answered".to_owned(),
+        )),
+    }
+}
+
+fn check(services: &Services, draft: Draft) -> ServiceResult<SendCommand> {
+    let text = draft
+        .message
+        .ok_or_else(|| ServiceError::field("message", "This field is required."))?;
+    let message = MessageText::new(text)
+        .map_err(|problem| ServiceError::field("message", problem.to_string()))?;
+    let given = match (draft.client_message_id, draft.idempotency_key) {
+        (Some(body), Some(header)) if body != header => {
+            return Err(ServiceError::field(
+                "client_message_id",
+                "It differs from the Idempotency-Key header.",
+            ));
+        }
+        (body, header) => body.or(header),
+    };
+    // Without one of the client's, one of ours: then a repeat on the way to the database is safe.
+    let client_message_id = ClientMessageId::new(given.unwrap_or_else(|| services.random_id()))
+        .map_err(|problem| ServiceError::field("client_message_id", problem.to_string()))?;
+    let mentions = draft.mentions.unwrap_or_default();
+    if mentions.len() > MAX_MENTIONS {
+        return Err(ServiceError::field(
+            "mentions",
+            format!("At most {MAX_MENTIONS} people may be mentioned."),
+        ));
+    }
+    Ok(SendCommand {
+        client_message_id: Some(client_message_id),
+        message,
+        reply_to: draft.reply_to,
+        mentions,
+    })
+}
+
+fn message_of(command: SendCommand, stored: StoredMessage, sender_id: UserId) -> Message {
+    Message {
+        id: stored.message_id,
+        sender_id,
+        sender: stored.sender,
+        content: command.message.into_inner(),
+        timestamp: stored.timestamp,
+        seq: stored.seq,
+        number: stored.number,
+        client_message_id: command.client_message_id,
+        reply_to: command.reply_to,
+        mentions: command.mentions,
+        version: 1,
+    }
+}
+
+/// The message as its first request stored it.
+async fn first_sent(
+    services: &Services,
+    caller: &Caller,
+    id: ConversationId,
+    stored: &StoredMessage,
+) -> ServiceResult<Message> {
+    let now = services.ports.clock.now();
+    let page = Page::Around(stored.number);
+    let history = services
+        .ports
+        .store
+        .messages(caller, id, page, 3, now)
+        .await??;
+    let found = history
+        .messages
+        .into_iter()
+        .find(|message| message.id == stored.message_id);
+    found.ok_or_else(|| {
+        ServiceError::Fault("a message that was sent twice cannot be found".to_owned())
+    })
+}
