@@ -25,8 +25,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::hosts::{Host, Shared, Stack};
+use crate::hosts::{Host, is_public};
 use crate::service::Service;
+use crate::stack::{Shared, Stack};
 
 const READ: Duration = Duration::from_secs(10);
 const LONGEST_REQUEST: u64 = 16 * 1024;
@@ -141,8 +142,8 @@ fn answer<'run>(
     };
     let whole = stack.host == Host::Postgres;
     let service = match name {
-        "server" => Some(&mut stack.server),
-        "redis-http" => stack.redis_http.as_mut(),
+        "server" => Some(&mut stack.under_test.server),
+        "redis-http" => stack.under_test.front.as_mut(),
         "postgres" => whole.then_some(&mut shared.cluster.service),
         "redis" => whole.then_some(&mut shared.redis),
         _ => return Ok(unknown),
@@ -183,21 +184,28 @@ fn act(service: &mut Service<'_>, action: &str) -> Result<bool> {
 }
 
 fn describe(stack: &Stack<'_>) -> Value {
-    let settings: serde_json::Map<String, Value> = stack
-        .public_settings()
-        .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+    let shown = stack
+        .under_test
+        .settings
+        .iter()
+        .filter(|(name, _)| is_public(name));
+    let settings: serde_json::Map<String, Value> = shown
+        .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
     let capabilities: &[&str] = match stack.host {
         Host::Sqlite => &["server"],
         Host::Postgres => &["server", "postgres", "redis", "redis-http"],
     };
-    json!({
+    let mut description = json!({
         "host": stack.host.name(),
-        "base_url": stack.base_url(),
         "capabilities": capabilities,
         "log_dir": stack.logs,
         "settings": settings,
-    })
+    });
+    for member in std::iter::once(&stack.under_test).chain(&stack.beside) {
+        description[member.variant.advertised] = json!(member.base_url());
+    }
+    description
 }
 
 fn reason(status: u16) -> &'static str {
@@ -206,5 +214,102 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         409 => "Conflict",
         _ => "Internal Server Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::http;
+    use crate::processes::Processes;
+
+    /// Answers every request with how often its directory saw it start.
+    const PROGRAM: &str = r#"#!/bin/sh
+if [ "$1" = migrate ]; then echo "$DATABASE_URL" > migrated; exit 0; fi
+echo >> started
+exec NODE -e "require('http').createServer((q, s) => s.end(require('fs').readFileSync('started'))).listen(+process.env.PORT, '127.0.0.1')"
+"#;
+
+    fn programs(directory: &Path) {
+        let node = crate::tools::find("node").expect("node is needed by the tests");
+        for name in ["colloquy-local-server", "colloquy-redis-http"] {
+            let file = directory.join(name);
+            fs::write(&file, PROGRAM.replace("NODE", &node.display().to_string())).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+
+    fn ask(url: &str, method: &str, path: &str) -> (u16, String) {
+        let port = url.rsplit(':').next().unwrap().parse().unwrap();
+        http::send(port, method, path, "", "").unwrap_or_default()
+    }
+
+    fn postgres(control: &str, description: &Value) {
+        let server = description["base_url"].as_str().unwrap();
+        let starts = || ask(server, "GET", "/").1.len();
+        assert_eq!(starts(), 1);
+        for (request, expected) in [("/server/restart", 2), ("/server/kill", 3)] {
+            assert_eq!(ask(control, "POST", request), (200, "{}".to_owned()));
+            assert_eq!(starts(), expected, "after {request}");
+        }
+        assert_eq!(ask(control, "POST", "/server/stop").0, 200);
+        assert_eq!(starts(), 0, "nobody answers");
+        assert_eq!(ask(control, "POST", "/server/start").0, 200);
+        assert_eq!(
+            ask(control, "POST", "/server/start").0,
+            200,
+            "once is enough"
+        );
+        assert_eq!(starts(), 4);
+        for name in ["postgres", "redis", "redis-http"] {
+            for action in ["kill", "start"] {
+                assert_eq!(
+                    ask(control, "POST", &format!("/{name}/{action}")).0,
+                    200,
+                    "{name}"
+                );
+            }
+        }
+        for (method, path) in [
+            ("POST", "/redis/stop"),
+            ("POST", "/server"),
+            ("GET", "/server/kill"),
+        ] {
+            assert_eq!(ask(control, method, path).0, 404, "{path}");
+        }
+        let settings = &description["settings"];
+        assert_eq!(settings["THROTTLE_RATE_SECONDS"], "1");
+        assert!(settings.get("SECRET_KEY").is_none() && settings.get("DATABASE_URL").is_none());
+        assert!(description["unthrottled_base_url"].as_str() != Some(server));
+    }
+
+    #[test]
+    fn what_is_asked_is_done_when_the_answer_comes() {
+        // Installing is the run's business, not a unit test's.
+        if crate::tools::find("redis-server").is_none() || !crate::postgres::is_installed() {
+            return;
+        }
+        let processes = Processes::without_reaper("control").unwrap();
+        programs(processes.directory());
+        let mut shared = Shared::start(&processes).unwrap();
+        for host in Host::ALL {
+            let mut stack = Stack::start(&processes, host, processes.directory(), &shared).unwrap();
+            let place = processes.directory().join(host.name()).join("server");
+            assert_eq!(place.join("migrated").exists(), host == Host::Postgres);
+            during(&mut stack, &mut shared, |control| {
+                let (status, description) = ask(control, "GET", "/");
+                let description: Value = serde_json::from_str(&description).unwrap();
+                assert_eq!((status, &description["host"]), (200, &json!(host.name())));
+                match host {
+                    Host::Sqlite => assert_eq!(ask(control, "POST", "/redis/kill").0, 409),
+                    Host::Postgres => postgres(control, &description),
+                }
+            })
+            .unwrap();
+        }
     }
 }

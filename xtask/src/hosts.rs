@@ -1,20 +1,14 @@
 //! The two ways the server under test is run, and every setting it is given: the one place to add
-//! a setting the black-box suite relies on.
+//! a setting or a variant the black-box suite relies on.
 //!
 //! `sqlite` is what a newcomer gets from plain `cargo run`: everything inside one process.
-//! `postgres` is the deployment: PostgreSQL, and Redis behind its HTTP front.
+//! `postgres` is the deployment: PostgreSQL, and Redis behind its HTTP front. Starting them is in
+//! `stack`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use nix::sys::signal::Signal;
-
-use crate::ports;
-use crate::postgres::Cluster;
-use crate::processes::Processes;
-use crate::service::{Plan, Probe, Service};
 
 /// What the suite runs against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,172 +30,59 @@ impl Host {
     }
 }
 
-/// What the server is told besides where its stores are.
-const SETTINGS: &[(&str, &str)] = &[
+/// What every server is told besides where its stores are. Attempts are not limited by address, as
+/// the whole suite comes from one.
+pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("HOST", "127.0.0.1"),
-    // The seed's throttle, which the suite measures.
-    ("THROTTLE_RATE_SECONDS", "1"),
-    // The whole suite comes from one address, which would soon be locked out.
-    ("ATTEMPTS_PER_ADDRESS", "100000"),
+    ("LOGIN_ATTEMPTS_PER_ADDRESS", "0"),
+    ("REGISTRATIONS_PER_ADDRESS", "0"),
     ("RUST_BACKTRACE", "1"),
 ];
 
 /// Settings nobody outside the server is shown.
 const SECRETS: &[&str] = &["SECRET_KEY", "DATABASE_URL", "UPSTASH_REDIS_REST_TOKEN"];
 
-/// The servers one pass of the suite runs against. The shared ones, PostgreSQL and Redis, outlive
-/// it; what is started for it ends with it.
-pub(crate) struct Stack<'run> {
-    pub(crate) host: Host,
-    pub(crate) server: Service<'run>,
-    pub(crate) redis_http: Option<Service<'run>>,
-    pub(crate) settings: Vec<(String, String)>,
-    pub(crate) logs: PathBuf,
+/// One server of a host. All run the same program, each on data of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Variant {
+    pub(crate) server: &'static str,
+    /// Its Redis front, where the host has one.
+    pub(crate) front: &'static str,
+    /// What the suite reads its address from.
+    pub(crate) advertised: &'static str,
+    pub(crate) settings: &'static [(&'static str, &'static str)],
 }
 
-impl<'run> Stack<'run> {
-    /// Everything for `host` started, on fresh data. `programs` is where cargo put the binaries.
-    pub(crate) fn start(
-        processes: &'run Processes,
-        host: Host,
-        programs: &Path,
-        shared: &Shared<'run>,
-    ) -> Result<Self> {
-        let directory = processes.directory().join(host.name());
-        let logs = directory.join("logs");
-        fs::create_dir_all(&logs)?;
-        fs::create_dir_all(directory.join("data"))?;
-        let port = ports::free()?;
-        let mut settings = common(&directory, &logs, port)?;
-        let mut redis_http = None;
-        if host == Host::Postgres {
-            let token = secret()?;
-            let front = start_redis_http(processes, programs, &logs, shared, &token)?;
-            shared.cluster.create_database("colloquy")?;
-            set(
-                &mut settings,
-                "DATABASE_URL",
-                shared.cluster.url("colloquy"),
-            );
-            let address = format!("http://127.0.0.1:{}", front.port());
-            set(&mut settings, "UPSTASH_REDIS_REST_URL", address);
-            set(&mut settings, "UPSTASH_REDIS_REST_TOKEN", token);
-            redis_http = Some(front);
-        }
-        let plan = Plan {
-            name: "server",
-            program: programs.join("colloquy-local-server"),
-            arguments: Vec::new(),
-            environment: settings.clone(),
-            // Not the repository: a developer's `.env` there must not be read.
-            directory,
-            account: None,
-            port,
-            probe: probe("GET", "/health/live/", String::new(), ""),
-            kill: Signal::SIGKILL,
-        };
-        let mut server = Service::new(processes, plan, &logs)?;
-        if host == Host::Postgres {
-            server.run_once(&["migrate"])?;
-        }
-        server.start()?;
-        Ok(Self {
-            host,
-            server,
-            redis_http,
-            settings,
-            logs,
-        })
-    }
+/// The server under test: the one that can be stopped and killed. The throttle is the seed's.
+pub(crate) const UNDER_TEST: Variant = Variant {
+    server: "server",
+    front: "redis-http",
+    advertised: "base_url",
+    settings: &[("THROTTLE_RATE_SECONDS", "1")],
+};
 
-    pub(crate) fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.server.port())
-    }
+/// Servers beside it, for tests that its settings would make wait.
+pub(crate) const BESIDE: &[Variant] = &[
+    Variant {
+        server: "unthrottled",
+        front: "redis-http-unthrottled",
+        advertised: "unthrottled_base_url",
+        settings: &[("THROTTLE_RATE_SECONDS", "0")],
+    },
+    Variant {
+        server: "short-tokens",
+        front: "redis-http-short-tokens",
+        advertised: "short_token_base_url",
+        settings: &[
+            ("THROTTLE_RATE_SECONDS", "1"),
+            ("ACCESS_TOKEN_SECONDS", "10"),
+        ],
+    },
+];
 
-    /// The settings that may be shown.
-    pub(crate) fn public_settings(&self) -> impl Iterator<Item = &(String, String)> {
-        self.settings
-            .iter()
-            .filter(|(name, _)| !SECRETS.contains(&name.as_str()))
-    }
-}
-
-/// The servers every part of a run shares.
-pub(crate) struct Shared<'run> {
-    pub(crate) cluster: Cluster<'run>,
-    pub(crate) redis: Service<'run>,
-}
-
-impl<'run> Shared<'run> {
-    pub(crate) fn start(processes: &'run Processes) -> Result<Self> {
-        Ok(Self {
-            cluster: Cluster::start(processes)?,
-            redis: crate::redis::start(processes)?,
-        })
-    }
-
-    pub(crate) fn redis_url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.redis.port())
-    }
-}
-
-fn common(directory: &Path, logs: &Path, port: u16) -> Result<Vec<(String, String)>> {
-    let mut settings: Vec<(String, String)> = SETTINGS
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    set(&mut settings, "PORT", port.to_string());
-    set(
-        &mut settings,
-        "DATA_DIR",
-        directory.join("data").display().to_string(),
-    );
-    set(&mut settings, "LOG_DIR", logs.display().to_string());
-    set(&mut settings, "SECRET_KEY", secret()?);
-    Ok(settings)
-}
-
-fn start_redis_http<'run>(
-    processes: &'run Processes,
-    programs: &Path,
-    logs: &Path,
-    shared: &Shared<'run>,
-    token: &str,
-) -> Result<Service<'run>> {
-    let port = ports::free()?;
-    let mut environment = Vec::new();
-    set(&mut environment, "HOST", "127.0.0.1".to_owned());
-    set(&mut environment, "PORT", port.to_string());
-    set(&mut environment, "REDIS_URL", shared.redis_url());
-    set(&mut environment, "TOKEN", token.to_owned());
-    let headers = format!("Authorization: Bearer {token}\r\n");
-    let plan = Plan {
-        name: "redis-http",
-        program: programs.join("colloquy-redis-http"),
-        arguments: Vec::new(),
-        environment,
-        directory: logs.to_path_buf(),
-        account: None,
-        port,
-        probe: probe("POST", "/", headers, r#"["PING"]"#),
-        kill: Signal::SIGKILL,
-    };
-    let mut service = Service::new(processes, plan, logs)?;
-    service.start()?;
-    Ok(service)
-}
-
-fn probe(method: &'static str, path: &'static str, headers: String, body: &'static str) -> Probe {
-    Probe::Http {
-        method,
-        path,
-        headers,
-        body,
-    }
-}
-
-fn set(settings: &mut Vec<(String, String)>, name: &str, value: String) {
-    settings.push((name.to_owned(), value));
+/// Whether a setting may be shown to everyone.
+pub(crate) fn is_public(name: &str) -> bool {
+    !SECRETS.contains(&name)
 }
 
 /// 256 random bits as text, for keys and passwords that live as long as one run.
@@ -229,11 +110,13 @@ mod tests {
 
     #[test]
     fn every_setting_is_given_once() {
-        let settings = common(Path::new("d"), Path::new("l"), 1).unwrap();
-        let mut names: Vec<&str> = settings.iter().map(|(name, _)| name.as_str()).collect();
-        let all = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all);
+        for variant in BESIDE.iter().chain([&UNDER_TEST]) {
+            let both = SETTINGS.iter().chain(variant.settings);
+            let mut names: Vec<&str> = both.map(|(name, _)| *name).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{}", variant.server);
+        }
     }
 }

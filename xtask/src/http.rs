@@ -17,14 +17,14 @@ pub(crate) fn connect(port: u16) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends one request and answers its status. `headers` are whole lines with their ends.
-pub(crate) fn status(
+/// Sends one request and answers its status and body. `headers` are whole lines with their ends.
+pub(crate) fn send(
     port: u16,
     method: &str,
     path: &str,
     headers: &str,
     body: &str,
-) -> Result<u16> {
+) -> Result<(u16, String)> {
     let mut stream = connect(port)?;
     let length = body.len();
     let request = format!(
@@ -34,10 +34,13 @@ pub(crate) fn status(
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    let head = String::from_utf8_lossy(&answer);
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("not an HTTP answer")?;
     let code = head
         .split_whitespace()
         .nth(1)
-        .context("not an HTTP answer")?;
-    Ok(code.parse()?)
+        .context("an HTTP answer without a status")?;
+    Ok((code.parse()?, body.to_owned()))
 }

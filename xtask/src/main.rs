@@ -16,6 +16,7 @@ mod processes;
 mod redis;
 mod report;
 mod service;
+mod stack;
 mod test;
 mod tools;
 mod wasm;

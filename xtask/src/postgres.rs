@@ -79,6 +79,12 @@ impl<'run> Cluster<'run> {
     }
 }
 
+/// Whether there is a PostgreSQL to make a cluster with.
+#[cfg(test)]
+pub(crate) fn is_installed() -> bool {
+    find().is_some()
+}
+
 /// The directory with `initdb` and its companions: the newest that is installed.
 fn find() -> Option<PathBuf> {
     let complete = |directory: &PathBuf| {

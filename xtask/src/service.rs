@@ -190,7 +190,7 @@ impl Plan {
                 path,
                 headers,
                 body,
-            } => match http::status(self.port, method, path, headers, body)? {
+            } => match http::send(self.port, method, path, headers, body)?.0 {
                 200 => Ok(()),
                 other => bail!("{method} {path} answered {other}"),
             },
@@ -246,9 +246,9 @@ mod tests {
         let mut service = Service::new(&base, stub(&base, port), &logs).unwrap();
         for _ in 0..2 {
             service.start().unwrap();
-            assert_eq!(http::status(port, "GET", "/", "", "").unwrap(), 200);
+            assert_eq!(http::send(port, "GET", "/", "", "").unwrap().0, 200);
             service.kill().unwrap();
-            assert!(http::status(port, "GET", "/", "", "").is_err());
+            assert!(http::send(port, "GET", "/", "", "").is_err());
         }
         service.start().unwrap();
         service.stop().unwrap();

@@ -17,9 +17,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
 
-use crate::hosts::{Host, Shared, Stack};
+use crate::hosts::Host;
 use crate::processes::Processes;
 use crate::report::{Counts, Report};
+use crate::stack::{Shared, Stack};
 use crate::{Verdict, check, control, npm, tools, wasm};
 
 const SUITE: &str = "colloquy-tests";
@@ -64,7 +65,8 @@ fn with_servers(processes: &Processes, options: &Options, report: &mut Report) {
     };
     if options.wants(Part::Unit) {
         report.tests("unit and integration tests", |counts| {
-            run_tests(processes, unit_tests(options, &shared), counts)
+            let outcome = run_tests(processes, unit_tests(options, &shared), counts);
+            outcome.and(run_tests(processes, suites_own_tests(options), counts))
         });
     }
     if options.wants(Part::Blackbox) {
@@ -89,8 +91,17 @@ fn unit_tests(options: &Options, shared: &Shared<'_>) -> Command {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--workspace", "--exclude", SUITE, "--no-fail-fast"]);
     cargo.env("COLLOQUY_TEST_POSTGRES_URL", shared.cluster.url("postgres"));
-    cargo.env("COLLOQUY_TEST_REDIS_URL", shared.redis_url());
+    cargo.env("COLLOQUY_TEST_REDIS_URL", shared.redis_url(0));
     cargo.arg("--").args(&options.filter);
+    cargo
+}
+
+/// The suite tests the code it tests with.
+fn suites_own_tests(options: &Options) -> Command {
+    let mut cargo = tools::cargo();
+    cargo
+        .args(["test", "--package", SUITE, "--lib", "--"])
+        .args(&options.filter);
     cargo
 }
 
@@ -129,7 +140,7 @@ fn blackbox<'run>(
         return;
     };
     for (pass, flags) in PASSES {
-        let base_url = stack.base_url();
+        let base_url = stack.under_test.base_url();
         let name = format!("black box, {}: {pass}", host.name());
         let good = report.tests(&name, |counts| {
             control::during(&mut stack, shared, |control_url| {
@@ -149,7 +160,7 @@ fn blackbox<'run>(
 }
 
 fn show_logs(stack: &Stack<'_>) {
-    for service in std::iter::once(&stack.server).chain(&stack.redis_http) {
+    for service in stack.services() {
         let tail = service.tail(LOG_LINES);
         if !tail.is_empty() {
             println!(
