@@ -198,10 +198,10 @@ pub(crate) fn reap(arguments: &[String]) -> Result<()> {
     }
     let deadline = Instant::now() + PATIENCE;
     while !groups.is_empty() && Instant::now() < deadline {
-        groups.retain(|(group, _)| killpg(*group, None).is_ok());
+        groups.retain(|(group, _)| is_alive(*group));
         thread::sleep(POLL);
     }
-    for (group, _) in &groups {
+    for (group, _) in &noted(directory) {
         let _ = killpg(*group, Signal::SIGKILL);
     }
     // A process that is just ending may still write a last file.
@@ -212,6 +212,19 @@ pub(crate) fn reap(arguments: &[String]) -> Result<()> {
         thread::sleep(POLL);
     }
     Ok(())
+}
+
+/// Whether a group's leader still runs. One that has ended may stay in the process table for
+/// seconds, until whoever adopted it collects it.
+fn is_alive(group: Pid) -> bool {
+    match fs::read_to_string(format!("/proc/{group}/stat")) {
+        Ok(stat) => !stat
+            .rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('Z')),
+        Err(_) if Path::new("/proc/self").exists() => false,
+        Err(_) => killpg(group, None).is_ok(),
+    }
 }
 
 fn noted(directory: &Path) -> Vec<(Pid, Signal)> {
@@ -239,11 +252,13 @@ mod tests {
     fn a_dropped_process_takes_its_group_along() {
         let directory = create("group").unwrap();
         let mut child = Command::new("sh")
-            .args(["-c", "sleep 600 & wait"])
+            .args(["-c", "sleep 30 & wait"])
+            .stdout(Stdio::piped())
             .process_group(0)
             .spawn()
             .unwrap();
         assert!(child.try_wait().unwrap().is_none());
+        let mut output = child.stdout.take().unwrap();
         let group = leader(&child);
         let note = notes(&directory).join(group.to_string());
         fs::write(&note, Signal::SIGTERM.as_str()).unwrap();
@@ -254,25 +269,11 @@ mod tests {
             note: note.clone(),
         });
         assert!(!note.exists());
-        // The orphan is reaped by whoever adopts it, which may take a moment.
-        let deadline = Instant::now() + PATIENCE;
-        while killpg(group, None).is_ok() && !only_zombies(group) {
-            assert!(Instant::now() < deadline, "the group outlived its leader");
-            thread::sleep(POLL);
-        }
+        assert!(!is_alive(group));
+        // Ends when nobody is left to write, the shell's child included.
+        let start = Instant::now();
+        output.read_to_end(&mut Vec::new()).unwrap();
+        assert!(start.elapsed() < PATIENCE, "the group outlived its leader");
         fs::remove_dir_all(directory).unwrap();
-    }
-
-    /// Whether what is left of a group has ended and only waits to be collected by its parent.
-    fn only_zombies(group: Pid) -> bool {
-        let listing = Command::new("ps")
-            .args(["-e", "-o", "pgid=,stat="])
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&listing.stdout)
-            .lines()
-            .filter_map(|line| line.trim().split_once(char::is_whitespace))
-            .filter(|(pgid, _)| *pgid == group.to_string())
-            .all(|(_, state)| state.trim().starts_with('Z'))
     }
 }
