@@ -113,7 +113,11 @@ impl Room {
 
     /// When [`Input::Tick`] is due at the latest; `None` when time changes nothing.
     pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        let load = self.loads.next_wakeup(self.wants_load(now).is_some());
+        // The end of a commit wakes the Room anyway, and without a head there is nothing to miss.
+        let idle = self.head.is_some() && !self.sends.committing();
+        let load = idle
+            .then(|| self.loads.next_wakeup(self.wants_load(now).is_some()))
+            .flatten();
         [self.connections.next_deadline(), load]
             .into_iter()
             .flatten()

@@ -35,16 +35,18 @@ impl Loads {
         self.since.is_some()
     }
 
-    /// When time next matters here; `wanted` tells whether something waits for a retry.
+    /// When time next matters here; `wanted` tells whether a load is wanted already.
     pub(super) fn next_wakeup(&self, wanted: bool) -> Option<Timestamp> {
         if self.in_flight() {
             return None;
         }
-        let retry = self.retry_at.filter(|_| wanted);
-        [retry, self.checks.first().copied()]
-            .into_iter()
-            .flatten()
-            .min()
+        let due = if wanted {
+            Some(Timestamp(0))
+        } else {
+            self.checks.first().copied()
+        };
+        // After a failure neither is taken up before the pause is over.
+        due.map(|at| self.retry_at.map_or(at, |pause| at.max(pause)))
     }
 
     pub(super) fn failed(&mut self, now: Timestamp) {

@@ -1,0 +1,543 @@
+//! Time, network and faults: everything around the Room that can go wrong, in an order that the
+//! seed decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::client::Client;
+use super::model_store::ModelStore;
+use super::{Report, Violation};
+use crate::domain::{Append, Appended, Caller, Epoch, SessionId, Timestamp, UserId};
+use crate::protocol::CloseCode;
+use crate::room::{ConnectionId, Effect, Effects, Frame, Input, Join, Room, StoreFailed};
+
+const THROTTLE_MS: i64 = 300;
+/// How long faults go on; after that everything must come to rest.
+const CHAOS_MS: i64 = 20_000;
+/// A world that has not come to rest by then never will.
+const PATIENCE_MS: i64 = 120_000;
+const MAX_STEPS: u64 = 1_000_000;
+/// Tokens of these worlds outlive them.
+const FAR_AWAY: Timestamp = Timestamp(i64::MAX / 2);
+const END_OF_TOKENS: Timestamp = Timestamp(i64::MAX / 4);
+
+enum Happening {
+    Act(usize),
+    ToServer(ConnectionId, String),
+    ToClient(ConnectionId, Frame),
+    ClosedByServer(ConnectionId),
+    Gone(ConnectionId),
+    Apply {
+        room: u64,
+        sends: Vec<Append>,
+        answer: Option<Timestamp>,
+    },
+    Committed {
+        room: u64,
+        result: Result<Vec<Appended>, StoreFailed>,
+    },
+    Load {
+        room: u64,
+        since: crate::domain::Seq,
+        limit: i64,
+    },
+    LoadFailed {
+        room: u64,
+    },
+    Foreign,
+    Restart,
+    Revoke(usize),
+    Wake,
+}
+
+pub(super) struct World {
+    seed: u64,
+    rng: fastrand::Rng,
+    now: Timestamp,
+    queue: BTreeMap<(Timestamp, u64), Happening>,
+    order: u64,
+    room: Room,
+    room_number: u64,
+    store: ModelStore,
+    clients: Vec<Client>,
+    /// Which client a connection belongs to, and when its last frame each way arrives.
+    owners: BTreeMap<ConnectionId, (usize, Timestamp, Timestamp)>,
+    revoked: BTreeSet<SessionId>,
+    next_connection: u64,
+    wake_at: Option<Timestamp>,
+    report: Report,
+    step: u64,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let count = rng.usize(2..9);
+        let clients: Vec<Client> = (0..count)
+            .map(|n| {
+                // Some users hold two sockets.
+                let user = i64::try_from(n / 2 + 1).unwrap_or(1);
+                Client::new(user, &format!("s{n}"), rng.u8(0..4) > 0)
+            })
+            .collect();
+        let mut world = Self {
+            seed,
+            rng,
+            now: Timestamp(1_000_000),
+            queue: BTreeMap::new(),
+            order: 0,
+            room: new_room(),
+            room_number: 0,
+            store: ModelStore::new(),
+            clients,
+            owners: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            next_connection: 0,
+            wake_at: None,
+            report: Report::default(),
+            step: 0,
+        };
+        for client in 0..count {
+            world.after(0, 500, Happening::Act(client));
+        }
+        for _ in 0..world.rng.usize(0..4) {
+            world.after(0, CHAOS_MS, Happening::Restart);
+        }
+        for _ in 0..world.rng.usize(0..12) {
+            world.after(0, CHAOS_MS, Happening::Foreign);
+        }
+        if world.rng.bool() {
+            let client = world.rng.usize(0..count);
+            world.after(CHAOS_MS / 2, CHAOS_MS, Happening::Revoke(client));
+        }
+        world
+    }
+
+    pub(super) fn run(mut self) -> Result<Report, Violation> {
+        let start = self.now;
+        self.play(start).map_err(|what| self.violation(what))?;
+        // A Room hears of what another one wrote by its own next commit: one more message.
+        self.last_word().map_err(|what| self.violation(what))?;
+        self.play(start).map_err(|what| self.violation(what))?;
+        for client in &self.clients {
+            client
+                .check_complete(&self.store)
+                .map_err(|what| self.violation(what))?;
+            self.report.acked += client.acks;
+            self.report.delivered += client.delivered;
+            self.report.synced += client.synced;
+        }
+        self.check_throttle().map_err(|what| self.violation(what))?;
+        self.report.stored = self.store.events.len() as u64;
+        Ok(self.report)
+    }
+
+    /// Lets happen what is planned until nothing is.
+    fn play(&mut self, start: Timestamp) -> Result<(), String> {
+        while let Some(((at, _), happening)) = self.queue.pop_first() {
+            self.now = self.now.max(at);
+            self.step += 1;
+            let elapsed = self.now.millis_since(start);
+            if elapsed > PATIENCE_MS || self.step > MAX_STEPS {
+                return Err("the world does not come to rest".into());
+            }
+            self.happen(happening, elapsed < CHAOS_MS)?;
+        }
+        Ok(())
+    }
+
+    fn last_word(&mut self) -> Result<(), String> {
+        self.now = Timestamp(self.now.0.max(1_000_000 + CHAOS_MS) + THROTTLE_MS);
+        let standing = |client: &Client| client.v2 && !self.revoked.contains(&client.session);
+        let Some(index) = self.clients.iter().position(standing) else { return Ok(()) };
+        if self.clients.get(index).is_some_and(|client| client.connection.is_none()) {
+            self.connect(index)?;
+        }
+        let Some(client) = self.clients.get_mut(index) else { return Ok(()) };
+        let frame = client.send();
+        if let Some(id) = client.connection {
+            self.to_server(id, frame);
+        }
+        self.after(1_000, 1_500, Happening::Act(index));
+        Ok(())
+    }
+
+    fn violation(&self, what: String) -> Violation {
+        Violation {
+            seed: self.seed,
+            step: self.step,
+            what,
+        }
+    }
+
+    /// A new Room forgets the throttle, so only worlds without restarts can be held to it. Sends
+    /// whose answer was lost give their time back, since they count as refused.
+    fn check_throttle(&self) -> Result<(), String> {
+        if self.report.restarts > 0 || self.report.failed_commits > 0 {
+            return Ok(());
+        }
+        for client in &self.clients {
+            let times = self.store.times_of(client.user);
+            let close =
+                |pair: &[Timestamp]| matches!(pair, [a, b] if b.millis_since(*a) < THROTTLE_MS);
+            if times.windows(2).any(close) {
+                return Err(format!("user {} was not throttled: {times:?}", client.user));
+            }
+        }
+        Ok(())
+    }
+
+    fn after(&mut self, least: i64, most: i64, happening: Happening) -> Timestamp {
+        let at = Timestamp(self.now.0 + self.rng.i64(least..=most));
+        self.at(at, happening);
+        at
+    }
+
+    fn at(&mut self, at: Timestamp, happening: Happening) {
+        self.order += 1;
+        self.queue.insert((at, self.order), happening);
+    }
+
+    fn happen(&mut self, happening: Happening, chaos: bool) -> Result<(), String> {
+        match happening {
+            Happening::Act(client) => return self.act(client, chaos),
+            Happening::ToServer(id, text) if self.owners.contains_key(&id) => {
+                return self.input(Input::Text { id, text: &text });
+            }
+            Happening::ToClient(id, frame) => return self.deliver(id, &frame),
+            Happening::ClosedByServer(id) => self.leave(id),
+            Happening::Gone(id) => {
+                self.owners.remove(&id);
+                return self.input(Input::Disconnect { id });
+            }
+            Happening::Apply {
+                room,
+                sends,
+                answer,
+            } => {
+                let outcomes = self.store.append(&sends);
+                if let Some(at) = answer {
+                    self.at(
+                        at,
+                        Happening::Committed {
+                            room,
+                            result: Ok(outcomes),
+                        },
+                    );
+                }
+            }
+            Happening::Committed { room, result } if room == self.room_number => {
+                return self.input(Input::Committed(result));
+            }
+            Happening::Load { room, since, limit } if room == self.room_number => {
+                let page = self.store.after(since, limit);
+                return self.input(Input::Loaded(Ok(Some(page))));
+            }
+            Happening::LoadFailed { room } if room == self.room_number => {
+                return self.input(Input::Loaded(Err(StoreFailed)));
+            }
+            Happening::Foreign => self.foreign_write(),
+            Happening::Restart => self.restart(),
+            Happening::Revoke(client) => return self.revoke(client),
+            Happening::Wake => {
+                self.wake_at = None;
+                return self.input(Input::Tick);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, index: usize, chaos: bool) -> Result<(), String> {
+        let Some(client) = self.clients.get_mut(index) else {
+            return Ok(());
+        };
+        let quiet = client.unacked.is_empty() && client.connection.is_some();
+        if self.revoked.contains(&client.session) || (!chaos && quiet) {
+            return Ok(());
+        }
+        let Some(id) = client.connection else {
+            self.connect(index)?;
+            self.after(50, 1_500, Happening::Act(index));
+            return Ok(());
+        };
+        let frames = match self.rng.u8(0..10) {
+            0 if chaos => {
+                self.lose(index, id);
+                Vec::new()
+            }
+            1..=5 if chaos => vec![client.send()],
+            _ => client.repeat(),
+        };
+        for frame in frames {
+            self.to_server(id, frame);
+        }
+        self.after(50, 1_500, Happening::Act(index));
+        Ok(())
+    }
+
+    fn connect(&mut self, index: usize) -> Result<(), String> {
+        self.next_connection += 1;
+        let id = ConnectionId(self.next_connection);
+        let Some(client) = self.clients.get_mut(index) else {
+            return Ok(());
+        };
+        client.connected(id);
+        let join = Join {
+            user_id: client.user,
+            session_id: client.session.clone(),
+            expires_at: FAR_AWAY,
+            v2: client.v2,
+            position: self.store.position(),
+        };
+        self.owners.insert(id, (index, self.now, self.now));
+        self.input(Input::Connect { id, join })
+    }
+
+    /// The connection breaks: the client knows at once, the server after a while.
+    fn lose(&mut self, index: usize, id: ConnectionId) {
+        if let Some(client) = self.clients.get_mut(index) {
+            client.connection = None;
+        }
+        self.after(0, 5_000, Happening::Gone(id));
+    }
+
+    fn leave(&mut self, id: ConnectionId) {
+        let Some((index, ..)) = self.owners.remove(&id) else {
+            return;
+        };
+        let Some(client) = self.clients.get_mut(index) else {
+            return;
+        };
+        if client.connection == Some(id) {
+            client.connection = None;
+            self.after(100, 2_000, Happening::Act(index));
+        }
+    }
+
+    fn to_server(&mut self, id: ConnectionId, text: String) {
+        let delay = self.rng.i64(0..120);
+        let Some((_, up, _)) = self.owners.get_mut(&id) else {
+            return;
+        };
+        *up = Timestamp(up.0.max(self.now.0 + delay));
+        let at = *up;
+        self.at(at, Happening::ToServer(id, text));
+    }
+
+    /// Frames of one connection arrive in order, each after its own delay.
+    fn to_client(&mut self, id: ConnectionId, happening: Happening) -> Result<(), String> {
+        let delay = self.rng.i64(0..120);
+        let Some((index, _, down)) = self.owners.get_mut(&id) else {
+            return Ok(());
+        };
+        let session = self.clients.get(*index).map(|client| &client.session);
+        let closing = matches!(happening, Happening::ClosedByServer(_));
+        if !closing && session.is_some_and(|session| self.revoked.contains(session)) {
+            return Err(format!("{session:?} was revoked and still served"));
+        }
+        *down = Timestamp(down.0.max(self.now.0 + delay));
+        let at = *down;
+        self.at(at, happening);
+        Ok(())
+    }
+
+    fn deliver(&mut self, id: ConnectionId, frame: &Frame) -> Result<(), String> {
+        let Some((index, ..)) = self.owners.get(&id) else {
+            return Ok(());
+        };
+        let Some(client) = self.clients.get_mut(*index) else {
+            return Ok(());
+        };
+        if client.connection != Some(id) {
+            return Ok(());
+        }
+        if let Some(answer) = client.receive(frame, &self.store)? {
+            self.to_server(id, answer);
+        }
+        Ok(())
+    }
+
+    /// Another Room of the same conversation, as during a deploy.
+    fn foreign_write(&mut self) {
+        let user = UserId(99);
+        let Ok(message) = crate::domain::MessageText::new("from elsewhere") else {
+            return;
+        };
+        let append = Append {
+            conversation_id: crate::domain::ConversationId(1),
+            sender_id: user,
+            session_id: SessionId("foreign".into()),
+            client_message_id: None,
+            message,
+            reply_to: None,
+            mentions: Vec::new(),
+            now: self.now,
+        };
+        drop(self.store.append(&[append]));
+    }
+
+    /// The process dies: memory is gone, every socket breaks, what is on its way to the database
+    /// may still arrive there.
+    fn restart(&mut self) {
+        self.report.restarts += 1;
+        self.room = new_room();
+        self.room_number += 1;
+        let ids: Vec<ConnectionId> = self.owners.keys().copied().collect();
+        for id in ids {
+            self.leave(id);
+        }
+    }
+
+    fn revoke(&mut self, index: usize) -> Result<(), String> {
+        let Some(client) = self.clients.get(index) else {
+            return Ok(());
+        };
+        let session = client.session.clone();
+        self.store.revoked.insert(session.clone());
+        self.revoked.insert(session.clone());
+        self.input(Input::Revoke {
+            session_id: &session,
+        })
+    }
+
+    fn input(&mut self, input: Input<'_>) -> Result<(), String> {
+        let effects = self.room.handle(input, self.now);
+        self.carry_out(effects)?;
+        // One wake-up is under way at a time, the earliest one.
+        let wanted = self
+            .room
+            .next_wakeup(self.now)
+            .filter(|at| *at < END_OF_TOKENS);
+        if let Some(at) = wanted.map(|at| at.max(self.now))
+            && self.wake_at.is_none_or(|planned| at < planned)
+        {
+            self.wake_at = Some(at);
+            self.at(at, Happening::Wake);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effects: Effects) -> Result<(), String> {
+        for effect in effects {
+            match effect {
+                Effect::Reply { to, frame } => {
+                    self.to_client(to, Happening::ToClient(to, frame))?
+                }
+                Effect::Fanout { to, frames } => {
+                    for (id, frame) in to
+                        .iter()
+                        .flat_map(|id| frames.iter().map(|f| (*id, f.clone())))
+                    {
+                        self.to_client(id, Happening::ToClient(id, frame))?;
+                    }
+                }
+                Effect::Close { id, close } => {
+                    if close == CloseCode::Malformed {
+                        return Err("a well-made client was called malformed".into());
+                    }
+                    self.to_client(id, Happening::ClosedByServer(id))?;
+                }
+                Effect::Commit(sends) => self.commit(sends),
+                Effect::Load { since, limit } => self.load(since, limit),
+                Effect::Record { events, .. } => {
+                    for (seq, frame) in events {
+                        let stored = self.store.event(seq).map(crate::protocol::Event::encode);
+                        if stored.as_ref() != Some(&frame) {
+                            return Err(format!("the cache was told of {seq} what is not stored"));
+                        }
+                    }
+                }
+                Effect::Authenticate { id, .. } => {
+                    let result: Result<Caller, _> = Err(crate::room::TokenRefused::Expired);
+                    self.input(Input::Authenticated { id, result })?;
+                }
+                Effect::Answer { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, sends: Vec<Append>) {
+        let room = self.room_number;
+        let chaos = self.now.0 < 1_000_000 + CHAOS_MS;
+        let fate = if chaos { self.rng.u8(0..20) } else { 0 };
+        let failed = Happening::Committed {
+            room,
+            result: Err(StoreFailed),
+        };
+        match fate {
+            // Never stored.
+            1 => drop(self.after(0, 3_000, failed)),
+            // Stored, the answer lost.
+            2 => {
+                self.after(
+                    0,
+                    200,
+                    Happening::Apply {
+                        room,
+                        sends,
+                        answer: None,
+                    },
+                );
+                self.after(200, 3_000, failed);
+            }
+            // Given up, and stored all the same later.
+            3 => {
+                self.after(0, 500, failed);
+                self.after(
+                    500,
+                    4_000,
+                    Happening::Apply {
+                        room,
+                        sends,
+                        answer: None,
+                    },
+                );
+            }
+            // Slow.
+            4 => {
+                let answer = Some(Timestamp(self.now.0 + self.rng.i64(1_000..4_000)));
+                self.after(
+                    0,
+                    1_000,
+                    Happening::Apply {
+                        room,
+                        sends,
+                        answer,
+                    },
+                );
+            }
+            _ => {
+                let answer = Some(Timestamp(self.now.0 + self.rng.i64(10..40)));
+                self.after(
+                    0,
+                    10,
+                    Happening::Apply {
+                        room,
+                        sends,
+                        answer,
+                    },
+                );
+            }
+        }
+        self.report.failed_commits += u64::from((1..=3).contains(&fate));
+    }
+
+    fn load(&mut self, since: crate::domain::Seq, limit: i64) {
+        let room = self.room_number;
+        let chaos = self.now.0 < 1_000_000 + CHAOS_MS;
+        if chaos && self.rng.u8(0..10) == 0 {
+            self.after(0, 2_000, Happening::LoadFailed { room });
+        } else {
+            self.after(0, 300, Happening::Load { room, since, limit });
+        }
+    }
+}
+
+fn new_room() -> Room {
+    Room::new(
+        crate::domain::ConversationId(1),
+        THROTTLE_MS,
+        Some(Epoch("e".into())),
+    )
+}

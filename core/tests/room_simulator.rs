@@ -1,0 +1,32 @@
+//! The Room under chaos: many seeds, each a world of its own.
+
+use colloquy_core::testing::room_simulator::{Report, run};
+
+/// How many worlds a plain test run tries.
+const WORLDS: u64 = 2_000;
+
+#[test]
+fn no_world_breaks_a_promise() {
+    if let Ok(seed) = std::env::var("COLLOQUY_SEED") {
+        let seed = seed.parse().expect("COLLOQUY_SEED is a number");
+        println!(
+            "{:?}",
+            run(seed).unwrap_or_else(|violation| panic!("{violation}"))
+        );
+        return;
+    }
+    let mut total = Report::default();
+    for seed in 0..WORLDS {
+        let report = run(seed).unwrap_or_else(|violation| panic!("{violation}"));
+        total.stored += report.stored;
+        total.acked += report.acked;
+        total.delivered += report.delivered;
+        total.synced += report.synced;
+        total.failed_commits += report.failed_commits;
+        total.restarts += report.restarts;
+    }
+    println!("{total:?}");
+    // A world in which nothing happens proves nothing.
+    assert!(total.acked > WORLDS * 10, "{total:?}");
+    assert!(total.synced > WORLDS && total.failed_commits > WORLDS && total.restarts > WORLDS);
+}

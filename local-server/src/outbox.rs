@@ -1,0 +1,176 @@
+//! What waits to be written to one socket: a bounded queue of finished WebSocket frames.
+//!
+//! Frames are encoded once, as bytes for the wire (a server's frames are unmasked, RFC 6455 §5.1,
+//! so they are the same for every receiver), and shared by all queues they stand in. A queue
+//! that grows beyond its bound belongs to a slow reader: it takes nothing more.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use colloquy_core::protocol::CloseCode;
+use tokio::sync::Notify;
+
+/// What one socket may have waiting. The bytes are shared, so this bounds lateness, not memory.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// A socket's queue. The Room's task fills it, the connection's task empties it.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    chunks: Vec<Bytes>,
+    bytes: usize,
+    close: Option<CloseCode>,
+}
+
+/// What the connection's task finds in its queue.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// To be written in order.
+    pub chunks: Vec<Bytes>,
+    /// To be sent after them, as the last thing.
+    pub close: Option<CloseCode>,
+}
+
+/// The reader is too slow; its queue was closed with 4001.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Outbox {
+    /// Queues encoded frames.
+    ///
+    /// # Errors
+    /// [`Full`] when the bound is reached; from then on the socket is to be closed.
+    pub fn push(&self, frames: Bytes) -> Result<(), Full> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.close.is_some() {
+            return Ok(());
+        }
+        if state.bytes + frames.len() > MAX_BYTES {
+            state.close = Some(CloseCode::SlowConsumer);
+            drop(state);
+            self.changed.notify_one();
+            return Err(Full);
+        }
+        state.bytes += frames.len();
+        state.chunks.push(frames);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Ends the queue: what is in it goes out, then the close frame. The first code given counts.
+    pub fn close(&self, code: CloseCode) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.close.get_or_insert(code);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Waits until something is to be sent, and takes all of it.
+    pub async fn take(&self) -> Outgoing {
+        loop {
+            {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                if !state.chunks.is_empty() || state.close.is_some() {
+                    state.bytes = 0;
+                    return Outgoing {
+                        chunks: std::mem::take(&mut state.chunks),
+                        close: state.close,
+                    };
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Waits until the queue is closed.
+    pub async fn closed(&self) -> CloseCode {
+        loop {
+            if let Some(code) = self
+                .state
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .close
+            {
+                return code;
+            }
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// Text frames as bytes for the wire, unmasked (RFC 6455 §5.2).
+pub fn encode_text<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Bytes {
+    let length = texts.clone().map(|text| text.len() + 10).sum();
+    let mut wire = BytesMut::with_capacity(length);
+    for text in texts {
+        put_header(&mut wire, 0x81, text.len());
+        wire.put_slice(text.as_bytes());
+    }
+    wire.freeze()
+}
+
+/// A close frame as bytes for the wire (RFC 6455 §5.5.1).
+pub fn encode_close(code: CloseCode) -> Bytes {
+    let reason = code.reason();
+    let mut wire = BytesMut::with_capacity(4 + reason.len());
+    put_header(&mut wire, 0x88, 2 + reason.len());
+    wire.put_u16(code.code());
+    wire.put_slice(reason.as_bytes());
+    wire.freeze()
+}
+
+/// An empty ping as bytes for the wire (RFC 6455 §5.5.2).
+pub const PING: Bytes = Bytes::from_static(&[0x89, 0x00]);
+
+fn put_header(wire: &mut BytesMut, first: u8, length: usize) {
+    wire.put_u8(first);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ 0..=125), _) => wire.put_u8(short),
+        (_, Ok(medium)) => {
+            wire.put_u8(126);
+            wire.put_u16(medium);
+        }
+        _ => {
+            wire.put_u8(127);
+            wire.put_u64(length as u64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_grow_with_the_text() {
+        for (length, header) in [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+            let text = "x".repeat(length);
+            let wire = encode_text(std::iter::once(text.as_str()));
+            assert_eq!(wire.len(), header + length);
+            assert_eq!(wire.first(), Some(&0x81));
+        }
+        assert_eq!(
+            encode_close(CloseCode::SlowConsumer).get(2..4),
+            Some(&4001_u16.to_be_bytes()[..])
+        );
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_closed_and_takes_nothing_more() {
+        let outbox = Outbox::default();
+        let chunk = Bytes::from(vec![0; MAX_BYTES]);
+        assert_eq!(outbox.push(chunk.clone()), Ok(()));
+        assert_eq!(outbox.push(Bytes::from_static(b"x")), Err(Full));
+        outbox.close(CloseCode::Restarting);
+        let taken = outbox.take().await;
+        assert_eq!(taken.chunks.len(), 1);
+        assert_eq!(taken.close, Some(CloseCode::SlowConsumer));
+        assert_eq!(outbox.closed().await, CloseCode::SlowConsumer);
+    }
+}

@@ -1,0 +1,331 @@
+//! Drives one Room: a task that turns messages, time and database answers into inputs of
+//! [`colloquy_core::room::Room`] and carries out its effects.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use colloquy_core::auth::TokenError;
+use colloquy_core::domain::{
+    Appended, ConversationId, Epoch, SendOutcome, Seq, SessionId, Timestamp, UserId,
+};
+use colloquy_core::ports::StoreError;
+use colloquy_core::protocol::{CloseCode, Events, SendCommand};
+use colloquy_core::room::{
+    ConnectionId, Effect, Effects, Frame, Idle, Input, Join, Room, StoreFailed, Ticket,
+    TokenRefused,
+};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::outbox::{Outbox, encode_text};
+use crate::rooms::Shared;
+
+/// Messages taken from the inbox at a time.
+const TAKE: usize = 64;
+
+/// How often an unneeded Room asks whether it may go while a socket still holds on to it.
+const RETIRE_RETRY: Duration = Duration::from_secs(5);
+
+/// Events waiting for the cache while it is slow; the cache keeps no more than this anyway.
+const MAX_UNRECORDED: usize = 100;
+
+/// What reaches a Room from outside.
+#[derive(Debug)]
+pub(crate) enum RoomMessage {
+    Connect {
+        id: ConnectionId,
+        join: Box<Join>,
+        outbox: Arc<Outbox>,
+    },
+    Text {
+        id: ConnectionId,
+        text: Utf8Bytes,
+    },
+    Unusable {
+        id: ConnectionId,
+        close: CloseCode,
+    },
+    Disconnect {
+        id: ConnectionId,
+    },
+    Send {
+        user_id: UserId,
+        session_id: SessionId,
+        send: Box<SendCommand>,
+        answer: oneshot::Sender<SendOutcome>,
+    },
+    Revoke {
+        session_id: SessionId,
+        done: oneshot::Sender<()>,
+    },
+    Shutdown,
+}
+
+/// What work in the background came to.
+enum Done {
+    Committed(Result<Vec<Appended>, StoreFailed>),
+    Loaded(Result<Option<Events>, StoreFailed>),
+    Recorded,
+}
+
+type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+struct RoomTask {
+    shared: Arc<Shared>,
+    id: ConversationId,
+    room: Room,
+    sockets: Sockets,
+    tickets: HashMap<Ticket, oneshot::Sender<SendOutcome>>,
+    next_ticket: u64,
+    jobs: FuturesUnordered<Job>,
+    recording: bool,
+    unrecorded: Option<(Epoch, Vec<(Seq, Frame)>)>,
+}
+
+/// The sockets of a Room. Dropped while some are open (a fault of ours), they are told to
+/// reconnect.
+#[derive(Default)]
+struct Sockets(HashMap<ConnectionId, Arc<Outbox>>);
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        for outbox in self.0.values() {
+            outbox.close(CloseCode::Restarting);
+        }
+    }
+}
+
+/// Serves one conversation until nobody needs it.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    id: ConversationId,
+    epoch: Option<Epoch>,
+    mut inbox: mpsc::Receiver<RoomMessage>,
+) {
+    let mut task = RoomTask {
+        room: Room::new(id, shared.throttle_ms, epoch),
+        shared,
+        id,
+        sockets: Sockets::default(),
+        tickets: HashMap::new(),
+        next_ticket: 0,
+        jobs: FuturesUnordered::new(),
+        recording: false,
+        unrecorded: None,
+    };
+    let mut messages = Vec::new();
+    loop {
+        let wait = match task.wait(&inbox) {
+            Some(wait) => wait,
+            None => return,
+        };
+        tokio::select! {
+            biased;
+            Some(done) = task.jobs.next() => task.done(done),
+            _ = inbox.recv_many(&mut messages, TAKE), if !task.room.is_busy() => {
+                for message in messages.drain(..) {
+                    task.message(message);
+                }
+            }
+            () = tokio::time::sleep(wait) => task.input(Input::Tick),
+        }
+    }
+}
+
+impl RoomTask {
+    /// How long to wait for something to happen; `None` when the Room has retired.
+    fn wait(&self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
+        let now = self.shared.clock.now();
+        if !self.recording && self.tickets.is_empty() {
+            match self.room.idle(now) {
+                Idle::Now if self.shared.retire(self.id, inbox) => return None,
+                Idle::Now => return Some(RETIRE_RETRY),
+                Idle::At(at) => return Some(until(at, now)),
+                Idle::No => {}
+            }
+        }
+        Some(
+            self.room
+                .next_wakeup(now)
+                .map_or(Duration::from_secs(3_600), |at| until(at, now)),
+        )
+    }
+
+    fn message(&mut self, message: RoomMessage) {
+        match message {
+            RoomMessage::Connect { id, join, outbox } => self.connect(id, *join, outbox),
+            RoomMessage::Text { id, text } => {
+                self.input(Input::Text {
+                    id,
+                    text: text.as_str(),
+                });
+            }
+            RoomMessage::Unusable { id, close } => self.input(Input::Unusable { id, close }),
+            RoomMessage::Disconnect { id } => {
+                self.sockets.0.remove(&id);
+                self.input(Input::Disconnect { id });
+            }
+            RoomMessage::Send {
+                user_id,
+                session_id,
+                send,
+                answer,
+            } => {
+                self.next_ticket += 1;
+                let ticket = Ticket(self.next_ticket);
+                self.tickets.insert(ticket, answer);
+                self.input(Input::Send {
+                    ticket,
+                    user_id,
+                    session_id,
+                    send: *send,
+                });
+            }
+            RoomMessage::Revoke { session_id, done } => {
+                self.input(Input::Revoke {
+                    session_id: &session_id,
+                });
+                // Nobody may be waiting any more; then there is nobody to tell.
+                let _told = done.send(());
+            }
+            RoomMessage::Shutdown => self.input(Input::Shutdown),
+        }
+    }
+
+    fn connect(&mut self, id: ConnectionId, join: Join, outbox: Arc<Outbox>) {
+        if self.shared.is_revoked(&join.session_id) {
+            outbox.close(CloseCode::TokenInvalid);
+            return;
+        }
+        self.sockets.0.insert(id, outbox);
+        self.input(Input::Connect { id, join });
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Committed(result) => self.input(Input::Committed(result)),
+            Done::Loaded(result) => self.input(Input::Loaded(result)),
+            Done::Recorded => {
+                self.recording = false;
+                self.record();
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        let effects = self.room.handle(input, self.shared.clock.now());
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Effects) {
+        for effect in effects {
+            match effect {
+                Effect::Reply { to, frame } => self.queue(&[to], std::slice::from_ref(&frame)),
+                Effect::Fanout { to, frames } => self.queue(&to, &frames),
+                Effect::Close { id, close } => {
+                    if let Some(outbox) = self.sockets.0.remove(&id) {
+                        outbox.close(close);
+                    }
+                }
+                Effect::Commit(sends) => {
+                    let committer = self.shared.committer.clone();
+                    let job = async move { Done::Committed(committer.commit(sends).await) };
+                    self.jobs.push(Box::pin(job));
+                }
+                Effect::Load { since, limit } => self.load(since, limit),
+                Effect::Record { epoch, events } => self.gather(epoch, events),
+                Effect::Authenticate { id, token } => self.authenticate(id, &token),
+                Effect::Answer { ticket, outcome } => {
+                    if let Some(answer) = self.tickets.remove(&ticket) {
+                        drop(answer.send(outcome));
+                    }
+                }
+            }
+        }
+    }
+
+    fn queue(&mut self, to: &[ConnectionId], frames: &[Frame]) {
+        let wire = encode_text(frames.iter().map(|frame| &**frame));
+        for id in to {
+            let Some(outbox) = self.sockets.0.get(id) else {
+                continue;
+            };
+            if outbox.push(wire.clone()).is_err() {
+                tracing::debug!(conversation.id = self.id.0, "closing a slow reader");
+                self.sockets.0.remove(id);
+                // Leads to no effects: a connection that left is only forgotten.
+                drop(
+                    self.room
+                        .handle(Input::Disconnect { id: *id }, self.shared.clock.now()),
+                );
+            }
+        }
+    }
+
+    fn load(&mut self, since: Seq, limit: i64) {
+        let (store, id) = (self.shared.store.clone(), self.id);
+        self.jobs.push(Box::pin(async move {
+            Done::Loaded(store.events(id, since, limit).await.map_err(|error| {
+                match error {
+                    StoreError::Unavailable(reason) => {
+                        tracing::warn!(error = reason, "a load failed");
+                    }
+                    StoreError::Unexpected(reason) => {
+                        tracing::error!(error = reason, "a load failed");
+                    }
+                }
+                StoreFailed
+            }))
+        }));
+    }
+
+    /// One pipeline at a time; events that come meanwhile go together with the next.
+    fn gather(&mut self, epoch: Epoch, events: Vec<(Seq, Frame)>) {
+        match &mut self.unrecorded {
+            Some((same, waiting)) if *same == epoch => {
+                waiting.extend(events);
+                let surplus = waiting.len().saturating_sub(MAX_UNRECORDED);
+                waiting.drain(..surplus);
+            }
+            other => *other = Some((epoch, events)),
+        }
+        self.record();
+    }
+
+    fn record(&mut self) {
+        if self.recording {
+            return;
+        }
+        let Some((epoch, events)) = self.unrecorded.take() else {
+            return;
+        };
+        self.recording = true;
+        let (recent, id) = (self.shared.recent.clone(), self.id);
+        self.jobs.push(Box::pin(async move {
+            recent.record(id, &epoch, &events).await;
+            Done::Recorded
+        }));
+    }
+
+    fn authenticate(&mut self, id: ConnectionId, token: &str) {
+        let now = self.shared.clock.now();
+        let result = self
+            .shared
+            .tokens
+            .verify_access(token, now)
+            .map_err(|error| match error {
+                TokenError::Expired => TokenRefused::Expired,
+                TokenError::Invalid => TokenRefused::Invalid,
+            });
+        self.input(Input::Authenticated { id, result });
+    }
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(at.millis_since(now)).unwrap_or(0) + 1)
+}

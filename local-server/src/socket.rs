@@ -1,0 +1,320 @@
+//! One WebSocket: the upgrade, the reading, the writing, the closing.
+//!
+//! tungstenite reads (RFC 6455: masks, fragments, UTF-8, control frames); what is written are the
+//! finished frames of the [`Outbox`], all that wait in one system call.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::{Buf, Bytes};
+use colloquy_core::domain::ConversationId;
+use colloquy_core::ports::SocketGrant;
+use colloquy_core::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL};
+use colloquy_core::room::{ConnectionId, Join};
+use futures_util::StreamExt;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::outbox::{self, Outbox, Outgoing};
+use crate::room_task::RoomMessage;
+use crate::rooms::Shared;
+
+/// The read buffer of a socket that says little; it grows with what arrives.
+const READ_BUFFER: usize = 1024;
+
+/// After this long without a byte from the client it is pinged (RFC 6455 §5.5.2) …
+const PING_AFTER: Duration = Duration::from_secs(30);
+
+/// … and after this long it counts as gone.
+const LOST_AFTER: Duration = Duration::from_secs(75);
+
+/// How long a client is given to read what is left and to answer the close frame.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// Slices of one vectored write; the kernel takes up to 1,024.
+const MAX_SLICES: usize = 64;
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// Answers 101 and connects the socket to its Room.
+pub(crate) fn open(shared: Arc<Shared>, grant: SocketGrant, mut request: Request) -> Response {
+    let upgrade = match upgrade(&mut request, grant.v2) {
+        Ok(upgrade) => upgrade,
+        Err(response) => return *response,
+    };
+    let tasks = shared.tasks.clone();
+    tasks.spawn(async move {
+        if let Some(socket) = upgrade.on.accept().await {
+            Box::pin(serve(shared, grant, socket)).await;
+        }
+    });
+    upgrade.response
+}
+
+/// Answers 101 and closes at once, so that a browser's page learns why.
+pub(crate) fn refuse(
+    shared: &Shared,
+    close: CloseCode,
+    v2: bool,
+    mut request: Request,
+) -> Response {
+    let upgrade = match upgrade(&mut request, v2) {
+        Ok(upgrade) => upgrade,
+        Err(response) => return *response,
+    };
+    shared.tasks.spawn(async move {
+        if let Some(mut socket) = upgrade.on.accept().await {
+            finish(&mut socket, close).await;
+        }
+    });
+    upgrade.response
+}
+
+struct Upgrade {
+    response: Response,
+    on: Pending,
+}
+
+struct Pending(OnUpgrade);
+
+/// Checks the handshake (RFC 6455 §4.2.1). The route has seen that it is meant as one.
+fn upgrade(request: &mut Request, v2: bool) -> Result<Upgrade, Box<Response>> {
+    let headers = request.headers();
+    let refused = |text: &'static str| Box::new((StatusCode::BAD_REQUEST, text).into_response());
+    if !has(headers, &header::SEC_WEBSOCKET_VERSION, "13") {
+        let mut response = (
+            StatusCode::UPGRADE_REQUIRED,
+            "WebSocket version 13 is needed.",
+        )
+            .into_response();
+        response.headers_mut().insert(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
+        return Err(Box::new(response));
+    }
+    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
+        return Err(refused("The header Sec-WebSocket-Key is missing."));
+    };
+    let accept = derive_accept_key(key.as_bytes());
+    let Some(on) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Err(refused("This connection cannot be upgraded."));
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let accept =
+        HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is malformed."))?;
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if v2 {
+        headers.insert(
+            header::SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(SUBPROTOCOL),
+        );
+    }
+    Ok(Upgrade {
+        response,
+        on: Pending(on),
+    })
+}
+
+fn has(headers: &HeaderMap, name: &header::HeaderName, value: &str) -> bool {
+    headers
+        .get(name)
+        .is_some_and(|found| found.as_bytes() == value.as_bytes())
+}
+
+impl Pending {
+    /// The bare TCP connection under the finished upgrade; `None` when the client has left.
+    async fn accept(self) -> Option<Socket> {
+        let upgraded: Upgraded = self.0.await.ok()?;
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            tracing::error!("an upgraded connection is not the TCP stream it was accepted as");
+            return None;
+        };
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_message_size(Some(MAX_FRAME_BYTES))
+            .max_frame_size(Some(MAX_FRAME_BYTES));
+        let (io, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
+        Some(WebSocketStream::from_partially_read(io, read, Role::Server, Some(config)).await)
+    }
+}
+
+async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket) {
+    let id = shared.next_connection();
+    let outbox = Arc::new(Outbox::default());
+    let conversation: ConversationId = grant.conversation_id;
+    let join = Join {
+        user_id: grant.caller.user_id,
+        session_id: grant.caller.session_id,
+        expires_at: grant.caller.expires_at,
+        v2: grant.v2,
+        position: grant.position,
+    };
+    let room = shared.room(conversation);
+    let connect = RoomMessage::Connect {
+        id,
+        join: Box::new(join),
+        outbox: outbox.clone(),
+    };
+    if room.send(connect).await.is_err() {
+        outbox.close(CloseCode::Restarting);
+    }
+    drop(shared);
+    let close = exchange(id, &mut socket, &outbox, &room).await;
+    // The Room may have ended this connection itself; then this says nothing new.
+    drop(room.send(RoomMessage::Disconnect { id }).await);
+    drop(room);
+    if let Some(close) = close {
+        finish(&mut socket, close).await;
+    }
+}
+
+/// Carries frames both ways until one side ends it. Returns the code to close with, if the
+/// client is still to be told.
+async fn exchange(
+    id: ConnectionId,
+    socket: &mut Socket,
+    outbox: &Outbox,
+    room: &mpsc::Sender<RoomMessage>,
+) -> Option<CloseCode> {
+    let mut heard = Instant::now();
+    let mut pinged = false;
+    // A frame the Room has no place for yet; nothing more is read until it is delivered.
+    let mut waiting: Option<RoomMessage> = None;
+    loop {
+        let silence = heard + if pinged { LOST_AFTER } else { PING_AFTER };
+        tokio::select! {
+            biased;
+            Outgoing { chunks, close } = outbox.take() => {
+                if !write(socket, chunks, outbox).await {
+                    return None;
+                }
+                if close.is_some() {
+                    return close;
+                }
+            }
+            permit = room.reserve(), if waiting.is_some() => match (permit, waiting.take()) {
+                (Ok(permit), Some(message)) => permit.send(message),
+                _ => return Some(CloseCode::Restarting),
+            },
+            frame = socket.next(), if waiting.is_none() => {
+                (heard, pinged) = (Instant::now(), false);
+                match received(id, frame?) {
+                    Received::Pong => drop(outbox.push(outbox::encode_text(std::iter::once(PONG)))),
+                    Received::Message(message) => waiting = Some(message),
+                    Received::Nothing => {}
+                    Received::Gone => return None,
+                }
+            }
+            () = tokio::time::sleep_until(silence) => {
+                if pinged {
+                    return Some(CloseCode::HeartbeatLost);
+                }
+                pinged = true;
+                drop(outbox.push(outbox::PING));
+            }
+        }
+    }
+}
+
+enum Received {
+    Message(RoomMessage),
+    Pong,
+    Nothing,
+    Gone,
+}
+
+fn received(id: ConnectionId, frame: Result<Message, Error>) -> Received {
+    let unusable = |close| Received::Message(RoomMessage::Unusable { id, close });
+    match frame {
+        // Answered here, so that a ping costs the Room nothing.
+        Ok(Message::Text(text)) if text.as_str() == PING => Received::Pong,
+        Ok(Message::Text(text)) => Received::Message(RoomMessage::Text { id, text }),
+        Ok(Message::Binary(_)) | Err(Error::Utf8(_)) => unusable(CloseCode::Malformed),
+        Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
+            unusable(CloseCode::FrameTooLarge)
+        }
+        Err(Error::Protocol(_)) => unusable(CloseCode::Malformed),
+        Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
+            Received::Nothing
+        }
+        Err(_) => Received::Gone,
+    }
+}
+
+/// Writes all of it. A reader that stops reading is given [`LINGER`] from the moment its queue
+/// overflows. False when the connection is of no more use.
+async fn write(socket: &mut Socket, chunks: Vec<Bytes>, outbox: &Outbox) -> bool {
+    let writing = async {
+        // What tungstenite answered by itself (a pong) comes out whole before our frames.
+        futures_util::SinkExt::flush(socket)
+            .await
+            .map_err(io::Error::other)?;
+        write_all(socket.get_mut(), chunks).await
+    };
+    tokio::pin!(writing);
+    tokio::select! {
+        biased;
+        result = &mut writing => result.is_ok(),
+        _ = outbox.closed() => matches!(timeout(LINGER, writing).await, Ok(Ok(()))),
+    }
+}
+
+async fn write_all(io: &mut TcpStream, mut chunks: Vec<Bytes>) -> io::Result<()> {
+    let mut first = 0;
+    while first < chunks.len() {
+        let slices: Vec<IoSlice<'_>> = chunks
+            .iter()
+            .skip(first)
+            .take(MAX_SLICES)
+            .map(|chunk| IoSlice::new(chunk))
+            .collect();
+        let mut written = io.write_vectored(&slices).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        while let Some(chunk) = chunks.get_mut(first).filter(|_| written > 0) {
+            let step = chunk.len().min(written);
+            chunk.advance(step);
+            written -= step;
+            if chunk.is_empty() {
+                first += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends the close frame and reads on until the client has left: a connection dropped with
+/// unread bytes is reset, and a reset can overtake the close frame.
+async fn finish(socket: &mut Socket, close: CloseCode) {
+    let io = socket.get_mut();
+    let farewell = async {
+        io.write_all(&outbox::encode_close(close)).await?;
+        io.shutdown().await?;
+        let mut sink = [0_u8; 4096];
+        while io.read(&mut sink).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Nothing follows, whatever comes of it.
+    drop(timeout(LINGER, farewell).await);
+}
