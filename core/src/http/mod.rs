@@ -1,1 +1,75 @@
-//! To come: http.
+//! The routes: one axum router for every host.
+//!
+//! Owns what HTTP sees: paths, statuses, headers, the shape of errors, the description of all of
+//! it. A handler extracts, converts, makes one service call, converts; it decides nothing.
+//! Deliberately opens no socket and serves nothing by itself: an adapter hands requests in, each
+//! with a [`ClientAddress`]. To add a route: a handler with its `utoipa::path` in the file of its
+//! resource, and a line in `routes`.
+
+mod address;
+mod app;
+mod conversations;
+mod error;
+mod extract;
+mod frame;
+mod gate;
+mod health;
+mod messages;
+mod openapi;
+mod socket;
+mod users;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use address::ClientAddress;
+pub use app::App;
+
+/// The largest body taken, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Every route there is.
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(users::register))
+        .routes(routes!(users::log_in))
+        .routes(routes!(users::refresh))
+        .routes(routes!(users::log_out))
+        .routes(routes!(users::profile))
+        .routes(routes!(conversations::list, conversations::create))
+        .routes(routes!(conversations::read))
+        .routes(routes!(messages::history, messages::send))
+        .routes(routes!(socket::open))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(openapi::document))
+}
+
+/// The whole HTTP side of a server.
+pub fn router(app: App) -> Router {
+    let (routes, document) = routes().split_for_parts();
+    let app = app.describing(document);
+    let inner = routes
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .route_layer(from_fn(frame::note_route))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(app.clone());
+    // What stands around the routes also sees requests that match none. Read from the bottom:
+    // the last layer is the outermost.
+    let outer = Router::new()
+        .fallback_service(inner)
+        .layer(map_request(gate::end_in_slash));
+    let outer = match gate::cors(&app.settings().cors_allowed_origins) {
+        Some(cors) => outer.layer(cors),
+        None => outer,
+    };
+    outer
+        .layer(from_fn_with_state(app.clone(), gate::check_host))
+        .layer(from_fn_with_state(app, frame::frame))
+}

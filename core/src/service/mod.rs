@@ -12,6 +12,7 @@ mod error;
 pub mod health;
 pub mod messages;
 pub mod sessions;
+pub mod sockets;
 
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ impl Services {
     }
 
     /// 128 random bits as 22 URL-safe characters: unguessable, and never the same twice.
-    fn random_id(&self) -> String {
+    pub(crate) fn random_id(&self) -> String {
         let mut bytes = [0; 16];
         self.ports.rng.fill(&mut bytes);
         URL_SAFE_NO_PAD.encode(bytes)

@@ -1,0 +1,181 @@
+//! `/api/chat/conversations/{id}/messages/`: histories and sends.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::App;
+use super::error::{ApiError, ApiResult};
+use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
+use super::openapi::{ErrorBody, FieldErrorsBody};
+use crate::domain::{ConversationId, Message, MessageId, Number, Seq, UserId};
+use crate::ports::{CacheKind, Page};
+use crate::service::cursor;
+use crate::service::messages::{self, Draft, HistoryPage, MAX_PAGE, Sent, Source};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A page of a history.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HistoryAnswer {
+    /// Whose history.
+    #[schema(value_type = i64, example = 7)]
+    conversation_id: ConversationId,
+    /// Oldest first.
+    messages: Vec<Message>,
+    /// Where the page was read: `redis`, `cache` (in this process) or `database`.
+    #[schema(example = "redis")]
+    source: &'static str,
+    /// For the page before; null when this one begins at the beginning.
+    next_before: Option<String>,
+    /// For the page after; null when this one reaches the end.
+    next_after: Option<String>,
+    /// The newest event when the page was read.
+    #[schema(value_type = i64)]
+    as_of_seq: Seq,
+}
+
+/// Read a history
+#[utoipa::path(
+    get, path = "/api/chat/conversations/{id}/messages/", tag = "messages", operation_id = "listMessages",
+    security(("bearer" = [])),
+    params(
+        ("id" = i64, Path, description = "The conversation"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "How many at most; 100 without it"),
+        ("before" = Option<String>, Query, description = "A cursor or a message's number: the nearest older messages"),
+        ("after" = Option<String>, Query, description = "A cursor or a message's number: the nearest newer messages"),
+        ("around" = Option<String>, Query, description = "A cursor or a message's number: it and its neighbours"),
+    ),
+    responses(
+        (status = 200, description = "Oldest first; the newest messages without a parameter", body = HistoryAnswer),
+        (status = 400, description = "A parameter breaks a rule", body = FieldErrorsBody),
+    )
+)]
+pub(super) async fn history(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    ConversationPath(id): ConversationPath,
+    parameters: Parameters,
+) -> ApiResult<Json<HistoryAnswer>> {
+    let (page, limit) = (page(&parameters)?, parameters.limit(MAX_PAGE)?);
+    let page = messages::history(app.services(), &caller, id, page, limit).await?;
+    let HistoryPage {
+        messages,
+        source,
+        next_before,
+        next_after,
+        as_of_seq,
+    } = page;
+    let source = match source {
+        Source::Cache(CacheKind::Redis) => "redis",
+        Source::Cache(CacheKind::InProcess) => "cache",
+        Source::Database => "database",
+    };
+    Ok(Json(HistoryAnswer {
+        conversation_id: id,
+        messages,
+        source,
+        next_before,
+        next_after,
+        as_of_seq,
+    }))
+}
+
+fn page(parameters: &Parameters) -> ApiResult<Page> {
+    const KINDS: [(&str, fn(Number) -> Page); 3] = [
+        ("before", Page::Before),
+        ("after", Page::After),
+        ("around", Page::Around),
+    ];
+    let mut given = KINDS
+        .into_iter()
+        .filter_map(|(name, page)| Some((name, page, parameters.get(name)?)));
+    let Some((name, page, text)) = given.next() else {
+        return Ok(Page::Latest);
+    };
+    if given.next().is_some() {
+        return Err(ApiError::field(
+            name,
+            "Give only one of before, after and around.",
+        ));
+    }
+    cursor::number(text)
+        .map(page)
+        .ok_or_else(|| ApiError::field(name, "Invalid cursor."))
+}
+
+/// A message to be sent.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct SendBody {
+    /// 1 to 4,000 characters, not all white space.
+    #[schema(required = true, nullable = false, example = "Hello")]
+    message: Option<String>,
+    /// The sender's own id for it: 1 to 64 printable ASCII characters. A repeat with the same id
+    /// answers the first result. The `Idempotency-Key` header says the same.
+    client_message_id: Option<String>,
+    /// The id of the message it answers.
+    #[schema(value_type = Option<i64>)]
+    reply_to: Option<MessageId>,
+    /// The ids of the people it mentions; at most 50.
+    #[schema(value_type = Option<Vec<i64>>)]
+    mentions: Option<Vec<UserId>>,
+}
+
+/// A message that is stored.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SentAnswer {
+    #[serde(flatten)]
+    message: Message,
+    /// Whether an earlier request had stored it.
+    duplicate: bool,
+}
+
+/// Send a message
+#[utoipa::path(
+    post, path = "/api/chat/conversations/{id}/messages/", tag = "messages", operation_id = "sendMessage",
+    security(("bearer" = [])), request_body = SendBody,
+    params(
+        ("id" = i64, Path, description = "The conversation"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Takes the place of client_message_id"),
+    ),
+    responses(
+        (status = 201, description = "It is stored and on its way to every member", body = SentAnswer),
+        (status = 200, description = "An earlier request with the same id had stored it", body = SentAnswer),
+        (status = 400, description = "A field breaks a rule", body = FieldErrorsBody),
+        (status = 409, description = "The id was used for another message", body = ErrorBody),
+        (status = 429, description = "Faster than the throttle allows", body = ErrorBody),
+    )
+)]
+pub(super) async fn send(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    ConversationPath(id): ConversationPath,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<SendBody>,
+) -> ApiResult<(StatusCode, Json<SentAnswer>)> {
+    let SendBody {
+        message,
+        client_message_id,
+        reply_to,
+        mentions,
+    } = body;
+    let idempotency_key = headers
+        .get(IDEMPOTENCY_KEY)
+        .map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+    let draft = Draft {
+        message,
+        client_message_id,
+        idempotency_key,
+        reply_to,
+        mentions,
+    };
+    let Sent { message, duplicate } = messages::send(app.services(), &caller, id, draft).await?;
+    let status = if duplicate {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok((status, Json(SentAnswer { message, duplicate })))
+}

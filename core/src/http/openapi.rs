@@ -1,0 +1,153 @@
+//! The description of the routes (OpenAPI 3.1), generated from the handlers.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{Modify, ToSchema};
+
+use super::App;
+use crate::protocol::ErrorCode;
+
+/// What is the same whatever the routes.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Colloquy",
+        description = "A chat server. The protocol of its sockets is in docs/protocol.md.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    components(schemas(ErrorBody, FieldErrorsBody)),
+    modifiers(&Bearer),
+    tags(
+        (name = "users", description = "Accounts and logins"),
+        (name = "conversations", description = "Conversations and who is in them"),
+        (name = "messages", description = "Histories and sends"),
+        (name = "socket", description = "Live delivery"),
+        (name = "health", description = "For probes")
+    )
+)]
+pub(super) struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
+        let components = document.components.get_or_insert_default();
+        components
+            .security_schemes
+            .insert("bearer".to_owned(), SecurityScheme::Http(scheme).into());
+    }
+}
+
+/// Why a request was refused.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorBody {
+    /// For people.
+    #[schema(example = "Not found.")]
+    detail: String,
+    /// For programs.
+    #[schema(example = "not_found")]
+    code: String,
+    /// How long to wait, in milliseconds; with `throttled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<i64>,
+    /// The request's id, as in `X-Request-Id`.
+    request_id: String,
+}
+
+/// What is wrong with each field: sentences under its name.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FieldErrorsBody {
+    /// `invalid`; or `malformed`, and then a `detail` stands in place of the fields.
+    #[schema(example = "invalid")]
+    code: String,
+    /// The request's id, as in `X-Request-Id`.
+    request_id: String,
+    #[serde(flatten)]
+    fields: BTreeMap<String, Vec<String>>,
+}
+
+/// Adds to every route what is true of all of its kind, and writes the document.
+pub(super) fn write(mut document: openapi::OpenApi) -> Bytes {
+    let paths = document.paths.paths.iter_mut();
+    for (path, item) in paths.filter(|(path, _)| path.starts_with("/api/")) {
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            add_common(path, operation);
+        }
+    }
+    // A document of strings, numbers and maps can always be written.
+    document.to_json().map(Bytes::from).unwrap_or_default()
+}
+
+fn add_common(path: &str, operation: &mut openapi::path::Operation) {
+    let mut common = vec![ErrorCode::InvalidHost];
+    if operation.security.is_some() {
+        common.extend([ErrorCode::NotAuthenticated, ErrorCode::Unavailable]);
+    }
+    if path.contains("{id}") {
+        common.extend([ErrorCode::NotMember, ErrorCode::NotFound]);
+    }
+    if operation.request_body.is_some() {
+        common.extend([
+            ErrorCode::TooLarge,
+            ErrorCode::UnsupportedMediaType,
+            ErrorCode::Unavailable,
+        ]);
+    }
+    if common.contains(&ErrorCode::Unavailable) {
+        common.push(ErrorCode::Internal);
+    }
+    for code in common {
+        let response = || {
+            let schema = Ref::from_schema_name("ErrorBody");
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            let description = super::error::words(code);
+            RefOr::T(
+                ResponseBuilder::new()
+                    .description(description)
+                    .content("application/json", content)
+                    .build(),
+            )
+        };
+        operation
+            .responses
+            .responses
+            .entry(code.status().to_string())
+            .or_insert_with(response);
+    }
+}
+
+/// This description
+#[utoipa::path(
+    get, path = "/api/openapi.json", tag = "health", operation_id = "openapi",
+    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json"))
+)]
+pub(super) async fn document(State(app): State<App>) -> Response {
+    let mut response = Response::new(Body::from(app.document()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
+    response
+}

@@ -1,0 +1,30 @@
+//! Sockets: who may join a Room.
+
+use super::{ServiceResult, Services};
+use crate::domain::{Caller, ConversationId};
+use crate::ports::SocketGrant;
+
+/// What the Rooms need to let a member in.
+///
+/// # Errors
+/// `Denied` when there is no such conversation, the caller is not in it, or the login was ended.
+pub async fn admit(
+    services: &Services,
+    caller: Caller,
+    conversation_id: ConversationId,
+    v2: bool,
+) -> ServiceResult<SocketGrant> {
+    let now = services.ports.clock.now();
+    let joined = services
+        .ports
+        .store
+        .join(&caller, conversation_id, now)
+        .await??;
+    Ok(SocketGrant {
+        caller,
+        username: joined.username,
+        conversation_id,
+        position: joined.position,
+        v2,
+    })
+}
