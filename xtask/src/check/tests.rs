@@ -155,6 +155,7 @@ const INNOCENT: &[(&str, &str)] = &[
          #[cfg(test)]\nmod tests {\n    const D: &str = \"select 1\";\n}",
     ),
     ("core/src/a/tests.rs", "const A: &str = \"select 1\";"),
+    ("core/src/a_tests.rs", "const A: &str = \"select 1\";"),
     (
         "core/sql/postgres/a/get.sql",
         "-- Called by A; served by the PRIMARY KEY.\n\

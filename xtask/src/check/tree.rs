@@ -116,8 +116,10 @@ pub(super) fn has_extension(path: &str, extension: &str) -> bool {
 
 /// Whether a Rust file holds nothing but tests.
 pub(super) fn is_test_file(path: &str) -> bool {
-    path.split('/')
-        .any(|part| part == "tests" || part == "tests.rs")
+    path.ends_with("_tests.rs")
+        || path
+            .split('/')
+            .any(|part| part == "tests" || part == "tests.rs")
 }
 
 fn list(root: &Path) -> Result<Vec<String>> {
