@@ -1,0 +1,26 @@
+-- Store::create_user. Index: users_username_unique, users_email_unique. One row.
+-- When another transaction makes the same name at this moment, `on conflict` sees it and the
+-- rest of the statement does not: then neither is reported as taken, and the store asks again.
+with created as (
+    insert into users
+        (username, username_key, email, email_key, password_hash, first_name, last_name,
+        is_admin, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8 = 1, to_timestamp($9 / 1000.0))
+    on conflict do nothing
+    returning id, username, email, first_name, last_name
+)
+select (
+    case
+        when exists (select from created) then (
+            select json_build_object('created', json_build_object(
+                'id', id, 'username', username, 'email', email,
+                'first_name', first_name, 'last_name', last_name
+            ))
+            from created
+        )
+        else json_build_object('taken', json_build_object(
+            'username', exists (select from users where username_key = $2),
+            'email', exists (select from users where email_key = $4)
+        ))
+    end
+)::text

@@ -1,0 +1,62 @@
+-- Store::conversations. Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one
+-- row a membership: the order by activity is made by sorting, so that sends need not keep it);
+-- for those of the page members_pkey and messages_number_unique.
+select (
+    case
+        when not exists (
+            select
+            from sessions s
+            join users u on u.id = s.user_id and u.is_active
+            where s.id = $2 and s.user_id = $1
+                and s.revoked_at is null and s.expires_at > to_timestamp($3 / 1000.0)
+        ) then json_build_object('denied', 'session')
+        else json_build_object('ok', (
+            select coalesce(json_agg(
+                json_build_object(
+                    'id', c.id, 'kind', c.kind, 'name', c.name,
+                    'participants', (
+                        select json_agg(
+                            json_build_object(
+                                'id', u.id, 'username', u.username, 'email', u.email,
+                                'first_name', u.first_name, 'last_name', u.last_name
+                            ) order by u.id
+                        )
+                        from members m
+                        join users u on u.id = m.user_id
+                        where m.conversation_id = c.id
+                    ),
+                    'last_message', (
+                        select json_build_object(
+                            'id', m.id, 'sender_id', m.sender_id, 'sender', sender.username,
+                            'content', m.content,
+                            'timestamp', (extract(epoch from m.created_at) * 1000)::bigint,
+                            'seq', m.seq, 'number', m.number,
+                            'client_message_id', m.client_message_id, 'reply_to', m.reply_to,
+                            'mentions', coalesce(m.mentions, '{}'), 'version', m.version
+                        )
+                        from messages m
+                        join users sender on sender.id = m.sender_id
+                        where m.conversation_id = c.id
+                        order by m.number desc
+                        limit 1
+                    ),
+                    'created_at', (extract(epoch from c.created_at) * 1000)::bigint,
+                    'active_at', (extract(epoch from c.active_at) * 1000)::bigint,
+                    'seq', c.seq, 'number', c.number
+                ) order by c.active_at desc, c.id desc
+            ), '[]')
+            from (
+                select c.*
+                from members m
+                join conversations c on c.id = m.conversation_id
+                where m.user_id = $1
+                    and (
+                        $4 is null
+                        or (c.active_at, c.id) < (to_timestamp($4 / 1000.0), $5)
+                    )
+                order by c.active_at desc, c.id desc
+                limit $6
+            ) as c
+        ))
+    end
+)::text

@@ -1,0 +1,2 @@
+-- Store::ping. No row.
+select '1'::text

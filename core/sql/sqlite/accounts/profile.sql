@@ -1,0 +1,14 @@
+-- Store::profile. Index: users_pkey, sessions_pkey. Two rows.
+select case
+    when u.id is null then json_object('denied', 'session')
+    else json_object('ok', json_object(
+        'id', u.id, 'username', u.username, 'email', u.email,
+        'first_name', u.first_name, 'last_name', u.last_name
+    ))
+end
+from (select 1) as one
+left join users u on u.id = ?1 and u.is_active = 1
+    and exists (
+        select 1 from sessions s
+        where s.id = ?2 and s.user_id = ?1 and s.revoked_at is null and s.expires_at > ?3
+    )

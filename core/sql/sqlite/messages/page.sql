@@ -1,0 +1,50 @@
+-- Store::messages. Every page is a part below one number and a part above another:
+-- at most ?6 messages below ?5, the nearest, and at most ?8 above ?7.
+-- Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey, instance_pkey,
+-- messages_number_unique (a range no longer than the page), users_pkey again for each sender.
+select case
+    when u.id is null then json_object('denied', 'session')
+    when c.id is null then json_object('denied', 'not_found')
+    when m.user_id is null then json_object('denied', 'not_member')
+    else json_object('ok', json_object(
+        'messages', json((
+            select json_group_array(
+                json_object(
+                    'id', page.id, 'sender_id', page.sender_id, 'sender', sender.username,
+                    'content', page.content, 'timestamp', page.created_at,
+                    'seq', page.seq, 'number', page.number,
+                    'client_message_id', page.client_message_id, 'reply_to', page.reply_to,
+                    'mentions', json(coalesce(page.mentions, '[]')), 'version', page.version
+                ) order by page.number
+            )
+            from (
+                select * from (
+                    select * from messages
+                    where conversation_id = c.id and number < ?5
+                    order by number desc
+                    limit ?6
+                )
+                union all
+                select * from (
+                    select * from messages
+                    where conversation_id = c.id and number > ?7
+                    order by number
+                    limit ?8
+                )
+            ) as page
+            join users sender on sender.id = page.sender_id
+        )),
+        'position', json_object(
+            'epoch', (select epoch from instance where singleton = 1),
+            'seq', c.seq, 'number', c.number
+        )
+    ))
+end
+from (select 1) as one
+left join users u on u.id = ?1 and u.is_active = 1
+    and exists (
+        select 1 from sessions s
+        where s.id = ?2 and s.user_id = ?1 and s.revoked_at is null and s.expires_at > ?3
+    )
+left join conversations c on c.id = ?4
+left join members m on m.conversation_id = c.id and m.user_id = ?1

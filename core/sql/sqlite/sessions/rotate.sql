@@ -1,0 +1,11 @@
+-- Store::rotate_session. Index: sessions_pkey, users_pkey. One row.
+-- A generation used before revokes; no row comes back when the session does not stand, or when
+-- the generation lies ahead (its rotation was lost with a restored backup).
+update sessions set
+    generation = generation + (generation = ?3),
+    expires_at = iif(generation = ?3, ?5, expires_at),
+    revoked_at = iif(generation = ?3, null, ?4)
+where id = ?1 and user_id = ?2 and generation >= ?3
+    and revoked_at is null and expires_at > ?4
+    and exists (select 1 from users where users.id = ?2 and is_active = 1)
+returning iif(revoked_at is null, '"rotated"', '"reused"')

@@ -1,0 +1,42 @@
+//! From domain values to the texts a statement takes. Both dialects read the same ones.
+
+use crate::domain::{Caller, ConversationKind, NewConversation, UserId};
+use crate::ports::Append;
+
+/// `[1,2,3]`: how a list of ids travels, since parameters are integers and texts only.
+pub(super) fn ids_json(ids: &[UserId]) -> String {
+    let mut json = String::with_capacity(2 + ids.len() * 8);
+    json.push('[');
+    for (index, id) in ids.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        json.push_str(&id.0.to_string());
+    }
+    json.push(']');
+    json
+}
+
+/// The people a send mentions; null when there are none, which takes no room in the row.
+pub(super) fn mentions_json(send: &Append) -> Option<String> {
+    (!send.mentions.is_empty()).then(|| ids_json(&send.mentions))
+}
+
+/// What a pair's conversation is unique by: `min:max`. None for a group.
+pub(super) fn direct_key(caller: &Caller, conversation: &NewConversation) -> Option<String> {
+    match (conversation.kind, conversation.others.as_slice()) {
+        (ConversationKind::Direct, [other]) => {
+            let (low, high) = (caller.user_id.min(*other), caller.user_id.max(*other));
+            Some(format!("{low}:{high}"))
+        }
+        _ => None,
+    }
+}
+
+/// A kind as its column holds it.
+pub(super) const fn kind_text(kind: ConversationKind) -> &'static str {
+    match kind {
+        ConversationKind::Direct => "direct",
+        ConversationKind::Group => "group",
+    }
+}

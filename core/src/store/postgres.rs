@@ -1,0 +1,321 @@
+//! The store over PostgreSQL: one statement a use case, so one round trip.
+//!
+//! A statement sees the database as it was when it began (READ COMMITTED), also after it has
+//! waited for another transaction. Where that transaction may just have made what this one was
+//! about to make, the statement says so, or breaks a unique constraint, and is run again: then
+//! it sees what is there. Each of those repeats is bounded by [`ATTEMPTS`].
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Creation, Outcome, Taken, decode, decode_checked, failed, run_one};
+use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
+use super::input::{direct_key, ids_json, kind_text};
+use super::reads::{Reads, asked_by, reads};
+use crate::domain::{
+    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, NewConversation,
+    NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+};
+use crate::ports::{
+    Append, Appended, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
+    NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
+};
+
+static READS: Reads = reads!("postgres");
+
+static CREATE_USER: Statement = statement!("postgres", "accounts/create_user");
+static OPEN_SESSION: Statement = statement!("postgres", "sessions/open");
+static ROTATE_SESSION: Statement = statement!("postgres", "sessions/rotate");
+static REVOKE_SESSION: Statement = statement!("postgres", "sessions/revoke");
+static CREATE_CONVERSATION: Statement = statement!("postgres", "conversations/create");
+static APPEND: Statement = statement!("postgres", "messages/append");
+static RENEW_EPOCH: Statement = statement!("postgres", "instance/renew_epoch");
+
+/// How often a statement is run when what it waited for has overtaken it. The second run sees
+/// it; more are needed only when it has vanished again.
+const ATTEMPTS: usize = 3;
+
+/// The unique index that keeps a sender's repeats out.
+const CLIENT_ID_UNIQUE: &str = "messages_client_id_unique";
+
+/// A [`Store`] over any driver that speaks PostgreSQL.
+#[derive(Debug)]
+pub struct PostgresStore<D> {
+    driver: D,
+}
+
+/// What `accounts/create_user` answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Registration {
+    Created(User),
+    Taken(Taken),
+}
+
+/// A send as `messages/append` takes it.
+#[derive(Serialize)]
+struct Send<'a> {
+    conversation_id: i64,
+    sender_id: i64,
+    session_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_message_id: Option<&'a str>,
+    content: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<i64>,
+    /// Absent when empty: the column is then null.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    mentions: &'a [UserId],
+    now: i64,
+}
+
+impl<'a> From<&'a Append> for Send<'a> {
+    fn from(send: &'a Append) -> Self {
+        Self {
+            conversation_id: send.conversation_id.0,
+            sender_id: send.sender_id.0,
+            session_id: &send.session_id.0,
+            client_message_id: send.client_message_id.as_ref().map(|id| id.as_str()),
+            content: send.message.as_str(),
+            reply_to: send.reply_to.map(|id| id.0),
+            mentions: &send.mentions,
+            now: send.now.0,
+        }
+    }
+}
+
+impl<D: Driver> PostgresStore<D> {
+    /// A store over this driver. The schema must be there already.
+    pub const fn new(driver: D) -> Self {
+        Self { driver }
+    }
+
+    /// The driver it runs on.
+    pub const fn driver(&self) -> &D {
+        &self.driver
+    }
+
+    async fn write(
+        &self,
+        statement: &'static Statement,
+        params: &[Param<'_>],
+    ) -> Result<Option<String>, DriverError> {
+        run_one(&self.driver, Access::Write, Step::new(statement, params)).await
+    }
+}
+
+/// What [`ATTEMPTS`] runs have not settled. Whoever asks again may well find it settled.
+fn unsettled(statement: &Statement) -> StoreError {
+    StoreError::Unavailable(format!("{} was overtaken {ATTEMPTS} times", statement.name))
+}
+
+#[async_trait]
+impl<D: Driver> Store for PostgresStore<D> {
+    async fn create_user(&self, user: &NewUser, now: Timestamp) -> StoreResult<CreatedUser> {
+        let (username_key, email_key) = (user.username.to_lowercase(), user.email.to_lowercase());
+        let params = [
+            Param::Text(&user.username),
+            Param::Text(&username_key),
+            Param::Text(&user.email),
+            Param::Text(&email_key),
+            Param::Text(&user.password_hash),
+            Param::Text(&user.first_name),
+            Param::Text(&user.last_name),
+            Param::Int(i64::from(user.is_admin)),
+            Param::Int(now.0),
+        ];
+        for _ in 0..ATTEMPTS {
+            let answer = self
+                .write(&CREATE_USER, &params)
+                .await
+                .map_err(failed(&CREATE_USER))?;
+            match decode(&CREATE_USER, answer)? {
+                Registration::Created(user) => return Ok(CreatedUser::Created(user)),
+                Registration::Taken(Taken {
+                    username: false,
+                    email: false,
+                }) => {}
+                Registration::Taken(Taken { username, email }) => {
+                    return Ok(CreatedUser::Taken { username, email });
+                }
+            }
+        }
+        Err(unsettled(&CREATE_USER))
+    }
+
+    async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>> {
+        READS.credentials(&self.driver, username).await
+    }
+
+    async fn open_session(&self, session: &NewSession) -> StoreResult<bool> {
+        let params = [
+            Param::Text(&session.id.0),
+            Param::Int(session.user_id.0),
+            Param::Int(session.created_at.0),
+            Param::Int(session.expires_at.0),
+            Param::OptionalText(session.rehashed_password.as_deref()),
+        ];
+        let answer = self
+            .write(&OPEN_SESSION, &params)
+            .await
+            .map_err(failed(&OPEN_SESSION))?;
+        decode(&OPEN_SESSION, answer)
+    }
+
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<Rotated> {
+        let params = [
+            Param::Text(&rotation.session_id.0),
+            Param::Int(rotation.user_id.0),
+            Param::Int(rotation.generation),
+            Param::Int(rotation.now.0),
+            Param::Int(rotation.expires_at.0),
+        ];
+        let answer = self
+            .write(&ROTATE_SESSION, &params)
+            .await
+            .map_err(failed(&ROTATE_SESSION))?;
+        decode(&ROTATE_SESSION, answer)
+    }
+
+    async fn revoke_session(
+        &self,
+        user_id: UserId,
+        session_id: &SessionId,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        let params = [
+            Param::Text(&session_id.0),
+            Param::Int(user_id.0),
+            Param::Int(now.0),
+        ];
+        let answer = self
+            .write(&REVOKE_SESSION, &params)
+            .await
+            .map_err(failed(&REVOKE_SESSION))?;
+        decode(&REVOKE_SESSION, answer)
+    }
+
+    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Checked<User>> {
+        READS.profile(&self.driver, caller, now).await
+    }
+
+    async fn create_conversation(
+        &self,
+        caller: &Caller,
+        conversation: &NewConversation,
+        now: Timestamp,
+    ) -> StoreResult<Checked<CreatedConversation>> {
+        let others = ids_json(&conversation.others);
+        let key = direct_key(caller, conversation);
+        let mut params = asked_by(caller, now);
+        params.extend([
+            Param::Text(&others),
+            Param::OptionalText(key.as_deref()),
+            Param::Text(kind_text(conversation.kind)),
+            Param::OptionalText(conversation.name.as_deref()),
+        ]);
+        for _ in 0..ATTEMPTS {
+            let answer = self
+                .write(&CREATE_CONVERSATION, &params)
+                .await
+                .map_err(failed(&CREATE_CONVERSATION))?;
+            if answer.is_some() {
+                let answer = decode_checked::<Creation>(&CREATE_CONVERSATION, answer)?;
+                return Ok(answer.map(Into::into));
+            }
+        }
+        Err(unsettled(&CREATE_CONVERSATION))
+    }
+
+    async fn conversations(
+        &self,
+        caller: &Caller,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Vec<ConversationSummary>>> {
+        READS
+            .conversations(&self.driver, caller, after, limit, now)
+            .await
+    }
+
+    async fn conversation(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Conversation>> {
+        READS.conversation(&self.driver, caller, id, now).await
+    }
+
+    async fn position(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Position>> {
+        READS.position(&self.driver, caller, id, now).await
+    }
+
+    async fn messages(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        page: Page,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Checked<History>> {
+        READS
+            .messages(&self.driver, caller, id, page, limit, now)
+            .await
+    }
+
+    async fn join(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Joined>> {
+        READS.join(&self.driver, caller, id, now).await
+    }
+
+    async fn append(&self, sends: &[Append]) -> StoreResult<Vec<Appended>> {
+        if sends.is_empty() {
+            return Ok(Vec::new());
+        }
+        let input: Vec<Send<'_>> = sends.iter().map(Into::into).collect();
+        let input = serde_json::to_string(&input)
+            .map_err(|error| StoreError::Unexpected(error.to_string()))?;
+        for _ in 0..ATTEMPTS {
+            let answer = match self.write(&APPEND, &[Param::Text(&input)]).await {
+                Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => continue,
+                answer => answer.map_err(failed(&APPEND))?,
+            };
+            let outcomes: Vec<Outcome> = decode(&APPEND, answer)?;
+            return Ok(outcomes.into_iter().map(Into::into).collect());
+        }
+        Err(unsettled(&APPEND))
+    }
+
+    async fn events(
+        &self,
+        id: ConversationId,
+        since: Seq,
+        limit: i64,
+    ) -> StoreResult<Option<Events>> {
+        READS.events(&self.driver, id, since, limit).await
+    }
+
+    async fn renew_epoch(&self, epoch: &Epoch) -> StoreResult<()> {
+        let params = [Param::Text(&epoch.0)];
+        let answer = self
+            .write(&RENEW_EPOCH, &params)
+            .await
+            .map_err(failed(&RENEW_EPOCH))?;
+        decode::<bool>(&RENEW_EPOCH, answer).map(|_| ())
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        READS.ping(&self.driver).await
+    }
+}

@@ -1,0 +1,339 @@
+//! The store over SQLite.
+//!
+//! Each writing use case is a few guarded statements, always all of them, in one transaction
+//! that no other writer interrupts: what a later step may do is decided by what it finds, not by
+//! the program, so that the same batch could be sent to D1 in one request.
+
+use async_trait::async_trait;
+
+use super::answer::{
+    Creation, Outcome, Taken, decode, decode_checked, decode_optional, failed, run_one,
+};
+use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
+use super::input::{direct_key, ids_json, kind_text, mentions_json};
+use super::reads::{Reads, asked_by, reads};
+use crate::domain::{
+    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, NewConversation,
+    NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+};
+use crate::ports::{
+    Append, Appended, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
+    NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
+};
+
+static READS: Reads = reads!("sqlite");
+
+static CREATE_USER: Statement = statement!("sqlite", "accounts/create_user");
+static TAKEN: Statement = statement!("sqlite", "accounts/taken");
+static REHASH: Statement = statement!("sqlite", "accounts/rehash");
+static OPEN_SESSION: Statement = statement!("sqlite", "sessions/open");
+static ROTATE_SESSION: Statement = statement!("sqlite", "sessions/rotate");
+static REVOKE_SESSION: Statement = statement!("sqlite", "sessions/revoke");
+static JUDGE: Statement = statement!("sqlite", "conversations/judge");
+static MAKE: Statement = statement!("sqlite", "conversations/make");
+static MADE: Statement = statement!("sqlite", "conversations/made");
+static POPULATE: Statement = statement!("sqlite", "conversations/populate");
+static APPEND: Statement = statement!("sqlite", "messages/append");
+static ADVANCE: Statement = statement!("sqlite", "messages/advance");
+static WHY_NOT: Statement = statement!("sqlite", "messages/why_not");
+static RENEW_EPOCH: Statement = statement!("sqlite", "instance/renew_epoch");
+
+/// A [`Store`] over any driver that speaks SQLite.
+#[derive(Debug)]
+pub struct SqliteStore<D> {
+    driver: D,
+}
+
+impl<D: Driver> SqliteStore<D> {
+    /// A store over this driver. The schema must be there already.
+    pub const fn new(driver: D) -> Self {
+        Self { driver }
+    }
+
+    /// The driver it runs on.
+    pub const fn driver(&self) -> &D {
+        &self.driver
+    }
+
+    async fn write(
+        &self,
+        statement: &'static Statement,
+        params: Vec<Param<'_>>,
+    ) -> StoreResult<Option<String>> {
+        run_one(&self.driver, Access::Write, Step::new(statement, params))
+            .await
+            .map_err(failed(statement))
+    }
+
+    /// Runs several steps, as many answers as steps.
+    async fn write_all<const N: usize>(
+        &self,
+        steps: [Step<'_>; N],
+        named: &'static Statement,
+    ) -> StoreResult<[Option<String>; N]> {
+        let answers = self
+            .driver
+            .run(Access::Write, &steps)
+            .await
+            .map_err(failed(named))?;
+        answers.try_into().map_err(|_| too_few(named))
+    }
+}
+
+/// The driver broke its contract.
+fn too_few(statement: &'static Statement) -> StoreError {
+    failed(statement)(DriverError::Unexpected(
+        "not one answer for each step".to_owned(),
+    ))
+}
+
+#[async_trait]
+impl<D: Driver> Store for SqliteStore<D> {
+    async fn create_user(&self, user: &NewUser, now: Timestamp) -> StoreResult<CreatedUser> {
+        let (username_key, email_key) = (user.username.to_lowercase(), user.email.to_lowercase());
+        let create = Step::new(
+            &CREATE_USER,
+            [
+                Param::Text(&user.username),
+                Param::Text(&username_key),
+                Param::Text(&user.email),
+                Param::Text(&email_key),
+                Param::Text(&user.password_hash),
+                Param::Text(&user.first_name),
+                Param::Text(&user.last_name),
+                Param::Int(i64::from(user.is_admin)),
+                Param::Int(now.0),
+            ],
+        );
+        let taken = Step::new(
+            &TAKEN,
+            [Param::Text(&username_key), Param::Text(&email_key)],
+        );
+        let [created, taken] = self.write_all([create, taken], &CREATE_USER).await?;
+        if let Some(user) = decode_optional(&CREATE_USER, created)? {
+            return Ok(CreatedUser::Created(user));
+        }
+        let Taken { username, email } = decode(&TAKEN, taken)?;
+        Ok(CreatedUser::Taken { username, email })
+    }
+
+    async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>> {
+        READS.credentials(&self.driver, username).await
+    }
+
+    async fn open_session(&self, session: &NewSession) -> StoreResult<bool> {
+        let mut steps = vec![Step::new(
+            &OPEN_SESSION,
+            [
+                Param::Text(&session.id.0),
+                Param::Int(session.user_id.0),
+                Param::Int(session.created_at.0),
+                Param::Int(session.expires_at.0),
+            ],
+        )];
+        if let Some(hash) = &session.rehashed_password {
+            steps.push(Step::new(
+                &REHASH,
+                [Param::Int(session.user_id.0), Param::Text(hash)],
+            ));
+        }
+        let answers = self
+            .driver
+            .run(Access::Write, &steps)
+            .await
+            .map_err(failed(&OPEN_SESSION))?;
+        Ok(answers.into_iter().next().flatten().is_some())
+    }
+
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<Rotated> {
+        let params = vec![
+            Param::Text(&rotation.session_id.0),
+            Param::Int(rotation.user_id.0),
+            Param::Int(rotation.generation),
+            Param::Int(rotation.now.0),
+            Param::Int(rotation.expires_at.0),
+        ];
+        let answer = self.write(&ROTATE_SESSION, params).await?;
+        Ok(decode_optional(&ROTATE_SESSION, answer)?.unwrap_or(Rotated::Refused))
+    }
+
+    async fn revoke_session(
+        &self,
+        user_id: UserId,
+        session_id: &SessionId,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        let params = vec![
+            Param::Text(&session_id.0),
+            Param::Int(user_id.0),
+            Param::Int(now.0),
+        ];
+        Ok(self.write(&REVOKE_SESSION, params).await?.is_some())
+    }
+
+    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Checked<User>> {
+        READS.profile(&self.driver, caller, now).await
+    }
+
+    async fn create_conversation(
+        &self,
+        caller: &Caller,
+        conversation: &NewConversation,
+        now: Timestamp,
+    ) -> StoreResult<Checked<CreatedConversation>> {
+        let others = ids_json(&conversation.others);
+        let key = direct_key(caller, conversation);
+        let mut judged = asked_by(caller, now);
+        judged.extend([Param::Text(&others), Param::OptionalText(key.as_deref())]);
+        let mut making = judged.clone();
+        making.extend([
+            Param::Text(kind_text(conversation.kind)),
+            Param::OptionalText(conversation.name.as_deref()),
+        ]);
+        let people = [Param::Int(caller.user_id.0), Param::Text(&others)];
+        let steps = [
+            Step::new(&JUDGE, judged),
+            Step::new(&MAKE, making),
+            Step::new(&MADE, people),
+            Step::new(&POPULATE, people),
+        ];
+        let [judgement, _, made, _] = self.write_all(steps, &MAKE).await?;
+        if judgement.is_some() {
+            return Ok(decode_checked::<Creation>(&JUDGE, judgement)?.map(Into::into));
+        }
+        decode::<Conversation>(&MADE, made).map(|made| Ok(CreatedConversation::Created(made)))
+    }
+
+    async fn conversations(
+        &self,
+        caller: &Caller,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Vec<ConversationSummary>>> {
+        READS
+            .conversations(&self.driver, caller, after, limit, now)
+            .await
+    }
+
+    async fn conversation(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Conversation>> {
+        READS.conversation(&self.driver, caller, id, now).await
+    }
+
+    async fn position(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Position>> {
+        READS.position(&self.driver, caller, id, now).await
+    }
+
+    async fn messages(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        page: Page,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Checked<History>> {
+        READS
+            .messages(&self.driver, caller, id, page, limit, now)
+            .await
+    }
+
+    async fn join(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Joined>> {
+        READS.join(&self.driver, caller, id, now).await
+    }
+
+    async fn append(&self, sends: &[Append]) -> StoreResult<Vec<Appended>> {
+        let mentions: Vec<_> = sends.iter().map(mentions_json).collect();
+        let steps: Vec<_> = sends
+            .iter()
+            .zip(&mentions)
+            .flat_map(|(send, mentions)| append_steps(send, mentions.as_deref()))
+            .collect();
+        if steps.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self
+            .driver
+            .run(Access::Write, &steps)
+            .await
+            .map_err(failed(&APPEND))?;
+        if answers.len() != steps.len() {
+            return Err(too_few(&APPEND));
+        }
+        let mut answers = answers.into_iter();
+        let mut appended = Vec::with_capacity(sends.len());
+        while let (Some(stored), Some(_), Some(why_not)) =
+            (answers.next(), answers.next(), answers.next())
+        {
+            let outcome: Outcome = match stored {
+                Some(_) => decode(&APPEND, stored)?,
+                None => decode(&WHY_NOT, why_not)?,
+            };
+            appended.push(outcome.into());
+        }
+        Ok(appended)
+    }
+
+    async fn events(
+        &self,
+        id: ConversationId,
+        since: Seq,
+        limit: i64,
+    ) -> StoreResult<Option<Events>> {
+        READS.events(&self.driver, id, since, limit).await
+    }
+
+    async fn renew_epoch(&self, epoch: &Epoch) -> StoreResult<()> {
+        self.write(&RENEW_EPOCH, vec![Param::Text(&epoch.0)])
+            .await
+            .map(|_| ())
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        READS.ping(&self.driver).await
+    }
+}
+
+/// Store it, move the conversation on, say why it was not stored.
+fn append_steps<'a>(send: &'a Append, mentions: Option<&'a str>) -> [Step<'a>; 3] {
+    let conversation = Param::Int(send.conversation_id.0);
+    let sender = Param::Int(send.sender_id.0);
+    let session = Param::Text(&send.session_id.0);
+    let client_message_id =
+        Param::OptionalText(send.client_message_id.as_ref().map(|id| id.as_str()));
+    let now = Param::Int(send.now.0);
+    [
+        Step::new(
+            &APPEND,
+            [
+                conversation,
+                sender,
+                session,
+                client_message_id,
+                Param::Text(send.message.as_str()),
+                Param::OptionalInt(send.reply_to.map(|id| id.0)),
+                Param::OptionalText(mentions),
+                now,
+            ],
+        ),
+        Step::new(&ADVANCE, [conversation]),
+        Step::new(
+            &WHY_NOT,
+            [conversation, sender, session, client_message_id, now],
+        ),
+    ]
+}

@@ -1,0 +1,98 @@
+//! The list of a person's conversations.
+
+use super::Fixture;
+use super::world::{NOW, Person, append_one, group, person, say, send, stored};
+use crate::domain::{ConversationId, ConversationSummary, Seconds};
+use crate::ports::Store;
+
+async fn list(store: &dyn Store, who: &Person) -> Vec<ConversationSummary> {
+    store
+        .conversations(&who.caller, None, 1_000, NOW)
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+fn ids(list: &[ConversationSummary]) -> Vec<ConversationId> {
+    list.iter().map(|summary| summary.id).collect()
+}
+
+/// Latest activity first, then the highest id; with members and the newest message.
+pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, cy) = (
+        person(store, "ada").await,
+        person(store, "bob").await,
+        person(store, "cy").await,
+    );
+    let first = group(store, &ada, &[&bob]).await;
+    let second = group(store, &bob, &[&cy, &ada]).await;
+    let third = group(store, &ada, &[&cy]).await;
+    assert_eq!(
+        ids(&list(store, &ada).await),
+        [third.id, second.id, first.id]
+    );
+    assert_eq!(ids(&list(store, &bob).await), [second.id, first.id]);
+
+    // Of the same moment as the rest: activity counts first, and this is none yet.
+    say(store, &cy, second.id, "hello").await;
+    assert_eq!(
+        ids(&list(store, &ada).await),
+        [third.id, second.id, first.id]
+    );
+    let at = NOW.plus(Seconds(5));
+    let mut late = send(&bob, first.id, "late");
+    late.now = at;
+    let late = stored(&append_one(store, late).await);
+    let listed = list(store, &ada).await;
+    assert_eq!(ids(&listed), [first.id, third.id, second.id]);
+
+    let newest = &listed[0];
+    assert_eq!(newest.participants, [ada.user.clone(), bob.user.clone()]);
+    assert_eq!((newest.created_at, newest.active_at), (NOW, at));
+    assert_eq!((newest.seq, newest.number), (late.seq, late.number));
+    let last = newest.last_message.as_ref().unwrap();
+    assert_eq!(
+        (last.id, &*last.content, last.timestamp),
+        (late.message_id, "late", at)
+    );
+    assert!(listed[1].last_message.is_none());
+    assert!(list(store, &person(store, "dee").await).await.is_empty());
+}
+
+/// Every conversation comes exactly once, also where many share a moment.
+pub async fn a_list_continues_where_it_ended(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
+    for index in 0..11 {
+        let id = group(store, &ada, &[&bob]).await.id;
+        let mut message = send(&ada, id, "hello");
+        message.now = NOW.plus(Seconds(index / 4));
+        append_one(store, message).await;
+    }
+    let all = list(store, &ada).await;
+    assert_eq!(all.len(), 11);
+    assert!(all.is_sorted_by(|a, b| (a.active_at, a.id) > (b.active_at, b.id)));
+    let mut paged = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store
+            .conversations(&ada.caller, after, 3, NOW)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        after = Some((last.active_at, last.id));
+        paged.extend(page);
+    }
+    assert_eq!(paged, all);
+    assert!(
+        store
+            .conversations(&ada.caller, None, 0, NOW)
+            .await
+            .unwrap()
+            .unwrap()
+            .is_empty()
+    );
+}

@@ -1,0 +1,200 @@
+//! PostgreSQL through sqlx: a pool, prepared statements, one round trip a batch.
+
+use std::io;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{
+    PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres,
+};
+use sqlx::{Arguments, ConnectOptions, Connection, Executor};
+use tokio::time::timeout;
+
+use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
+
+/// What every connection is told once. Every statement is served by an index; the planner is
+/// kept from thinking otherwise while tables are small, since a prepared statement keeps its
+/// plan while they grow. The server gives up on a statement just before this side does.
+const SETTINGS: &str = "set enable_seqscan = off; \
+     set plan_cache_mode = force_generic_plan; \
+     set jit = off; \
+     set statement_timeout = '4s'";
+
+/// A connection that has been idle for longer is tested before use.
+const TRUSTED_IDLE: Duration = Duration::from_secs(15);
+
+/// A [`Driver`] over a pool of PostgreSQL connections.
+#[derive(Debug, Clone)]
+pub struct PostgresDriver {
+    options: PgConnectOptions,
+    pool: PgPool,
+}
+
+impl PostgresDriver {
+    /// A driver for this server. Connects with the first statement.
+    ///
+    /// # Errors
+    /// `Unexpected` when the URL is malformed.
+    pub fn new(url: &str, pool_size: u32) -> Result<Self, DriverError> {
+        // The error could show the URL, and with it the password.
+        let options: PgConnectOptions = url
+            .parse()
+            .map_err(|_| DriverError::Unexpected("the PostgreSQL URL is malformed".to_owned()))?;
+        let options = options
+            .application_name("colloquy-local-server")
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(pool_size.max(1))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
+            })
+            .connect_lazy_with(options.clone());
+        Ok(Self { options, pool })
+    }
+
+    /// The pool itself.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A connection of its own without the pool's settings: a migration may take long.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server is away.
+    pub async fn connect(&self) -> Result<PgConnection, DriverError> {
+        PgConnection::connect_with(&self.options)
+            .await
+            .map_err(driver_error)
+    }
+
+    async fn run_step(&self, step: &Step<'_>) -> Result<Option<String>, sqlx::Error> {
+        let mut lease = Lease::of(&self.pool).await?;
+        let arguments = arguments(&step.params)?;
+        let query = sqlx::query_scalar_with::<_, Option<String>, _>(step.statement.text, arguments);
+        let row = timeout(RUN_TIMEOUT, query.fetch_optional(lease.connection()?))
+            .await
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
+        lease.finished = matches!(&row, Ok(_) | Err(sqlx::Error::Database(_)));
+        row.map(Option::flatten)
+    }
+}
+
+#[async_trait]
+impl Driver for PostgresDriver {
+    async fn run(
+        &self,
+        access: Access,
+        steps: &[Step<'_>],
+    ) -> Result<Vec<Option<String>>, DriverError> {
+        let [step] = steps else {
+            return Err(DriverError::Unexpected(
+                "PostgreSQL takes one step at a time".to_owned(),
+            ));
+        };
+        let answer = match self.run_step(step).await {
+            // After a restart of the server each pooled connection fails once.
+            Err(error) if access == Access::Read && is_lost(&error) => self.run_step(step).await,
+            answer => answer,
+        };
+        answer.map(|answer| vec![answer]).map_err(driver_error)
+    }
+}
+
+/// A connection that goes back to the pool only when its statement came to an end. When the
+/// statement timed out, or who asked went away, it is closed instead: what it would receive next
+/// belongs to the statement before, and a stalled server would never be done with it.
+struct Lease {
+    connection: Option<PoolConnection<Postgres>>,
+    finished: bool,
+}
+
+impl Lease {
+    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            connection: Some(pool.acquire().await?),
+            finished: false,
+        })
+    }
+
+    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.connection
+            .as_deref_mut()
+            .ok_or(sqlx::Error::PoolClosed)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(mut connection) = self.connection.take()
+            && !self.finished
+        {
+            connection.close_on_drop();
+        }
+    }
+}
+
+fn arguments(params: &[Param<'_>]) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for param in params {
+        match *param {
+            Param::Int(value) => arguments.add(value),
+            Param::OptionalInt(value) => arguments.add(value),
+            Param::Text(value) => arguments.add(value),
+            Param::OptionalText(value) => arguments.add(value),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// The connection had ended before the statement reached the server, or with it.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() != io::ErrorKind::TimedOut,
+        // The server tells the connections it ends: admin_shutdown, crash_shutdown.
+        sqlx::Error::Database(error) => {
+            matches!(error.code().as_deref(), Some("57P01" | "57P02"))
+        }
+        _ => false,
+    }
+}
+
+fn driver_error(error: sqlx::Error) -> DriverError {
+    let sqlx::Error::Database(database) = &error else {
+        return match &error {
+            sqlx::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut => timed_out(),
+            _ => common_error(error),
+        };
+    };
+    if let Some(constraint) = database.constraint() {
+        return DriverError::Constraint(constraint.to_owned());
+    }
+    let message = database.message().to_owned();
+    if is_passing(&database.code().unwrap_or_default()) {
+        DriverError::Unavailable(message)
+    } else {
+        DriverError::Unexpected(message)
+    }
+}
+
+/// Whether a statement with this SQLSTATE may succeed when it is tried again, by its class:
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn is_passing(code: &str) -> bool {
+    // A read-only transaction: a standby that has not been promoted yet.
+    code == "25006"
+        || ["08", "28", "40", "53", "55", "57", "58", "3D"]
+            .iter()
+            .any(|class| code.starts_with(class))
+}

@@ -1,0 +1,200 @@
+//! SQLite: one writer, several readers, one file.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Arguments, ConnectOptions};
+use tokio::time::timeout;
+
+use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
+
+/// A [`Driver`] over an SQLite file in WAL mode.
+///
+/// All writes go through one connection: they queue here, in order, instead of competing for
+/// SQLite's lock, and readers do not disturb them.
+#[derive(Debug, Clone)]
+pub struct SqliteDriver {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteDriver {
+    /// Opens the file; makes it, and the folder it lies in, when they are missing. Both are then
+    /// readable by their owner only, and so are the files SQLite keeps beside it.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be made or opened.
+    pub async fn open(path: &Path, readers: u32) -> Result<Self, DriverError> {
+        create_private(path).map_err(|error| {
+            DriverError::Unavailable(format!("cannot make {}: {error}", path.display()))
+        })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL syncs the log with every commit: what was acknowledged survives a power cut,
+            // not only the end of the process. NORMAL would be faster and lose the last moments.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(RUN_TIMEOUT)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let writer = pool(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(driver_error)?;
+        let readers = pool(readers.max(1)).connect_lazy_with(options.read_only(true));
+        Ok(Self { writer, readers })
+    }
+
+    /// A database that ends with this driver. It has one connection, for readers too.
+    ///
+    /// # Errors
+    /// `Unavailable` when memory is short.
+    pub async fn in_memory() -> Result<Self, DriverError> {
+        let options = SqliteConnectOptions::new()
+            .in_memory(true)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let writer = pool(1).connect_with(options).await.map_err(driver_error)?;
+        Ok(Self {
+            readers: writer.clone(),
+            writer,
+        })
+    }
+
+    /// The pool of the one connection that may write.
+    pub const fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+
+    /// Closes every connection, the writer last: it folds the log back into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn read(&self, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, sqlx::Error> {
+        let mut connection = self.readers.acquire().await?;
+        run_steps(&mut connection, steps).await
+    }
+
+    /// `begin immediate` takes the write lock at once: a transaction that first reads and then
+    /// writes could otherwise be refused half way, when another process wrote in between.
+    async fn write(&self, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, sqlx::Error> {
+        let mut transaction = self.writer.begin_with("begin immediate").await?;
+        let answers = run_steps(&mut transaction, steps).await?;
+        transaction.commit().await?;
+        Ok(answers)
+    }
+}
+
+#[async_trait]
+impl Driver for SqliteDriver {
+    async fn run(
+        &self,
+        access: Access,
+        steps: &[Step<'_>],
+    ) -> Result<Vec<Option<String>>, DriverError> {
+        let work = async {
+            match access {
+                Access::Read => self.read(steps).await,
+                Access::Write => self.write(steps).await,
+            }
+        };
+        // A transaction that is dropped here is rolled back before its connection is used again.
+        timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
+            .await
+            .map_err(|_| timed_out())?
+            .map_err(driver_error)
+    }
+}
+
+/// Connections to a file do not age, so none is tested or replaced.
+fn pool(size: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+async fn run_steps(
+    connection: &mut SqliteConnection,
+    steps: &[Step<'_>],
+) -> Result<Vec<Option<String>>, sqlx::Error> {
+    let mut answers = Vec::with_capacity(steps.len());
+    for step in steps {
+        let arguments = arguments(&step.params)?;
+        let row = sqlx::query_scalar_with::<_, Option<String>, _>(step.statement.text, arguments)
+            .fetch_optional(&mut *connection)
+            .await?;
+        answers.push(row.flatten());
+    }
+    Ok(answers)
+}
+
+fn arguments(params: &[Param<'_>]) -> Result<SqliteArguments, sqlx::Error> {
+    let mut arguments = SqliteArguments::default();
+    for param in params {
+        match *param {
+            Param::Int(value) => arguments.add(value),
+            Param::OptionalInt(value) => arguments.add(value),
+            Param::Text(value) => arguments.add(value),
+            Param::OptionalText(value) => arguments.add(value),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// SQLite's result codes: <https://www.sqlite.org/rescode.html>. The low byte is the kind.
+fn driver_error(error: sqlx::Error) -> DriverError {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const NOMEM: u32 = 7;
+    const INTERRUPT: u32 = 9;
+    const IOERR: u32 = 10;
+    const FULL: u32 = 13;
+    const CANTOPEN: u32 = 14;
+    const CONSTRAINT: u32 = 19;
+    let sqlx::Error::Database(database) = &error else {
+        return common_error(error);
+    };
+    let code = database
+        .code()
+        .and_then(|code| code.parse::<u32>().ok())
+        .unwrap_or_default();
+    match code & 0xff {
+        BUSY | LOCKED | NOMEM | INTERRUPT | IOERR | FULL | CANTOPEN => {
+            DriverError::Unavailable(database.message().to_owned())
+        }
+        // SQLite names the columns, not the constraint.
+        CONSTRAINT => DriverError::Constraint(database.message().to_owned()),
+        _ => DriverError::Unexpected(database.message().to_owned()),
+    }
+}
+
+/// Makes the file before SQLite does, which would leave it readable by others. SQLite gives the
+/// files it adds the permissions of this one.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

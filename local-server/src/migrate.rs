@@ -1,0 +1,175 @@
+//! The schema of the database: bringing it up to date, and telling when it is not.
+//!
+//! Owns no table: the migrations lie in `migrations/<dialect>/` (its README has the rules) and
+//! are embedded in the binary, so a server needs no files beside it.
+
+use colloquy_core::store::driver::DriverError;
+use sqlx::migrate::{MigrateError, Migrator};
+use thiserror::Error;
+
+use crate::driver::Backend;
+
+static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// Why the schema cannot be used as it is.
+#[derive(Debug, Error)]
+pub enum SchemaError {
+    /// No migration has ever run.
+    #[error(
+        "the database has no tables yet: run `colloquy-local-server migrate`, or set MIGRATE_ON_START=true"
+    )]
+    Missing,
+    /// Migrations of this build have not run.
+    #[error(
+        "the database is at migration {found}, this build needs {needed}: run `colloquy-local-server migrate`, or set MIGRATE_ON_START=true"
+    )]
+    Older {
+        /// The newest that has run; 0 for none.
+        found: i64,
+        /// The newest of this build.
+        needed: i64,
+    },
+    /// A newer build has migrated the database.
+    #[error(
+        "the database is at migration {found}, this build knows only up to {known}: start a newer build"
+    )]
+    Newer {
+        /// The newest that has run.
+        found: i64,
+        /// The newest of this build.
+        known: i64,
+    },
+    /// A migration that has run is not the one of this number in this build.
+    #[error("migration {0} ran with another text than this build has: it belongs to another build")]
+    Changed(i64),
+    /// A migration stopped half way.
+    #[error(
+        "migration {0} did not finish: restore a backup, or mend the database and its row in _sqlx_migrations by hand"
+    )]
+    Unfinished(i64),
+    /// The database could not be asked.
+    #[error("the schema could not be read or changed: {0}")]
+    Database(String),
+}
+
+impl From<sqlx::Error> for SchemaError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+impl From<DriverError> for SchemaError {
+    fn from(error: DriverError) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+impl From<MigrateError> for SchemaError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMismatch(version) => Self::Changed(version),
+            MigrateError::Dirty(version) => Self::Unfinished(version),
+            other => Self::Database(other.to_string()),
+        }
+    }
+}
+
+/// Runs the migrations that are missing. Several servers may do so at once: on PostgreSQL one
+/// does the work while the others wait; on SQLite each waits for the file's lock.
+///
+/// # Errors
+/// [`SchemaError::Newer`] when a newer build was here before; nothing is changed then.
+pub async fn migrate(backend: &Backend) -> Result<(), SchemaError> {
+    if let Err(error @ (SchemaError::Newer { .. } | SchemaError::Changed(_))) =
+        check_schema(backend).await
+    {
+        return Err(error);
+    }
+    match backend {
+        Backend::Postgres(driver) => POSTGRES.run(&mut driver.connect().await?).await?,
+        Backend::Sqlite(driver) => SQLITE.run(driver.writer()).await?,
+    }
+    Ok(())
+}
+
+/// Whether the schema is the one this build was written for.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub async fn check_schema(backend: &Backend) -> Result<(), SchemaError> {
+    let (known, applied) = match backend {
+        Backend::Postgres(driver) => (&POSTGRES, applied_in_postgres(driver.pool()).await?),
+        Backend::Sqlite(driver) => (&SQLITE, applied_in_sqlite(driver.writer()).await?),
+    };
+    compare(known, applied.as_deref())
+}
+
+/// One row of sqlx's own table: version, whether it finished, the checksum of its text.
+type Applied = (i64, bool, Vec<u8>);
+
+const APPLIED: &str = "select version, success, checksum from _sqlx_migrations order by version";
+
+async fn applied_in_postgres(pool: &sqlx::PgPool) -> Result<Option<Vec<Applied>>, SchemaError> {
+    let table: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(pool)
+        .await?;
+    if table {
+        Ok(Some(sqlx::query_as(APPLIED).fetch_all(pool).await?))
+    } else {
+        Ok(None)
+    }
+}
+
+async fn applied_in_sqlite(pool: &sqlx::SqlitePool) -> Result<Option<Vec<Applied>>, SchemaError> {
+    let table: bool = sqlx::query_scalar(
+        "select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')",
+    )
+    .fetch_one(pool)
+    .await?;
+    if table {
+        Ok(Some(sqlx::query_as(APPLIED).fetch_all(pool).await?))
+    } else {
+        Ok(None)
+    }
+}
+
+fn compare(known: &Migrator, applied: Option<&[Applied]>) -> Result<(), SchemaError> {
+    let newest_known = known
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or_default();
+    let Some(applied) = applied else {
+        return Err(SchemaError::Missing);
+    };
+    let found = applied
+        .iter()
+        .map(|(version, ..)| *version)
+        .max()
+        .unwrap_or_default();
+    if found > newest_known {
+        return Err(SchemaError::Newer {
+            found,
+            known: newest_known,
+        });
+    }
+    for (version, finished, checksum) in applied {
+        if !finished {
+            return Err(SchemaError::Unfinished(*version));
+        }
+        let same = known
+            .iter()
+            .any(|migration| migration.version == *version && *migration.checksum == **checksum);
+        if !same {
+            return Err(SchemaError::Changed(*version));
+        }
+    }
+    if applied.len() < known.iter().count() {
+        return Err(SchemaError::Older {
+            found,
+            needed: newest_known,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! The store contract over SQLite files, and what is the SQLite driver's own.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use colloquy_core::domain::UserId;
+use colloquy_core::ports::Store;
+use colloquy_core::store::SqliteStore;
+use colloquy_core::testing::store_contract::Fixture;
+use colloquy_local_server::driver::{Backend, SqliteDriver};
+use colloquy_local_server::migrate::{SchemaError, check_schema, migrate};
+use tempfile::TempDir;
+
+struct SqliteFixture {
+    store: SqliteStore<SqliteDriver>,
+    other: SqliteStore<SqliteDriver>,
+    _folder: TempDir,
+}
+
+async fn open(path: &Path) -> SqliteDriver {
+    SqliteDriver::open(path, 4).await.expect("opens")
+}
+
+async fn fixture() -> Box<dyn Fixture> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.sqlite3");
+    let (driver, other) = (open(&path).await, open(&path).await);
+    migrate(&Backend::Sqlite(driver.clone()))
+        .await
+        .expect("migrates");
+    Box::new(SqliteFixture {
+        store: SqliteStore::new(driver),
+        other: SqliteStore::new(other),
+        _folder: folder,
+    })
+}
+
+#[async_trait]
+impl Fixture for SqliteFixture {
+    fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn other_store(&self) -> &dyn Store {
+        &self.other
+    }
+
+    async fn deactivate(&self, user_id: UserId) {
+        sqlx::query("update users set is_active = 0 where id = ?1")
+            .bind(user_id.0)
+            .execute(self.store.driver().writer())
+            .await
+            .expect("deactivates");
+    }
+
+    async fn close(self: Box<Self>) {
+        self.store.driver().close().await;
+        self.other.driver().close().await;
+    }
+}
+
+colloquy_core::store_contract!(super::fixture);
+
+mod schema {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_file_is_missing_its_tables_until_migrated() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep/er/chat.sqlite3");
+        let backend = Backend::Sqlite(open(&path).await);
+        assert!(matches!(
+            check_schema(&backend).await,
+            Err(SchemaError::Missing)
+        ));
+        migrate(&backend).await.expect("migrates");
+        check_schema(&backend).await.expect("is up to date");
+        migrate(&backend).await.expect("migrates twice");
+        backend.store().ping().await.expect("answers");
+        backend.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_newer_older_changed_or_unfinished_schema_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let driver = open(&folder.path().join("chat.sqlite3")).await;
+        let backend = Backend::Sqlite(driver.clone());
+        migrate(&backend).await.expect("migrates");
+        let run = async |sql: &'static str| {
+            sqlx::query(sql)
+                .execute(driver.writer())
+                .await
+                .expect("runs");
+        };
+        run(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+            values (9999, 'later', 1, x'00', 0)",
+        )
+        .await;
+        assert!(matches!(
+            check_schema(&backend).await,
+            Err(SchemaError::Newer { found: 9999, .. })
+        ));
+        assert!(matches!(
+            migrate(&backend).await,
+            Err(SchemaError::Newer { .. })
+        ));
+        run("delete from _sqlx_migrations where version = 9999").await;
+        run("update _sqlx_migrations set success = 0 where version = 1").await;
+        assert!(matches!(
+            check_schema(&backend).await,
+            Err(SchemaError::Unfinished(1))
+        ));
+        run("update _sqlx_migrations set success = 1, checksum = x'00' where version = 1").await;
+        assert!(matches!(
+            check_schema(&backend).await,
+            Err(SchemaError::Changed(1))
+        ));
+        assert!(matches!(
+            migrate(&backend).await,
+            Err(SchemaError::Changed(1))
+        ));
+        run("delete from _sqlx_migrations").await;
+        assert!(matches!(
+            check_schema(&backend).await,
+            Err(SchemaError::Older { found: 0, .. })
+        ));
+        backend.close().await;
+    }
+}
+
+mod driver {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_in_memory_serves_readers_too() {
+        let backend = Backend::Sqlite(SqliteDriver::in_memory().await.expect("opens"));
+        migrate(&backend).await.expect("migrates");
+        check_schema(&backend).await.expect("is up to date");
+        assert!(
+            backend
+                .store()
+                .credentials("nobody")
+                .await
+                .expect("answers")
+                .is_none()
+        );
+    }
+
+    #[tokio::test]
+    async fn every_commit_is_synced_and_keys_are_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let driver = open(&folder.path().join("chat.sqlite3")).await;
+        let pragma = async |sql: &'static str| -> i64 {
+            sqlx::query_scalar(sql)
+                .fetch_one(driver.writer())
+                .await
+                .expect("answers")
+        };
+        assert_eq!(
+            pragma("select synchronous from pragma_synchronous").await,
+            2
+        );
+        assert_eq!(
+            pragma("select foreign_keys from pragma_foreign_keys").await,
+            1
+        );
+        let journal: String = sqlx::query_scalar("select journal_mode from pragma_journal_mode")
+            .fetch_one(driver.writer())
+            .await
+            .expect("answers");
+        assert_eq!(journal, "wal");
+        driver.close().await;
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_files_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let driver = open(&data.join("chat.sqlite3")).await;
+        migrate(&Backend::Sqlite(driver.clone()))
+            .await
+            .expect("migrates");
+        let mode = |path: &Path| {
+            std::fs::metadata(path)
+                .expect("exists")
+                .permissions()
+                .mode()
+                & 0o777
+        };
+        assert_eq!(mode(&data), 0o700);
+        for entry in std::fs::read_dir(&data).expect("lists") {
+            assert_eq!(mode(&entry.expect("exists").path()), 0o600);
+        }
+        driver.close().await;
+    }
+
+    /// What was acknowledged is there for whoever opens the file next, without a close.
+    #[tokio::test]
+    async fn a_commit_is_seen_by_another_process_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("chat.sqlite3");
+        let backend = Backend::Sqlite(open(&path).await);
+        migrate(&backend).await.expect("migrates");
+        let epoch = colloquy_core::domain::Epoch("seen".into());
+        backend.store().renew_epoch(&epoch).await.expect("writes");
+        let other = open(&path).await;
+        let seen: String = sqlx::query_scalar("select epoch from instance")
+            .fetch_one(other.writer())
+            .await
+            .expect("reads");
+        assert_eq!(seen, "seen");
+    }
+}
