@@ -4,13 +4,23 @@
 //! nothing a client can notice, and adds no route. The files bear the same names as those of the
 //! Worker, so that the two read side by side.
 
+pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod clock;
-pub mod driver;
 pub mod committer;
+pub mod driver;
+pub mod environment;
+pub mod healthcheck;
 pub mod logging;
 pub mod migrate;
 pub mod outbox;
+pub mod passwords;
+pub mod redis;
 mod room_task;
 pub mod rooms;
+pub mod run;
 pub mod secret_key;
+pub mod serve;
+pub mod signals;
 mod socket;

@@ -1,2 +1,52 @@
-//! Colloquy as one native binary.
-fn main() {}
+//! The `colloquy-local-server` program: reads its command line and settings, then does as told.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use colloquy_core::config::SettingsError;
+use colloquy_local_server::cli::{Cli, Command, Serve};
+use colloquy_local_server::environment::{BrokenFile, Environment};
+use colloquy_local_server::{admin, healthcheck, run};
+
+/// The settings cannot be used; clap says the same of a command line.
+const UNUSABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = Cli::parse()
+        .command
+        .unwrap_or(Command::Serve(Serve::default()));
+    match execute(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let unusable = error.is::<SettingsError>() || error.is::<BrokenFile>();
+            if unusable {
+                ExitCode::from(UNUSABLE)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
+    let environment = Environment::with_file(Path::new(".env"))?;
+    match command {
+        Command::Serve(Serve {
+            make_secret_key: false,
+        }) => run::serve_until_stopped(environment.settings()?),
+        Command::Serve(Serve {
+            make_secret_key: true,
+        }) => run::serve_until_stopped(environment.settings_without_key()?),
+        Command::Healthcheck => {
+            let (host, port) = environment.address()?;
+            healthcheck::healthcheck(&host, port)
+        }
+        Command::Migrate => admin::migrate(environment.settings_without_key()?),
+        Command::CreateAdmin(admin) => {
+            admin::create_admin(&environment.settings_without_key()?, admin)
+        }
+        Command::RenewEpoch => admin::renew_epoch(&environment.settings_without_key()?),
+    }
+}

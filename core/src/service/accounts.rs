@@ -75,8 +75,12 @@ pub async fn profile(services: &Services, caller: &Caller) -> ServiceResult<User
         .await??)
 }
 
-/// Checks every field, so that all that is wrong is told at once.
-fn check(registration: Registration) -> ServiceResult<(NewUser, Password)> {
+/// Checks every field, so that all that is wrong is told at once. The account's `password_hash`
+/// is left for the caller to fill in.
+///
+/// # Errors
+/// `Invalid` with every field that breaks a rule.
+pub fn check(registration: Registration) -> ServiceResult<(NewUser, Password)> {
     let mut errors = FieldErrors::new();
     let username = trimmed(
         registration.username,

@@ -16,10 +16,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use colloquy_core::config::{LogFormat, Settings};
+use colloquy_core::config::{LogFormat, Settings, SettingsError};
 use colloquy_core::ports::Clock;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 pub use writer::Guard;
 
@@ -67,7 +69,12 @@ impl Logging {
         &self,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<(impl tracing::Subscriber + Send + Sync + use<>, Guard)> {
-        let filter = EnvFilter::try_new(&self.filter).context("LOG_LEVEL cannot be understood")?;
+        let filter = EnvFilter::try_new(&self.filter).map_err(|error| SettingsError {
+            problems: vec![format!("LOG_LEVEL is {:?}: {error}", self.filter)],
+        })?;
+        // Spans carry the request's id, which a warning needs even where info is left out.
+        let spans = filter_fn(|metadata: &Metadata<'_>| metadata.is_span())
+            .with_max_level_hint(Level::INFO);
         let sinks = Sinks {
             stdout: self.stdout,
             server: self.file("server.log")?,
@@ -76,7 +83,7 @@ impl Logging {
         let (queue, guard) = writer::start(sinks)?;
         let layer = LineLayer::new(clock, self.format, queue);
         Ok((
-            tracing_subscriber::registry().with(filter).with(layer),
+            tracing_subscriber::registry().with(layer.with_filter(filter.or(spans))),
             guard,
         ))
     }

@@ -1,0 +1,177 @@
+//! Puts the server together: which database, cache and Rooms stand behind core's ports.
+//!
+//! The one place where an implementation is chosen. Owns the order of a start: the database is
+//! reached, its schema is brought up to date or refused, and only then is anything served.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use colloquy_core::auth::Tokens;
+use colloquy_core::cache::{InProcess, RecentHistory};
+use colloquy_core::config::{Database, Secret, SecretKey, Settings};
+use colloquy_core::http;
+use colloquy_core::ports::{Cache, Clock, Rng};
+use colloquy_core::service::{Ports, Services};
+
+use crate::clock::{SystemClock, SystemRng};
+use crate::driver::Backend;
+use crate::migrate::{self, SchemaError};
+use crate::passwords::BlockingPasswords;
+use crate::redis::RedisCache;
+use crate::rooms::LocalRooms;
+use crate::secret_key;
+
+/// How often, a second apart, a database that does not answer yet is asked again.
+const ATTEMPTS: u32 = 10;
+
+/// Transactions under way at once on PostgreSQL, at most; the rest of the pool is for reads.
+const MAX_WRITERS: usize = 4;
+
+/// A server, all but its socket.
+pub struct App {
+    /// Every route.
+    pub router: Router,
+    /// To be shut down before the process ends.
+    pub rooms: LocalRooms,
+    /// To be closed after that.
+    pub backend: Backend,
+}
+
+impl App {
+    /// Puts together what the settings name. Nothing is migrated unless they say so.
+    pub async fn build(settings: &Arc<Settings>) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let tokens = Arc::new(tokens(settings)?);
+        let backend = open_database(settings).await?;
+        let cache = cache(settings, &clock)?;
+        let recent = Arc::new(RecentHistory::new(Arc::clone(&cache)));
+        let store = backend.store();
+        let rooms = LocalRooms::new(
+            Arc::clone(&store),
+            Arc::clone(&recent),
+            Arc::clone(&tokens),
+            Arc::clone(&clock),
+            settings.throttle_ms,
+            writers(settings),
+        );
+        let ports = Ports {
+            store,
+            cache,
+            rooms: Arc::new(rooms.clone()),
+            passwords: Arc::new(BlockingPasswords::new(settings.password_hash_concurrency)),
+            clock,
+            rng: Arc::new(SystemRng),
+        };
+        let services = Services::new(ports, recent, tokens, settings.attempts);
+        let router = http::router(http::App::new(Arc::clone(settings), Arc::new(services)));
+        Ok(Self {
+            router,
+            rooms,
+            backend,
+        })
+    }
+}
+
+/// Reaches the database and sees to its schema.
+pub async fn open_database(settings: &Settings) -> anyhow::Result<Backend> {
+    let backend = Backend::open(&settings.database, settings.database_pool_size).await;
+    let backend =
+        backend.with_context(|| format!("{} cannot be opened", Shown(&settings.database)))?;
+    // Nobody else looks after the schema of an embedded database.
+    let migrates = settings.migrate_on_start || !matches!(settings.database, Database::Postgres(_));
+    let mut attempt = 1;
+    loop {
+        let ready = if migrates {
+            migrate::migrate(&backend).await
+        } else {
+            migrate::check_schema(&backend).await
+        };
+        match ready {
+            Ok(()) => return Ok(backend),
+            // It may still be starting, as it does beside this server after a power cut.
+            Err(SchemaError::Database(reason)) if attempt < ATTEMPTS => {
+                tracing::warn!(attempt, reason, "the database is not ready yet");
+                attempt += 1;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("{} cannot be used", Shown(&settings.database)));
+            }
+        }
+    }
+}
+
+fn tokens(settings: &Settings) -> anyhow::Result<Tokens> {
+    let secret = match &settings.secret_key {
+        SecretKey::Given(secret) => secret.clone(),
+        SecretKey::CreateBeside(path) => {
+            Secret::new(secret_key::load_or_create(path, &SystemRng as &dyn Rng)?)
+        }
+    };
+    Ok(Tokens::new(
+        &secret,
+        &settings.previous_secret_keys,
+        settings.access_token,
+        settings.refresh_token,
+    ))
+}
+
+fn cache(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Cache>> {
+    Ok(match &settings.redis {
+        Some(redis) => {
+            Arc::new(RedisCache::new(redis).context("UPSTASH_REDIS_REST_URL cannot be used")?)
+        }
+        None => Arc::new(InProcess::new(
+            Arc::clone(clock),
+            InProcess::DEFAULT_CAPACITY,
+        )),
+    })
+}
+
+fn writers(settings: &Settings) -> usize {
+    match settings.database {
+        Database::Postgres(_) => (settings.database_pool_size as usize / 2).clamp(1, MAX_WRITERS),
+        // SQLite has one writer.
+        Database::Sqlite(_) | Database::SqliteInMemory => 1,
+    }
+}
+
+/// A database as people may be told of it: without its password.
+pub struct Shown<'a>(pub &'a Database);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Database::Postgres(url) => {
+                let place = url.reveal().rsplit('@').next().unwrap_or_default();
+                let place = place.split('?').next().unwrap_or_default();
+                write!(
+                    f,
+                    "PostgreSQL at {}",
+                    place.rsplit("://").next().unwrap_or_default()
+                )
+            }
+            Database::Sqlite(path) => write!(f, "SQLite in {}", path.display()),
+            Database::SqliteInMemory => f.write_str("SQLite in memory"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_named_without_its_password() {
+        let shown = |url: &str| Shown(&Database::Postgres(Secret::new(url))).to_string();
+        assert_eq!(
+            shown("postgres://u:p@ss@host:1/db?password=x"),
+            "PostgreSQL at host:1/db"
+        );
+        assert_eq!(shown("postgres://host/db"), "PostgreSQL at host/db");
+    }
+}

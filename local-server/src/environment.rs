@@ -1,0 +1,149 @@
+//! Where settings come from: the process's environment, then the file `.env`.
+//!
+//! Owns looking names up. What they mean is `colloquy_core::config`'s.
+//!
+//! The file is read into a map instead of into the environment: a process should not change the
+//! environment it may be reading from other threads.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use colloquy_core::config::{SecretKey, Settings, SettingsError};
+use thiserror::Error;
+
+/// The file holds something else than `NAME=value` lines.
+#[derive(Debug, Error)]
+#[error(
+    "{file} has a line that is no NAME=value, beginning with {start:?}; values with spaces or # need quotes"
+)]
+pub struct BrokenFile {
+    file: String,
+    /// What follows it may be a secret.
+    start: String,
+}
+
+/// The environment and what a file adds to it.
+#[derive(Debug, Default)]
+pub struct Environment {
+    file: HashMap<String, String>,
+}
+
+impl Environment {
+    /// Reads the file, which need not exist.
+    pub fn with_file(path: &Path) -> anyhow::Result<Self> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let shown = path.display();
+        let mut file = HashMap::new();
+        let entries =
+            dotenvy::from_path_iter(path).with_context(|| format!("{shown} cannot be read"))?;
+        for entry in entries {
+            match entry {
+                Ok((name, value)) => drop(file.insert(name, value)),
+                Err(dotenvy::Error::LineParse(line, _)) => {
+                    let start = line.split('=').next().unwrap_or_default().trim().to_owned();
+                    return Err(BrokenFile {
+                        file: shown.to_string(),
+                        start,
+                    }
+                    .into());
+                }
+                Err(error) => return Err(error).with_context(|| format!("{shown} cannot be read")),
+            }
+        }
+        Ok(Self { file })
+    }
+
+    /// What is said of a name. A variable that is set wins over the file even when it is empty.
+    pub fn lookup(&self, name: &str) -> Option<String> {
+        match std::env::var_os(name) {
+            Some(value) => Some(value.to_string_lossy().into_owned()),
+            None => self.file.get(name).cloned(),
+        }
+    }
+
+    /// Every setting.
+    ///
+    /// # Errors
+    /// All that is missing or malformed.
+    pub fn settings(&self) -> Result<Settings, SettingsError> {
+        Settings::read(|name| self.lookup(name))
+    }
+
+    /// Every setting, for work that signs no token or makes its own key: without a `SECRET_KEY`
+    /// it is the one in `DATA_DIR`, whatever the database.
+    ///
+    /// # Errors
+    /// All that is missing or malformed.
+    pub fn settings_without_key(&self) -> Result<Settings, SettingsError> {
+        const KEY: &str = "SECRET_KEY";
+        if self.lookup(KEY).is_some_and(|key| !key.trim().is_empty()) {
+            return self.settings();
+        }
+        let placeholder = || Some("0".repeat(64));
+        let settings = Settings::read(|name| {
+            if name == KEY {
+                placeholder()
+            } else {
+                self.lookup(name)
+            }
+        })?;
+        let secret_key = SecretKey::CreateBeside(settings.data_dir.join("secret.key"));
+        Ok(Settings {
+            secret_key,
+            ..settings
+        })
+    }
+
+    /// `HOST` and `PORT` alone, for who only calls there.
+    ///
+    /// # Errors
+    /// The port is no number.
+    pub fn address(&self) -> Result<(String, u16), SettingsError> {
+        let only = |name: &str| {
+            matches!(name, "HOST" | "PORT")
+                .then(|| self.lookup(name))
+                .flatten()
+        };
+        Settings::read(only).map(|settings| (settings.host, settings.port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let file = file("# comment\nPATH=nowhere\nCOLLOQUY_TEST='two words' # why\nEMPTY=\n");
+        let environment = Environment::with_file(file.path()).unwrap();
+        assert_ne!(environment.lookup("PATH").as_deref(), Some("nowhere"));
+        assert_eq!(
+            environment.lookup("COLLOQUY_TEST").as_deref(),
+            Some("two words")
+        );
+        assert_eq!(environment.lookup("EMPTY").as_deref(), Some(""));
+        assert_eq!(environment.lookup("COLLOQUY_ABSENT"), None);
+    }
+
+    #[test]
+    fn no_file_is_fine_and_a_broken_one_is_told_without_its_secrets() {
+        assert!(Environment::with_file(Path::new("/nonexistent/.env")).is_ok());
+        let file = file("SECRET_KEY=two words\n");
+        let error = format!("{:#}", Environment::with_file(file.path()).unwrap_err());
+        assert!(
+            error.contains("SECRET_KEY") && !error.contains("two"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! `serve`: from settings to a server that listens, and to its end.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use colloquy_core::config::{LogFormat, Settings};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::app::{App, Shown};
+use crate::clock::SystemClock;
+use crate::logging::Logging;
+use crate::serve::{Stop, serve};
+use crate::signals::stop_signal;
+
+/// How long closing the database may take after everything else has ended.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Serves until the process is told to stop.
+pub fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
+    let _logs = Logging::of(&settings).install(Arc::new(SystemClock))?;
+    log_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(listen_and_serve(settings))
+}
+
+async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
+    let mut signal = pin!(stop_signal()?);
+    // First of all: a port that is taken should cost no migration.
+    let (host, port) = (settings.host.as_str(), settings.port);
+    let listener = TcpListener::bind((host.trim_matches(['[', ']']), port)).await;
+    let listener =
+        listener.with_context(|| format!("cannot listen on {host}:{port} (HOST, PORT)"))?;
+    let address = listener.local_addr()?;
+    let settings = Arc::new(settings);
+    let app = tokio::select! {
+        app = App::build(&settings) => app?,
+        // While it waits for a database.
+        () = &mut signal => return Ok(()),
+    };
+    announce(&settings, address);
+    let within = Duration::from_secs(u64::try_from(settings.shutdown.0).unwrap_or_default());
+    let stop = Stop {
+        signal,
+        drain: app.rooms.shutdown(),
+        within,
+    };
+    if serve(listener, app.router, stop).await {
+        tracing::info!("all work is done");
+    } else {
+        tracing::warn!(shutdown_s = settings.shutdown.0, "open work was cut off");
+    }
+    if timeout(CLOSE_WITHIN, app.backend.close()).await.is_err() {
+        tracing::warn!("the database did not close in time");
+    }
+    Ok(())
+}
+
+/// Tells that the server listens, and people what to try next.
+fn announce(settings: &Settings, address: SocketAddr) {
+    let database = Shown(&settings.database);
+    let cache = if settings.redis.is_some() {
+        "Redis"
+    } else {
+        "in this process"
+    };
+    let url = format!("http://{}", callable(address));
+    // Logs for programs stay free of other lines.
+    if settings.log_format == LogFormat::Text {
+        println!(
+            "Colloquy {} listens on {url}
+
+  database  {database}
+  cache     {cache}
+  health    {url}/health/
+  API       {url}/api/openapi.json, described in docs/protocol.md
+  try       curl {url}/api/users/register/ -H 'Content-Type: application/json' \\
+              -d '{{\"username\":\"johndoe\",\"email\":\"john@example.com\",\"password\":\"StrongPass123!\"}}'
+",
+            env!("CARGO_PKG_VERSION"),
+        );
+    }
+    tracing::info!(%url, %database, cache, "listening");
+}
+
+/// "Every address" is one to listen on, not one to call.
+fn callable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+/// A panic ends one task; it must not go unseen where nobody reads standard error.
+fn log_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "a task panicked: a fault of ours");
+        print(panic);
+    }));
+}
