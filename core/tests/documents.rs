@@ -1,0 +1,79 @@
+//! The documents' tables say what the code says.
+
+use colloquy_core::config::Settings;
+use colloquy_core::protocol::{CloseCode, ErrorCode};
+
+const PROTOCOL: &str = include_str!("../../docs/protocol.md");
+const README: &str = include_str!("../../README.md");
+
+/// The cells of every table row whose first cell is wanted, in order.
+fn rows<'a>(text: &'a str, wanted: impl Fn(&str) -> bool) -> Vec<Vec<&'a str>> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'))
+        .map(|line| {
+            line.split(" | ")
+                .map(|cell| cell.trim().trim_matches('`'))
+                .collect::<Vec<_>>()
+        })
+        .filter(|cells| cells.first().is_some_and(|first| wanted(first)))
+        .collect()
+}
+
+#[test]
+fn every_error_code_has_its_row() {
+    let start = PROTOCOL
+        .find("| code | HTTP status |")
+        .expect("the table of error codes");
+    let table = PROTOCOL[start..].split("\n\n").next().unwrap_or_default();
+    let documented: Vec<(String, String, String)> = rows(table, |first| {
+        !first.is_empty() && first != "code" && !first.starts_with("---")
+    })
+    .into_iter()
+    .map(|cells| (cells[0].into(), cells[1].into(), cells[2].into()))
+    .collect();
+    let coded: Vec<(String, String, String)> = ErrorCode::ALL
+        .iter()
+        .map(|code| {
+            let retryable = if code.retryable() { "yes" } else { "no" };
+            (
+                code.as_str().into(),
+                code.status().to_string(),
+                retryable.into(),
+            )
+        })
+        .collect();
+    assert_eq!(documented, coded);
+}
+
+#[test]
+fn every_close_code_has_its_row() {
+    let is_code = |first: &str| first.len() == 4 && first.starts_with('4');
+    let documented: Vec<(String, String)> = rows(PROTOCOL, is_code)
+        .into_iter()
+        .map(|cells| (cells[0].into(), cells[1].into()))
+        .collect();
+    let coded: Vec<(String, String)> = CloseCode::ALL
+        .iter()
+        .map(|close| {
+            let meaning = close.reason().split(';').next().unwrap_or_default();
+            (close.code().to_string(), meaning.into())
+        })
+        .collect();
+    assert_eq!(documented, coded);
+}
+
+#[test]
+fn every_setting_has_its_row() {
+    let start = README
+        .find("| variable | default |")
+        .expect("the table of settings");
+    let table = README[start..].split("\n\n").next().unwrap_or_default();
+    let documented = rows(table, |first| {
+        !first.starts_with("---") && first != "variable"
+    });
+    let coded: Vec<Vec<&str>> = Settings::TABLE
+        .iter()
+        .map(|setting| vec![setting.name, setting.default, setting.description])
+        .collect();
+    assert_eq!(documented, coded);
+}
