@@ -92,17 +92,10 @@ pub struct AttemptLimits {
 
 /// The settings cannot be used; every reason, one a line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the settings cannot be used:{}", list(problems))]
+#[error("the settings cannot be used:\n  - {}", problems.join("\n  - "))]
 pub struct SettingsError {
     /// One sentence for each setting that is missing or malformed, with what to do about it.
     pub problems: Vec<String>,
-}
-
-fn list(problems: &[String]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("\n  - {problem}"))
-        .collect()
 }
 
 macro_rules! table {

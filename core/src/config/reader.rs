@@ -260,7 +260,7 @@ impl<'a> Reader<'a> {
 
     /// The five variables of a Django settings file, put together.
     fn postgres_of_parts(&mut self) -> Database {
-        let mut part = |name: &str| {
+        let mut piece = |name: &str| {
             let value = self.given(name).unwrap_or_default();
             if value.is_empty() {
                 self.problem(
@@ -270,9 +270,9 @@ impl<'a> Reader<'a> {
             }
             encode(&value)
         };
-        let name = part("POSTGRES_DB");
-        let user = part("POSTGRES_USER");
-        let password = part("POSTGRES_PASSWORD");
+        let name = piece("POSTGRES_DB");
+        let user = piece("POSTGRES_USER");
+        let password = piece("POSTGRES_PASSWORD");
         let host = self.text("POSTGRES_HOST");
         let host = if host.parse::<std::net::Ipv6Addr>().is_ok() {
             format!("[{host}]")

@@ -29,7 +29,7 @@ impl App {
     }
 
     /// The same, with the description of its routes.
-    pub(super) fn describing(&self, document: OpenApi) -> Self {
+    pub(super) fn describing(self, document: OpenApi) -> Self {
         let document = super::openapi::write(document);
         let Inner {
             settings, services, ..

@@ -44,7 +44,7 @@ fn host(request: &Request) -> Option<&str> {
         request
             .uri()
             .authority()
-            .map(|authority| authority.as_str())
+            .map(axum::http::uri::Authority::as_str)
     })?;
     // The brackets of an IPv6 address stay.
     let after_address = authority.rfind(']').map_or(0, |at| at + 1);

@@ -10,7 +10,7 @@ use super::App;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
 use super::openapi::{ErrorBody, FieldErrorsBody};
-use crate::domain::{ConversationId, Message, MessageId, Number, Seq, UserId};
+use crate::domain::{ConversationId, Message, MessageId, Seq, UserId};
 use crate::ports::{CacheKind, Page};
 use crate::service::cursor;
 use crate::service::messages::{self, Draft, HistoryPage, MAX_PAGE, Sent, Source};
@@ -84,15 +84,10 @@ pub(super) async fn history(
 }
 
 fn page(parameters: &Parameters) -> ApiResult<Page> {
-    const KINDS: [(&str, fn(Number) -> Page); 3] = [
-        ("before", Page::Before),
-        ("after", Page::After),
-        ("around", Page::Around),
-    ];
-    let mut given = KINDS
+    let mut given = ["before", "after", "around"]
         .into_iter()
-        .filter_map(|(name, page)| Some((name, page, parameters.get(name)?)));
-    let Some((name, page, text)) = given.next() else {
+        .filter_map(|name| Some((name, parameters.get(name)?)));
+    let Some((name, text)) = given.next() else {
         return Ok(Page::Latest);
     };
     if given.next().is_some() {
@@ -101,9 +96,12 @@ fn page(parameters: &Parameters) -> ApiResult<Page> {
             "Give only one of before, after and around.",
         ));
     }
-    cursor::number(text)
-        .map(page)
-        .ok_or_else(|| ApiError::field(name, "Invalid cursor."))
+    let number = cursor::number(text).ok_or_else(|| ApiError::field(name, "Invalid cursor."))?;
+    Ok(match name {
+        "before" => Page::Before(number),
+        "after" => Page::After(number),
+        _ => Page::Around(number),
+    })
 }
 
 /// A message to be sent.

@@ -1,0 +1,375 @@
+//! Small stand-ins for the ports. The Store knows one account, three conversations, and does as
+//! it is told; the real ones have suites of their own.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use colloquy_core::auth::{PasswordJob, PasswordOutcome};
+use colloquy_core::domain::*;
+use colloquy_core::ports::*;
+use colloquy_core::protocol::{CloseCode, Events, SendCommand};
+
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
+/// Ann is a member of this conversation,
+pub(crate) const MINE: ConversationId = ConversationId(1);
+/// not of this one, and there is no other.
+pub(crate) const THEIRS: ConversationId = ConversationId(2);
+pub(crate) const MESSAGES: i64 = 120;
+
+pub(crate) fn ann() -> User {
+    User {
+        id: UserId(1),
+        username: "ann".into(),
+        email: "ann@example.com".to_owned(),
+        first_name: "Ann".to_owned(),
+        last_name: String::new(),
+    }
+}
+
+pub(crate) fn message(number: i64) -> Message {
+    Message {
+        id: MessageId(1_000 + number),
+        sender_id: UserId(1),
+        sender: "ann".into(),
+        content: format!("message {number}").into(),
+        timestamp: NOW,
+        seq: Seq(number),
+        number: Number(number),
+        client_message_id: None,
+        reply_to: None,
+        mentions: Vec::new(),
+        version: 1,
+    }
+}
+
+pub(crate) fn conversation() -> Conversation {
+    Conversation {
+        id: MINE,
+        kind: ConversationKind::Direct,
+        name: None,
+        participants: vec![ann()],
+        messages: Vec::new(),
+        created_at: NOW,
+        seq: Seq(MESSAGES),
+        number: Number(MESSAGES),
+    }
+}
+
+pub(crate) fn position() -> Position {
+    Position {
+        epoch: Epoch("e1".into()),
+        seq: Seq(MESSAGES),
+        number: Number(MESSAGES),
+    }
+}
+
+/// How the Store behaves: 0 well, 1 away, 2 broken.
+#[derive(Default)]
+pub(crate) struct FakeStore {
+    pub(crate) password_hash: Mutex<String>,
+    pub(crate) trouble: AtomicU8,
+    pub(crate) revoked: Mutex<HashSet<SessionId>>,
+    pub(crate) generation: AtomicI64,
+}
+
+impl FakeStore {
+    fn answer<T>(&self, answer: T) -> StoreResult<T> {
+        match self.trouble.load(Ordering::Relaxed) {
+            0 => Ok(answer),
+            1 => Err(StoreError::Unavailable(
+                "connection refused to 10.1.2.3".to_owned(),
+            )),
+            _ => Err(StoreError::Unexpected("secret internals".to_owned())),
+        }
+    }
+
+    fn checked<T>(&self, caller: &Caller, answer: Checked<T>) -> StoreResult<Checked<T>> {
+        let revoked = self.revoked.lock().unwrap().contains(&caller.session_id);
+        self.answer(if revoked {
+            Err(Denied::Session)
+        } else {
+            answer
+        })
+    }
+
+    fn member<T>(&self, caller: &Caller, id: ConversationId, answer: T) -> StoreResult<Checked<T>> {
+        let answer = match id {
+            MINE => Ok(answer),
+            THEIRS => Err(Denied::NotMember),
+            _ => Err(Denied::NotFound),
+        };
+        self.checked(caller, answer)
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    async fn create_user(&self, user: &NewUser, _: Timestamp) -> StoreResult<CreatedUser> {
+        let taken = (
+            user.username.eq_ignore_ascii_case("ann"),
+            user.email.eq_ignore_ascii_case("ann@example.com"),
+        );
+        self.answer(match taken {
+            (false, false) => CreatedUser::Created(User {
+                id: UserId(2),
+                username: user.username.as_str().into(),
+                email: user.email.clone(),
+                first_name: user.first_name.clone(),
+                last_name: user.last_name.clone(),
+            }),
+            (username, email) => CreatedUser::Taken { username, email },
+        })
+    }
+
+    async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>> {
+        let credentials = || Credentials {
+            user: ann(),
+            password_hash: self.password_hash.lock().unwrap().clone(),
+        };
+        self.answer(username.eq_ignore_ascii_case("ann").then(credentials))
+    }
+
+    async fn open_session(&self, _: &NewSession) -> StoreResult<bool> {
+        self.answer(true)
+    }
+
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<Rotated> {
+        let mut revoked = self.revoked.lock().unwrap();
+        let rotated = if revoked.contains(&rotation.session_id) {
+            Rotated::Refused
+        } else if self.generation.load(Ordering::Relaxed) == rotation.generation {
+            self.generation.fetch_add(1, Ordering::Relaxed);
+            Rotated::Rotated
+        } else {
+            revoked.insert(rotation.session_id.clone());
+            Rotated::Reused
+        };
+        self.answer(rotated)
+    }
+
+    async fn revoke_session(
+        &self,
+        _: UserId,
+        session_id: &SessionId,
+        _: Timestamp,
+    ) -> StoreResult<bool> {
+        let fresh = self.revoked.lock().unwrap().insert(session_id.clone());
+        self.answer(fresh)
+    }
+
+    async fn profile(&self, caller: &Caller, _: Timestamp) -> StoreResult<Checked<User>> {
+        self.checked(caller, Ok(ann()))
+    }
+
+    async fn create_conversation(
+        &self,
+        caller: &Caller,
+        wanted: &NewConversation,
+        _: Timestamp,
+    ) -> StoreResult<Checked<CreatedConversation>> {
+        let unknown: Vec<_> = wanted
+            .others
+            .iter()
+            .copied()
+            .filter(|id| id.0 > 9)
+            .collect();
+        let answer = if !unknown.is_empty() {
+            CreatedConversation::UnknownParticipants(unknown)
+        } else if wanted.kind == ConversationKind::Direct {
+            CreatedConversation::Existing(conversation())
+        } else {
+            CreatedConversation::Created(conversation())
+        };
+        self.checked(caller, Ok(answer))
+    }
+
+    async fn conversations(
+        &self,
+        caller: &Caller,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: i64,
+        _: Timestamp,
+    ) -> StoreResult<Checked<Vec<ConversationSummary>>> {
+        let below = after.map_or(6, |(_, id)| id.0);
+        let summary = |id| ConversationSummary {
+            id: ConversationId(id),
+            kind: ConversationKind::Group,
+            name: None,
+            participants: Vec::new(),
+            last_message: None,
+            created_at: NOW,
+            active_at: NOW,
+            seq: Seq(0),
+            number: Number(0),
+        };
+        let page = (1..below)
+            .rev()
+            .map(summary)
+            .take(usize::try_from(limit).unwrap())
+            .collect();
+        self.checked(caller, Ok(page))
+    }
+
+    async fn conversation(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        _: Timestamp,
+    ) -> StoreResult<Checked<Conversation>> {
+        self.member(caller, id, conversation())
+    }
+
+    async fn position(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        _: Timestamp,
+    ) -> StoreResult<Checked<Position>> {
+        self.member(caller, id, position())
+    }
+
+    async fn messages(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        page: Page,
+        limit: i64,
+        _: Timestamp,
+    ) -> StoreResult<Checked<History>> {
+        let numbers = match page {
+            Page::Latest => MESSAGES - limit + 1..=MESSAGES,
+            Page::Before(number) => number.0 - limit..=number.0 - 1,
+            Page::After(number) => number.0 + 1..=number.0 + limit,
+            Page::Around(number) => number.0 - limit / 2..=number.0 + limit / 2,
+        };
+        let messages = numbers
+            .filter(|number| (1..=MESSAGES).contains(number))
+            .map(message)
+            .collect();
+        self.member(
+            caller,
+            id,
+            History {
+                messages,
+                position: position(),
+            },
+        )
+    }
+
+    async fn join(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        _: Timestamp,
+    ) -> StoreResult<Checked<Joined>> {
+        self.member(
+            caller,
+            id,
+            Joined {
+                username: "ann".into(),
+                position: position(),
+            },
+        )
+    }
+
+    async fn append(&self, _: &[Append]) -> StoreResult<Vec<Appended>> {
+        unreachable!("the Rooms append")
+    }
+
+    async fn events(&self, _: ConversationId, _: Seq, _: i64) -> StoreResult<Option<Events>> {
+        unreachable!("the Rooms read events")
+    }
+
+    async fn renew_epoch(&self, _: &Epoch) -> StoreResult<()> {
+        unreachable!("an operator does this")
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.answer(())
+    }
+}
+
+/// Answers sends as told and remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct FakeRooms {
+    pub(crate) outcome: Mutex<Option<SendOutcome>>,
+    pub(crate) sent: Mutex<Vec<SendCommand>>,
+    pub(crate) revoked: Mutex<Vec<SessionId>>,
+}
+
+fn upgraded(name: &'static str, value: String, v2: bool) -> Response {
+    Response::builder()
+        .status(101)
+        .header(name, value)
+        .header("x-v2", v2.to_string())
+        .body(Body::empty())
+        .unwrap()
+}
+
+#[async_trait]
+impl Rooms for FakeRooms {
+    async fn open_socket(&self, grant: SocketGrant, _: Request) -> Response {
+        upgraded("x-opened", grant.conversation_id.to_string(), grant.v2)
+    }
+
+    async fn refuse_socket(&self, close: CloseCode, v2: bool, _: Request) -> Response {
+        upgraded("x-closed", close.code().to_string(), v2)
+    }
+
+    async fn send(&self, _: ConversationId, _: &Caller, send: SendCommand) -> SendOutcome {
+        self.sent.lock().unwrap().push(send);
+        self.outcome
+            .lock()
+            .unwrap()
+            .clone()
+            .unwrap_or(SendOutcome::Unavailable)
+    }
+
+    async fn revoke_session(&self, session_id: &SessionId) {
+        self.revoked.lock().unwrap().push(session_id.clone());
+    }
+}
+
+/// Hashes right here.
+pub(crate) struct Inline;
+
+#[async_trait]
+impl Passwords for Inline {
+    async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
+        Some(job.run())
+    }
+}
+
+/// The time, set by hand.
+pub(crate) struct ManualClock(pub AtomicI64);
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Never twice the same, and known beforehand.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU8);
+
+impl Rng for Counter {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(self.0.fetch_add(1, Ordering::Relaxed));
+    }
+}
+
+pub(crate) fn stored(number: i64) -> StoredMessage {
+    StoredMessage {
+        message_id: MessageId(1_000 + number),
+        seq: Seq(number),
+        number: Number(number),
+        timestamp: NOW,
+        sender: Arc::from("ann"),
+    }
+}

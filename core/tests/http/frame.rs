@@ -1,0 +1,301 @@
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use colloquy_core::protocol::ErrorCode;
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+fn get(path: &str) -> axum::http::request::Builder {
+    Request::get(path)
+}
+
+#[tokio::test]
+async fn a_request_keeps_a_decent_id_and_is_given_one_otherwise() {
+    let server = Server::new().await;
+    let id = async |id: &[u8]| {
+        let request = get("/health/live/")
+            .header("x-request-id", id)
+            .body(Body::empty())
+            .unwrap();
+        server.send(request).await.header("x-request-id").to_owned()
+    };
+    for good in ["a", "0af7651916cd43dd-8448.eb_211c", &"x".repeat(64)] {
+        assert_eq!(id(good.as_bytes()).await, *good);
+    }
+    for bad in [
+        &b""[..],
+        b"a b",
+        b"a\"b",
+        b"a,b",
+        b"\xff",
+        b"<x>",
+        "x".repeat(65).as_bytes(),
+    ] {
+        let given = id(bad).await;
+        assert!(given.as_bytes() != bad && given.len() == 22, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn header_values_cannot_end_a_line() {
+    for name in ["x-request-id", "idempotency-key", "authorization"] {
+        assert!(
+            Request::get("/")
+                .header(name, "a\r\nset-cookie: x")
+                .body(())
+                .is_err()
+        );
+    }
+    // What comes encoded in a path or query stays inside the answer's body.
+    let server = Server::new().await;
+    let answer = server
+        .get_as_ann("/api/chat/conversations/?cursor=%0d%0aset-cookie:x&limit=1%0d%0a")
+        .await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.headers.get("set-cookie").is_none());
+    assert_eq!(server.get("/%0d%0aset-cookie:x").await.status, 404);
+}
+
+#[tokio::test]
+async fn both_forms_of_a_path_are_answered() {
+    let server = Server::new().await;
+    for path in ["/health", "/health/", "/health/live", "/health/ready"] {
+        assert_eq!(server.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(
+        server.post("/api/users/login", "{}").await.code(),
+        "invalid"
+    );
+    let page = server
+        .get_as_ann("/api/chat/conversations/1/messages?limit=3")
+        .await
+        .json();
+    assert_eq!(
+        page["messages"].as_array().unwrap().len(),
+        3,
+        "the query was lost"
+    );
+    for path in [
+        "/",
+        "",
+        "/api",
+        "/api/",
+        "//",
+        "/api//users/profile/",
+        "/health/x",
+        "/api/users/profile/x",
+    ] {
+        let answer = server.get(if path.is_empty() { "/" } else { path }).await;
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.code()),
+            (404, "not_found"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_method_a_path_does_not_have_is_told_with_those_it_has() {
+    let server = Server::new().await;
+    for (method, path, allow) in [
+        (Method::GET, "/api/users/login/", "POST"),
+        (Method::DELETE, "/api/users/profile/", "GET,HEAD"),
+        (Method::PUT, "/api/chat/conversations", "GET,HEAD,POST"),
+        (Method::from_bytes(b"BREW").unwrap(), "/health/", "GET,HEAD"),
+    ] {
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(path)
+            .body(Body::empty())
+            .unwrap();
+        let answer = server.send(request).await;
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.code()),
+            (405, "method_not_allowed"),
+            "{method} {path}"
+        );
+        assert_eq!(answer.header("allow"), allow);
+    }
+    let request = Request::options("/api/users/login/")
+        .body(Body::empty())
+        .unwrap();
+    let answer = server.send(request).await;
+    assert_eq!(
+        (
+            answer.status.as_u16(),
+            answer.header("allow"),
+            &*answer.text
+        ),
+        (204, "POST", "")
+    );
+    let request = Request::head("/health/").body(Body::empty()).unwrap();
+    let answer = server.send(request).await;
+    assert_eq!((answer.status.as_u16(), &*answer.text), (200, ""));
+}
+
+#[tokio::test]
+async fn only_hosts_of_this_server_are_answered_but_for_probes() {
+    let server = Server::with(&[("ALLOWED_HOSTS", "chat.example.com,.example.org,[::1]")]).await;
+    let ask = async |host: &str, path: &str| {
+        server
+            .send(get(path).header("host", host).body(Body::empty()).unwrap())
+            .await
+            .code()
+    };
+    for host in [
+        "chat.example.com",
+        "CHAT.EXAMPLE.COM:8000",
+        "a.example.org",
+        "[::1]:8000",
+        "[::1]",
+    ] {
+        assert_eq!(
+            ask(host, "/api/users/profile/").await,
+            "not_authenticated",
+            "{host}"
+        );
+    }
+    for host in [
+        "evil.example",
+        "chat.example.com.evil.example",
+        "",
+        "[::2]:8000",
+        "chat.example.com@evil.example",
+    ] {
+        assert_eq!(
+            ask(host, "/api/users/profile/").await,
+            "invalid_host",
+            "{host}"
+        );
+    }
+    let request = get("/health/")
+        .header("host", "10.0.0.7:8000")
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(server.send(request).await.status, 200);
+}
+
+#[tokio::test]
+async fn pages_of_allowed_origins_may_read_also_errors() {
+    let ask = async |server: &Server, method: Method, origin: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri("/api/users/profile/")
+            .header("origin", origin)
+            .header("access-control-request-method", "GET")
+            .header("access-control-request-headers", "authorization");
+        server.send(request.body(Body::empty()).unwrap()).await
+    };
+    let server = Server::with(&[("CORS_ALLOWED_ORIGINS", "https://chat.example.com")]).await;
+    let answer = ask(&server, Method::GET, "https://chat.example.com").await;
+    assert_eq!(
+        (answer.status.as_u16(), &*answer.code()),
+        (401, "not_authenticated")
+    );
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        "https://chat.example.com"
+    );
+    assert!(
+        answer
+            .header("access-control-expose-headers")
+            .contains("x-request-id")
+    );
+    let answer = ask(&server, Method::OPTIONS, "https://chat.example.com").await;
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer
+            .header("access-control-allow-headers")
+            .contains("authorization")
+    );
+    for origin in ["https://evil.example", "http://chat.example.com", "null"] {
+        for method in [Method::GET, Method::OPTIONS] {
+            assert_eq!(
+                ask(&server, method, origin)
+                    .await
+                    .header("access-control-allow-origin"),
+                "",
+                "{origin}"
+            );
+        }
+    }
+    let server = Server::new().await;
+    assert_eq!(
+        ask(&server, Method::GET, "https://chat.example.com")
+            .await
+            .header("access-control-allow-origin"),
+        ""
+    );
+}
+
+#[tokio::test]
+async fn health_tells_what_answers() {
+    let server = Server::new().await;
+    let answer = server.get("/health/").await;
+    assert_eq!(
+        answer.json(),
+        json!({"status": "healthy", "database": true, "redis": true})
+    );
+    server.store.trouble.store(1, Ordering::Relaxed);
+    let answer = server.get("/health/").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(
+        answer.json(),
+        json!({"status": "unhealthy", "database": false, "redis": true})
+    );
+    assert_eq!(server.get("/health/ready/").await.status, 503);
+    assert_eq!(server.get("/health/live/").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_description_is_whole() {
+    let server = Server::new().await;
+    let answer = server.get("/api/openapi.json").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (200, "application/json")
+    );
+    let document = answer.json();
+    let mut dangling = Vec::new();
+    find_dangling(&document, &document, &mut dangling);
+    assert!(dangling.is_empty(), "{dangling:?}");
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            count += 1;
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let bodiless =
+                    ["101", "205"].contains(&status.as_str()) || path == "/api/openapi.json";
+                assert!(
+                    bodiless || response["content"]["application/json"]["schema"].is_object(),
+                    "{method} {path} {status}"
+                );
+            }
+        }
+    }
+    assert_eq!(count, 15);
+    assert!(ErrorCode::ALL.iter().all(|code| code.status() >= 400));
+}
+
+fn find_dangling(value: &Value, document: &Value, dangling: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get("$ref")
+                && document
+                    .pointer(reference.trim_start_matches('#'))
+                    .is_none()
+            {
+                dangling.push(reference.clone());
+            }
+            fields
+                .values()
+                .for_each(|value| find_dangling(value, document, dangling));
+        }
+        Value::Array(items) => items
+            .iter()
+            .for_each(|value| find_dangling(value, document, dangling)),
+        _ => {}
+    }
+}

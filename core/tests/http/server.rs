@@ -1,0 +1,199 @@
+//! A whole router over fakes, and requests to it. Every answer is held against the server's own
+//! OpenAPI document: a status it does not describe fails the test.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use colloquy_core::auth::{Password, PasswordJob, PasswordOutcome, Tokens};
+use colloquy_core::cache::{InProcess, RecentHistory};
+use colloquy_core::config::{Secret, Settings};
+use colloquy_core::domain::{Seconds, SessionId, UserId};
+use colloquy_core::http::{App, ClientAddress, router};
+use colloquy_core::ports::{Cache, Clock};
+use colloquy_core::service::{Ports, Services};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, NOW};
+
+pub(crate) const PASSWORD: &str = "s3cretPassw0rd";
+
+static HASH: LazyLock<String> = LazyLock::new(|| {
+    let job = PasswordJob::Hash {
+        password: Password::new(PASSWORD.to_owned()),
+        salt: [3; 16],
+    };
+    match job.run() {
+        PasswordOutcome::Hashed(hash) => hash,
+        _ => panic!("not hashed"),
+    }
+});
+
+pub(crate) struct Server {
+    pub(crate) router: Router,
+    pub(crate) store: Arc<FakeStore>,
+    pub(crate) rooms: Arc<FakeRooms>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) tokens: Arc<Tokens>,
+    document: Value,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {:?}", self.text))
+    }
+
+    pub(crate) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Server {
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let given: HashMap<_, _> = settings.iter().copied().collect();
+        let settings =
+            Settings::read(|name| given.get(name).map(|value| (*value).to_owned())).unwrap();
+        let store = Arc::new(FakeStore::default());
+        store.password_hash.lock().unwrap().clone_from(&HASH);
+        let rooms = Arc::new(FakeRooms::default());
+        let clock = Arc::new(ManualClock(AtomicI64::new(NOW.0)));
+        let cache: Arc<dyn Cache> = Arc::new(InProcess::new(
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            1 << 20,
+        ));
+        let secret = Secret::new("a key of more than 32 bytes, all of it");
+        let tokens = Arc::new(Tokens::new(&secret, &[], Seconds(900), Seconds(604_800)));
+        let recent = Arc::new(RecentHistory::new(Arc::clone(&cache)));
+        let ports = Ports {
+            store: store.clone(),
+            cache,
+            rooms: rooms.clone(),
+            passwords: Arc::new(Inline),
+            clock: clock.clone(),
+            rng: Arc::new(Counter::default()),
+        };
+        let services = Services::new(ports, recent, tokens.clone(), settings.attempts);
+        let router = router(App::new(Arc::new(settings), Arc::new(services)));
+        let mut server = Self {
+            router,
+            store,
+            rooms,
+            clock,
+            tokens,
+            document: Value::Null,
+        };
+        server.document = server.get("/api/openapi.json").await.json();
+        server
+    }
+
+    /// An access token of Ann's.
+    pub(crate) fn token(&self) -> String {
+        self.tokens
+            .issue_access(UserId(1), &SessionId("s1".into()), NOW)
+            .0
+    }
+
+    pub(crate) fn refresh_token(&self, generation: i64) -> String {
+        self.tokens
+            .issue_refresh(UserId(1), &SessionId("s1".into()), generation, NOW)
+            .0
+    }
+
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let asked = (
+            request.method().as_str().to_lowercase(),
+            request.uri().path().to_owned(),
+        );
+        request
+            .extensions_mut()
+            .insert(ClientAddress([192, 0, 2, 1].into()));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
+        let answer = Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text,
+        };
+        self.check_described(&asked.0, &asked.1, &answer);
+        assert!(
+            !answer.header("x-request-id").is_empty(),
+            "an answer without an id"
+        );
+        answer
+    }
+
+    /// INVARIANT: a status that a route answers with is in its description.
+    fn check_described(&self, method: &str, path: &str, answer: &Answer) {
+        let path = if path.ends_with('/') || path.contains('.') {
+            path.to_owned()
+        } else {
+            format!("{path}/")
+        };
+        let segments: Vec<&str> = path.split('/').collect();
+        let described = self.document["paths"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .find(|(template, _)| {
+                let template: Vec<&str> = template.split('/').collect();
+                let same = |(one, other): (&&str, &&str)| one == other || *one == "{id}";
+                template.len() == segments.len() && template.iter().zip(&segments).all(same)
+            });
+        let Some(operation) = described.and_then(|(_, item)| item.get(method)) else {
+            return;
+        };
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(
+            responses.contains_key(answer.status.as_str()),
+            "{method} {path} does not describe {}: {}",
+            answer.status,
+            answer.text
+        );
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    /// As Ann.
+    pub(crate) async fn get_as_ann(&self, path: &str) -> Answer {
+        let request =
+            Request::get(path).header("authorization", format!("Bearer {}", self.token()));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post(path).header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// As Ann.
+    pub(crate) async fn post_as_ann(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post(path)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", self.token()));
+        self.send(request.body(body.into()).unwrap()).await
+    }
+}
