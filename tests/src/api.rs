@@ -113,6 +113,13 @@ impl Request {
         }
     }
 
+    /// Sends it and only looks at the status, for what may be answered by something in front of
+    /// the server that has never heard of the contract.
+    pub async fn attempt_unchecked(self) -> Option<u16> {
+        let response = self.inner.send().await.ok()?;
+        Some(response.status().as_u16())
+    }
+
     /// Sends it; the error when no whole answer came, which is what happens while a server is
     /// killed or a request is too odd to be answered.
     pub async fn attempt(self) -> Result<Answer, reqwest::Error> {

@@ -1,0 +1,34 @@
+//! Whether the server is well, as those ask who watch over it.
+
+use colloquy_tests::{Api, Server};
+
+#[tokio::test]
+async fn a_whole_server_is_healthy() {
+    let api = Api::anonymous(&Server::under_test());
+    let health = api.get("/health/").await.expect(200);
+    assert_eq!(health["status"], "healthy", "{health}");
+    assert_eq!(health["database"], true, "{health}");
+    assert!(health.get("redis").is_some(), "{health}");
+    assert_eq!(api.get("/health").await.expect(200), health);
+}
+
+#[tokio::test]
+async fn it_lives_and_is_ready() {
+    let api = Api::anonymous(&Server::under_test());
+    for path in [
+        "/health/live/",
+        "/health/live",
+        "/health/ready/",
+        "/health/ready",
+    ] {
+        assert_eq!(api.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn health_needs_no_token_and_minds_none() {
+    let api = Api::anonymous(&Server::under_test()).with_bearer("nonsense");
+    for path in ["/health/", "/health/live/", "/health/ready/"] {
+        assert_eq!(api.get(path).await.status, 200, "{path}");
+    }
+}

@@ -1,0 +1,288 @@
+//! What nobody sends in good faith, over REST and sockets: it is refused or kept as the plain text
+//! it is, and the server goes on.
+
+use colloquy_tests::{Account, Api, Group, Heard, PATIENCE, Server, unique};
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Texts that are something else to whoever does not quote them.
+const TEXTS: [&str; 12] = [
+    "'; drop table messages; --",
+    "\" or \"1\"=\"1",
+    "1); delete from users where (1=1",
+    "$1 $2 :name ? %s {0} ${jndi:ldap://x}",
+    "\\'; select pg_sleep(10); --",
+    "<script>alert(1)</script>",
+    "../../../../etc/passwd",
+    "a\r\nSet-Cookie: admin=1\r\n\r\n<html>",
+    "\r\n*1\r\n$8\r\nFLUSHALL\r\n",
+    "{\"type\":\"message\",\"seq\":1}",
+    "__proto__",
+    "\u{feff}\u{200f}\u{ffff}\u{10ffff}",
+];
+
+/// That the server still serves, as a user would see it.
+async fn still_works(server: &Server) {
+    let health = Api::anonymous(server).get("/health/").await.expect(200);
+    assert_eq!(health["database"], true, "{health}");
+}
+
+/// JSON nested this deep, closed properly.
+fn deep(open: &str, close: &str, depth: usize) -> String {
+    format!("{}1{}", open.repeat(depth), close.repeat(depth))
+}
+
+#[tokio::test]
+async fn messages_of_any_text_stay_the_text_they_are() {
+    let server = Server::under_test();
+    let group = Group::of(&server, TEXTS.len()).await;
+    let mut listener = group.members[0].socket(group.id).v2().open().await;
+    for (turn, (member, text)) in group.members.iter().zip(TEXTS).enumerate() {
+        if turn % 2 == 0 {
+            let made = member.send(group.id, &unique("m"), text).await.expect(201);
+            assert_eq!(made["content"], text);
+        } else {
+            let mut socket = member.socket(group.id).v2().open().await;
+            let key = socket.say(text).await;
+            socket.ack(&key).await;
+        }
+        listener.expect_message(text).await;
+    }
+    let stored = group.members[1].history(group.id).await;
+    let stored: Vec<&Value> = stored.iter().map(|message| &message["content"]).collect();
+    assert_eq!(stored, TEXTS.map(Value::from).iter().collect::<Vec<_>>());
+    still_works(&server).await;
+}
+
+#[tokio::test]
+async fn names_of_any_text_stay_the_text_they_are() {
+    let server = Server::under_test();
+    let people = Account::several(&server, 2).await;
+    let api = Api::anonymous(&server);
+    for text in TEXTS {
+        let mut fields = Account::fields();
+        fields["first_name"] = json!(text);
+        let user = api.post("/api/users/register/", &fields).await.expect(201);
+        assert_eq!(user["first_name"], text);
+        let fields = json!({"participants": [people[1].id], "name": text});
+        let made = people[0]
+            .api
+            .post("/api/chat/conversations/", &fields)
+            .await;
+        assert_eq!(made.expect(201)["name"], text);
+    }
+    still_works(&server).await;
+}
+
+#[tokio::test]
+async fn fields_with_an_alphabet_refuse_such_texts_and_logins_do_not_know_them() {
+    let server = Server::under_test();
+    let (account, _, id) = Group::pair(&server).await;
+    let messages = format!("/api/chat/conversations/{id}/messages/");
+    let api = Api::anonymous(&server);
+    for text in TEXTS.iter().filter(|text| **text != "__proto__") {
+        for field in ["username", "email"] {
+            let mut fields = Account::fields();
+            fields[field] = json!(text);
+            api.post("/api/users/register/", &fields)
+                .await
+                .invalid(field);
+        }
+        let fields = json!({"username": text, "password": text});
+        let answer = api.post("/api/users/login/", &fields).await;
+        assert!(matches!(answer.status, 400 | 401), "{answer}");
+        let fields = json!({"refresh": text});
+        let answer = api.post("/api/users/token/refresh/", &fields).await;
+        assert!(matches!(answer.status, 400 | 401), "{answer}");
+        let mut fields = json!({"message": "x"});
+        fields["client_message_id"] = json!(text);
+        let answer = account.api.post(&messages, &fields).await;
+        // Without spaces and in ASCII some of them are honest ids.
+        assert!(matches!(answer.status, 201 | 400 | 429), "{answer}");
+    }
+    still_works(&server).await;
+}
+
+#[tokio::test]
+async fn json_too_deep_is_refused_over_rest() {
+    let server = Server::under_test();
+    let (account, _, id) = Group::pair(&server).await;
+    let messages = format!("/api/chat/conversations/{id}/messages/");
+    for path in [
+        "/api/users/register/",
+        "/api/users/login/",
+        "/api/chat/conversations/",
+        &messages,
+    ] {
+        for body in [
+            deep("[", "]", 10_000),
+            deep("{\"a\":", "}", 10_000),
+            format!("{{\"message\":{}}}", deep("[", "]", 10_000)),
+            "[".repeat(60_000),
+            "{\"a\":".repeat(10_000),
+        ] {
+            let request = account.api.request(Method::POST, path);
+            let answer = request.raw("application/json", body).send().await;
+            assert_eq!(answer.status, 400, "{answer}");
+        }
+    }
+    still_works(&server).await;
+}
+
+#[tokio::test]
+async fn json_too_deep_is_refused_on_a_socket() {
+    let server = Server::under_test();
+    let (account, other, id) = Group::pair(&server).await;
+    let frames = [
+        deep("[", "]", 10_000),
+        deep("{\"a\":", "}", 10_000),
+        format!("{{\"message\":{}}}", deep("[", "]", 10_000)),
+        format!("{{\"type\":{}}}", deep("{\"a\":", "}", 5_000)),
+        format!("[{}]", deep("[", "]", 10_000)),
+        "[".repeat(60_000),
+    ];
+    for v2 in [false, true] {
+        let opening = account.socket(id);
+        let opening = if v2 { opening.v2() } else { opening };
+        let mut socket = opening.open().await;
+        for frame in &frames {
+            socket.send_text(frame).await;
+            socket.error().await;
+        }
+    }
+    // What is deep in a field nobody reads may be ignored like the field; nothing may break.
+    let mut socket = account.socket(id).v2().open().await;
+    let nested = deep("[", "]", 10_000);
+    let frame = format!(
+        "{{\"type\":\"send\",\"client_message_id\":\"{}\",\"message\":\"x\",\"more\":{nested}}}",
+        unique("m")
+    );
+    socket.send_text(&frame).await;
+    let answer = socket.find("ack or error", |frame| {
+        frame["type"] == "ack" || frame["type"] == "error"
+    });
+    answer.await;
+    other.say(id, "unharmed").await;
+    socket
+        .find("the message", |frame| frame["message"] == "unharmed")
+        .await;
+    still_works(&server).await;
+}
+
+#[tokio::test]
+async fn numbers_beyond_every_type_are_refused() {
+    let (account, _, id) = Group::pair(&Server::under_test()).await;
+    let messages = format!("/api/chat/conversations/{id}/messages/");
+    for number in [
+        "1e400",
+        "-1e400",
+        "99999999999999999999999999",
+        "1.5",
+        "-1",
+        "0",
+        "NaN",
+    ] {
+        for (path, body) in [
+            (
+                "/api/chat/conversations/",
+                format!("{{\"participants\":[{number}]}}"),
+            ),
+            (
+                messages.as_str(),
+                format!("{{\"message\":\"x\",\"reply_to\":{number}}}"),
+            ),
+        ] {
+            let request = account.api.request(Method::POST, path);
+            let answer = request.raw("application/json", body.clone()).send().await;
+            assert_eq!(answer.status, 400, "{body}: {answer}");
+        }
+        let mut socket = account.socket(id).v2().open().await;
+        let epoch = socket.epoch();
+        let frame = format!("{{\"type\":\"resume\",\"since\":{number},\"epoch\":\"{epoch}\"}}");
+        socket.send_text(&frame).await;
+        match socket.next().await["type"].as_str() {
+            Some("sync") => assert_eq!(number, "0"),
+            Some("reset" | "error") => {}
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_said_twice_do_not_confuse() {
+    let (account, _, id) = Group::pair(&Server::under_test()).await;
+    let request = account.api.request(
+        Method::POST,
+        &format!("/api/chat/conversations/{id}/messages/"),
+    );
+    let body = r#"{"message":"one","message":"two"}"#;
+    let answer = request.raw("application/json", body).send().await;
+    // Refused or the last counts (RFC 8259 §4 leaves it open); not something in between.
+    match answer.status {
+        201 => assert_eq!(answer.expect(201)["content"], "two"),
+        _ => drop(answer.refused(400, "malformed")),
+    }
+    let mut socket = account.socket(id).open().await;
+    socket.send_text(body).await;
+    let heard = socket.next().await;
+    assert!(
+        heard.get("error").is_some() || heard["message"] == "two",
+        "{heard}"
+    );
+}
+
+#[tokio::test]
+async fn a_flood_of_refused_frames_disturbs_nobody_else() {
+    let server = Server::under_test();
+    let (account, other, id) = Group::pair(&server).await;
+    let mut listener = other.socket(id).v2().open().await;
+    let mut socket = account.socket(id).v2().open().await;
+    for _ in 0..2_000 {
+        if socket.try_send_text("{\"type\":\"dance\"}").await.is_err() {
+            break;
+        }
+    }
+    // Answered every time, or told to slow down; the reason says for how long.
+    let mut errors = 0;
+    while errors < 2_000 {
+        match socket.hear(PATIENCE).await {
+            Heard::Frame(frame) => {
+                assert_eq!(frame["code"], "unknown_type", "{frame}");
+                errors += 1;
+            }
+            Heard::Closed(close) => {
+                assert_eq!(close.code, 4100, "{close:?}");
+                assert!(close.reason.contains("after_ms="), "{close:?}");
+                break;
+            }
+            Heard::Nothing => panic!("neither answered nor closed after {errors}"),
+        }
+    }
+    other.say(id, "undisturbed").await;
+    listener.expect_message("undisturbed").await;
+    still_works(&server).await;
+}
+
+#[tokio::test]
+async fn sockets_that_come_and_go_leave_nothing_behind() {
+    let server = Server::under_test();
+    let (account, other, id) = Group::pair(&server).await;
+    for _ in 0..3 {
+        // As many as a user may hold, lost without a word: their places must be free again.
+        let opening = (0..15).map(async |_| account.socket(id).v2().open().await);
+        for socket in join_all(opening).await {
+            socket.drop_connection();
+        }
+        colloquy_tests::eventually("there is place for a socket again", async || {
+            let mut socket = account.socket(id).attempt().await.ok()?;
+            socket.send_text(r#"{"type":"ping"}"#).await;
+            matches!(socket.hear(PATIENCE).await, Heard::Frame(_)).then_some(())
+        })
+        .await;
+    }
+    let mut socket = account.socket(id).v2().open().await;
+    other.say(id, "still here").await;
+    socket.expect_message("still here").await;
+    still_works(&server).await;
+}

@@ -1,0 +1,23 @@
+//! Everything a user can notice of a server that nobody disturbs. Every test makes people and
+//! conversations of its own, so all of them run at once, and against a server that has seen others.
+
+mod accounts;
+mod accounts_login;
+mod conversations;
+mod cors_hosts;
+mod health;
+mod history;
+mod hostile;
+mod hostile_http;
+mod idempotency;
+mod limits;
+mod openapi;
+mod order;
+mod refusals;
+mod resume;
+mod slow_reader;
+mod socket_v1;
+mod socket_v2;
+mod throttle;
+mod tokens;
+mod tokens_forged;

@@ -1,0 +1,160 @@
+//! The server's description of itself: complete, valid, and walked by this suite path by path.
+//! That each answer is as described is checked by the client, in every test.
+
+use std::collections::BTreeSet;
+
+use colloquy_tests::{Account, Answer, Api, Description, Group, Server, unique};
+use serde_json::{Value, json};
+
+/// What docs/protocol.md says there is.
+const PATHS: [(&str, &str); 14] = [
+    ("POST", "/api/users/register/"),
+    ("POST", "/api/users/login/"),
+    ("POST", "/api/users/token/refresh/"),
+    ("POST", "/api/users/logout/"),
+    ("GET", "/api/users/profile/"),
+    ("POST", "/api/chat/conversations/"),
+    ("GET", "/api/chat/conversations/"),
+    ("GET", "/api/chat/conversations/{id}/"),
+    ("GET", "/api/chat/conversations/{id}/messages/"),
+    ("POST", "/api/chat/conversations/{id}/messages/"),
+    ("GET", "/health/"),
+    ("GET", "/health/live/"),
+    ("GET", "/health/ready/"),
+    ("GET", "/api/openapi.json"),
+];
+
+/// A path with whatever its parameters are called.
+fn anonymous(path: &str) -> String {
+    let parts = path
+        .split('/')
+        .map(|part| if part.starts_with('{') { "{id}" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn every_documented_path_is_in_the_contract_and_the_other_way_round() {
+    let description = Description::of(&Server::under_test()).await;
+    let described: BTreeSet<(String, String)> = description
+        .operations()
+        .into_iter()
+        .map(|(method, path)| (method, anonymous(&path)))
+        // A path that upgrades may be described; it is no REST path.
+        .filter(|(_, path)| !path.starts_with("/ws/"))
+        .collect();
+    let contract: BTreeSet<(String, String)> = PATHS
+        .iter()
+        .map(|(method, path)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    assert_eq!(described, contract);
+}
+
+#[tokio::test]
+async fn every_path_of_the_contract_answers_as_described() {
+    let server = Server::under_test();
+    let (api, fields) = (Api::anonymous(&server), Account::fields());
+    let (account, _, id) = Group::pair(&server).await;
+    let friend = Account::new(&server).await;
+    let conversation = format!("/api/chat/conversations/{id}/");
+    let messages = format!("{conversation}messages/");
+    let login = json!({"username": account.username, "password": account.password});
+    let message = json!({"message": "Hello", "client_message_id": unique("m")});
+    let participants = json!({"participants": [friend.id]});
+    let session = account.log_in().await;
+    let refreshed = session.refresh().await;
+    let refresh = json!({"refresh": refreshed.body["refresh"]});
+    let access = refreshed.body["access"].as_str().expect("a token");
+    let walked: [(Answer, u16); 14] = [
+        (api.post("/api/users/register/", &fields).await, 201),
+        (api.post("/api/users/login/", &login).await, 200),
+        (refreshed.clone(), 200),
+        (
+            api.with_bearer(access)
+                .post("/api/users/logout/", &refresh)
+                .await,
+            205,
+        ),
+        (account.profile().await, 200),
+        (
+            account
+                .api
+                .post("/api/chat/conversations/", &participants)
+                .await,
+            201,
+        ),
+        (account.api.get("/api/chat/conversations/").await, 200),
+        (account.api.get(&conversation).await, 200),
+        (account.api.get(&messages).await, 200),
+        (account.api.post(&messages, &message).await, 201),
+        (api.get("/health/").await, 200),
+        (api.get("/health/live/").await, 200),
+        (api.get("/health/ready/").await, 200),
+        (api.get("/api/openapi.json").await, 200),
+    ];
+    for ((answer, status), (method, path)) in walked.iter().zip(PATHS) {
+        assert_eq!(answer.status, *status, "{answer}");
+        let asked = answer.request.replace(&id.to_string(), "{id}");
+        assert_eq!(asked, format!("{method} {path}"));
+    }
+}
+
+#[tokio::test]
+async fn it_is_openapi_and_names_what_it_refers_to() {
+    let server = Server::under_test();
+    let description = Description::of(&server).await;
+    let document = description.document();
+    let version = document["openapi"].as_str().expect("a version");
+    assert!(version.starts_with("3."), "{version}");
+    assert!(document["info"]["title"].is_string());
+    let mut references = Vec::new();
+    collect_references(document, &mut references);
+    assert!(!references.is_empty(), "no schema is shared");
+    for reference in references {
+        let pointer = reference
+            .strip_prefix('#')
+            .expect("a reference inside the document");
+        assert!(
+            document.pointer(pointer).is_some(),
+            "{reference} leads nowhere"
+        );
+    }
+}
+
+fn collect_references(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(reference) if name == "$ref" => {
+                        references.push(reference.clone());
+                    }
+                    other => collect_references(other, references),
+                }
+            }
+        }
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| collect_references(item, references)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_needs_a_token_says_so() {
+    let description = Description::of(&Server::under_test()).await;
+    for (method, path) in description.operations() {
+        let operation = &description.document()["paths"][&path][method.to_lowercase()];
+        let open = ["register", "login", "refresh", "health", "openapi", "/ws/"];
+        if open.iter().any(|word| path.contains(word)) {
+            continue;
+        }
+        assert!(
+            operation["security"].is_array(),
+            "{method} {path} has no security"
+        );
+        assert!(
+            operation["responses"].get("401").is_some(),
+            "{method} {path} never answers 401"
+        );
+    }
+}

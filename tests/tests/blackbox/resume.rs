@@ -1,0 +1,199 @@
+//! Coming back: everything missed arrives, or the server says that it cannot; never a part.
+
+use colloquy_tests::{Group, Heard, PATIENCE, Sent, Server, Socket, below};
+use serde_json::{Value, json};
+
+/// The most missed events that one resume delivers.
+const MOST: usize = 300;
+
+/// How many a reader with a bad line has to catch.
+const ALL: usize = 80;
+
+fn sent(events: &[Value]) -> Vec<Sent> {
+    events.iter().map(Sent::of_event).collect()
+}
+
+async fn open(group: &Group, member: usize) -> Socket {
+    group.members[member].socket(group.id).v2().open().await
+}
+
+#[tokio::test]
+async fn what_was_missed_arrives_from_any_position() {
+    let group = Group::of(&Server::under_test(), 8).await;
+    let all = group.fill(8).await;
+    for since in 0..=8 {
+        let mut socket = open(&group, 1).await;
+        let epoch = socket.epoch();
+        socket.resume(since, &epoch).await;
+        let missed = 8 - usize::try_from(since).unwrap();
+        let events = socket.events(missed).await;
+        assert_eq!(sent(&events), all[8 - missed..], "since {since}");
+        let sync = socket.expect("sync").await;
+        assert_eq!(
+            (
+                &sync["from"],
+                &sync["to"],
+                &sync["count"],
+                &sync["complete"]
+            ),
+            (&json!(since), &json!(8), &json!(missed), &json!(true)),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_resumed_event_is_the_event_as_it_was_live() {
+    let group = Group::of(&Server::under_test(), 3).await;
+    let mut live = open(&group, 0).await;
+    group.fill(3).await;
+    let heard = live.events(3).await;
+    let mut socket = open(&group, 1).await;
+    let epoch = socket.epoch();
+    socket.resume(0, &epoch).await;
+    assert_eq!(socket.events(3).await, heard);
+}
+
+#[tokio::test]
+async fn live_delivery_goes_on_after_a_sync() {
+    let group = Group::of(&Server::under_test(), 4).await;
+    group.fill(2).await;
+    let mut socket = open(&group, 0).await;
+    let epoch = socket.epoch();
+    for since in [0, 2, 1] {
+        socket.resume(since, &epoch).await;
+        let sync = socket.resumed().await;
+        assert_eq!((&sync["type"], &sync["to"]), (&json!("sync"), &json!(2)));
+    }
+    socket.events(3).await;
+    group.members[2].say(group.id, "live again").await;
+    assert_eq!(socket.expect_message("live again").await["seq"], 3);
+}
+
+#[tokio::test]
+async fn a_position_ahead_or_another_epoch_is_reset() {
+    let group = Group::of(&Server::under_test(), 4).await;
+    group.fill(2).await;
+    let head = open(&group, 0).await;
+    let epoch = head.epoch();
+    for (since, epoch) in [
+        (3, epoch.as_str()),
+        (1_000_000, epoch.as_str()),
+        (1, "another"),
+        (0, "' or 1=1 --"),
+    ] {
+        let mut socket = open(&group, 1).await;
+        socket.resume(since, epoch).await;
+        let reset = socket.expect("reset").await;
+        assert_eq!(reset["reason"], "epoch_changed", "{since} {epoch:?}");
+        assert_eq!(
+            (&reset["seq"], &reset["epoch"]),
+            (&json!(2), &json!(head.epoch()))
+        );
+        // Live delivery goes on after the position of the reset, which the socket itself checks.
+    }
+    let mut socket = open(&group, 1).await;
+    socket.resume(1, "another").await;
+    socket.expect("reset").await;
+    group.members[3].say(group.id, "after the reset").await;
+    assert_eq!(socket.expect_message("after the reset").await["seq"], 3);
+}
+
+#[tokio::test]
+async fn three_hundred_missed_are_delivered_and_one_more_is_too_old() {
+    let server = Server::for_volume().await;
+    let group = Group::of(&server, server.crowd()).await;
+    let all = group.fill(MOST + 1).await;
+    let mut socket = open(&group, 0).await;
+    let epoch = socket.epoch();
+    socket.resume(1, &epoch).await;
+    let events = socket.events(MOST).await;
+    assert_eq!(sent(&events), all[1..]);
+    assert_eq!(socket.expect("sync").await["count"], MOST);
+    socket.resume(0, &epoch).await;
+    let reset = socket.expect("reset").await;
+    assert_eq!(reset["reason"], "too_old");
+    assert_eq!(reset["seq"], MOST + 1);
+    // Not a part of it came before.
+    assert!(socket.heard().is_empty(), "{:?}", socket.heard());
+    // The way back is the history, and live delivery after the position of the reset.
+    assert_eq!(Sent::all_of(&group.members[0].history(group.id).await), all);
+    group.members[1].say(group.id, "live").await;
+    let live = socket.expect_message("live").await;
+    assert_eq!(live["seq"], MOST + 2);
+}
+
+#[tokio::test]
+async fn a_reader_who_keeps_losing_the_line_misses_nothing() {
+    let server = Server::for_volume().await;
+    let group = Group::of(&server, server.crowd() + 1).await;
+    let (reader, senders) = group.members.split_last().expect("members");
+    let senders = Group {
+        id: group.id,
+        members: senders.to_vec(),
+    };
+    let mut socket = reader.socket(group.id).v2().open().await;
+    let epoch = socket.epoch();
+    let reading = async {
+        let mut heard: Vec<Sent> = Vec::new();
+        let mut losses = 0;
+        while heard.len() < ALL {
+            let until = heard.len() + 1 + below(12);
+            while heard.len() < until.min(ALL) {
+                let event = socket.events(1).await;
+                heard.extend(sent(&event));
+            }
+            // The position is what was read, not what the lost socket may have had in hand.
+            socket.drop_connection();
+            losses += 1;
+            socket = reader.socket(group.id).v2().open().await;
+            let since = heard.last().map_or(0, |last| last.seq);
+            socket.resume(since, &epoch).await;
+            read_resumed(&mut socket, since, &mut heard).await;
+        }
+        (heard, losses)
+    };
+    let (told, (heard, losses)) = tokio::join!(senders.fill(ALL), reading);
+    assert_eq!(heard, told, "with the line lost {losses} times");
+    assert!(losses > 3, "{losses}");
+}
+
+/// Takes what a resume brings, leaving out live events that came before its first answer.
+async fn read_resumed(socket: &mut Socket, since: u64, heard: &mut Vec<Sent>) {
+    let mut seen: Vec<Sent> = Vec::new();
+    loop {
+        match socket.hear(PATIENCE).await {
+            Heard::Frame(frame) if frame["type"] == "message" => seen.push(Sent::of_event(&frame)),
+            Heard::Frame(frame) if frame["type"] == "sync" => {
+                let to = frame["to"].as_u64().expect("a position");
+                seen.retain(|event| event.seq > since && event.seq <= to);
+                seen.sort();
+                seen.dedup();
+                heard.extend(seen);
+                return;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn resuming_under_load_is_dense() {
+    // Positions are checked on every frame a socket receives; here resumes and live events race.
+    let server = Server::for_volume().await;
+    let group = Group::of(&server, server.crowd()).await;
+    let resuming = async {
+        let mut socket = open(&group, 0).await;
+        let epoch = socket.epoch();
+        for _ in 0..20 {
+            let head = usize::try_from(socket.position()).unwrap();
+            let since = u64::try_from(below(head + 1)).unwrap();
+            socket.resume(since, &epoch).await;
+            assert_eq!(socket.resumed().await["type"], "sync");
+        }
+        // Whatever raced, the last event is the last.
+        while socket.position() < 60 {
+            socket.events(1).await;
+        }
+    };
+    let (_, ()) = tokio::join!(group.fill(60), resuming);
+}

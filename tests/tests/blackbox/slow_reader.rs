@@ -1,0 +1,111 @@
+//! A client that stops reading: it is let go, nobody else waits for it, and it loses nothing.
+
+use colloquy_tests::{Account, Group, Heard, PATIENCE, Sent, Server, Socket, skipped, unique};
+use serde_json::json;
+
+/// More than the buffers between two processes hold: 19 MB of text.
+const MESSAGES: usize = 1_200;
+
+/// Four bytes a letter: 16 kB a message, so that four fit a frame.
+const TEXT: &str = "🐌";
+const LETTERS: usize = 3_950;
+const FRAME: usize = 4;
+
+/// Sends everything, a few frames ahead of the acknowledgements.
+async fn pour(sender: &Account, id: u64) -> u64 {
+    let text = TEXT.repeat(LETTERS);
+    let mut socket = sender.socket(id).v2().open().await;
+    let mut last = 0;
+    for _ in 0..MESSAGES / FRAME {
+        let keys: Vec<String> = (0..FRAME).map(|_| unique("m")).collect();
+        let commands: Vec<_> = keys
+            .iter()
+            .map(|key| json!({"type": "send", "client_message_id": key, "message": text}))
+            .collect();
+        socket.send(&json!(commands)).await;
+        for key in &keys {
+            last = socket.ack(key).await["seq"].as_u64().expect("a seq");
+        }
+        // Heard, checked and of no further interest here.
+        while let Heard::Frame(_) = socket.hear(std::time::Duration::ZERO).await {}
+    }
+    last
+}
+
+/// Reads until the server lets go; how far it came.
+async fn read_to_the_end(socket: &mut Socket) -> (u64, u16) {
+    loop {
+        match socket.hear(PATIENCE).await {
+            Heard::Frame(_) => {}
+            Heard::Closed(close) => return (socket.position(), close.code),
+            Heard::Nothing => panic!("neither let go nor served: at {}", socket.position()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_let_go_and_loses_nothing() {
+    let Some(server) = Server::unthrottled().await else {
+        skipped(
+            "a reader too slow for its conversation",
+            "the host offers no server without a throttle, and a throttled one is never that fast",
+        );
+        return;
+    };
+    let group = Group::of(&server, 3).await;
+    let (sender, quick, slow) = (&group.members[0], &group.members[1], &group.members[2]);
+    let mut quick_socket = quick.socket(group.id).v2().open().await;
+    let mut slow_socket = slow
+        .socket(group.id)
+        .v2()
+        .receive_buffer(4_096)
+        .open()
+        .await;
+    let reading = async {
+        for _ in 0..MESSAGES {
+            quick_socket.events(1).await;
+        }
+        quick_socket.position()
+    };
+    // The sender is acknowledged and the quick one hears everything while the slow one sleeps.
+    let (last, heard) = tokio::join!(pour(sender, group.id), reading);
+    assert_eq!((last, heard), (MESSAGES as u64, MESSAGES as u64));
+    let (reached, code) = read_to_the_end(&mut slow_socket).await;
+    assert!(
+        reached < last,
+        "a server that kept all of it for a reader who does not read"
+    );
+    // 4001 where the close frame still gets through the full line.
+    assert!(matches!(code, 4001 | 1006), "{code}");
+    comes_back(&group, slow, reached, last).await;
+}
+
+/// Resumes, learns that too much was missed, and finds it in the history.
+async fn comes_back(group: &Group, slow: &Account, reached: u64, last: u64) {
+    let mut socket = slow.socket(group.id).v2().open().await;
+    let epoch = socket.epoch();
+    socket.resume(last - 100, &epoch).await;
+    assert_eq!(socket.resumed().await["count"], 100);
+    socket.resume(reached, &epoch).await;
+    let answer = socket.find("sync or reset", |frame| {
+        frame["type"] == "sync" || frame["type"] == "reset"
+    });
+    let answer = answer.await;
+    if last - reached > 300 {
+        assert_eq!(
+            (&answer["type"], &answer["reason"]),
+            (&json!("reset"), &json!("too_old"))
+        );
+    } else {
+        assert_eq!(
+            (&answer["type"], &answer["to"]),
+            (&json!("sync"), &json!(last))
+        );
+    }
+    let page = slow
+        .page(group.id, &format!("?after={reached}&limit=100"))
+        .await;
+    let next = Sent::all_of(page["messages"].as_array().expect("messages"));
+    assert_eq!(next[0].number, reached + 1);
+    assert_eq!(next[0].text, TEXT.repeat(LETTERS));
+}
