@@ -21,6 +21,8 @@ mod input;
 mod recent;
 mod resume;
 mod sends;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
 use connection::Connections;

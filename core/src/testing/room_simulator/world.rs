@@ -148,11 +148,19 @@ impl World {
     fn last_word(&mut self) -> Result<(), String> {
         self.now = Timestamp(self.now.0.max(1_000_000 + CHAOS_MS) + THROTTLE_MS);
         let standing = |client: &Client| client.v2 && !self.revoked.contains(&client.session);
-        let Some(index) = self.clients.iter().position(standing) else { return Ok(()) };
-        if self.clients.get(index).is_some_and(|client| client.connection.is_none()) {
+        let Some(index) = self.clients.iter().position(standing) else {
+            return Ok(());
+        };
+        if self
+            .clients
+            .get(index)
+            .is_some_and(|client| client.connection.is_none())
+        {
             self.connect(index)?;
         }
-        let Some(client) = self.clients.get_mut(index) else { return Ok(()) };
+        let Some(client) = self.clients.get_mut(index) else {
+            return Ok(());
+        };
         let frame = client.send();
         if let Some(id) = client.connection {
             self.to_server(id, frame);
