@@ -15,12 +15,12 @@ use thiserror::Error;
 /// The file holds something else than `NAME=value` lines.
 #[derive(Debug, Error)]
 #[error(
-    "{file} has a line that is no NAME=value, beginning with {start:?}; values with spaces or # need quotes"
+    "{file} cannot be understood {place}: a line is NAME=value, and a value with spaces or # stands in quotes"
 )]
 pub struct BrokenFile {
     file: String,
-    /// What follows it may be a secret.
-    start: String,
+    /// Not the line itself, which may hold a secret.
+    place: String,
 }
 
 /// The environment and what a file adds to it.
@@ -36,19 +36,19 @@ impl Environment {
             return Ok(Self::default());
         }
         let shown = path.display();
-        let mut file = HashMap::new();
         let entries =
             dotenvy::from_path_iter(path).with_context(|| format!("{shown} cannot be read"))?;
+        let mut file = HashMap::new();
+        let mut place = "in its first line".to_owned();
         for entry in entries {
             match entry {
-                Ok((name, value)) => drop(file.insert(name, value)),
-                Err(dotenvy::Error::LineParse(line, _)) => {
-                    let start = line.split('=').next().unwrap_or_default().trim().to_owned();
-                    return Err(BrokenFile {
-                        file: shown.to_string(),
-                        start,
-                    }
-                    .into());
+                Ok((name, value)) => {
+                    place = format!("after the line of {name}");
+                    file.insert(name, value);
+                }
+                Err(dotenvy::Error::LineParse(..)) => {
+                    let file = shown.to_string();
+                    return Err(BrokenFile { file, place }.into());
                 }
                 Err(error) => return Err(error).with_context(|| format!("{shown} cannot be read")),
             }
@@ -139,10 +139,10 @@ mod tests {
     #[test]
     fn no_file_is_fine_and_a_broken_one_is_told_without_its_secrets() {
         assert!(Environment::with_file(Path::new("/nonexistent/.env")).is_ok());
-        let file = file("SECRET_KEY=two words\n");
+        let file = file("HOST=::1\nSECRET_KEY=two words\n");
         let error = format!("{:#}", Environment::with_file(file.path()).unwrap_err());
         assert!(
-            error.contains("SECRET_KEY") && !error.contains("two"),
+            error.contains("after the line of HOST") && !error.contains("two words"),
             "{error}"
         );
     }

@@ -3,6 +3,7 @@
 //! Owns that the file is made once, even by two processes at once, is never half written, and is
 //! readable by its owner only. Does not decide when a file is good enough: settings do.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -60,7 +61,12 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 fn hex(rng: &dyn Rng, bytes: usize) -> String {
     let mut buffer = vec![0; bytes];
     rng.fill(&mut buffer);
-    buffer.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * bytes);
+    for byte in buffer {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ fn a_line_has_the_agreed_form_and_the_request_id_of_its_span() {
 fn requests_are_in_both_files() {
     let folder = tempfile::tempdir().unwrap();
     logged(folder.path(), LogFormat::Text, |_| {
-        info!(target: API_TARGET, http.status = 200, "request");
+        info!(target: API_TARGET, { http.status = 200 }, "request");
         info!(target: "elsewhere", "other");
     });
     let request = "[INFO] 2026-01-31T23:59:59.000Z colloquy::api - - request - http.status: 200";
@@ -120,7 +120,7 @@ fn json_carries_the_same() {
     let folder = tempfile::tempdir().unwrap();
     logged(folder.path(), LogFormat::Json, |_| {
         let _request = info_span!("request", request.id = "r-1").entered();
-        info!(target: API_TARGET, http.status = 200, "request");
+        info!(target: API_TARGET, { http.status = 200 }, "request");
     });
     let json: serde_json::Value =
         serde_json::from_str(&lines(folder.path(), "api.log")[0]).unwrap();

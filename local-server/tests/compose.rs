@@ -1,0 +1,264 @@
+//! `docker-compose.yml`, `Dockerfile` and `.env.example` say what the code says.
+//!
+//! Read here instead of run: what can drift is names, values and which service needs which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use colloquy_core::config::{Database, Settings};
+use colloquy_redis_http::front;
+use serde_json::Value;
+
+const COMPOSE: &str = include_str!("../../docker-compose.yml");
+const DOCKERFILE: &str = include_str!("../../Dockerfile");
+const ENV_EXAMPLE: &str = include_str!("../../.env.example");
+const WORKSPACE: &str = include_str!("../../Cargo.toml");
+
+/// Where a deployment of several services starts from other values than a lone program.
+const OTHER_DEFAULTS: [(&str, &str); 4] = [
+    ("POSTGRES_DB", "colloquy"),
+    ("POSTGRES_USER", "colloquy"),
+    ("POSTGRES_PASSWORD", "colloquy"),
+    ("UPSTASH_REDIS_REST_TOKEN", "reached-from-inside-only"),
+];
+
+fn compose() -> Value {
+    serde_saphyr::from_str(COMPOSE).expect("docker-compose.yml is YAML")
+}
+
+fn service(name: &str) -> Value {
+    compose()["services"][name].clone()
+}
+
+/// A service's variables as they are written.
+fn written(service: &Value) -> BTreeMap<String, String> {
+    let variables = service["environment"]
+        .as_object()
+        .expect("a map of variables");
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .expect("variables are written as strings")
+            .to_owned()
+    };
+    variables
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect()
+}
+
+/// Name and default of `${NAME:-default}`.
+fn substitution(value: &str) -> Option<(&str, &str)> {
+    value
+        .strip_prefix("${")?
+        .strip_suffix('}')?
+        .split_once(":-")
+}
+
+/// A service's variables where nothing is set outside.
+fn resolved(service: &Value) -> BTreeMap<String, String> {
+    let mut variables = written(service);
+    for value in variables.values_mut() {
+        if let Some((_, default)) = substitution(value) {
+            *value = default.to_owned();
+        }
+        assert!(
+            !value.contains('$'),
+            "{value} is more than this test understands"
+        );
+    }
+    variables
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+#[test]
+fn the_server_can_be_told_everything_there_is_to_tell() {
+    let written = written(&service("server"));
+    let told: BTreeSet<&str> = written.keys().map(String::as_str).collect();
+    // POSTGRES_* name the database here.
+    let known = Settings::TABLE
+        .iter()
+        .map(|row| row.name)
+        .filter(|name| *name != "DATABASE_URL");
+    assert_eq!(told, known.collect());
+    for (name, value) in &written {
+        let Some((outside, default)) = substitution(value) else {
+            continue;
+        };
+        assert_eq!(outside, name, "passed on under its own name");
+        let other = OTHER_DEFAULTS.iter().find(|(other, _)| other == name);
+        let table = Settings::TABLE
+            .iter()
+            .find(|row| row.name == name)
+            .map(|row| row.default);
+        assert_eq!(
+            Some(default),
+            other.map(|(_, default)| *default).or(table),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn with_nothing_set_the_server_starts_and_finds_its_neighbours() {
+    let server = service("server");
+    assert!(strings(&server["command"]).contains(&"--make-secret-key"));
+    let mut variables = resolved(&server);
+    assert_eq!(variables["SECRET_KEY"], "", "no key that everyone knows");
+    variables.insert("SECRET_KEY".to_owned(), "x".repeat(32));
+    let settings = Settings::read(|name| variables.get(name).cloned()).expect("usable settings");
+    let Database::Postgres(url) = &settings.database else {
+        panic!("not PostgreSQL")
+    };
+    assert_eq!(
+        url.reveal(),
+        "postgres://colloquy:colloquy@postgres:5432/colloquy"
+    );
+    assert!(settings.log_dir.is_none() && settings.migrate_on_start);
+    let mounted = strings(&server["volumes"]);
+    assert_eq!(mounted, [format!("data:{}", settings.data_dir.display())]);
+    let published = strings(&server["ports"]);
+    assert_eq!(published, [format!("${{PORT:-8000}}:{}", settings.port)]);
+
+    let front = resolved(&service("redis-http"));
+    let redis = settings.redis.expect("a Redis");
+    assert_eq!(redis.token.reveal(), front["REDIS_HTTP_TOKEN"]);
+    let front = front::Settings::read(|name| front.get(name).cloned()).expect("usable settings");
+    assert_eq!(
+        redis.url,
+        format!("http://redis-http:{}", front.listen.port())
+    );
+    assert_eq!(format!("{:?}", front.redis), "RedisAddress(redis:6379)");
+
+    let postgres = resolved(&service("postgres"));
+    for name in ["POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"] {
+        assert_eq!(postgres[name], variables[name], "{name}");
+    }
+}
+
+#[test]
+fn the_front_is_told_nothing_it_does_not_know() {
+    let source = include_str!("../../redis-http/src/front/settings.rs");
+    for name in written(&service("redis-http")).keys() {
+        assert!(source.contains(&format!("{name:?}")), "{name}");
+    }
+}
+
+#[test]
+fn services_wait_for_the_health_of_what_they_need() {
+    let services = compose()["services"].as_object().expect("services").clone();
+    let names: Vec<&str> = services.keys().map(String::as_str).collect();
+    assert_eq!(
+        BTreeSet::from_iter(names),
+        BTreeSet::from(["postgres", "redis", "redis-http", "server"])
+    );
+    for (name, service) in &services {
+        assert!(service["healthcheck"]["test"].is_array(), "{name}");
+        for (needed, how) in service["depends_on"].as_object().into_iter().flatten() {
+            assert!(services.contains_key(needed));
+            assert_eq!(how["condition"], "service_healthy", "{name} needs {needed}");
+        }
+        for mount in strings(&service["volumes"]) {
+            let volume = mount.split(':').next().unwrap_or_default();
+            assert!(
+                compose()["volumes"]
+                    .as_object()
+                    .expect("volumes")
+                    .contains_key(volume),
+                "{mount}"
+            );
+        }
+        let reachable = service["ports"].is_array();
+        assert_eq!(
+            reachable,
+            name == "server",
+            "only the server is reachable from outside"
+        );
+    }
+}
+
+#[test]
+fn the_image_holds_both_programs_and_starts_as_the_settings_say() {
+    for program in ["colloquy-local-server", "colloquy-redis-http"] {
+        assert!(
+            DOCKERFILE.contains(&format!("-p {program}")),
+            "{program} is built"
+        );
+        assert!(
+            DOCKERFILE.contains(&format!("target/release/{program}")),
+            "{program} is copied"
+        );
+    }
+    assert_eq!(
+        strings(&service("redis-http")["entrypoint"]),
+        ["colloquy-redis-http"]
+    );
+    let variables: BTreeMap<&str, &str> = DOCKERFILE
+        .lines()
+        .filter_map(|line| {
+            line.trim_start_matches("ENV ")
+                .trim()
+                .trim_end_matches(" \\")
+                .split_once('=')
+        })
+        .filter(|(name, _)| Settings::TABLE.iter().any(|row| row.name == *name))
+        .collect();
+    assert_eq!(
+        variables,
+        BTreeMap::from([
+            ("HOST", "0.0.0.0"),
+            ("PORT", "8000"),
+            ("DATA_DIR", "/data"),
+            ("LOG_DIR", "")
+        ])
+    );
+    assert!(DOCKERFILE.contains("\nEXPOSE 8000\n") && DOCKERFILE.contains("\nVOLUME /data\n"));
+    assert!(DOCKERFILE.contains("\nUSER colloquy\n"), "never as root");
+}
+
+#[test]
+fn the_image_is_built_by_a_compiler_that_is_new_enough() {
+    let minor = |text: &str| {
+        let digits = text
+            .split('.')
+            .nth(1)?
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?;
+        digits.parse::<u32>().ok()
+    };
+    let needed = WORKSPACE.split("rust-version = \"").nth(1).and_then(minor);
+    let used = DOCKERFILE.split("FROM rust:").nth(1).and_then(minor);
+    assert!(needed.is_some() && used >= needed, "{used:?} {needed:?}");
+}
+
+#[test]
+fn the_example_lists_every_setting_with_its_default() {
+    let expected: Vec<String> = Settings::TABLE
+        .iter()
+        .map(|row| format!("# {}.\n#{}={}", row.description, row.name, row.default))
+        .collect();
+    let blocks = ENV_EXAMPLE.split("\n\n").map(str::trim);
+    let listed: Vec<&str> = blocks
+        .filter(|block| block.contains("\n#") && block.contains('='))
+        .collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn stopping_takes_less_time_than_docker_grants() {
+    let server = service("server");
+    let seconds = |text: &str| text.trim_end_matches('s').parse::<u64>().ok();
+    let granted = server["stop_grace_period"]
+        .as_str()
+        .and_then(seconds)
+        .expect("whole seconds");
+    let wanted = seconds(&resolved(&server)["SHUTDOWN_SECONDS"]).expect("whole seconds");
+    assert!(wanted < granted);
+}

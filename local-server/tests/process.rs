@@ -1,0 +1,357 @@
+//! The program as a process: its exit codes, its words, its files, and how it ends.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A folder of its own, and the program in it, without this process's variables.
+fn program(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_colloquy-local-server"));
+    command
+        .current_dir(folder.path())
+        .env_clear()
+        .stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the program runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// A running server; killed when the test is over.
+struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .env("PORT", "0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut first = String::new();
+        stdout.read_line(&mut first).expect("a first line");
+        let address = first
+            .trim()
+            .rsplit("http://")
+            .next()
+            .expect("an address")
+            .parse();
+        let address = address.unwrap_or_else(|_| panic!("no address in {first:?}"));
+        Self {
+            child,
+            stdout,
+            address,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a time limit");
+        stream
+    }
+
+    /// Sends a request and reads to the end of the connection.
+    fn ask(&self, request: &str) -> String {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    }
+
+    fn post(&self, path: &str, headers: &str, body: &str) -> String {
+        let length = body.len();
+        self.ask(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        ))
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill")
+            .args(["-s", name, &id])
+            .status()
+            .expect("kill runs");
+        assert!(status.success());
+    }
+
+    /// The exit code and all that was still printed.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("UTF-8");
+        (self.child.wait().expect("it ends").code(), rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+const REGISTER: &str =
+    r#"{"username":"ann","email":"ann@example.com","password":"Hidden-Pass-77"}"#;
+const LIVE: &str = "GET /health/live/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn all_that_is_wrong_with_the_settings_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join(".env"),
+        "PORT=many\nDATABASE_URL=postgres://u:hidden@h/d\n",
+    )
+    .unwrap();
+    let (code, stdout, stderr) = run(program(&folder)
+        .env("LOG_FORMAT", "xml")
+        .env("MIGRATE_ON_START", "maybe"));
+    assert_eq!(code, Some(2));
+    for name in ["PORT", "LOG_FORMAT", "MIGRATE_ON_START", "SECRET_KEY"] {
+        assert!(stderr.contains(&format!("  - {name} ")), "{name}: {stderr}");
+    }
+    assert!(stdout.is_empty() && !stderr.contains("hidden"));
+    let (code, _, stderr) =
+        run(program(&folder).envs([("PORT", "0"), ("DATABASE_URL", ""), ("LOG_LEVEL", "a=b=c")]));
+    assert_eq!(
+        (code, stderr.contains("LOG_LEVEL")),
+        (Some(2), true),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, _, stderr) = run(program(&folder).env("PORT", &port));
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.contains(&port) && stderr.contains("PORT"),
+        "{stderr}"
+    );
+    assert!(!folder.path().join("data/colloquy.sqlite3").exists());
+}
+
+#[test]
+fn the_command_line_explains_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, stdout, _) = run(program(&folder).arg("--help"));
+    assert_eq!(code, Some(0));
+    for command in [
+        "serve",
+        "migrate",
+        "create-admin",
+        "renew-epoch",
+        "healthcheck",
+    ] {
+        assert!(stdout.contains(command), "{command}");
+    }
+    let (code, stdout, _) = run(program(&folder).arg("--version"));
+    assert_eq!(
+        (code, stdout.trim()),
+        (
+            Some(0),
+            concat!("colloquy-local-server ", env!("CARGO_PKG_VERSION"))
+        )
+    );
+    assert_eq!(run(program(&folder).arg("dance")).0, Some(2));
+}
+
+#[test]
+fn it_serves_with_nothing_set_and_ends_in_order_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = Instant::now();
+    let server = Server::start(&mut program(&folder));
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let (host, port) = (
+        server.address.ip().to_string(),
+        server.address.port().to_string(),
+    );
+    let (code, ..) = run(program(&folder)
+        .arg("healthcheck")
+        .env("HOST", host)
+        .env("PORT", &port));
+    assert_eq!(code, Some(0));
+    assert!(
+        server
+            .post("/api/users/register/", "", REGISTER)
+            .starts_with("HTTP/1.1 201")
+    );
+    server.signal("TERM");
+    let address = server.address;
+    let (code, printed) = server.end();
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(
+        printed.contains("curl") && printed.contains("all work is done"),
+        "{printed}"
+    );
+    assert!(TcpStream::connect(address).is_err());
+    // SQLite's log was folded back: the one file is the whole database.
+    assert!(!folder.path().join("data/colloquy.sqlite3-wal").exists());
+    let (code, _, stderr) = run(program(&folder).arg("healthcheck").env("PORT", &port));
+    assert_eq!(code, Some(1), "{stderr}");
+}
+
+#[test]
+fn a_request_that_has_begun_is_answered_and_none_that_comes_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&mut program(&folder));
+    let mut slow = server.connect();
+    let head = format!(
+        "POST /api/users/register/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        REGISTER.len()
+    );
+    slow.write_all(head.as_bytes()).unwrap();
+    // Kept alive and idle: closed at once. That it answered shows the slow one has begun, too.
+    let mut idle = server.connect();
+    idle.write_all(b"GET /health/live/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    assert!(idle.read(&mut [0; 1_024]).unwrap() > 0);
+    std::thread::sleep(Duration::from_millis(100));
+    server.signal("INT");
+    assert_eq!(idle.read(&mut [0; 16]).unwrap(), 0);
+    assert!(TcpStream::connect(server.address).is_err());
+    slow.write_all(REGISTER.as_bytes()).unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn what_does_not_end_is_cut_off_and_a_second_signal_waits_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for (signals, limit, code) in [(1, "1", 0), (2, "60", 130)] {
+        let server = Server::start(program(&folder).env("SHUTDOWN_SECONDS", limit));
+        let mut endless = server.connect();
+        endless.write_all(b"POST /api/users/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nContent-Type: application/json\r\n\r\n").unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        let told = Instant::now();
+        for _ in 0..signals {
+            server.signal("TERM");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        assert_eq!(server.end().0, Some(code));
+        assert!(told.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn headers_may_be_neither_endless_nor_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&mut program(&folder));
+    let long = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n",
+        "x".repeat(20_000)
+    );
+    assert!(server.ask(&long).starts_with("HTTP/1.1 431"));
+    let many = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "X-Many: x\r\n".repeat(500)
+    );
+    assert!(server.ask(&many).starts_with("HTTP/1.1 431"));
+    assert!(server.ask(LIVE).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn no_secret_reaches_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "a-secret-key-that-nobody-may-see-0123456789";
+    let server = Server::start(
+        program(&folder)
+            .env("SECRET_KEY", key)
+            .env("LOG_LEVEL", "trace"),
+    );
+    server.post("/api/users/register/", "", REGISTER);
+    let login = server.post("/api/users/login/", "", REGISTER);
+    let token = |name: &str| {
+        let rest = login
+            .split(&format!("\"{name}\":\""))
+            .nth(1)
+            .expect("a token");
+        rest.split('"').next().expect("its end").to_owned()
+    };
+    let (access, refresh) = (token("access"), token("refresh"));
+    let bearer = format!("Authorization: Bearer {access}\r\nX-Request-Id: follow-me\r\n");
+    server.post(
+        "/api/users/token/refresh/",
+        &bearer,
+        &format!(r#"{{"refresh":"{refresh}"}}"#),
+    );
+    server.ask(&format!(
+        "GET /ws/chat/1/?token={access} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    ));
+    server.ask("GET /api/%0a[ERROR]forged/?password=Other-Pass-88 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    server.signal("TERM");
+    let (_, mut logged) = server.end();
+    for name in ["server.log", "api.log"] {
+        logged += &fs::read_to_string(folder.path().join("logs").join(name)).expect("a log file");
+    }
+    assert!(logged.contains("request.id: follow-me"));
+    let parts: Vec<&str> = access.split('.').chain(refresh.split('.')).collect();
+    // A token's signature is its last part; its first is the same for all.
+    let secrets = [
+        key,
+        "Hidden-Pass-77",
+        &access,
+        &refresh,
+        parts[2],
+        parts[5],
+        "ann@example.com",
+    ];
+    for secret in secrets
+        .into_iter()
+        .chain(["Other-Pass-88", "[ERROR]forged"])
+    {
+        assert!(!logged.contains(secret), "{secret} was logged");
+    }
+}
+
+#[test]
+fn an_operator_migrates_makes_an_administrator_and_renews_the_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, stdout, stderr) = run(program(&folder).arg("migrate"));
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("up to date"));
+    let admin = |name: &str, password: &str| {
+        let email = format!("{name}@example.com");
+        run(program(&folder)
+            .args(["create-admin", "--username", name, "--email", &email])
+            .env("COLLOQUY_ADMIN_PASSWORD", password))
+    };
+    let (code, stdout, stderr) = admin("root", "StrongPass123!");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.starts_with("root is an administrator"));
+    let (code, _, stderr) = admin("root", "StrongPass123!");
+    assert_eq!(
+        (code, stderr.as_str()),
+        (Some(1), "error: the username is taken\n")
+    );
+    let (code, _, stderr) = admin("no spaces", "12345");
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.contains("- username:") && stderr.contains("- password:"),
+        "{stderr}"
+    );
+    let (code, stdout, stderr) = run(program(&folder).arg("renew-epoch"));
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("epoch"));
+}
