@@ -36,9 +36,6 @@ create table sessions (
     revoked_at timestamptz
 );
 
--- For deleting an account with its sessions.
-create index sessions_by_user on sessions (user_id);
-
 -- Every send updates `seq`, `number` and `active_at` of its conversation. No index holds any of
 -- them and pages keep room (fillfactor), so that these updates stay heap-only: no index entry is
 -- written, and the old version is pruned with the next visit to the page, without vacuum.

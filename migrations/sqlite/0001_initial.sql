@@ -33,8 +33,6 @@ create table sessions (
     revoked_at integer
 ) strict, without rowid;
 
-create index sessions_by_user on sessions (user_id);
-
 create table conversations (
     id integer not null constraint conversations_pkey primary key,
     kind text not null constraint conversations_kind_known check (kind in ('direct', 'group')),

@@ -74,6 +74,29 @@ pub enum DriverError {
     Unexpected(String),
 }
 
+impl DriverError {
+    /// What an error that PostgreSQL reports amounts to, by its SQLSTATE:
+    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    pub fn of_postgres(sqlstate: &str, constraint: Option<&str>, message: &str) -> Self {
+        // The class says whether the same statement may succeed later: 08 connection, 28 and 3D
+        // a server that is not set up yet, 40 gave way to another, 53 resources, 55 and 57
+        // locked, cancelled or shutting down, 58 its machine.
+        const PASSING: [&str; 8] = ["08", "28", "3D", "40", "53", "55", "57", "58"];
+        // A standby that has not been promoted yet.
+        const READ_ONLY: &str = "25006";
+        if let Some(name) = constraint {
+            return Self::Constraint(name.to_owned());
+        }
+        let passing =
+            sqlstate == READ_ONLY || PASSING.iter().any(|class| sqlstate.starts_with(class));
+        if passing {
+            Self::Unavailable(message.to_owned())
+        } else {
+            Self::Unexpected(format!("{message} ({sqlstate})"))
+        }
+    }
+}
+
 /// Runs statements. Cheap to share: an implementation holds a pool, or one connection.
 #[async_trait]
 pub trait Driver: Send + Sync {

@@ -172,29 +172,13 @@ fn is_lost(error: &sqlx::Error) -> bool {
 }
 
 fn driver_error(error: sqlx::Error) -> DriverError {
-    let sqlx::Error::Database(database) = &error else {
-        return match &error {
-            sqlx::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut => timed_out(),
-            _ => common_error(error),
-        };
-    };
-    if let Some(constraint) = database.constraint() {
-        return DriverError::Constraint(constraint.to_owned());
+    match &error {
+        sqlx::Error::Database(database) => DriverError::of_postgres(
+            &database.code().unwrap_or_default(),
+            database.constraint(),
+            database.message(),
+        ),
+        sqlx::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut => timed_out(),
+        _ => common_error(error),
     }
-    let message = database.message().to_owned();
-    if is_passing(&database.code().unwrap_or_default()) {
-        DriverError::Unavailable(message)
-    } else {
-        DriverError::Unexpected(message)
-    }
-}
-
-/// Whether a statement with this SQLSTATE may succeed when it is tried again, by its class:
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn is_passing(code: &str) -> bool {
-    // A read-only transaction: a standby that has not been promoted yet.
-    code == "25006"
-        || ["08", "28", "40", "53", "55", "57", "58", "3D"]
-            .iter()
-            .any(|class| code.starts_with(class))
 }

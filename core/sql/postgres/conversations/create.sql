@@ -14,10 +14,9 @@ others as materialized (
     select value::bigint as id from json_array_elements_text($4::json)
 ),
 unknown as materialized (
-    select others.id
+    select id
     from others
-    left join users u on u.id = others.id and u.is_active
-    where u.id is null
+    where (select is_active from users where users.id = others.id) is not true
 ),
 existing as materialized (
     select id, kind, name, created_at, seq, number
@@ -61,13 +60,14 @@ select (
                         ) order by u.id
                     )
                     from (select id from caller union all select id from others) as people
-                    join users u on u.id = people.id
+                    cross join lateral (select * from users where id = people.id limit 1) as u
                 ),
                 'messages', (
                     select coalesce(json_agg(
                         json_build_object(
                             'id', recent.id,
-                            'sender_id', recent.sender_id, 'sender', sender.username,
+                            'sender_id', recent.sender_id,
+                            'sender', (select username from users where id = recent.sender_id),
                             'content', recent.content,
                             'timestamp', (extract(epoch from recent.created_at) * 1000)::bigint,
                             'seq', recent.seq, 'number', recent.number,
@@ -83,7 +83,6 @@ select (
                         order by number desc
                         limit 100
                     ) as recent
-                    join users sender on sender.id = recent.sender_id
                 ),
                 'created_at', (extract(epoch from c.created_at) * 1000)::bigint,
                 'seq', c.seq, 'number', c.number

@@ -27,7 +27,8 @@ select (
                     ),
                     'last_message', (
                         select json_build_object(
-                            'id', m.id, 'sender_id', m.sender_id, 'sender', sender.username,
+                            'id', m.id, 'sender_id', m.sender_id,
+                            'sender', (select username from users where id = m.sender_id),
                             'content', m.content,
                             'timestamp', (extract(epoch from m.created_at) * 1000)::bigint,
                             'seq', m.seq, 'number', m.number,
@@ -35,7 +36,6 @@ select (
                             'mentions', coalesce(m.mentions, '{}'), 'version', m.version
                         )
                         from messages m
-                        join users sender on sender.id = m.sender_id
                         where m.conversation_id = c.id
                         order by m.number desc
                         limit 1

@@ -22,7 +22,8 @@ select (
                 select coalesce(json_agg(
                     json_build_object(
                         'id', recent.id,
-                        'sender_id', recent.sender_id, 'sender', sender.username,
+                        'sender_id', recent.sender_id,
+                        'sender', (select username from users where id = recent.sender_id),
                         'content', recent.content,
                         'timestamp', (extract(epoch from recent.created_at) * 1000)::bigint,
                         'seq', recent.seq, 'number', recent.number,
@@ -38,7 +39,6 @@ select (
                     order by number desc
                     limit 100
                 ) as recent
-                join users sender on sender.id = recent.sender_id
             ),
             'created_at', (extract(epoch from c.created_at) * 1000)::bigint,
             'seq', c.seq, 'number', c.number

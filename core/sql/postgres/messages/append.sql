@@ -7,6 +7,9 @@
 -- row again. Everything else is seen as it was when the statement began, so a repeat whose first
 -- send commits while this one waits is not seen as `earlier`. It then breaks
 -- messages_client_id_unique; the store runs the statement again, and sees it.
+--
+-- `limit 1` in what is looked up for each send keeps the planner, which takes any input for a
+-- hundred rows, from reading whole tables into a hash instead.
 with input as materialized (
     select *
     from rows from (json_to_recordset($1::json) as (
@@ -41,18 +44,28 @@ judged as materialized (
             where id = input.reply_to and conversation_id = input.conversation_id
         ) as may_reply
     from input
-    left join users sender on sender.id = input.sender_id and sender.is_active
-        and exists (
-            select from sessions s
-            where s.id = input.session_id and s.user_id = input.sender_id
-                and s.revoked_at is null and s.expires_at > to_timestamp(input.now / 1000.0)
-        )
+    left join lateral (
+        select u.id, u.username
+        from sessions s
+        join users u on u.id = s.user_id and u.is_active
+        where s.id = input.session_id and s.user_id = input.sender_id
+            and s.revoked_at is null and s.expires_at > to_timestamp(input.now / 1000.0)
+        limit 1
+    ) as sender on true
     left join locked on locked.id = input.conversation_id
-    left join members member on member.conversation_id = input.conversation_id
-        and member.user_id = input.sender_id
-    left join messages earlier on earlier.conversation_id = input.conversation_id
-        and earlier.sender_id = input.sender_id
-        and earlier.client_message_id = input.client_message_id
+    left join lateral (
+        select user_id
+        from members
+        where conversation_id = input.conversation_id and user_id = input.sender_id
+        limit 1
+    ) as member on true
+    left join lateral (
+        select id, seq, number, created_at
+        from messages
+        where conversation_id = input.conversation_id and sender_id = input.sender_id
+            and client_message_id = input.client_message_id
+        limit 1
+    ) as earlier on true
 ),
 accepted as materialized (
     select

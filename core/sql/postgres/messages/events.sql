@@ -9,7 +9,8 @@ select (
                 json_build_object(
                     'type', 'message', 'seq', recent.seq, 'number', recent.number,
                     'message_id', recent.id, 'message', recent.content,
-                    'sender_id', recent.sender_id, 'sender', sender.username,
+                    'sender_id', recent.sender_id,
+                    'sender', (select username from users where id = recent.sender_id),
                     'timestamp', (extract(epoch from recent.created_at) * 1000)::bigint,
                     'client_message_id', recent.client_message_id,
                     'reply_to', recent.reply_to,
@@ -22,7 +23,6 @@ select (
                 order by number
                 limit $3
             ) as recent
-            join users sender on sender.id = recent.sender_id
         ),
         'position', json_build_object(
             'epoch', (select epoch from instance where singleton = 1),

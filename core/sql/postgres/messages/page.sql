@@ -11,7 +11,8 @@ select (
             'messages', (
                 select coalesce(json_agg(
                     json_build_object(
-                        'id', page.id, 'sender_id', page.sender_id, 'sender', sender.username,
+                        'id', page.id, 'sender_id', page.sender_id,
+                        'sender', (select username from users where id = page.sender_id),
                         'content', page.content,
                         'timestamp', (extract(epoch from page.created_at) * 1000)::bigint,
                         'seq', page.seq, 'number', page.number,
@@ -34,7 +35,6 @@ select (
                         limit $8
                     )
                 ) as page
-                join users sender on sender.id = page.sender_id
             ),
             'position', json_build_object(
                 'epoch', (select epoch from instance where singleton = 1),

@@ -3,7 +3,8 @@
 -- Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey, messages_pkey (reply_to),
 -- messages_client_id_unique. One row.
 insert into messages
-    (conversation_id, seq, number, sender_id, content, client_message_id, reply_to, mentions, created_at)
+    (conversation_id, seq, number, sender_id, content, client_message_id, reply_to, mentions,
+    created_at)
 select c.id, c.seq + 1, c.number + 1, u.id, ?5, ?4, ?6, ?7, max(?8, c.active_at)
 from users u
 join conversations c on c.id = ?1

@@ -1,0 +1,53 @@
+//! The store contract over PostgreSQL through sqlx, and what is that driver's own.
+
+mod support;
+
+use async_trait::async_trait;
+use colloquy_core::domain::UserId;
+use colloquy_core::ports::Store;
+use colloquy_core::store::PostgresStore;
+use colloquy_core::testing::store_contract::Fixture;
+use colloquy_local_server::driver::PostgresDriver;
+use support::Database;
+
+struct PostgresFixture {
+    store: PostgresStore<PostgresDriver>,
+    other: PostgresStore<PostgresDriver>,
+    database: Database,
+}
+
+async fn fixture() -> Box<dyn Fixture> {
+    let database = Database::migrated().await;
+    Box::new(PostgresFixture {
+        store: PostgresStore::new(database.driver(4)),
+        other: PostgresStore::new(database.driver(4)),
+        database,
+    })
+}
+
+#[async_trait]
+impl Fixture for PostgresFixture {
+    fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn other_store(&self) -> &dyn Store {
+        &self.other
+    }
+
+    async fn deactivate(&self, user_id: UserId) {
+        self.database
+            .execute(&format!(
+                "update users set is_active = false where id = {user_id}"
+            ))
+            .await;
+    }
+
+    async fn close(self: Box<Self>) {
+        self.store.driver().pool().close().await;
+        self.other.driver().pool().close().await;
+        self.database.drop().await;
+    }
+}
+
+colloquy_core::store_contract!(super::fixture);

@@ -1,0 +1,434 @@
+//! What is the PostgreSQL driver's own: round trips, time limits, lost connections, the schema.
+
+#[path = "support/counting.rs"]
+mod counting;
+#[path = "support/stalling.rs"]
+mod stalling;
+mod support;
+
+use std::time::{Duration, Instant};
+
+use colloquy_core::domain::{
+    Caller, ConversationId, ConversationKind, Epoch, MessageText, NewConversation, NewUser,
+    Seconds, Seq, SessionId, Timestamp, UserId,
+};
+use colloquy_core::ports::{
+    Append, Appended, CreatedConversation, CreatedUser, NewSession, Page, Rotation, Store,
+    StoreError,
+};
+use colloquy_core::store::PostgresStore;
+use colloquy_core::store::driver::{Access, Driver, DriverError, Statement, Step};
+use colloquy_local_server::driver::{Backend, PostgresDriver};
+use colloquy_local_server::migrate::{SchemaError, check_schema, migrate};
+use counting::Counting;
+use stalling::Stalling;
+use support::Database;
+
+const NOW: Timestamp = Timestamp(1_900_000_000_000);
+const LATER: Timestamp = NOW.plus(Seconds(1_000));
+
+static SLEEP: Statement = Statement {
+    name: "test/sleep",
+    text: "select pg_sleep(30)::text",
+};
+static NAP: Statement = Statement {
+    name: "test/nap",
+    text: "select 'late' from pg_sleep(0.3) as nap",
+};
+static PING: Statement = Statement {
+    name: "test/ping",
+    text: "select 'pong'::text",
+};
+static END_OTHERS: Statement = Statement {
+    name: "test/end",
+    text: "select count(pg_terminate_backend(pid))::text from pg_stat_activity \
+           where datname = current_database() and pid <> pg_backend_pid()",
+};
+
+async fn run(
+    driver: &PostgresDriver,
+    access: Access,
+    statement: &'static Statement,
+) -> Result<Option<String>, DriverError> {
+    let mut answers = driver.run(access, &[Step::new(statement, [])]).await?;
+    Ok(answers.remove(0))
+}
+
+async fn user(store: &dyn Store, name: &str) -> Caller {
+    let user = NewUser {
+        username: name.to_owned(),
+        email: format!("{name}@example.com"),
+        password_hash: String::new(),
+        first_name: String::new(),
+        last_name: String::new(),
+        is_admin: false,
+    };
+    let CreatedUser::Created(user) = store.create_user(&user, NOW).await.expect("answers") else {
+        panic!("{name} was taken");
+    };
+    let session_id = SessionId(format!("session of {name}").into());
+    let session = NewSession {
+        id: session_id.clone(),
+        user_id: user.id,
+        created_at: NOW,
+        expires_at: LATER,
+        rehashed_password: Some("rehashed".to_owned()),
+    };
+    assert!(store.open_session(&session).await.expect("answers"));
+    Caller {
+        user_id: user.id,
+        session_id,
+        expires_at: LATER,
+    }
+}
+
+fn send(sender: &Caller, to: ConversationId) -> Append {
+    Append {
+        conversation_id: to,
+        sender_id: sender.user_id,
+        session_id: sender.session_id.clone(),
+        client_message_id: None,
+        message: MessageText::new("hello").expect("a text"),
+        reply_to: None,
+        mentions: Vec::new(),
+        now: NOW,
+    }
+}
+
+/// Makes a conversation, which must be a new one.
+async fn create(store: &dyn Store, caller: &Caller, other: UserId) -> ConversationId {
+    let wish = NewConversation {
+        others: vec![other],
+        kind: ConversationKind::Direct,
+        name: None,
+    };
+    match store
+        .create_conversation(caller, &wish, NOW)
+        .await
+        .expect("answers")
+        .expect("stands")
+    {
+        CreatedConversation::Created(conversation) => conversation.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// At the edge every statement is a journey.
+#[tokio::test]
+async fn every_use_case_is_one_round_trip() {
+    let database = Database::migrated().await;
+    let store = PostgresStore::new(Counting::new(database.driver(1)));
+    let count = || store.driver().take();
+    let ada = user(&store, "ada").await;
+    assert_eq!(count(), 2, "create_user and open_session");
+    let bob = user(&store, "bob").await;
+    count();
+    store.credentials("ada").await.expect("answers");
+    assert_eq!(count(), 1, "credentials");
+    store
+        .profile(&ada, NOW)
+        .await
+        .expect("answers")
+        .expect("stands");
+    assert_eq!(count(), 1, "profile");
+    let id = create(&store, &ada, bob.user_id).await;
+    assert_eq!(count(), 1, "create_conversation");
+    for size in [1, 2, 200] {
+        let sends: Vec<_> = (0..size).map(|_| send(&ada, id)).collect();
+        assert_eq!(store.append(&sends).await.expect("answers").len(), size);
+        assert_eq!(count(), 1, "append of {size}");
+    }
+    assert!(store.append(&[]).await.expect("answers").is_empty());
+    assert_eq!(count(), 0, "append of none");
+    store
+        .conversations(&ada, None, 10, NOW)
+        .await
+        .expect("answers")
+        .expect("stands");
+    assert_eq!(count(), 1, "conversations");
+    store
+        .conversation(&ada, id, NOW)
+        .await
+        .expect("answers")
+        .expect("stands");
+    assert_eq!(count(), 1, "conversation");
+    store
+        .position(&ada, id, NOW)
+        .await
+        .expect("answers")
+        .expect("stands");
+    assert_eq!(count(), 1, "position");
+    for page in [
+        Page::Latest,
+        Page::Around(colloquy_core::domain::Number(50)),
+    ] {
+        store
+            .messages(&ada, id, page, 100, NOW)
+            .await
+            .expect("answers")
+            .expect("stands");
+        assert_eq!(count(), 1, "messages");
+    }
+    store
+        .join(&ada, id, NOW)
+        .await
+        .expect("answers")
+        .expect("stands");
+    assert_eq!(count(), 1, "join");
+    store
+        .events(id, Seq(0), 300)
+        .await
+        .expect("answers")
+        .expect("exists");
+    assert_eq!(count(), 1, "events");
+    let rotation = Rotation {
+        session_id: ada.session_id.clone(),
+        user_id: ada.user_id,
+        generation: 0,
+        now: NOW,
+        expires_at: LATER,
+    };
+    store.rotate_session(&rotation).await.expect("answers");
+    assert_eq!(count(), 1, "rotate_session");
+    store
+        .revoke_session(ada.user_id, &ada.session_id, NOW)
+        .await
+        .expect("answers");
+    assert_eq!(count(), 1, "revoke_session");
+    store
+        .renew_epoch(&Epoch("new".into()))
+        .await
+        .expect("answers");
+    assert_eq!(count(), 1, "renew_epoch");
+    store.ping().await.expect("answers");
+    assert_eq!(count(), 1, "ping");
+    database.drop().await;
+}
+
+/// The database itself ends a statement that hangs; its connection stays good.
+#[tokio::test]
+async fn a_statement_that_hangs_is_ended() {
+    let database = Database::migrated().await;
+    let driver = database.driver(1);
+    let started = Instant::now();
+    let outcome = run(&driver, Access::Write, &SLEEP).await;
+    assert!(
+        matches!(outcome, Err(DriverError::Unavailable(_))),
+        "{outcome:?}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(6));
+    assert_eq!(
+        run(&driver, Access::Write, &PING).await,
+        Ok(Some("pong".to_owned()))
+    );
+    database.drop().await;
+}
+
+/// Who waits for a row that somebody else keeps locked gets an answer too.
+#[tokio::test]
+async fn a_locked_conversation_is_unavailable_not_stuck() {
+    let database = Database::migrated().await;
+    let store = PostgresStore::new(database.driver(2));
+    let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+    let id = create(&store, &ada, bob.user_id).await;
+    let pool = store.driver().pool();
+    let mut holder = pool.begin().await.expect("begins");
+    sqlx::query("select from conversations where id = $1 for update")
+        .bind(id.0)
+        .execute(&mut *holder)
+        .await
+        .expect("locks");
+    let outcome = store.append(&[send(&ada, id)]).await;
+    assert!(
+        matches!(outcome, Err(StoreError::Unavailable(_))),
+        "{outcome:?}"
+    );
+    // Readers do not wait.
+    assert!(
+        store
+            .position(&ada, id, NOW)
+            .await
+            .expect("answers")
+            .is_ok()
+    );
+    holder.rollback().await.expect("ends");
+    let stored = store.append(&[send(&ada, id)]).await.expect("answers");
+    assert!(matches!(&stored[..], [Appended::Stored(message)] if message.number.0 == 1));
+    database.drop().await;
+}
+
+/// A line that falls silent in the middle is given up, and never used again.
+#[tokio::test]
+async fn a_silent_line_is_unavailable_and_replaced() {
+    let database = Database::migrated().await;
+    let (address, url) = through(&database);
+    let proxy = Stalling::before(address).await;
+    let driver = PostgresDriver::new(&url(proxy.port), 2).expect("a URL");
+    assert_eq!(
+        run(&driver, Access::Read, &PING).await,
+        Ok(Some("pong".to_owned()))
+    );
+    proxy.fall_silent(true);
+    for access in [Access::Write, Access::Read] {
+        let started = Instant::now();
+        let outcome = run(&driver, access, &PING).await;
+        assert!(
+            matches!(outcome, Err(DriverError::Unavailable(_))),
+            "{outcome:?}"
+        );
+        assert!(
+            started.elapsed() < Duration::from_secs(9),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+    proxy.fall_silent(false);
+    assert_eq!(
+        run(&driver, Access::Write, &PING).await,
+        Ok(Some("pong".to_owned()))
+    );
+    database.drop().await;
+}
+
+/// The server's address, and the database's URL by way of another port.
+fn through(database: &Database) -> (String, impl Fn(u16) -> String + use<>) {
+    let url = database.url();
+    let after_scheme = url.find("://").expect("a URL") + 3;
+    let at = url[after_scheme..]
+        .find('@')
+        .map_or(after_scheme, |index| after_scheme + index + 1);
+    let end = at + url[at..].find('/').expect("a path");
+    let address = url[at..end].to_owned();
+    let address = if address.contains(':') {
+        address
+    } else {
+        format!("{address}:5432")
+    };
+    (address, move |port| {
+        format!("{}127.0.0.1:{port}{}", &url[..at], &url[end..])
+    })
+}
+
+/// Who goes away in the middle leaves no answer behind for the next.
+#[tokio::test]
+async fn an_abandoned_statement_answers_nobody_else() {
+    let database = Database::migrated().await;
+    let driver = database.driver(1);
+    for _ in 0..3 {
+        let abandoned = run(&driver, Access::Write, &NAP);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(60), abandoned)
+                .await
+                .is_err()
+        );
+        assert_eq!(
+            run(&driver, Access::Write, &PING).await,
+            Ok(Some("pong".to_owned()))
+        );
+    }
+    database.drop().await;
+}
+
+/// A reading statement does not notice that the server ended its connection.
+#[tokio::test]
+async fn readers_outlive_a_restart() {
+    let database = Database::migrated().await;
+    let (driver, other) = (database.driver(1), database.driver(1));
+    run(&driver, Access::Read, &PING).await.expect("answers");
+    run(&other, Access::Write, &END_OTHERS).await.expect("ends");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(
+        run(&driver, Access::Read, &PING).await,
+        Ok(Some("pong".to_owned()))
+    );
+    // A writing one cannot know whether it was done, and says so; the one after works. (First
+    // the pool takes back its connection, which it tests.)
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    run(&other, Access::Write, &END_OTHERS).await.expect("ends");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let outcome = run(&driver, Access::Write, &PING).await;
+    assert!(
+        matches!(outcome, Err(DriverError::Unavailable(_))),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        run(&driver, Access::Write, &PING).await,
+        Ok(Some("pong".to_owned()))
+    );
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_unavailable() {
+    let driver = PostgresDriver::new("postgres://nobody@127.0.0.1:9/none", 1).expect("a URL");
+    let outcome = PostgresStore::new(driver).ping().await;
+    assert!(
+        matches!(outcome, Err(StoreError::Unavailable(_))),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn servers_may_migrate_at_once() {
+    let database = Database::create().await;
+    let backends: Vec<_> = (0..4)
+        .map(|_| Backend::Postgres(database.driver(1)))
+        .collect();
+    assert!(matches!(
+        check_schema(&backends[0]).await,
+        Err(SchemaError::Missing)
+    ));
+    let (one, two, three, four) = tokio::join!(
+        migrate(&backends[0]),
+        migrate(&backends[1]),
+        migrate(&backends[2]),
+        migrate(&backends[3]),
+    );
+    for outcome in [one, two, three, four] {
+        outcome.expect("migrates");
+    }
+    for backend in &backends {
+        check_schema(backend).await.expect("is up to date");
+        backend.close().await;
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_newer_older_or_changed_schema_is_refused() {
+    let database = Database::migrated().await;
+    let backend = Backend::Postgres(database.driver(1));
+    check_schema(&backend).await.expect("is up to date");
+    database
+        .execute(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+            values (9999, 'later', true, '', 0)",
+        )
+        .await;
+    let outcome = check_schema(&backend).await;
+    assert!(
+        matches!(outcome, Err(SchemaError::Newer { found: 9999, .. })),
+        "{outcome:?}"
+    );
+    assert!(matches!(
+        migrate(&backend).await,
+        Err(SchemaError::Newer { .. })
+    ));
+    database
+        .execute("delete from _sqlx_migrations where version = 9999")
+        .await;
+    database
+        .execute("update _sqlx_migrations set checksum = ''")
+        .await;
+    assert!(matches!(
+        check_schema(&backend).await,
+        Err(SchemaError::Changed(1))
+    ));
+    database.execute("delete from _sqlx_migrations").await;
+    let outcome = check_schema(&backend).await;
+    assert!(
+        matches!(outcome, Err(SchemaError::Older { found: 0, .. })),
+        "{outcome:?}"
+    );
+    database.drop().await;
+}

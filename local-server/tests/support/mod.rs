@@ -1,0 +1,85 @@
+//! Databases of PostgreSQL for tests: one each, made and dropped again.
+//!
+//! `COLLOQUY_TEST_POSTGRES_URL` names a server and a role that may create databases. Without it
+//! these tests fail: a test that quietly does nothing proves nothing.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use colloquy_local_server::driver::{Backend, PostgresDriver};
+use colloquy_local_server::migrate::migrate;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// An empty database.
+pub(crate) struct Database {
+    name: String,
+    server: String,
+}
+
+impl Database {
+    pub(crate) async fn create() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = std::env::var("COLLOQUY_TEST_POSTGRES_URL").expect(
+            "COLLOQUY_TEST_POSTGRES_URL is not set: run `cargo xtask test`, which starts a server",
+        );
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("colloquy_test_{}_{count}", std::process::id());
+        let database = Self { name, server };
+        database
+            .administer("drop database if exists", "with (force)")
+            .await;
+        database.administer("create database", "").await;
+        database
+    }
+
+    /// The same with every migration run.
+    pub(crate) async fn migrated() -> Self {
+        let database = Self::create().await;
+        let driver = database.driver(1);
+        migrate(&Backend::Postgres(driver.clone()))
+            .await
+            .expect("migrates");
+        driver.pool().close().await;
+        database
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let (place, query) = match self.server.split_once('?') {
+            Some((place, query)) => (place, format!("?{query}")),
+            None => (self.server.as_str(), String::new()),
+        };
+        let authority = place.find("://").map_or(0, |index| index + 3);
+        let end = place[authority..]
+            .find('/')
+            .map_or(place.len(), |index| authority + index);
+        format!("{}/{}{query}", &place[..end], self.name)
+    }
+
+    pub(crate) fn driver(&self, connections: u32) -> PostgresDriver {
+        PostgresDriver::new(&self.url(), connections).expect("a URL")
+    }
+
+    /// Runs SQL beside the store.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let mut connection = PgConnection::connect(&self.url()).await.expect("connects");
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut connection)
+            .await
+            .expect("runs");
+        connection.close().await.expect("closes");
+    }
+
+    pub(crate) async fn drop(self) {
+        self.administer("drop database if exists", "with (force)")
+            .await;
+    }
+
+    async fn administer(&self, verb: &str, rest: &str) {
+        let mut connection = PgConnection::connect(&self.server).await.expect("connects");
+        let sql = format!("{verb} {} {rest}", self.name);
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .expect("runs");
+        connection.close().await.expect("closes");
+    }
+}
