@@ -31,8 +31,8 @@ const PASSES: &[(&str, &[&str])] = &[("blackbox", &[]), ("disturb", &["--test-th
 /// What cargo builds for the black-box suite to talk to.
 const PROGRAMS: &[&str] = &["colloquy-local-server", "colloquy-redis-http"];
 
-/// How much of a server's log is shown when the suite failed.
-const LOG_LINES: usize = 80;
+/// How many lines of logs are shown when the suite failed: of the server under test, of the others.
+const LOG_LINES: (usize, usize) = (80, 10);
 
 /// `cargo xtask test`
 pub(crate) fn command(arguments: &[String]) -> Verdict {
@@ -161,7 +161,12 @@ fn blackbox<'run>(
 
 fn show_logs(stack: &Stack<'_>) {
     for service in stack.services() {
-        let tail = service.tail(LOG_LINES);
+        let is_under_test = service.name() == stack.under_test.server.name();
+        let tail = service.tail(if is_under_test {
+            LOG_LINES.0
+        } else {
+            LOG_LINES.1
+        });
         if !tail.is_empty() {
             println!(
                 "--- the last lines of {}, {}\n{tail}\n---",

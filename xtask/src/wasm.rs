@@ -52,6 +52,8 @@ pub(crate) fn build(processes: &Processes) -> Result<()> {
     for (package, flags) in BUILDS {
         let mut cargo = toolchain.cargo();
         cargo
+            // Nobody debugs this build, and without it less is written and linked.
+            .env("CARGO_PROFILE_DEV_DEBUG", "false")
             .args(["build", "--target", TARGET, "--package", package])
             .args(*flags);
         processes.succeed(&mut cargo)?;
