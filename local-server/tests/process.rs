@@ -272,6 +272,27 @@ fn headers_may_be_neither_endless_nor_many() {
 }
 
 #[test]
+fn without_file_descriptors_it_waits_and_then_serves_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut limited = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_colloquy-local-server");
+    limited.args(["-c", "ulimit -n 48 && exec \"$0\"", program]);
+    limited.current_dir(folder.path()).env_remove("HOST");
+    let server = Server::start(&mut limited);
+    let crowd: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    drop(crowd);
+    assert!(server.ask(LIVE).starts_with("HTTP/1.1 200"));
+    server.signal("TERM");
+    let (code, printed) = server.end();
+    assert_eq!(code, Some(0));
+    assert!(
+        printed.contains("open files"),
+        "the limit was never met: {printed}"
+    );
+}
+
+#[test]
 fn no_secret_reaches_a_log() {
     let folder = tempfile::tempdir().unwrap();
     let key = "a-secret-key-that-nobody-may-see-0123456789";

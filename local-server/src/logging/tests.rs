@@ -105,7 +105,7 @@ fn nothing_that_is_logged_makes_a_line_or_a_field_of_its_own() {
         "{written}"
     );
     logged(folder.path(), LogFormat::Json, |_| {
-        info!(level = "FORGED", value = evil, "said {evil}")
+        info!(level = "FORGED", value = evil, "said {evil}");
     });
     let written = lines(folder.path(), "server.log");
     let json: serde_json::Value = serde_json::from_str(&written[1]).unwrap();

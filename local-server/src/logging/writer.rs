@@ -1,7 +1,7 @@
 //! The one thread that writes: who logs only queues, and is never held up by a slow disk or a
 //! stopped terminal. The queue is bounded; what does not fit is counted and the count is logged.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
@@ -77,11 +77,13 @@ pub(super) struct Sinks {
 pub(super) fn start(sinks: Sinks) -> io::Result<(Queue, Guard)> {
     let (orders, queue) = sync_channel(QUEUE_LINES);
     let lost = Arc::new(AtomicU64::new(0));
+    let terminal = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut writer = Writer {
-        colours: sinks.stdout
-            && io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none(),
-        sinks,
+        // Standard output itself would hand every line to the system alone.
+        stdout: sinks.stdout.then(|| BufWriter::new(io::stdout())),
+        colours: terminal,
+        server: sinks.server,
+        api: sinks.api,
         lost: lost.clone(),
     };
     thread::Builder::new()
@@ -97,8 +99,10 @@ pub(super) fn start(sinks: Sinks) -> io::Result<(Queue, Guard)> {
 }
 
 struct Writer {
-    sinks: Sinks,
+    stdout: Option<BufWriter<Stdout>>,
     colours: bool,
+    server: Option<DailyFile>,
+    api: Option<DailyFile>,
     lost: Arc<AtomicU64>,
 }
 
@@ -146,36 +150,79 @@ impl Writer {
     }
 
     fn put(&mut self, entry: &Entry) {
-        if self.sinks.stdout {
+        if let Some(out) = &mut self.stdout {
             // Nobody may be reading any more; the files still count.
-            self.put_stdout(entry).ok();
+            put_stdout(out, entry, self.colours).ok();
         }
-        let api = self.sinks.api.as_mut().filter(|_| entry.api);
-        for file in self.sinks.server.as_mut().into_iter().chain(api) {
+        let api = self.api.as_mut().filter(|_| entry.api);
+        for file in self.server.as_mut().into_iter().chain(api) {
             if file.write(entry.at, &entry.text).is_err() {
                 self.lost.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    fn put_stdout(&self, entry: &Entry) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        let Some((level, rest)) = entry.text.split_once(' ').filter(|_| self.colours) else {
-            return writeln!(out, "{}", entry.text);
-        };
-        let colour = match entry.level {
-            Level::ERROR => 31,
-            Level::WARN => 33,
-            Level::INFO => 32,
-            Level::DEBUG | Level::TRACE => 90,
-        };
-        writeln!(out, "\u{1b}[{colour}m{level}\u{1b}[0m {rest}")
-    }
-
     fn flush(&mut self) {
-        io::stdout().flush().ok();
-        for file in self.sinks.server.iter_mut().chain(&mut self.sinks.api) {
+        if let Some(out) = &mut self.stdout {
+            out.flush().ok();
+        }
+        for file in self.server.iter_mut().chain(&mut self.api) {
             file.flush().ok();
         }
+    }
+}
+
+fn put_stdout(out: &mut impl Write, entry: &Entry, colours: bool) -> io::Result<()> {
+    let Some((level, rest)) = entry.text.split_once(' ').filter(|_| colours) else {
+        return writeln!(out, "{}", entry.text);
+    };
+    let colour = match entry.level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        Level::DEBUG | Level::TRACE => 90,
+    };
+    writeln!(out, "\u{1b}[{colour}m{level}\u{1b}[0m {rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(text: &str) -> Entry {
+        Entry {
+            at: Timestamp(0),
+            level: Level::INFO,
+            api: false,
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (orders, waiting) = sync_channel(1);
+        let lost = Arc::new(AtomicU64::new(0));
+        let queue = Queue {
+            orders,
+            lost: lost.clone(),
+        };
+        for text in ["kept", "lost", "lost"] {
+            queue.push(entry(text));
+        }
+        drop(queue);
+        let mut writer = Writer {
+            stdout: None,
+            colours: false,
+            server: Some(DailyFile::open(folder.path(), "server.log").unwrap()),
+            api: None,
+            lost,
+        };
+        writer.run(&waiting);
+        let written = std::fs::read_to_string(folder.path().join("server.log")).unwrap();
+        assert!(
+            written.contains("log lines were lost - lines: 2\nkept\n"),
+            "{written}"
+        );
     }
 }
