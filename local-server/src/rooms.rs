@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use axum::extract::Request;
@@ -13,7 +13,7 @@ use axum::response::Response;
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::RecentHistory;
 use colloquy_core::domain::{
-    Caller, ConversationId, Epoch, Seconds, SendOutcome, SessionId, Timestamp,
+    Caller, ConversationId, Epoch, Seconds, SendOutcome, Seq, SessionId, Timestamp,
 };
 use colloquy_core::ports::{Clock, Rooms, SocketGrant, Store};
 use colloquy_core::protocol::{CloseCode, SendCommand};
@@ -110,11 +110,7 @@ impl Shared {
 
     fn start(self: &Arc<Self>, id: ConversationId) -> mpsc::Sender<RoomMessage> {
         let (sender, inbox) = mpsc::channel(INBOX);
-        let epoch = self
-            .epoch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let epoch = lock(&self.epoch).clone();
         self.tasks
             .spawn(room_task::run(self.clone(), id, epoch, inbox));
         if self.is_closing() {
@@ -133,7 +129,7 @@ impl Shared {
     }
 
     pub(crate) fn is_revoked(&self, session_id: &SessionId) -> bool {
-        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        let revoked = lock(&self.revoked);
         revoked.iter().any(|(_, id)| id == session_id)
     }
 
@@ -145,9 +141,21 @@ impl Shared {
         ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Learns which history the database holds, once: a Room without sockets has nobody to learn
+    /// it from, and the cache is told of nothing without it.
+    async fn learn_epoch(&self, id: ConversationId) {
+        if lock(&self.epoch).is_some() {
+            return;
+        }
+        // A failure shows in the send itself.
+        if let Ok(Some(events)) = self.store.events(id, Seq(i64::MAX), 0).await {
+            *lock(&self.epoch) = Some(events.position.epoch);
+        }
+    }
+
     fn remember_revoked(&self, session_id: &SessionId) {
         let now = self.clock.now();
-        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut revoked = lock(&self.revoked);
         revoked.retain(|(at, _)| now.millis_since(*at) < REVOCATION_MEMORY.as_millis());
         revoked.push_back((now, session_id.clone()));
     }
@@ -156,8 +164,7 @@ impl Shared {
 #[async_trait]
 impl Rooms for LocalRooms {
     async fn open_socket(&self, grant: SocketGrant, request: Request) -> Response {
-        *self.0.epoch.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(grant.position.epoch.clone());
+        *lock(&self.0.epoch) = Some(grant.position.epoch.clone());
         socket::open(self.0.clone(), grant, request)
     }
 
@@ -166,6 +173,7 @@ impl Rooms for LocalRooms {
     }
 
     async fn send(&self, id: ConversationId, caller: &Caller, send: SendCommand) -> SendOutcome {
+        self.0.learn_epoch(id).await;
         let (answer, outcome) = oneshot::channel();
         let message = RoomMessage::Send {
             user_id: caller.user_id,
@@ -201,4 +209,9 @@ impl Rooms for LocalRooms {
         }))
         .await;
     }
+}
+
+/// What is behind these locks is whole at any time, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
