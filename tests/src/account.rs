@@ -86,7 +86,8 @@ impl Account {
         json!({
             "username": username,
             "email": format!("{username}@mail.example"),
-            "password": unique("Sesame"),
+            // Unlike any username: what is made of the same letters would be too similar.
+            "password": "Violet Umbrellas Dance 42",
             "first_name": "Ada",
             "last_name": "Lovelace",
         })

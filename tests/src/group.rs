@@ -95,6 +95,13 @@ impl Group {
 
     /// Has the members send `count` messages over REST, all at once; in the conversation's order.
     pub async fn fill(&self, count: usize) -> Vec<Sent> {
+        self.fill_with(count, |turn| format!("message {turn}"))
+            .await
+    }
+
+    /// The same with texts of one's own.
+    pub async fn fill_with(&self, count: usize, text: impl Fn(usize) -> String) -> Vec<Sent> {
+        let text = &text;
         let people = self.members.len();
         let sending = self
             .members
@@ -103,7 +110,7 @@ impl Group {
             .map(async |(index, member)| {
                 let mut sent = Vec::new();
                 for turn in (index..count).step_by(people) {
-                    let message = member.say(self.id, &format!("message {turn}")).await;
+                    let message = member.say(self.id, &text(turn)).await;
                     sent.push(Sent::of(&message));
                 }
                 sent

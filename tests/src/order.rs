@@ -9,6 +9,7 @@ use crate::shapes::is_event;
 #[derive(Debug, Default)]
 pub struct Order {
     position: Option<u64>,
+    /// Known from `hello` on.
     epoch: Option<String>,
     resume: Option<Resume>,
 }
@@ -44,8 +45,12 @@ impl Order {
     pub fn note(&mut self, frame: &Value) -> Result<(), String> {
         match frame["type"].as_str() {
             Some("hello") => {
-                if self.position.is_some() {
+                if self.epoch.is_some() {
                     return Err("a second hello".to_owned());
+                }
+                // A v1 socket that becomes v2 goes on where it stands.
+                if self.position.is_some() && self.position != frame["seq"].as_u64() {
+                    return Err(format!("at {:?}, greeted with {frame}", self.position));
                 }
                 self.set(frame);
             }
@@ -67,9 +72,10 @@ impl Order {
 
     fn event(&mut self, frame: &Value) -> Result<(), String> {
         let seq = frame["seq"].as_u64().ok_or("an event without seq")?;
-        // The first answer to a resume sets the position back; until it comes, live events may.
+        // The first answer to a resume sets the position back. Live events may come before it,
+        // also the very one that it will begin with.
         if let Some(resume) = &mut self.resume {
-            if resume.events.is_none() && seq == resume.since + 1 {
+            if seq == resume.since + 1 {
                 resume.events = Some(1);
                 self.position = Some(seq);
                 return Ok(());
@@ -148,6 +154,18 @@ mod tests {
             Some(event(6)),
         ];
         assert_eq!(note(&resumed), Ok(Some(6)));
+        let raced = [
+            Some(hello(3)),
+            None,
+            Some(event(4)),
+            Some(event(5)),
+            Some(event(4)),
+            Some(event(5)),
+            Some(sync(3, 2)),
+        ];
+        assert_eq!(note(&raced), Ok(Some(5)));
+        let greeted_late = [Some(event(9)), Some(hello(9)), Some(event(10))];
+        assert_eq!(note(&greeted_late), Ok(Some(10)));
         let at_head = [Some(hello(3)), None, Some(sync(3, 0)), Some(event(4))];
         assert_eq!(note(&at_head), Ok(Some(4)));
     }
@@ -159,6 +177,7 @@ mod tests {
             vec![Some(hello(4)), Some(event(4))],
             vec![Some(hello(4)), Some(event(5)), Some(event(5))],
             vec![Some(hello(4)), Some(hello(4))],
+            vec![Some(event(9)), Some(hello(8))],
             vec![Some(hello(4)), Some(sync(3, 0))],
             vec![Some(hello(5)), None, Some(event(4)), Some(sync(3, 2))],
             vec![Some(hello(5)), None, Some(sync(3, 2))],

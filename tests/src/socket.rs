@@ -175,10 +175,9 @@ impl Socket {
                 return self.waiting.remove(index).expect("it was just found");
             }
             if let Err(end) = self.receive(deadline).await {
-                panic!(
-                    "{}: {what} was due: {end:?}, heard {:?}",
-                    self.name, self.waiting
-                );
+                let heard = format!("{:?}", self.waiting);
+                let heard: String = heard.chars().take(2_000).collect();
+                panic!("{}: {what} was due: {end:?}, heard {heard}", self.name);
             }
         }
     }

@@ -248,7 +248,7 @@ async fn usernames_keep_to_their_alphabet_and_length() {
         format!("{base} b"),
         format!("{base}/b"),
         format!("{base}\0"),
-        format!("{base}\n"),
+        format!("{base}\nb"),
         format!("{base}<b>"),
         format!("{base}😀"),
         "x".repeat(10_000),

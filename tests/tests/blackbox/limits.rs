@@ -54,7 +54,8 @@ async fn a_frame_too_large_closes_the_socket() {
         let frame = frame_of(size);
         // It may fail while the server closes; what counts is how it closes.
         let _ = socket.try_send_text(&frame).await;
-        assert_eq!(socket.closed().await.code, 4413, "{size}");
+        let close = socket.closed().await;
+        assert_eq!(close.code, 4413, "{size}: {close:?}");
     }
     // One who is still sending when the end comes may find the connection broken instead.
     let mut socket = account.socket(id).open().await;

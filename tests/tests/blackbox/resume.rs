@@ -123,6 +123,20 @@ async fn three_hundred_missed_are_delivered_and_one_more_is_too_old() {
 }
 
 #[tokio::test]
+async fn three_hundred_of_the_longest_messages_are_delivered() {
+    // Four bytes a letter: about five megabytes for one resume, and the client reads all along.
+    let server = Server::for_volume().await;
+    let group = Group::of(&server, server.crowd()).await;
+    let all = group.fill_with(MOST, |_| "🐘".repeat(4_000)).await;
+    let mut socket = open(&group, 0).await;
+    let epoch = socket.epoch();
+    socket.resume(0, &epoch).await;
+    let events = socket.events(MOST).await;
+    assert!(sent(&events) == all, "not the messages that were sent");
+    assert_eq!(socket.expect("sync").await["count"], MOST);
+}
+
+#[tokio::test]
 async fn a_reader_who_keeps_losing_the_line_misses_nothing() {
     let server = Server::for_volume().await;
     let group = Group::of(&server, server.crowd() + 1).await;
