@@ -66,6 +66,7 @@ fn limiter() -> (Arc<Counters>, Attempts) {
     (Arc::clone(&cache), Attempts::new(cache, LIMITS, [7; 32]))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the limiter takes it")]
 fn address(text: &str) -> Option<IpAddr> {
     Some(text.parse().unwrap())
 }

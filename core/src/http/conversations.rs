@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
-use super::openapi::FieldErrorsBody;
+use super::openapi::BadRequestBody;
 use crate::domain::{Conversation, ConversationKind, ConversationSummary, UserId};
 use crate::service::conversations::{self, Request};
 use crate::service::cursor;
@@ -42,7 +42,7 @@ pub(super) struct CreateBody {
     responses(
         (status = 200, description = "Latest activity first", body = Vec<ConversationSummary>,
             headers(("Link" = String, description = "The next page, with rel=\"next\", when there is one"))),
-        (status = 400, description = "A parameter breaks a rule", body = FieldErrorsBody),
+        (status = 400, description = "A parameter breaks a rule", body = BadRequestBody),
     )
 )]
 pub(super) async fn list(
@@ -77,7 +77,7 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "The new conversation", body = Conversation),
         (status = 200, description = "The conversation the pair had already", body = Conversation),
-        (status = 400, description = "A field breaks a rule, or participants are unknown", body = FieldErrorsBody),
+        (status = 400, description = "A field breaks a rule, or participants are unknown", body = BadRequestBody),
     )
 )]
 pub(super) async fn create(

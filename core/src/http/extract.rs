@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
 
 use super::App;
@@ -83,17 +82,10 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
 
     async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
         let media_type = is_json(request.headers());
+        // Read already, and no longer than allowed.
         let bytes = Bytes::from_request(request, app)
             .await
-            .map_err(|rejection| {
-                let too_large = rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE;
-                let code = if too_large {
-                    ErrorCode::TooLarge
-                } else {
-                    ErrorCode::Malformed
-                };
-                ApiError::new(code)
-            })?;
+            .map_err(|_| ApiError::new(ErrorCode::Malformed))?;
         match media_type {
             // No body is no body of the wrong type: the fields it lacks are told.
             None if bytes.is_empty() => parse(b"{}").map(Self),

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
-use super::openapi::{ErrorBody, FieldErrorsBody};
+use super::openapi::{BadRequestBody, ErrorBody};
 use crate::domain::{ConversationId, Message, MessageId, Seq, UserId};
 use crate::ports::{CacheKind, Page};
 use crate::service::cursor;
@@ -50,7 +50,7 @@ pub(super) struct HistoryAnswer {
     ),
     responses(
         (status = 200, description = "Oldest first; the newest messages without a parameter", body = HistoryAnswer),
-        (status = 400, description = "A parameter breaks a rule", body = FieldErrorsBody),
+        (status = 400, description = "A parameter breaks a rule", body = BadRequestBody),
     )
 )]
 pub(super) async fn history(
@@ -141,7 +141,7 @@ pub(super) struct SentAnswer {
     responses(
         (status = 201, description = "It is stored and on its way to every member", body = SentAnswer),
         (status = 200, description = "An earlier request with the same id had stored it", body = SentAnswer),
-        (status = 400, description = "A field breaks a rule", body = FieldErrorsBody),
+        (status = 400, description = "A field breaks a rule", body = BadRequestBody),
         (status = 409, description = "The id was used for another message", body = ErrorBody),
         (status = 429, description = "Faster than the throttle allows", body = ErrorBody),
     )

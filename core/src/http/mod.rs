@@ -8,6 +8,7 @@
 
 mod address;
 mod app;
+mod body;
 mod conversations;
 mod error;
 mod extract;
@@ -20,7 +21,6 @@ mod socket;
 mod users;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -58,13 +58,13 @@ pub fn router(app: App) -> Router {
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .route_layer(from_fn(frame::note_route))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app.clone());
     // What stands around the routes also sees requests that match none. Read from the bottom:
     // the last layer is the outermost.
     let outer = Router::new()
         .fallback_service(inner)
-        .layer(map_request(gate::end_in_slash));
+        .layer(map_request(gate::end_in_slash))
+        .layer(from_fn(body::read_first));
     let outer = match gate::cors(&app.settings().cors_allowed_origins) {
         Some(cors) => outer.layer(cors),
         None => outer,

@@ -24,7 +24,7 @@ use crate::protocol::ErrorCode;
         description = "A chat server. The protocol of its sockets is in docs/protocol.md.",
         license(name = "MIT OR Apache-2.0")
     ),
-    components(schemas(ErrorBody, FieldErrorsBody)),
+    components(schemas(ErrorBody, FieldErrorsBody, BadRequestBody)),
     modifiers(&Bearer),
     tags(
         (name = "users", description = "Accounts and logins"),
@@ -70,13 +70,25 @@ pub(super) struct ErrorBody {
 /// What is wrong with each field: sentences under its name.
 #[derive(Serialize, ToSchema)]
 pub(super) struct FieldErrorsBody {
-    /// `invalid`; or `malformed`, and then a `detail` stands in place of the fields.
+    /// `invalid`
     #[schema(example = "invalid")]
     code: String,
     /// The request's id, as in `X-Request-Id`.
     request_id: String,
     #[serde(flatten)]
     fields: BTreeMap<String, Vec<String>>,
+}
+
+/// What a 400 says: which fields break rules, or that the request as a whole is malformed.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "a schema; what is sent is written by `error::render`"
+)]
+pub(super) enum BadRequestBody {
+    Fields(FieldErrorsBody),
+    Request(ErrorBody),
 }
 
 /// Adds to every route what is true of all of its kind, and writes the document.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, JsonBody, Known};
-use super::openapi::{ErrorBody, FieldErrorsBody};
+use super::openapi::{BadRequestBody, ErrorBody};
 use crate::domain::User;
 use crate::service::accounts::{self, Registration};
 use crate::service::sessions::{self, TokenPair};
@@ -38,7 +38,7 @@ pub(super) struct RegisterBody {
     request_body = RegisterBody,
     responses(
         (status = 201, description = "The account", body = User),
-        (status = 400, description = "Fields break rules or are taken", body = FieldErrorsBody),
+        (status = 400, description = "Fields break rules or are taken", body = BadRequestBody),
         (status = 429, description = "Too many attempts from this address", body = ErrorBody),
     )
 )]
@@ -93,7 +93,7 @@ pub(super) struct LoginAnswer {
     request_body = LoginBody,
     responses(
         (status = 200, description = "Tokens and the user", body = LoginAnswer),
-        (status = 400, description = "Fields are missing", body = FieldErrorsBody),
+        (status = 400, description = "Fields are missing", body = BadRequestBody),
         (status = 401, description = "Wrong username or password", body = ErrorBody),
         (status = 429, description = "Too many attempts for this account or from this address", body = ErrorBody),
     )
@@ -148,7 +148,7 @@ pub(super) struct RefreshAnswer {
     request_body = RefreshBody,
     responses(
         (status = 200, description = "The next tokens", body = RefreshAnswer),
-        (status = 400, description = "The field is missing", body = FieldErrorsBody),
+        (status = 400, description = "The field is missing", body = BadRequestBody),
         (status = 401, description = "Not genuine, expired, revoked, or used before (which revokes its login)", body = ErrorBody),
     )
 )]
@@ -166,7 +166,7 @@ pub(super) async fn refresh(
     request_body = RefreshBody, security(("bearer" = [])),
     responses(
         (status = 205, description = "The login is ended, and so are its sockets"),
-        (status = 400, description = "No refresh token of the caller's", body = FieldErrorsBody),
+        (status = 400, description = "No refresh token of the caller's", body = BadRequestBody),
     )
 )]
 pub(super) async fn log_out(

@@ -1,5 +1,9 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::body::Body;
 use axum::http::Request;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use crate::server::Server;
@@ -86,6 +90,35 @@ async fn a_body_has_at_most_64_kib() {
     assert_eq!(
         (answer.status.as_u16(), &*answer.code()),
         (413, "too_large")
+    );
+}
+
+/// A client that is still sending when the answer comes never reads it.
+#[tokio::test]
+async fn a_body_too_large_is_read_on_for_a_while_before_it_is_refused() {
+    let server = Server::new().await;
+    for (path, chunks, read) in [
+        (LOGIN, 200, 200),
+        (LOGIN, 9_999, 1_025),
+        ("/nowhere/", 200, 200),
+    ] {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&taken);
+        let chunks = stream::iter(0..chunks).map(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(vec![b'x'; 1_024])
+        });
+        let answer = server.post(path, Body::from_stream(chunks)).await;
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.code()),
+            (413, "too_large")
+        );
+        assert_eq!(taken.load(Ordering::Relaxed), read);
+    }
+    let broken = stream::iter([Ok(vec![b'{']), Err(std::io::Error::other("gone"))]);
+    assert_eq!(
+        server.post(LOGIN, Body::from_stream(broken)).await.code(),
+        "malformed"
     );
 }
 
