@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// Long, as a database that recovers on a busy disk takes seconds.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens a connection to a loopback port.
 pub(crate) fn connect(port: u16) -> Result<TcpStream> {
