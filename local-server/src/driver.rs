@@ -71,7 +71,7 @@ impl Backend {
 }
 
 /// The errors of sqlx that are the same for every database.
-fn common_error(error: sqlx::Error) -> DriverError {
+fn common_error(error: &sqlx::Error) -> DriverError {
     use sqlx::Error;
     match error {
         Error::Io(_)

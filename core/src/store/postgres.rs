@@ -13,8 +13,8 @@ use super::driver::{Access, Driver, DriverError, Param, Statement, Step, stateme
 use super::input::{direct_key, ids_json, kind_text};
 use super::reads::{Reads, asked_by, reads};
 use crate::domain::{
-    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, NewConversation,
-    NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
+    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
     Append, Appended, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
@@ -75,7 +75,7 @@ impl<'a> From<&'a Append> for Send<'a> {
             conversation_id: send.conversation_id.0,
             sender_id: send.sender_id.0,
             session_id: &send.session_id.0,
-            client_message_id: send.client_message_id.as_ref().map(|id| id.as_str()),
+            client_message_id: send.client_message_id.as_ref().map(ClientMessageId::as_str),
             content: send.message.as_str(),
             reply_to: send.reply_to.map(|id| id.0),
             mentions: &send.mentions,

@@ -13,8 +13,8 @@ use super::driver::{Access, Driver, DriverError, Param, Statement, Step, stateme
 use super::input::{direct_key, ids_json, kind_text, mentions_json};
 use super::reads::{Reads, asked_by, reads};
 use crate::domain::{
-    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, NewConversation,
-    NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
+    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
     Append, Appended, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
@@ -314,7 +314,7 @@ fn append_steps<'a>(send: &'a Append, mentions: Option<&'a str>) -> [Step<'a>; 3
     let sender = Param::Int(send.sender_id.0);
     let session = Param::Text(&send.session_id.0);
     let client_message_id =
-        Param::OptionalText(send.client_message_id.as_ref().map(|id| id.as_str()));
+        Param::OptionalText(send.client_message_id.as_ref().map(ClientMessageId::as_str));
     let now = Param::Int(send.now.0);
     [
         Step::new(

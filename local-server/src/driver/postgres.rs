@@ -28,7 +28,6 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 /// A [`Driver`] over a pool of PostgreSQL connections.
 #[derive(Debug, Clone)]
 pub struct PostgresDriver {
-    options: PgConnectOptions,
     pool: PgPool,
 }
 
@@ -60,8 +59,8 @@ impl PostgresDriver {
             .after_connect(|connection, _| {
                 Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
             })
-            .connect_lazy_with(options.clone());
-        Ok(Self { options, pool })
+            .connect_lazy_with(options);
+        Ok(Self { pool })
     }
 
     /// The pool itself.
@@ -74,9 +73,9 @@ impl PostgresDriver {
     /// # Errors
     /// `Unavailable` when the server is away.
     pub async fn connect(&self) -> Result<PgConnection, DriverError> {
-        PgConnection::connect_with(&self.options)
+        PgConnection::connect_with(&self.pool.connect_options())
             .await
-            .map_err(driver_error)
+            .map_err(|error| driver_error(&error))
     }
 
     async fn run_step(&self, step: &Step<'_>) -> Result<Option<String>, sqlx::Error> {
@@ -108,7 +107,9 @@ impl Driver for PostgresDriver {
             Err(error) if access == Access::Read && is_lost(&error) => self.run_step(step).await,
             answer => answer,
         };
-        answer.map(|answer| vec![answer]).map_err(driver_error)
+        answer
+            .map(|answer| vec![answer])
+            .map_err(|error| driver_error(&error))
     }
 }
 
@@ -171,8 +172,8 @@ fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-fn driver_error(error: sqlx::Error) -> DriverError {
-    match &error {
+fn driver_error(error: &sqlx::Error) -> DriverError {
+    match error {
         sqlx::Error::Database(database) => DriverError::of_postgres(
             &database.code().unwrap_or_default(),
             database.constraint(),

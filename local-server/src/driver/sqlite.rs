@@ -45,7 +45,7 @@ impl SqliteDriver {
         let writer = pool(1)
             .connect_with(options.clone())
             .await
-            .map_err(driver_error)?;
+            .map_err(|error| driver_error(&error))?;
         let readers = pool(readers.max(1)).connect_lazy_with(options.read_only(true));
         Ok(Self { writer, readers })
     }
@@ -59,7 +59,10 @@ impl SqliteDriver {
             .in_memory(true)
             .foreign_keys(true)
             .disable_statement_logging();
-        let writer = pool(1).connect_with(options).await.map_err(driver_error)?;
+        let writer = pool(1)
+            .connect_with(options)
+            .await
+            .map_err(|error| driver_error(&error))?;
         Ok(Self {
             readers: writer.clone(),
             writer,
@@ -109,7 +112,7 @@ impl Driver for SqliteDriver {
         timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
             .await
             .map_err(|_| timed_out())?
-            .map_err(driver_error)
+            .map_err(|error| driver_error(&error))
     }
 }
 
@@ -153,7 +156,7 @@ fn arguments(params: &[Param<'_>]) -> Result<SqliteArguments, sqlx::Error> {
 }
 
 /// SQLite's result codes: <https://www.sqlite.org/rescode.html>. The low byte is the kind.
-fn driver_error(error: sqlx::Error) -> DriverError {
+fn driver_error(error: &sqlx::Error) -> DriverError {
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
     const NOMEM: u32 = 7;
@@ -162,7 +165,7 @@ fn driver_error(error: sqlx::Error) -> DriverError {
     const FULL: u32 = 13;
     const CANTOPEN: u32 = 14;
     const CONSTRAINT: u32 = 19;
-    let sqlx::Error::Database(database) = &error else {
+    let sqlx::Error::Database(database) = error else {
         return common_error(error);
     };
     let code = database

@@ -182,7 +182,7 @@ pub async fn writers_at_once_leave_one_order(fixture: &dyn Fixture) {
     const EACH: usize = 500;
     let (ada, bob, id) = pair(fixture.store()).await;
     let done = AtomicUsize::new(0);
-    let (_, _, followed) = join3(
+    let ((), (), followed) = join3(
         write(fixture.store(), &ada, id, EACH, &done),
         write(fixture.other_store(), &bob, id, EACH, &done),
         follow(fixture.store(), id, 2 * EACH),
@@ -217,10 +217,10 @@ pub async fn writers_at_once_leave_one_order(fixture: &dyn Fixture) {
 
 /// The same conversations in opposite orders: neither waits for the other for ever.
 pub async fn batches_that_cross_do_not_block_each_other(fixture: &dyn Fixture) {
-    const ROUNDS: usize = 20;
+    const ROUNDS: usize = 30;
     let (ada, bob, first) = pair(fixture.store()).await;
     let mut ids = vec![first];
-    for _ in 0..4 {
+    for _ in 1..40 {
         ids.push(group(fixture.store(), &ada, &[&bob]).await.id);
     }
     let run = async |store: &dyn Store, who: &Person, backwards: bool| {
