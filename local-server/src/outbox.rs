@@ -10,7 +10,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use colloquy_core::protocol::CloseCode;
 use tokio::sync::Notify;
 
-/// What one socket may have waiting. The bytes are shared, so this bounds lateness, not memory.
+/// With more than this waiting, a socket's reader is too slow for anything further. What comes
+/// in one piece is taken whole before that: the answer to one resume may be larger.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// A socket's queue. The Room's task fills it, the connection's task empties it.
@@ -50,7 +51,7 @@ impl Outbox {
         if state.close.is_some() {
             return Ok(());
         }
-        if state.bytes + frames.len() > MAX_BYTES {
+        if state.bytes > MAX_BYTES {
             state.close = Some(CloseCode::SlowConsumer);
             drop(state);
             self.changed.notify_one();
@@ -164,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_is_closed_and_takes_nothing_more() {
         let outbox = Outbox::default();
-        let chunk = Bytes::from(vec![0; MAX_BYTES]);
+        let chunk = Bytes::from(vec![0; MAX_BYTES + 1]);
         assert_eq!(outbox.push(chunk.clone()), Ok(()));
         assert_eq!(outbox.push(Bytes::from_static(b"x")), Err(Full));
         outbox.close(CloseCode::Restarting);

@@ -200,6 +200,8 @@ async fn exchange(
     let mut pinged = false;
     // A frame the Room has no place for yet; nothing more is read until it is delivered.
     let mut waiting: Option<RoomMessage> = None;
+    // After a frame that cannot be used, nothing more is read: the Room closes the connection.
+    let mut readable = true;
     loop {
         let silence = heard + if pinged { LOST_AFTER } else { PING_AFTER };
         tokio::select! {
@@ -216,11 +218,14 @@ async fn exchange(
                 (Ok(permit), Some(message)) => permit.send(message),
                 _ => return Some(CloseCode::Restarting),
             },
-            frame = socket.next(), if waiting.is_none() => {
+            frame = socket.next(), if readable && waiting.is_none() => {
                 (heard, pinged) = (Instant::now(), false);
                 match received(id, frame?) {
                     Received::Pong => drop(outbox.push(outbox::encode_text(std::iter::once(PONG)))),
-                    Received::Message(message) => waiting = Some(message),
+                    Received::Message(message) => {
+                        readable = !matches!(message, RoomMessage::Unusable { .. });
+                        waiting = Some(message);
+                    }
                     Received::Nothing => {}
                     Received::Gone => return None,
                 }

@@ -172,6 +172,10 @@ impl Room {
         let id = append.client_message_id;
         match outcome {
             SendOutcome::Appended(Appended::Stored(stored) | Appended::Duplicate(stored)) => {
+                if matches!(outcome, SendOutcome::Appended(Appended::Duplicate(_))) {
+                    // A repeat is no send: it costs no throttle.
+                    self.throttle.give_back(append.sender_id, append.now);
+                }
                 if let Some(id) = &id {
                     self.sends
                         .remember(append.sender_id, id.clone(), stored.clone());

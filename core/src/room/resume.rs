@@ -129,8 +129,12 @@ impl Room {
         let done = at == head;
         self.connections
             .set_resuming(id, (!done).then_some(resuming));
-        for frame in batches(&events) {
-            fx.reply(id, frame);
+        if !events.is_empty() {
+            // In one piece, however long: a bounded queue takes it whole or not at all.
+            fx.push(Effect::Fanout {
+                to: vec![id],
+                frames: batches(&events),
+            });
         }
         if done {
             let Resuming { from, count, .. } = resuming;
