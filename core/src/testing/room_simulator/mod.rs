@@ -3,10 +3,11 @@
 //! `docs/protocol.md` are checked at every step.
 //!
 //! `model_store.rs` is what the database promises, `client.rs` what a well-made client does and
-//! checks, `world.rs` time, network and faults. To add a fault: a happening in `world.rs`. To add
+//! checks, `world.rs` time, network and faults, `hands.rs` what carries out the Room's effects. To add a fault: a happening in `world.rs`. To add
 //! a promise: a check where it can first be seen broken, naming the rule.
 
 mod client;
+mod hands;
 mod model_store;
 mod world;
 

@@ -6,21 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::client::Client;
 use super::model_store::ModelStore;
 use super::{Report, Violation};
-use crate::domain::{Append, Appended, Caller, Epoch, SessionId, Timestamp, UserId};
-use crate::protocol::CloseCode;
-use crate::room::{ConnectionId, Effect, Effects, Frame, Input, Join, Room, StoreFailed};
+use crate::domain::{Append, Appended, Epoch, SessionId, Timestamp, UserId};
+use crate::room::{ConnectionId, Frame, Input, Join, Room, StoreFailed};
 
 const THROTTLE_MS: i64 = 300;
 /// How long faults go on; after that everything must come to rest.
-const CHAOS_MS: i64 = 20_000;
+pub(super) const CHAOS_MS: i64 = 20_000;
 /// A world that has not come to rest by then never will.
 const PATIENCE_MS: i64 = 120_000;
 const MAX_STEPS: u64 = 1_000_000;
 /// Tokens of these worlds outlive them.
 const FAR_AWAY: Timestamp = Timestamp(i64::MAX / 2);
-const END_OF_TOKENS: Timestamp = Timestamp(i64::MAX / 4);
+pub(super) const END_OF_TOKENS: Timestamp = Timestamp(i64::MAX / 4);
 
-enum Happening {
+pub(super) enum Happening {
     Act(usize),
     ToServer(ConnectionId, String),
     ToClient(ConnectionId, Frame),
@@ -51,20 +50,20 @@ enum Happening {
 
 pub(super) struct World {
     seed: u64,
-    rng: fastrand::Rng,
-    now: Timestamp,
+    pub(super) rng: fastrand::Rng,
+    pub(super) now: Timestamp,
     queue: BTreeMap<(Timestamp, u64), Happening>,
     order: u64,
-    room: Room,
-    room_number: u64,
-    store: ModelStore,
-    clients: Vec<Client>,
+    pub(super) room: Room,
+    pub(super) room_number: u64,
+    pub(super) store: ModelStore,
+    pub(super) clients: Vec<Client>,
     /// Which client a connection belongs to, and when its last frame each way arrives.
-    owners: BTreeMap<ConnectionId, (usize, Timestamp, Timestamp)>,
-    revoked: BTreeSet<SessionId>,
+    pub(super) owners: BTreeMap<ConnectionId, (usize, Timestamp, Timestamp)>,
+    pub(super) revoked: BTreeSet<SessionId>,
     next_connection: u64,
-    wake_at: Option<Timestamp>,
-    report: Report,
+    pub(super) wake_at: Option<Timestamp>,
+    pub(super) report: Report,
     step: u64,
 }
 
@@ -194,13 +193,13 @@ impl World {
         Ok(())
     }
 
-    fn after(&mut self, least: i64, most: i64, happening: Happening) -> Timestamp {
+    pub(super) fn after(&mut self, least: i64, most: i64, happening: Happening) -> Timestamp {
         let at = Timestamp(self.now.0 + self.rng.i64(least..=most));
         self.at(at, happening);
         at
     }
 
-    fn at(&mut self, at: Timestamp, happening: Happening) {
+    pub(super) fn at(&mut self, at: Timestamp, happening: Happening) {
         self.order += 1;
         self.queue.insert((at, self.order), happening);
     }
@@ -309,7 +308,7 @@ impl World {
         self.after(0, 5_000, Happening::Gone(id));
     }
 
-    fn leave(&mut self, id: ConnectionId) {
+    pub(super) fn leave(&mut self, id: ConnectionId) {
         let Some((index, ..)) = self.owners.remove(&id) else {
             return;
         };
@@ -333,7 +332,11 @@ impl World {
     }
 
     /// Frames of one connection arrive in order, each after its own delay.
-    fn to_client(&mut self, id: ConnectionId, happening: Happening) -> Result<(), String> {
+    pub(super) fn to_client(
+        &mut self,
+        id: ConnectionId,
+        happening: Happening,
+    ) -> Result<(), String> {
         let delay = self.rng.i64(0..120);
         let Some((index, _, down)) = self.owners.get_mut(&id) else {
             return Ok(());
@@ -364,185 +367,9 @@ impl World {
         }
         Ok(())
     }
-
-    /// Another Room of the same conversation, as during a deploy.
-    fn foreign_write(&mut self) {
-        let user = UserId(99);
-        let Ok(message) = crate::domain::MessageText::new("from elsewhere") else {
-            return;
-        };
-        let append = Append {
-            conversation_id: crate::domain::ConversationId(1),
-            sender_id: user,
-            session_id: SessionId("foreign".into()),
-            client_message_id: None,
-            message,
-            reply_to: None,
-            mentions: Vec::new(),
-            now: self.now,
-        };
-        drop(self.store.append(&[append]));
-    }
-
-    /// The process dies: memory is gone, every socket breaks, what is on its way to the database
-    /// may still arrive there.
-    fn restart(&mut self) {
-        self.report.restarts += 1;
-        self.room = new_room();
-        self.room_number += 1;
-        let ids: Vec<ConnectionId> = self.owners.keys().copied().collect();
-        for id in ids {
-            self.leave(id);
-        }
-    }
-
-    fn revoke(&mut self, index: usize) -> Result<(), String> {
-        let Some(client) = self.clients.get(index) else {
-            return Ok(());
-        };
-        let session = client.session.clone();
-        self.store.revoked.insert(session.clone());
-        self.revoked.insert(session.clone());
-        self.input(Input::Revoke {
-            session_id: &session,
-        })
-    }
-
-    fn input(&mut self, input: Input<'_>) -> Result<(), String> {
-        let effects = self.room.handle(input, self.now);
-        self.carry_out(effects)?;
-        // One wake-up is under way at a time, the earliest one.
-        let wanted = self
-            .room
-            .next_wakeup(self.now)
-            .filter(|at| *at < END_OF_TOKENS);
-        if let Some(at) = wanted.map(|at| at.max(self.now))
-            && self.wake_at.is_none_or(|planned| at < planned)
-        {
-            self.wake_at = Some(at);
-            self.at(at, Happening::Wake);
-        }
-        Ok(())
-    }
-
-    fn carry_out(&mut self, effects: Effects) -> Result<(), String> {
-        for effect in effects {
-            match effect {
-                Effect::Reply { to, frame } => {
-                    self.to_client(to, Happening::ToClient(to, frame))?
-                }
-                Effect::Fanout { to, frames } => {
-                    for (id, frame) in to
-                        .iter()
-                        .flat_map(|id| frames.iter().map(|f| (*id, f.clone())))
-                    {
-                        self.to_client(id, Happening::ToClient(id, frame))?;
-                    }
-                }
-                Effect::Close { id, close } => {
-                    if close == CloseCode::Malformed {
-                        return Err("a well-made client was called malformed".into());
-                    }
-                    self.to_client(id, Happening::ClosedByServer(id))?;
-                }
-                Effect::Commit(sends) => self.commit(sends),
-                Effect::Load { since, limit } => self.load(since, limit),
-                Effect::Record { events, .. } => {
-                    for (seq, frame) in events {
-                        let stored = self.store.event(seq).map(crate::protocol::Event::encode);
-                        if stored.as_ref() != Some(&frame) {
-                            return Err(format!("the cache was told of {seq} what is not stored"));
-                        }
-                    }
-                }
-                Effect::Authenticate { id, .. } => {
-                    let result: Result<Caller, _> = Err(crate::room::TokenRefused::Expired);
-                    self.input(Input::Authenticated { id, result })?;
-                }
-                Effect::Answer { .. } => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self, sends: Vec<Append>) {
-        let room = self.room_number;
-        let chaos = self.now.0 < 1_000_000 + CHAOS_MS;
-        let fate = if chaos { self.rng.u8(0..20) } else { 0 };
-        let failed = Happening::Committed {
-            room,
-            result: Err(StoreFailed),
-        };
-        match fate {
-            // Never stored.
-            1 => drop(self.after(0, 3_000, failed)),
-            // Stored, the answer lost.
-            2 => {
-                self.after(
-                    0,
-                    200,
-                    Happening::Apply {
-                        room,
-                        sends,
-                        answer: None,
-                    },
-                );
-                self.after(200, 3_000, failed);
-            }
-            // Given up, and stored all the same later.
-            3 => {
-                self.after(0, 500, failed);
-                self.after(
-                    500,
-                    4_000,
-                    Happening::Apply {
-                        room,
-                        sends,
-                        answer: None,
-                    },
-                );
-            }
-            // Slow.
-            4 => {
-                let answer = Some(Timestamp(self.now.0 + self.rng.i64(1_000..4_000)));
-                self.after(
-                    0,
-                    1_000,
-                    Happening::Apply {
-                        room,
-                        sends,
-                        answer,
-                    },
-                );
-            }
-            _ => {
-                let answer = Some(Timestamp(self.now.0 + self.rng.i64(10..40)));
-                self.after(
-                    0,
-                    10,
-                    Happening::Apply {
-                        room,
-                        sends,
-                        answer,
-                    },
-                );
-            }
-        }
-        self.report.failed_commits += u64::from((1..=3).contains(&fate));
-    }
-
-    fn load(&mut self, since: crate::domain::Seq, limit: i64) {
-        let room = self.room_number;
-        let chaos = self.now.0 < 1_000_000 + CHAOS_MS;
-        if chaos && self.rng.u8(0..10) == 0 {
-            self.after(0, 2_000, Happening::LoadFailed { room });
-        } else {
-            self.after(0, 300, Happening::Load { room, since, limit });
-        }
-    }
 }
 
-fn new_room() -> Room {
+pub(super) fn new_room() -> Room {
     Room::new(
         crate::domain::ConversationId(1),
         THROTTLE_MS,
