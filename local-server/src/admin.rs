@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, BufRead as _, Write as _};
 
 use anyhow::{Context as _, bail};
-use colloquy_core::auth::{Password, PasswordJob, PasswordOutcome, SALT_BYTES};
+use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, SALT_BYTES};
 use colloquy_core::config::Settings;
 use colloquy_core::domain::Epoch;
 use colloquy_core::ports::{Clock as _, CreatedUser, Rng as _};
@@ -120,7 +120,7 @@ fn password() -> anyhow::Result<String> {
 fn hash(password: Password) -> anyhow::Result<String> {
     let mut salt = [0; SALT_BYTES];
     SystemRng.fill(&mut salt);
-    match (PasswordJob::Hash { password, salt }).run() {
+    match (PasswordJob::Hash { password, salt }).run(&mut HashMemory::default()) {
         PasswordOutcome::Hashed(hash) => Ok(hash),
         _ => bail!("the password could not be hashed"),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use async_trait::async_trait;
-use colloquy_core::auth::{PasswordJob, PasswordOutcome};
+use colloquy_core::auth::{HashMemory, PasswordJob, PasswordOutcome};
 use colloquy_core::ports::Passwords;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -44,12 +44,20 @@ impl Passwords for BlockingPasswords {
         // thread holds both until it is done, or hashing could exceed its share.
         let running = self.running.clone().acquire_owned().await.ok()?;
         let outcome = spawn_blocking(move || {
-            let outcome = job.run();
+            let outcome = job.run(&mut memory());
             drop((running, admitted));
             outcome
         });
         Some(outcome.await.unwrap_or(PasswordOutcome::Failed))
     }
+}
+
+/// The memory of one job. glibc keeps freed blocks of up to 32 MiB for later and, aligned as
+/// these are, seldom fits one into the place of the last: the process would grow by hundreds of
+/// megabytes as people log in. A larger block is mapped for itself and given back at once, and
+/// what a job does not touch of it costs nothing.
+pub(crate) fn memory() -> HashMemory {
+    HashMemory::with_capacity(HashMemory::BYTES.max(33 * 1024 * 1024))
 }
 
 #[cfg(test)]

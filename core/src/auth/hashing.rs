@@ -3,9 +3,8 @@
 //! A job costs 19 MiB and tens of milliseconds, so it is described here and run by
 //! [`ports::Passwords`](crate::ports::Passwords) where it blocks nobody.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt as PhcSalt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
 /// How many random bytes a job needs (RFC 9106 §3.1 recommends 16).
@@ -70,50 +69,109 @@ pub enum PasswordOutcome {
     Failed,
 }
 
+/// The memory a job works in. An adapter may keep it for the next job.
+#[derive(Default)]
+pub struct HashMemory(Vec<Block>);
+
+impl HashMemory {
+    /// What today's parameters need, in bytes.
+    pub const BYTES: usize = MEMORY_KIB as usize * Block::SIZE;
+
+    /// Memory allocated in one piece of this many bytes, of which a job touches only what it
+    /// needs: how a piece is given back depends on its size with many an allocator.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes.div_ceil(Block::SIZE)))
+    }
+
+    fn blocks(&mut self, count: usize) -> &mut [Block] {
+        if self.0.len() < count {
+            self.0.resize(count, Block::new());
+        }
+        self.0.get_mut(..count).unwrap_or_default()
+    }
+}
+
 impl PasswordJob {
     /// Does the work; takes tens of milliseconds.
-    pub fn run(self) -> PasswordOutcome {
+    pub fn run(self, memory: &mut HashMemory) -> PasswordOutcome {
         match self {
-            Self::Hash { password, salt } => {
-                hash(&password, &salt).map_or(PasswordOutcome::Failed, PasswordOutcome::Hashed)
-            }
+            Self::Hash { password, salt } => hash(&password, &salt, memory)
+                .map_or(PasswordOutcome::Failed, PasswordOutcome::Hashed),
             Self::Verify {
                 password,
                 hash: stored,
                 salt,
-            } => verify(&password, stored.as_deref(), &salt),
+            } => verify(&password, stored.as_deref(), &salt, memory),
         }
     }
 }
 
-fn verify(password: &Password, stored: Option<&str>, salt: &Salt) -> PasswordOutcome {
+fn verify(
+    password: &Password,
+    stored: Option<&str>,
+    salt: &Salt,
+    memory: &mut HashMemory,
+) -> PasswordOutcome {
     let Some(stored) = stored.and_then(|stored| PasswordHash::new(stored).ok()) else {
         // The time must not tell that there was nothing to compare with.
-        let _ = std::hint::black_box(hash(password, salt));
+        let _ = std::hint::black_box(hash(password, salt, memory));
         return PasswordOutcome::Differs;
     };
-    // Verifies with the parameters the stored hash names.
-    if Argon2::default()
-        .verify_password(password.reveal().as_bytes(), &stored)
-        .is_err()
-    {
+    if again(password, &stored, memory).is_none_or(|output| Some(output) != stored.hash) {
         return PasswordOutcome::Differs;
     }
     let rehashed = if is_current(&stored) {
         None
     } else {
-        hash(password, salt)
+        hash(password, salt, memory)
     };
     PasswordOutcome::Matches { rehashed }
 }
 
-fn hash(password: &Password, salt: &Salt) -> Option<String> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).ok()?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let hash: PasswordHash = argon2
-        .hash_password_with_salt(password.reveal().as_bytes(), salt)
+/// The password's hash with the salt and parameters of a stored one. Outputs are compared in
+/// constant time by their own `==`.
+fn again(password: &Password, stored: &PasswordHash, memory: &mut HashMemory) -> Option<Output> {
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
+    let version = stored
+        .version
+        .map_or(Ok(Version::default()), Version::try_from)
         .ok()?;
+    let params = Params::try_from(stored).ok()?;
+    let argon2 = Argon2::new(algorithm, version, params);
+    output(&argon2, password, stored.salt.as_ref()?, memory)
+}
+
+fn hash(password: &Password, salt: &Salt, memory: &mut HashMemory) -> Option<String> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).ok()?;
+    let written = ParamsString::try_from(&params).ok()?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: written,
+        salt: Some(PhcSalt::new(salt).ok()?),
+        hash: Some(output(&argon2, password, salt, memory)?),
+    };
     Some(hash.to_string())
+}
+
+fn output(
+    argon2: &Argon2<'_>,
+    password: &Password,
+    salt: &[u8],
+    memory: &mut HashMemory,
+) -> Option<Output> {
+    let length = argon2
+        .params()
+        .output_len()
+        .unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let mut buffer = [0; Output::MAX_LENGTH];
+    let output = buffer.get_mut(..length)?;
+    let blocks = memory.blocks(argon2.params().block_count());
+    argon2
+        .hash_password_into_with_memory(password.reveal().as_bytes(), salt, &mut *output, blocks)
+        .ok()?;
+    Output::new(output).ok()
 }
 
 /// Whether a hash was made with today's parameters.
@@ -129,6 +187,7 @@ fn is_current(hash: &PasswordHash) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::PasswordHasher as _;
 
     const SALT: Salt = [7; SALT_BYTES];
 
@@ -142,7 +201,7 @@ mod tests {
             hash: hash.map(str::to_owned),
             salt: SALT,
         }
-        .run()
+        .run(&mut HashMemory::default())
     }
 
     #[test]
@@ -151,7 +210,7 @@ mod tests {
             password: password("s3cretPassw0rd"),
             salt: SALT,
         })
-        .run() else {
+        .run(&mut HashMemory::default()) else {
             panic!("not hashed")
         };
         assert!(

@@ -12,6 +12,6 @@ mod policy;
 mod tokens;
 
 pub use attempts::{Attempts, TooManyAttempts};
-pub use hashing::{Password, PasswordJob, PasswordOutcome, SALT_BYTES, Salt};
+pub use hashing::{HashMemory, Password, PasswordJob, PasswordOutcome, SALT_BYTES, Salt};
 pub use policy::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, PersonalData, password_problems};
 pub use tokens::{RefreshToken, TokenError, Tokens};

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use colloquy_core::auth::{PasswordJob, PasswordOutcome};
+use colloquy_core::auth::{HashMemory, PasswordJob, PasswordOutcome};
 use colloquy_core::domain::*;
 use colloquy_core::ports::*;
 use colloquy_core::protocol::{CloseCode, Events, SendCommand};
@@ -341,7 +341,7 @@ pub(crate) struct Inline;
 #[async_trait]
 impl Passwords for Inline {
     async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
-        Some(job.run())
+        Some(job.run(&mut HashMemory::default()))
     }
 }
 
