@@ -104,12 +104,33 @@ impl Request {
         self
     }
 
-    /// Sends it, expects an answer and checks what holds for all answers.
+    /// Sends it, expects an answer and checks what holds for all answers. Sends it again, as a
+    /// good client does, when the server says that it has too much to do: many tests run at once.
     pub async fn send(self) -> Answer {
         let name = format!("{} {}", self.method, self.path);
-        match self.attempt().await {
-            Ok(answer) => answer,
-            Err(error) => panic!("{name}: {error:?}"),
+        let deadline = tokio::time::Instant::now() + ANSWER;
+        loop {
+            let inner = self
+                .inner
+                .try_clone()
+                .expect("a body that can be sent again");
+            let again = Self {
+                inner,
+                method: self.method.clone(),
+                path: self.path.clone(),
+                server: self.server.clone(),
+            };
+            let answer = match again.attempt().await {
+                Ok(answer) => answer,
+                Err(error) => panic!("{name}: {error:?}"),
+            };
+            if answer.body["code"] != "overloaded" || tokio::time::Instant::now() > deadline {
+                return answer;
+            }
+            let seconds = answer
+                .header("retry-after")
+                .and_then(|value| value.parse().ok());
+            tokio::time::sleep(Duration::from_secs(seconds.unwrap_or(1))).await;
         }
     }
 

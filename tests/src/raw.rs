@@ -17,9 +17,8 @@ pub struct RawAnswer {
     pub body: String,
 }
 
-/// Sends these bytes on a connection of their own and reads to its end, or as far as an answer
-/// comes within the time a test has. `None` when the server hung up without an answer. A request
-/// should say `Connection: close`, so that the end comes at once.
+/// Sends these bytes on a connection of their own and reads one answer. `None` when the server hung
+/// up, or stayed silent, without one.
 pub async fn raw(server: &Server, request: &[u8]) -> Option<RawAnswer> {
     let mut stream = TcpStream::connect(server.authority())
         .await
@@ -28,7 +27,14 @@ pub async fn raw(server: &Server, request: &[u8]) -> Option<RawAnswer> {
     // answer is still there to be read.
     let _ = stream.write_all(request).await;
     let mut bytes = Vec::new();
-    let reading = stream.read_to_end(&mut bytes);
+    let reading = async {
+        while !is_whole(&bytes) {
+            match stream.read_buf(&mut bytes).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+    };
     let _ = tokio::time::timeout(PATIENCE, reading).await;
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n")?;
@@ -38,4 +44,17 @@ pub async fn raw(server: &Server, request: &[u8]) -> Option<RawAnswer> {
         head: head.to_owned(),
         body: body.to_owned(),
     })
+}
+
+/// Whether the answer is there up to the length it names. One that names none ends with the
+/// connection.
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes).to_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
 }

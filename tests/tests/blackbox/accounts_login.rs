@@ -114,3 +114,13 @@ async fn an_account_allows_so_many_attempts_and_no_more() {
     log_in(&other.username, &other.password).await.expect(200);
     account.profile().await.expect(200);
 }
+
+#[tokio::test]
+async fn logging_in_often_is_not_trying_often() {
+    let account = Account::new(&Server::under_test()).await;
+    for _ in 0..15 {
+        log_in(&account.username, &account.password)
+            .await
+            .expect(200);
+    }
+}

@@ -120,3 +120,28 @@ async fn a_host_that_is_not_the_servers_is_refused() {
     let own = raw(&server, get(server.authority()).as_bytes()).await;
     assert_eq!(own.expect("an answer").status, 401);
 }
+
+#[tokio::test]
+async fn every_host_of_the_settings_is_answered() {
+    let Some(setting) = Control::from_env().setting("ALLOWED_HOSTS").await else {
+        skipped(
+            "each of the allowed hosts",
+            "the host sets no ALLOWED_HOSTS",
+        );
+        return;
+    };
+    let server = Server::under_test();
+    for pattern in setting.split(',').map(str::trim) {
+        let host = match pattern.strip_prefix('.') {
+            Some(domain) => format!("any.thing.{domain}"),
+            None if pattern == "*" => "stranger.example".to_owned(),
+            None => pattern.to_owned(),
+        };
+        for host in [host.clone(), format!("{host}:8000"), host.to_uppercase()] {
+            let answer = raw(&server, get(&host).as_bytes())
+                .await
+                .expect("an answer");
+            assert_eq!(answer.status, 401, "{host}: {answer:?}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod diary;
 mod postgres;
 mod redis;
 mod restart;
+mod rush;
 
 use colloquy_tests::Control;
 use tokio::sync::{Mutex, MutexGuard};
