@@ -215,6 +215,21 @@ impl Client {
         Ok(())
     }
 
+    /// With nothing under way: everything up to `newest` has been received.
+    pub(super) fn check_served(&self, store: &ModelStore, newest: Seq) -> Result<(), String> {
+        let Some(from) = self.from.filter(|_| self.v2) else {
+            return Ok(());
+        };
+        let have = self.position(from);
+        if have < newest.0 && !store.revoked.contains(&self.session) {
+            return Err(format!(
+                "{:?} has all up to {have}, not up to {newest}",
+                self.session
+            ));
+        }
+        Ok(())
+    }
+
     /// At the end, with nothing left to do: everything acknowledged, everything received.
     pub(super) fn check_complete(&self, store: &ModelStore) -> Result<(), String> {
         if !self.v2 || store.revoked.contains(&self.session) {

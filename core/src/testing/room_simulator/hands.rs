@@ -1,10 +1,8 @@
 //! The driver of these worlds: carries out the Room's effects, as slowly and badly as the seed
 //! decides, and does what the world around it does: another writer, a restart, a revocation.
 
-use super::world::{CHAOS_MS, END_OF_TOKENS, Happening, World, new_room};
-use crate::domain::{
-    Append, Caller, ConversationId, MessageText, Seq, SessionId, Timestamp, UserId,
-};
+use super::world::{CHAOS_MS, END_OF_TOKENS, FOREIGN, Happening, THROTTLE_MS, World, new_room};
+use crate::domain::{Append, Caller, ConversationId, MessageText, Seq, SessionId, Timestamp};
 use crate::protocol::{CloseCode, Event};
 use crate::room::{ConnectionId, Effect, Effects, Input, StoreFailed, TokenRefused};
 
@@ -47,7 +45,10 @@ impl World {
                     }
                     self.to_client(id, Happening::ClosedByServer(id))?;
                 }
-                Effect::Commit(sends) => self.commit(sends),
+                Effect::Commit(sends) => {
+                    self.check_throttle(&sends)?;
+                    self.commit(sends);
+                }
                 Effect::Load { since, limit } => self.load(since, limit),
                 Effect::Record { events, .. } => {
                     for (seq, frame) in events {
@@ -67,10 +68,26 @@ impl World {
         Ok(())
     }
 
+    /// Between two sends that one Room took of a user, there is the throttle's period, unless
+    /// the first was refused after all.
+    fn check_throttle(&mut self, sends: &[Append]) -> Result<(), String> {
+        for send in sends {
+            let last = self.accepted.insert(send.sender_id, send.now);
+            if last.is_some_and(|last| send.now.millis_since(last) < THROTTLE_MS) {
+                return Err(format!("user {} was not throttled", send.sender_id));
+            }
+        }
+        Ok(())
+    }
+
     fn commit(&mut self, sends: Vec<Append>) {
         let room = self.room_number;
         let chaos = self.now.0 < 1_000_000 + CHAOS_MS;
         let fate = if chaos { self.rng.u8(0..20) } else { 0 };
+        if (1..=3).contains(&fate) {
+            // Refused, as far as anyone is told.
+            self.accepted.clear();
+        }
         let failed = Happening::Committed {
             room,
             result: Err(StoreFailed),
@@ -145,13 +162,12 @@ impl World {
 
     /// Another Room of the same conversation, as during a deploy.
     pub(super) fn foreign_write(&mut self) {
-        let user = UserId(99);
         let Ok(message) = MessageText::new("from elsewhere") else {
             return;
         };
         let append = Append {
             conversation_id: ConversationId(1),
-            sender_id: user,
+            sender_id: FOREIGN,
             session_id: SessionId("foreign".into()),
             client_message_id: None,
             message,
@@ -166,6 +182,7 @@ impl World {
     /// may still arrive there.
     pub(super) fn restart(&mut self) {
         self.report.restarts += 1;
+        self.accepted.clear();
         self.room = new_room();
         self.room_number += 1;
         let ids: Vec<ConnectionId> = self.owners.keys().copied().collect();

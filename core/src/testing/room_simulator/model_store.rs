@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     Append, Appended, ClientMessageId, Denied, Epoch, MessageId, Number, Position, Seq, SessionId,
-    StoredMessage, Timestamp, UserId,
+    StoredMessage, UserId,
 };
 use crate::protocol::{Event, Events, MessageEvent};
 
@@ -93,18 +93,5 @@ impl ModelStore {
             events: self.events.iter().skip(skip).take(take).cloned().collect(),
             position: self.position(),
         }
-    }
-
-    /// The shortest time between two stored sends of one user that one Room accepted.
-    pub(super) fn times_of(&self, user: UserId) -> Vec<Timestamp> {
-        let mut times: Vec<Timestamp> = self
-            .events
-            .iter()
-            .map(|Event::Message(message)| message)
-            .filter(|message| message.sender_id == user)
-            .map(|message| message.timestamp)
-            .collect();
-        times.sort_unstable();
-        times
     }
 }
