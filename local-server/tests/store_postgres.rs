@@ -8,7 +8,7 @@ use colloquy_core::ports::Store;
 use colloquy_core::store::PostgresStore;
 use colloquy_core::testing::store_contract::Fixture;
 use colloquy_local_server::driver::PostgresDriver;
-use support::Database;
+use support::{Database, execute};
 
 struct PostgresFixture {
     store: PostgresStore<PostgresDriver>,
@@ -36,11 +36,8 @@ impl Fixture for PostgresFixture {
     }
 
     async fn deactivate(&self, user_id: UserId) {
-        self.database
-            .execute(&format!(
-                "update users set is_active = false where id = {user_id}"
-            ))
-            .await;
+        let sql = format!("update users set is_active = false where id = {user_id}");
+        execute(&self.database.url(), &sql).await;
     }
 
     async fn close(self: Box<Self>) {

@@ -1,4 +1,4 @@
-//! What is the PostgreSQL driver's own: round trips, time limits, lost connections, the schema.
+//! What is the PostgreSQL driver's own: round trips, time limits, lost connections.
 
 #[path = "support/counting.rs"]
 mod counting;
@@ -18,8 +18,7 @@ use colloquy_core::ports::{
 };
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Statement, Step};
-use colloquy_local_server::driver::{Backend, PostgresDriver};
-use colloquy_local_server::migrate::{SchemaError, check_schema, migrate};
+use colloquy_local_server::driver::PostgresDriver;
 use counting::Counting;
 use stalling::Stalling;
 use support::Database;
@@ -366,69 +365,4 @@ async fn a_server_that_is_away_is_unavailable() {
         matches!(outcome, Err(StoreError::Unavailable(_))),
         "{outcome:?}"
     );
-}
-
-#[tokio::test]
-async fn servers_may_migrate_at_once() {
-    let database = Database::create().await;
-    let backends: Vec<_> = (0..4)
-        .map(|_| Backend::Postgres(database.driver(1)))
-        .collect();
-    assert!(matches!(
-        check_schema(&backends[0]).await,
-        Err(SchemaError::Missing)
-    ));
-    let (one, two, three, four) = tokio::join!(
-        migrate(&backends[0]),
-        migrate(&backends[1]),
-        migrate(&backends[2]),
-        migrate(&backends[3]),
-    );
-    for outcome in [one, two, three, four] {
-        outcome.expect("migrates");
-    }
-    for backend in &backends {
-        check_schema(backend).await.expect("is up to date");
-        backend.close().await;
-    }
-    database.drop().await;
-}
-
-#[tokio::test]
-async fn a_newer_older_or_changed_schema_is_refused() {
-    let database = Database::migrated().await;
-    let backend = Backend::Postgres(database.driver(1));
-    check_schema(&backend).await.expect("is up to date");
-    database
-        .execute(
-            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
-            values (9999, 'later', true, '', 0)",
-        )
-        .await;
-    let outcome = check_schema(&backend).await;
-    assert!(
-        matches!(outcome, Err(SchemaError::Newer { found: 9999, .. })),
-        "{outcome:?}"
-    );
-    assert!(matches!(
-        migrate(&backend).await,
-        Err(SchemaError::Newer { .. })
-    ));
-    database
-        .execute("delete from _sqlx_migrations where version = 9999")
-        .await;
-    database
-        .execute("update _sqlx_migrations set checksum = ''")
-        .await;
-    assert!(matches!(
-        check_schema(&backend).await,
-        Err(SchemaError::Changed(1))
-    ));
-    database.execute("delete from _sqlx_migrations").await;
-    let outcome = check_schema(&backend).await;
-    assert!(
-        matches!(outcome, Err(SchemaError::Older { found: 0, .. })),
-        "{outcome:?}"
-    );
-    database.drop().await;
 }

@@ -9,7 +9,7 @@ use colloquy_core::domain::UserId;
 use colloquy_core::ports::Store;
 use colloquy_core::store::PostgresStore;
 use colloquy_core::testing::store_contract::Fixture;
-use support::Database;
+use support::{Database, execute};
 use tokio_postgres::NoTls;
 use typed_driver::TypedDriver;
 
@@ -47,11 +47,8 @@ impl Fixture for TypedFixture {
     }
 
     async fn deactivate(&self, user_id: UserId) {
-        self.database
-            .execute(&format!(
-                "update users set is_active = false where id = {user_id}"
-            ))
-            .await;
+        let sql = format!("update users set is_active = false where id = {user_id}");
+        execute(&self.database.url(), &sql).await;
     }
 
     async fn close(self: Box<Self>) {

@@ -1,17 +1,16 @@
 //! From domain values to the texts a statement takes. Both dialects read the same ones.
 
-use crate::domain::{Caller, ConversationKind, NewConversation, UserId};
+use crate::domain::{Caller, ConversationKind, NewConversation};
 use crate::ports::Append;
 
 /// `[1,2,3]`: how a list of ids travels, since parameters are integers and texts only.
-pub(super) fn ids_json(ids: &[UserId]) -> String {
-    let mut json = String::with_capacity(2 + ids.len() * 8);
-    json.push('[');
-    for (index, id) in ids.iter().enumerate() {
+pub(super) fn ids_json(ids: impl IntoIterator<Item = i64>) -> String {
+    let mut json = String::from("[");
+    for (index, id) in ids.into_iter().enumerate() {
         if index > 0 {
             json.push(',');
         }
-        json.push_str(&id.0.to_string());
+        json.push_str(&id.to_string());
     }
     json.push(']');
     json
@@ -19,7 +18,7 @@ pub(super) fn ids_json(ids: &[UserId]) -> String {
 
 /// The people a send mentions; null when there are none, which takes no room in the row.
 pub(super) fn mentions_json(send: &Append) -> Option<String> {
-    (!send.mentions.is_empty()).then(|| ids_json(&send.mentions))
+    (!send.mentions.is_empty()).then(|| ids_json(send.mentions.iter().map(|id| id.0)))
 }
 
 /// What a pair's conversation is unique by: `min:max`. None for a group.

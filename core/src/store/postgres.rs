@@ -205,7 +205,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         conversation: &NewConversation,
         now: Timestamp,
     ) -> StoreResult<Checked<CreatedConversation>> {
-        let others = ids_json(&conversation.others);
+        let others = ids_json(conversation.others.iter().map(|id| id.0));
         let key = direct_key(caller, conversation);
         let mut params = asked_by(caller, now);
         params.extend([

@@ -4,7 +4,10 @@
 //! that no other writer interrupts: what a later step may do is decided by what it finds, not by
 //! the program, so that the same batch could be sent to D1 in one request.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
+use serde::Serialize;
 
 use super::answer::{
     Creation, Outcome, Taken, decode, decode_checked, decode_optional, failed, run_one,
@@ -181,7 +184,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         conversation: &NewConversation,
         now: Timestamp,
     ) -> StoreResult<Checked<CreatedConversation>> {
-        let others = ids_json(&conversation.others);
+        let others = ids_json(conversation.others.iter().map(|id| id.0));
         let key = direct_key(caller, conversation);
         let mut judged = asked_by(caller, now);
         judged.extend([Param::Text(&others), Param::OptionalText(key.as_deref())]);
@@ -257,16 +260,24 @@ impl<D: Driver> Store for SqliteStore<D> {
     }
 
     async fn append(&self, sends: &[Append]) -> StoreResult<Vec<Appended>> {
-        let mentions: Vec<_> = sends.iter().map(mentions_json).collect();
-        let steps: Vec<_> = sends
-            .iter()
-            .zip(&mentions)
-            .flat_map(|(send, mentions)| append_steps(send, mentions.as_deref()))
-            .collect();
-        if steps.is_empty() {
+        if sends.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self
+        let mentions: Vec<_> = sends.iter().map(mentions_json).collect();
+        let places: BTreeSet<_> = sends.iter().map(|send| send.conversation_id.0).collect();
+        let places = ids_json(places);
+        let questions: Vec<_> = sends.iter().map(Question::from).collect();
+        let questions = serde_json::to_string(&questions)
+            .map_err(|error| StoreError::Unexpected(error.to_string()))?;
+
+        let mut steps: Vec<_> = sends
+            .iter()
+            .zip(&mentions)
+            .map(|(send, mentions)| append_step(send, mentions.as_deref()))
+            .collect();
+        steps.push(Step::new(&ADVANCE, [Param::Text(&places)]));
+        steps.push(Step::new(&WHY_NOT, [Param::Text(&questions)]));
+        let mut answers = self
             .driver
             .run(Access::Write, &steps)
             .await
@@ -274,18 +285,9 @@ impl<D: Driver> Store for SqliteStore<D> {
         if answers.len() != steps.len() {
             return Err(too_few(&APPEND));
         }
-        let mut answers = answers.into_iter();
-        let mut appended = Vec::with_capacity(sends.len());
-        while let (Some(stored), Some(_), Some(why_not)) =
-            (answers.next(), answers.next(), answers.next())
-        {
-            let outcome: Outcome = match stored {
-                Some(_) => decode(&APPEND, stored)?,
-                None => decode(&WHY_NOT, why_not)?,
-            };
-            appended.push(outcome.into());
-        }
-        Ok(appended)
+        let why_not = answers.pop().flatten();
+        answers.truncate(sends.len());
+        outcomes(answers, why_not)
     }
 
     async fn events(
@@ -308,32 +310,64 @@ impl<D: Driver> Store for SqliteStore<D> {
     }
 }
 
-/// Store it, move the conversation on, say why it was not stored.
-fn append_steps<'a>(send: &'a Append, mentions: Option<&'a str>) -> [Step<'a>; 3] {
-    let conversation = Param::Int(send.conversation_id.0);
-    let sender = Param::Int(send.sender_id.0);
-    let session = Param::Text(&send.session_id.0);
-    let client_message_id =
-        Param::OptionalText(send.client_message_id.as_ref().map(ClientMessageId::as_str));
-    let now = Param::Int(send.now.0);
-    [
-        Step::new(
-            &APPEND,
-            [
-                conversation,
-                sender,
-                session,
-                client_message_id,
-                Param::Text(send.message.as_str()),
-                Param::OptionalInt(send.reply_to.map(|id| id.0)),
-                Param::OptionalText(mentions),
-                now,
-            ],
-        ),
-        Step::new(&ADVANCE, [conversation]),
-        Step::new(
-            &WHY_NOT,
-            [conversation, sender, session, client_message_id, now],
-        ),
-    ]
+/// The step that stores one send.
+fn append_step<'a>(send: &'a Append, mentions: Option<&'a str>) -> Step<'a> {
+    let client_message_id = send.client_message_id.as_ref().map(ClientMessageId::as_str);
+    Step::new(
+        &APPEND,
+        [
+            Param::Int(send.conversation_id.0),
+            Param::Int(send.sender_id.0),
+            Param::Text(&send.session_id.0),
+            Param::OptionalText(client_message_id),
+            Param::Text(send.message.as_str()),
+            Param::OptionalInt(send.reply_to.map(|id| id.0)),
+            Param::OptionalText(mentions),
+            Param::Int(send.now.0),
+        ],
+    )
+}
+
+/// A send as `messages/why_not` takes it.
+#[derive(Serialize)]
+struct Question<'a> {
+    conversation_id: i64,
+    sender_id: i64,
+    session_id: &'a str,
+    client_message_id: Option<&'a str>,
+    now: i64,
+}
+
+impl<'a> From<&'a Append> for Question<'a> {
+    fn from(send: &'a Append) -> Self {
+        Self {
+            conversation_id: send.conversation_id.0,
+            sender_id: send.sender_id.0,
+            session_id: &send.session_id.0,
+            client_message_id: send.client_message_id.as_ref().map(ClientMessageId::as_str),
+            now: send.now.0,
+        }
+    }
+}
+
+/// What was stored, and for the rest why not.
+fn outcomes(stored: Vec<Option<String>>, why_not: Option<String>) -> StoreResult<Vec<Appended>> {
+    if stored.iter().all(Option::is_some) {
+        return stored
+            .into_iter()
+            .map(|answer| decode::<Outcome>(&APPEND, answer).map(Into::into))
+            .collect();
+    }
+    let reasons: Vec<Outcome> = decode(&WHY_NOT, why_not)?;
+    if reasons.len() != stored.len() {
+        return Err(too_few(&WHY_NOT));
+    }
+    stored
+        .into_iter()
+        .zip(reasons)
+        .map(|(answer, reason)| {
+            let outcome = decode_optional(&APPEND, answer)?.unwrap_or(reason);
+            Ok(outcome.into())
+        })
+        .collect()
 }

@@ -58,28 +58,22 @@ impl Database {
         PostgresDriver::new(&self.url(), connections).expect("a URL")
     }
 
-    /// Runs SQL beside the store.
-    pub(crate) async fn execute(&self, sql: &str) {
-        let mut connection = PgConnection::connect(&self.url()).await.expect("connects");
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut connection)
-            .await
-            .expect("runs");
-        connection.close().await.expect("closes");
-    }
-
     pub(crate) async fn drop(self) {
         self.administer("drop database if exists", "with (force)")
             .await;
     }
 
     async fn administer(&self, verb: &str, rest: &str) {
-        let mut connection = PgConnection::connect(&self.server).await.expect("connects");
-        let sql = format!("{verb} {} {rest}", self.name);
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut connection)
-            .await
-            .expect("runs");
-        connection.close().await.expect("closes");
+        execute(&self.server, &format!("{verb} {} {rest}", self.name)).await;
     }
+}
+
+/// Runs SQL beside the store.
+pub(crate) async fn execute(url: &str, sql: &str) {
+    let mut connection = PgConnection::connect(url).await.expect("connects");
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut connection)
+        .await
+        .expect("runs");
+    connection.close().await.expect("closes");
 }

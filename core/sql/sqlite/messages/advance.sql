@@ -1,7 +1,13 @@
--- Store::append, step 2 of 3: moves the conversation on to the message of step 1, if one was
--- stored. Index: conversations_pkey, messages_number_unique. One row.
+-- Store::append, once a batch, after its sends: moves the conversations of ?1 on to their newest
+-- messages. Index: conversations_pkey, messages_number_unique. One row a conversation.
 update conversations
-set seq = m.seq, number = m.number, active_at = m.created_at
-from messages m
-where conversations.id = ?1
-    and m.conversation_id = ?1 and m.number = conversations.number + 1
+set seq = conversations.seq + newest.number - conversations.number,
+    number = newest.number,
+    active_at = newest.created_at
+from messages newest
+where conversations.id in (select value from json_each(?1))
+    and newest.conversation_id = conversations.id
+    and newest.number = (
+        select max(number) from messages where conversation_id = conversations.id
+    )
+    and newest.number > conversations.number
