@@ -90,6 +90,7 @@ fn send(sender: &Caller, to: ConversationId) -> Append {
         message: MessageText::new("hello").expect("a text"),
         reply_to: None,
         mentions: Vec::new(),
+        repeat_only: false,
         now: NOW,
     }
 }

@@ -39,6 +39,8 @@ pub struct Append {
     pub reply_to: Option<MessageId>,
     /// The people it mentions.
     pub mentions: Vec<UserId>,
+    /// Only look for an earlier call's result: what is not there already is not stored.
+    pub repeat_only: bool,
     /// Now; the stored time is never earlier than that of the message before.
     pub now: Timestamp,
 }
@@ -54,6 +56,8 @@ pub enum Appended {
     Denied(Denied),
     /// Not stored: `reply_to` names no message of this conversation.
     UnknownReply,
+    /// Not stored: asked for as a repeat only, and no earlier call stored it.
+    NoRepeat,
 }
 
 /// Where a message ended up.

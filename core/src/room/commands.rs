@@ -131,13 +131,17 @@ impl Room {
                 return;
             }
         }
+        let mut repeat_only = false;
         let refused = if self.closing {
             Some(SendOutcome::Unavailable)
         } else if self.sends.is_full() {
             Some(SendOutcome::Overloaded)
         } else {
             let left = self.throttle.take(user, now).err();
-            left.map(|retry_after_ms| SendOutcome::Throttled { retry_after_ms })
+            // It may repeat what was stored before this Room can remember: the database knows.
+            repeat_only = left.is_some() && id.is_some() && self.throttle.may_ask(user);
+            left.filter(|_| !repeat_only)
+                .map(|retry_after_ms| SendOutcome::Throttled { retry_after_ms })
         };
         if let Some(outcome) = refused {
             self.answer(origin, id.as_ref(), &outcome, now, fx);
@@ -151,6 +155,7 @@ impl Room {
             message: send.message,
             reply_to: send.reply_to,
             mentions: send.mentions,
+            repeat_only,
             now,
         };
         self.sends.push(append, origin);
@@ -160,7 +165,7 @@ impl Room {
     pub(super) fn settle(
         &mut self,
         sent: Pending,
-        outcome: &SendOutcome,
+        outcome: SendOutcome,
         now: Timestamp,
         fx: &mut Effects,
     ) {
@@ -170,28 +175,30 @@ impl Room {
             repeats,
         } = sent;
         let id = append.client_message_id;
-        match outcome {
+        let (user, taken) = (append.sender_id, append.now);
+        if !append.repeat_only && !matches!(&outcome, SendOutcome::Appended(Appended::Stored(_))) {
+            // Only what is stored anew costs throttle.
+            self.throttle.give_back(user, taken);
+        }
+        let mut outcome = outcome;
+        let mut others = outcome.clone();
+        match &outcome {
             SendOutcome::Appended(Appended::Stored(stored) | Appended::Duplicate(stored)) => {
-                if matches!(outcome, SendOutcome::Appended(Appended::Duplicate(_))) {
-                    // A repeat is no send: it costs no throttle.
-                    self.throttle.give_back(append.sender_id, append.now);
-                }
                 if let Some(id) = &id {
-                    self.sends
-                        .remember(append.sender_id, id.clone(), stored.clone());
+                    self.sends.remember(user, id.clone(), stored.clone());
                 }
-                self.answer(origin, id.as_ref(), outcome, now, fx);
-                let repeat = SendOutcome::Appended(Appended::Duplicate(stored.clone()));
-                for origin in repeats {
-                    self.answer(origin, id.as_ref(), &repeat, now, fx);
-                }
+                others = SendOutcome::Appended(Appended::Duplicate(stored.clone()));
             }
-            _ => {
-                self.throttle.give_back(append.sender_id, append.now);
-                for origin in std::iter::once(origin).chain(repeats) {
-                    self.answer(origin, id.as_ref(), outcome, now, fx);
-                }
+            SendOutcome::Appended(Appended::NoRepeat) => {
+                let retry_after_ms = self.throttle.left(user, now).unwrap_or(1);
+                outcome = SendOutcome::Throttled { retry_after_ms };
+                others = outcome.clone();
             }
+            _ => {}
+        }
+        self.answer(origin, id.as_ref(), &outcome, now, fx);
+        for origin in repeats {
+            self.answer(origin, id.as_ref(), &others, now, fx);
         }
     }
 
@@ -230,7 +237,9 @@ impl Room {
                 "reply_to: there is no such message in this conversation.",
                 ErrorCode::Invalid,
             ),
-            SendOutcome::Throttled { .. } => (THROTTLED, ErrorCode::Throttled),
+            SendOutcome::Throttled { .. } | SendOutcome::Appended(Appended::NoRepeat) => {
+                (THROTTLED, ErrorCode::Throttled)
+            }
             SendOutcome::Overloaded => (
                 "The conversation is too busy. Please send again.",
                 ErrorCode::Overloaded,

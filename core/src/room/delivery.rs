@@ -23,9 +23,9 @@ impl Room {
                 }
                 // Stored by a call whose answer was lost, or by another Room: it may be news.
                 Appended::Duplicate(stored) => self.known = self.known.max(stored.seq),
-                Appended::Denied(_) | Appended::UnknownReply => {}
+                Appended::Denied(_) | Appended::UnknownReply | Appended::NoRepeat => {}
             }
-            self.settle(sent, &SendOutcome::Appended(outcome), now, fx);
+            self.settle(sent, SendOutcome::Appended(outcome), now, fx);
         }
         self.deliver_own(events, fx);
     }
@@ -56,7 +56,7 @@ impl Room {
     /// looked for.
     pub(super) fn commit_failed(&mut self, now: Timestamp, fx: &mut Effects) {
         for sent in self.sends.finish_batch() {
-            self.settle(sent, &SendOutcome::Unavailable, now, fx);
+            self.settle(sent, SendOutcome::Unavailable, now, fx);
         }
         self.loads.suspect(now);
     }

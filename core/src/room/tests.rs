@@ -255,6 +255,34 @@ fn a_repeat_is_answered_throttled_or_not() {
 }
 
 #[test]
+fn a_throttled_send_is_looked_up_once_a_period() {
+    let mut stage = Stage::with(&[(1, true)]);
+    stage.send(1, "new");
+    stage.stored(&[11]);
+    stage.send(1, "old");
+    assert_eq!(
+        (stage.commits.as_slice(), stage.frames.len()),
+        (&[1][..], 0)
+    );
+    stage.input(Input::Committed(Ok(vec![Appended::Duplicate(stored(3))])));
+    assert_eq!(stage.seen(1), seen(&[("ack", 3)]));
+    stage.send(1, "newer");
+    assert_eq!(
+        stage.code(1),
+        "throttled",
+        "no second question in one period"
+    );
+    stage.later(1_000);
+    stage.send(1, "newest");
+    stage.stored(&[12]);
+    stage.later(400);
+    stage.send(1, "other");
+    assert_eq!(stage.commits, [1]);
+    stage.input(Input::Committed(Ok(vec![Appended::NoRepeat])));
+    assert_eq!(stage.frames[0].1["retry_after_ms"], 600);
+}
+
+#[test]
 fn what_another_room_wrote_is_read_before_going_on() {
     let mut stage = Stage::with(&[(1, true), (2, false)]);
     stage.send(1, "a");

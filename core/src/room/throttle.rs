@@ -10,7 +10,14 @@ const PRUNE_AT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Throttle {
     period_ms: i64,
-    last: BTreeMap<UserId, Timestamp>,
+    last: BTreeMap<UserId, Last>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Last {
+    taken: Timestamp,
+    /// Whether the one question of this period has been asked.
+    asked: bool,
 }
 
 impl Throttle {
@@ -31,29 +38,38 @@ impl Throttle {
         }
         if self.last.len() >= PRUNE_AT {
             let period = self.period_ms;
-            self.last.retain(|_, last| now.millis_since(*last) < period);
+            self.last
+                .retain(|_, last| now.millis_since(last.taken) < period);
         }
-        self.last.insert(user, now);
+        let (taken, asked) = (now, false);
+        self.last.insert(user, Last { taken, asked });
         Ok(())
     }
 
     /// Gives back what [`Self::take`] took at `taken`, for a send that was not stored after all.
     pub(super) fn give_back(&mut self, user: UserId, taken: Timestamp) {
-        if self.last.get(&user) == Some(&taken) {
+        if self.last.get(&user).is_some_and(|last| last.taken == taken) {
             self.last.remove(&user);
         }
     }
 
+    /// Whether a throttled send may still be looked up as a possible repeat: once a period, so
+    /// that a flood costs no more than that.
+    pub(super) fn may_ask(&mut self, user: UserId) -> bool {
+        let last = self.last.get_mut(&user);
+        last.is_some_and(|last| !std::mem::replace(&mut last.asked, true))
+    }
+
     /// When the last entry ends; `None` when none is running.
     pub(super) fn ends_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let last = self.last.values().max()?;
+        let last = self.last.values().map(|last| last.taken).max()?;
         let end = Timestamp(last.0 + self.period_ms);
         (end > now).then_some(end)
     }
 
-    /// Milliseconds left. A clock that was set back ends the period rather than stretching it.
-    fn left(&self, user: UserId, now: Timestamp) -> Option<i64> {
-        let elapsed = now.millis_since(*self.last.get(&user)?);
+    /// Milliseconds left, of a running period. A clock that was set back ends the period rather than stretching it.
+    pub(super) fn left(&self, user: UserId, now: Timestamp) -> Option<i64> {
+        let elapsed = now.millis_since(self.last.get(&user)?.taken);
         (0..self.period_ms)
             .contains(&elapsed)
             .then_some(self.period_ms - elapsed)

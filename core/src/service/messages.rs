@@ -152,6 +152,9 @@ pub async fn send(
             "reply_to",
             "There is no such message in this conversation.",
         )),
+        SendOutcome::Appended(Appended::NoRepeat) => Err(ServiceError::Fault(
+            "a Room passed on the answer to its own question".to_owned(),
+        )),
         SendOutcome::Throttled { retry_after_ms } => {
             Err(ServiceError::Throttled { retry_after_ms })
         }

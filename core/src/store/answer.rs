@@ -34,6 +34,7 @@ pub(super) enum Outcome {
     Duplicate(StoredMessage),
     Denied(Denied),
     UnknownReply,
+    NoRepeat,
 }
 
 impl From<Outcome> for Appended {
@@ -43,6 +44,7 @@ impl From<Outcome> for Appended {
             Outcome::Duplicate(message) => Self::Duplicate(message),
             Outcome::Denied(denied) => Self::Denied(denied),
             Outcome::UnknownReply => Self::UnknownReply,
+            Outcome::NoRepeat => Self::NoRepeat,
         }
     }
 }

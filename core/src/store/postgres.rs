@@ -66,6 +66,7 @@ struct Send<'a> {
     /// Absent when empty: the column is then null.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     mentions: &'a [UserId],
+    repeat_only: bool,
     now: i64,
 }
 
@@ -79,6 +80,7 @@ impl<'a> From<&'a Append> for Send<'a> {
             content: send.message.as_str(),
             reply_to: send.reply_to.map(|id| id.0),
             mentions: &send.mentions,
+            repeat_only: send.repeat_only,
             now: send.now.0,
         }
     }

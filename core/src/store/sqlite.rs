@@ -324,6 +324,7 @@ fn append_step<'a>(send: &'a Append, mentions: Option<&'a str>) -> Step<'a> {
             Param::OptionalInt(send.reply_to.map(|id| id.0)),
             Param::OptionalText(mentions),
             Param::Int(send.now.0),
+            Param::Int(i64::from(send.repeat_only)),
         ],
     )
 }
@@ -335,6 +336,7 @@ struct Question<'a> {
     sender_id: i64,
     session_id: &'a str,
     client_message_id: Option<&'a str>,
+    repeat_only: bool,
     now: i64,
 }
 
@@ -345,6 +347,7 @@ impl<'a> From<&'a Append> for Question<'a> {
             sender_id: send.sender_id.0,
             session_id: &send.session_id.0,
             client_message_id: send.client_message_id.as_ref().map(ClientMessageId::as_str),
+            repeat_only: send.repeat_only,
             now: send.now.0,
         }
     }

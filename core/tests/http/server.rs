@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use colloquy_core::auth::{Password, PasswordJob, PasswordOutcome, Tokens};
+use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, Tokens};
 use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
 use colloquy_core::domain::{Seconds, SessionId, UserId};
@@ -27,7 +27,7 @@ static HASH: LazyLock<String> = LazyLock::new(|| {
         password: Password::new(PASSWORD.to_owned()),
         salt: [3; 16],
     };
-    match job.run() {
+    match job.run(&mut HashMemory::default()) {
         PasswordOutcome::Hashed(hash) => hash,
         _ => panic!("not hashed"),
     }

@@ -14,10 +14,10 @@ with input as materialized (
     select *
     from rows from (json_to_recordset($1::json) as (
         conversation_id bigint, sender_id bigint, session_id text, client_message_id text,
-        content text, reply_to bigint, mentions bigint[], now bigint
+        content text, reply_to bigint, mentions bigint[], repeat_only boolean, now bigint
     )) with ordinality as send (
         conversation_id, sender_id, session_id, client_message_id,
-        content, reply_to, mentions, now, place
+        content, reply_to, mentions, repeat_only, now, place
     )
 ),
 -- In the order of ids, so that two batches never wait for each other. `no key` leaves members
@@ -31,7 +31,7 @@ locked as materialized (
 ),
 judged as materialized (
     select
-        input.place, input.conversation_id, input.sender_id, sender.username,
+        input.place, input.conversation_id, input.sender_id, input.repeat_only, sender.username,
         case
             when sender.id is null then 'session'
             when locked.id is null then 'not_found'
@@ -82,6 +82,7 @@ accepted as materialized (
     join input on input.place = judged.place
     join locked on locked.id = judged.conversation_id
     where judged.denied is null and judged.earlier_id is null and judged.may_reply
+        and not judged.repeat_only
     window earlier_here as (partition by locked.id order by judged.place)
 ),
 stored as (
@@ -116,6 +117,7 @@ select coalesce(json_agg(
             accepted.id, accepted.seq, accepted.number,
             (extract(epoch from accepted.created_at) * 1000)::bigint, judged.username
         ))
+        when judged.repeat_only then to_json('no_repeat'::text)
         else to_json('unknown_reply'::text)
     end
     order by judged.place

@@ -17,7 +17,7 @@ join conversations c on c.id = ?1
 join members m on m.conversation_id = c.id and m.user_id = u.id
 left join messages newest on newest.conversation_id = c.id
     and newest.number = (select max(number) from messages where conversation_id = ?1)
-where u.id = ?2 and u.is_active = 1
+where u.id = ?2 and u.is_active = 1 and ?9 = 0
     and exists (
         select 1 from sessions s
         where s.id = ?3 and s.user_id = ?2 and s.revoked_at is null and s.expires_at > ?8

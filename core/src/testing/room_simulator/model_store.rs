@@ -50,6 +50,9 @@ impl ModelStore {
         if let Some(first) = key.as_ref().and_then(|key| self.by_key.get(key)) {
             return Appended::Duplicate(first.clone());
         }
+        if send.repeat_only {
+            return Appended::NoRepeat;
+        }
         let next = self.position().seq.next().0;
         let stored = StoredMessage {
             message_id: MessageId(next + 1_000),

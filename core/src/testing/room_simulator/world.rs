@@ -228,7 +228,7 @@ impl World {
             } => {
                 let outcomes = self.store.append(&sends);
                 for (send, outcome) in sends.iter().zip(&outcomes) {
-                    if !matches!(outcome, Appended::Stored(_)) {
+                    if !send.repeat_only && !matches!(outcome, Appended::Stored(_)) {
                         self.accepted.remove(&send.sender_id);
                     }
                 }

@@ -131,6 +131,7 @@ pub(super) fn send(sender: &Person, to: ConversationId, text: &str) -> Append {
         message: MessageText::new(text).unwrap(),
         reply_to: None,
         mentions: Vec::new(),
+        repeat_only: false,
         now: NOW,
     }
 }
