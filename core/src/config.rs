@@ -118,7 +118,7 @@ impl Settings {
         "POSTGRES_HOST", "localhost", "Host, when DATABASE_URL is not set";
         "POSTGRES_PORT", "5432", "Port, when DATABASE_URL is not set";
         "DATABASE_POOL_SIZE", "10", "The most database connections";
-        "MIGRATE_ON_START", "true", "Whether missing migrations run before the server listens";
+        "MIGRATE_ON_START", "false", "Whether missing migrations run on PostgreSQL before the server listens; on SQLite they always do";
         "UPSTASH_REDIS_REST_URL", "", "Redis over HTTP (Upstash, or redis-http); without it an in-process cache";
         "UPSTASH_REDIS_REST_TOKEN", "", "Its token";
         "SECRET_KEY", "", "Signs tokens: at least 32 bytes, no commas; required with PostgreSQL, otherwise made and kept in DATA_DIR/secret.key";

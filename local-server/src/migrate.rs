@@ -17,12 +17,12 @@ static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 pub enum SchemaError {
     /// No migration has ever run.
     #[error(
-        "the database has no tables yet: run `colloquy-local-server migrate`, or set MIGRATE_ON_START=true"
+        "the database has no tables yet: run `colloquy-local-server migrate`, or set MIGRATE_ON_START=1"
     )]
     Missing,
     /// Migrations of this build have not run.
     #[error(
-        "the database is at migration {found}, this build needs {needed}: run `colloquy-local-server migrate`, or set MIGRATE_ON_START=true"
+        "the database is at migration {found}, this build needs {needed}: run `colloquy-local-server migrate`, or set MIGRATE_ON_START=1"
     )]
     Older {
         /// The newest that has run; 0 for none.
