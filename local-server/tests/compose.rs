@@ -14,7 +14,8 @@ const ENV_EXAMPLE: &str = include_str!("../../.env.example");
 const WORKSPACE: &str = include_str!("../../Cargo.toml");
 
 /// Where a deployment of several services starts from other values than a lone program.
-const OTHER_DEFAULTS: [(&str, &str); 4] = [
+const OTHER_DEFAULTS: [(&str, &str); 5] = [
+    ("MIGRATE_ON_START", "true"),
     ("POSTGRES_DB", "colloquy"),
     ("POSTGRES_USER", "colloquy"),
     ("POSTGRES_PASSWORD", "colloquy"),
