@@ -10,9 +10,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 use colloquy_core::protocol::CloseCode;
 use tokio::sync::Notify;
 
-/// With more than this waiting, a socket's reader is too slow for anything further. What comes
-/// in one piece is taken whole before that: the answer to one resume may be larger.
-const MAX_BYTES: usize = 1024 * 1024;
+/// With more than this waiting of what everyone gets, a socket is too slow for more. The bytes
+/// are shared, so this bounds lateness rather than memory. A single broadcast is taken whole
+/// before that: a batch of long messages may be larger.
+const MAX_SHARED: usize = 1024 * 1024;
+
+/// With more than this waiting of answers to the socket itself, it asks faster than it reads. A
+/// single answer is taken whole before that, since a resume may be longer.
+const MAX_ANSWERS: usize = 1024 * 1024;
 
 /// A socket's queue. The Room's task fills it, the connection's task empties it.
 #[derive(Debug, Default)]
@@ -24,7 +29,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     chunks: Vec<Bytes>,
-    bytes: usize,
+    shared: usize,
+    answers: usize,
     close: Option<CloseCode>,
 }
 
@@ -42,26 +48,44 @@ pub struct Outgoing {
 pub struct Full;
 
 impl Outbox {
-    /// Queues encoded frames.
+    /// Queues encoded frames that others get too.
     ///
     /// # Errors
     /// [`Full`] when the bound is reached; from then on the socket is to be closed.
     pub fn push(&self, frames: Bytes) -> Result<(), Full> {
+        self.queue(frames, |state, length| {
+            let room = state.shared <= MAX_SHARED;
+            state.shared += length;
+            room
+        })
+    }
+
+    /// Queues an encoded answer to this socket alone.
+    ///
+    /// # Errors
+    /// As for [`Self::push`].
+    pub fn answer(&self, frames: Bytes) -> Result<(), Full> {
+        self.queue(frames, |state, length| {
+            let room = state.answers <= MAX_ANSWERS;
+            state.answers += length;
+            room
+        })
+    }
+
+    fn queue(&self, frames: Bytes, fits: impl Fn(&mut State, usize) -> bool) -> Result<(), Full> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.close.is_some() {
             return Ok(());
         }
-        if state.bytes > MAX_BYTES {
+        let fits = fits(&mut state, frames.len());
+        if fits {
+            state.chunks.push(frames);
+        } else {
             state.close = Some(CloseCode::SlowConsumer);
-            drop(state);
-            self.changed.notify_one();
-            return Err(Full);
         }
-        state.bytes += frames.len();
-        state.chunks.push(frames);
         drop(state);
         self.changed.notify_one();
-        Ok(())
+        if fits { Ok(()) } else { Err(Full) }
     }
 
     /// Ends the queue: what is in it goes out, then the close frame. The first code given counts.
@@ -78,7 +102,7 @@ impl Outbox {
             {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 if !state.chunks.is_empty() || state.close.is_some() {
-                    state.bytes = 0;
+                    (state.shared, state.answers) = (0, 0);
                     return Outgoing {
                         chunks: std::mem::take(&mut state.chunks),
                         close: state.close,
@@ -165,12 +189,13 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_is_closed_and_takes_nothing_more() {
         let outbox = Outbox::default();
-        let chunk = Bytes::from(vec![0; MAX_BYTES + 1]);
-        assert_eq!(outbox.push(chunk.clone()), Ok(()));
+        let resume = Bytes::from(vec![0; 5 * MAX_ANSWERS]);
+        assert_eq!(outbox.answer(resume), Ok(()), "one answer is taken whole");
+        assert_eq!(outbox.push(Bytes::from(vec![0; MAX_SHARED + 1])), Ok(()));
         assert_eq!(outbox.push(Bytes::from_static(b"x")), Err(Full));
         outbox.close(CloseCode::Restarting);
         let taken = outbox.take().await;
-        assert_eq!(taken.chunks.len(), 1);
+        assert_eq!(taken.chunks.len(), 2);
         assert_eq!(taken.close, Some(CloseCode::SlowConsumer));
         assert_eq!(outbox.closed().await, CloseCode::SlowConsumer);
     }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use colloquy_core::auth::TokenError;
 use colloquy_core::domain::{
     Appended, ConversationId, Epoch, SendOutcome, Seq, SessionId, Timestamp, UserId,
@@ -22,7 +23,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::outbox::{Outbox, encode_text};
+use crate::outbox::{Full, Outbox, encode_text};
 use crate::rooms::Shared;
 
 /// Messages taken from the inbox at a time.
@@ -225,8 +226,8 @@ impl RoomTask {
     fn carry_out(&mut self, effects: Effects) {
         for effect in effects {
             match effect {
-                Effect::Reply { to, frame } => self.queue(&[to], std::slice::from_ref(&frame)),
-                Effect::Fanout { to, frames } => self.queue(&to, &frames),
+                Effect::Reply { to, frames } => self.queue(&[to], &frames, Outbox::answer),
+                Effect::Fanout { to, frames } => self.queue(&to, &frames, Outbox::push),
                 Effect::Close { id, close } => {
                     if let Some(outbox) = self.sockets.0.remove(&id) {
                         outbox.close(close);
@@ -249,13 +250,18 @@ impl RoomTask {
         }
     }
 
-    fn queue(&mut self, to: &[ConnectionId], frames: &[Frame]) {
+    fn queue(
+        &mut self,
+        to: &[ConnectionId],
+        frames: &[Frame],
+        push: fn(&Outbox, Bytes) -> Result<(), Full>,
+    ) {
         let wire = encode_text(frames.iter().map(|frame| &**frame));
         for id in to {
             let Some(outbox) = self.sockets.0.get(id) else {
                 continue;
             };
-            if outbox.push(wire.clone()).is_err() {
+            if push(outbox, wire.clone()).is_err() {
                 tracing::debug!(conversation.id = self.id.0, "closing a slow reader");
                 self.sockets.0.remove(id);
                 // Leads to no effects: a connection that left is only forgotten.

@@ -221,7 +221,7 @@ async fn exchange(
             frame = socket.next(), if readable && waiting.is_none() => {
                 (heard, pinged) = (Instant::now(), false);
                 match received(id, frame?) {
-                    Received::Pong => drop(outbox.push(outbox::encode_text(std::iter::once(PONG)))),
+                    Received::Pong => drop(outbox.answer(outbox::encode_text(std::iter::once(PONG)))),
                     Received::Message(message) => {
                         readable = !matches!(message, RoomMessage::Unusable { .. });
                         waiting = Some(message);
@@ -235,7 +235,7 @@ async fn exchange(
                     return Some(CloseCode::HeartbeatLost);
                 }
                 pinged = true;
-                drop(outbox.push(outbox::PING));
+                drop(outbox.answer(outbox::PING));
             }
         }
     }

@@ -9,12 +9,12 @@ use crate::protocol::CloseCode;
 /// One thing to do.
 #[derive(Debug)]
 pub enum Effect {
-    /// Queue a frame for one connection.
+    /// Queue frames for one connection: the answer to something it asked for, in one piece.
     Reply {
         /// For whom.
         to: ConnectionId,
-        /// What.
-        frame: Frame,
+        /// What, in order.
+        frames: Vec<Frame>,
     },
     /// Queue the same frames for many, after everything queued before.
     Fanout {
@@ -73,7 +73,8 @@ impl Effects {
     }
 
     pub(super) fn reply(&mut self, to: ConnectionId, frame: Frame) {
-        self.0.push(Effect::Reply { to, frame });
+        let frames = vec![frame];
+        self.0.push(Effect::Reply { to, frames });
     }
 }
 

@@ -129,25 +129,22 @@ impl Room {
         let done = at == head;
         self.connections
             .set_resuming(id, (!done).then_some(resuming));
-        if !events.is_empty() {
-            // In one piece, however long: a bounded queue takes it whole or not at all.
-            fx.push(Effect::Fanout {
-                to: vec![id],
-                frames: batches(&events),
-            });
-        }
+        let mut frames = batches(&events);
         if done {
             let Resuming { from, count, .. } = resuming;
-            fx.reply(
-                id,
+            let (to, complete) = (at, true);
+            frames.push(
                 Sync {
                     from,
-                    to: at,
+                    to,
                     count,
-                    complete: true,
+                    complete,
                 }
                 .encode(),
             );
+        }
+        if !frames.is_empty() {
+            fx.push(Effect::Reply { to: id, frames });
         }
     }
 

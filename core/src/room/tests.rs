@@ -95,7 +95,9 @@ impl Stage {
         (self.commits, self.loads, self.answers) = Default::default();
         for effect in effects {
             match effect {
-                Effect::Reply { to, frame } => self.note(to, &frame),
+                Effect::Reply { to, frames } => {
+                    frames.iter().for_each(|frame| self.note(to, frame));
+                }
                 Effect::Fanout { to, frames } => {
                     for id in to {
                         frames.iter().for_each(|frame| self.note(id, frame));

@@ -28,8 +28,10 @@ impl World {
     fn carry_out(&mut self, effects: Effects) -> Result<(), String> {
         for effect in effects {
             match effect {
-                Effect::Reply { to, frame } => {
-                    self.to_client(to, Happening::ToClient(to, frame))?
+                Effect::Reply { to, frames } => {
+                    for frame in frames {
+                        self.to_client(to, Happening::ToClient(to, frame))?;
+                    }
                 }
                 Effect::Fanout { to, frames } => {
                     for (id, frame) in to
