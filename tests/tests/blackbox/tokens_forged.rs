@@ -78,6 +78,7 @@ async fn an_access_token_ends_when_it_says() {
         return;
     };
     let (account, _, id) = Group::pair(&server).await;
+    let mut v1 = account.socket(id).open().await;
     let mut socket = account.socket(id).v2().open().await;
     let ends = timestamp(&socket.hello()["token_expires_at"]);
     // Less than a minute is left, so the warning comes at once; the end when it was promised.
@@ -92,6 +93,9 @@ async fn an_access_token_ends_when_it_says() {
         Heard::Closed(close) => assert_eq!(close.code, 4200),
         other => panic!("the token ended and the socket did not: {other:?}"),
     }
+    // A v1 socket is closed alike, and was not warned in a frame it would not know.
+    assert_eq!(v1.closed().await.code, 4200);
+    assert!(v1.heard().is_empty(), "{:?}", v1.heard());
     account.profile().await.refused(401, "token_expired");
     assert_eq!(account.socket(id).refused().await.code, 4200);
 }

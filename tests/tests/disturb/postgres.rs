@@ -19,6 +19,7 @@ async fn without_its_database_a_server_refuses_and_then_goes_on() {
     control.act("postgres", "kill").await;
     unwell_but_alive().await;
     let by_socket = refused_on_socket(&mut socket).await;
+    refused_at_the_door(&crowd.observer, crowd.id).await;
     let by_rest = refused_over_rest(&crowd.observer, crowd.id).await;
     control.act("postgres", "start").await;
     eventually("the server is healthy again", async || {
@@ -32,6 +33,13 @@ async fn without_its_database_a_server_refuses_and_then_goes_on() {
         stored_now(&crowd.observer, crowd.id, &key).await;
     }
     crowd.finish().await;
+}
+
+/// Who comes now is told to come again later: only a server that answers can say who may not.
+async fn refused_at_the_door(account: &Account, id: u64) {
+    let close = account.socket(id).v2().refused().await;
+    assert_eq!(close.code, 4101, "{close:?}");
+    assert!(close.reason.contains("after_ms="), "{close:?}");
 }
 
 async fn unwell_but_alive() {
