@@ -9,7 +9,7 @@ use crate::processes::Processes;
 use crate::tools;
 
 /// Directories with a `package-lock.json` that tests rely on, from the root.
-const PROJECTS: &[&str] = &["redis-http/tests/npm"];
+const PROJECTS: &[&str] = &["redis-http/tests/npm", "tests/npm"];
 
 /// Brings every project up to date; does nothing where nothing changed since the last time.
 pub(crate) fn install(processes: &Processes) -> Result<()> {

@@ -21,3 +21,4 @@ mod socket_v2;
 mod throttle;
 mod tokens;
 mod tokens_forged;
+mod tour;
