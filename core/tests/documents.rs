@@ -7,7 +7,7 @@ const PROTOCOL: &str = include_str!("../../docs/protocol.md");
 const README: &str = include_str!("../../README.md");
 
 /// The cells of every table row whose first cell is wanted, in order.
-fn rows<'a>(text: &'a str, wanted: impl Fn(&str) -> bool) -> Vec<Vec<&'a str>> {
+fn rows(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<Vec<&str>> {
     text.lines()
         .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'))
         .map(|line| {

@@ -32,6 +32,9 @@ const TAKE: usize = 64;
 /// How often an unneeded Room asks whether it may go while a socket still holds on to it.
 const RETIRE_RETRY: Duration = Duration::from_secs(5);
 
+/// When nothing is due, the Room's task looks up this often all the same.
+const IDLE: Duration = Duration::from_hours(1);
+
 /// Events waiting for the cache while it is slow; the cache keeps no more than this anyway.
 const MAX_UNRECORDED: usize = 100;
 
@@ -121,9 +124,8 @@ pub(crate) async fn run(
     };
     let mut messages = Vec::new();
     loop {
-        let wait = match task.wait(&inbox) {
-            Some(wait) => wait,
-            None => return,
+        let Some(wait) = task.wait(&inbox) else {
+            return;
         };
         tokio::select! {
             biased;
@@ -150,11 +152,7 @@ impl RoomTask {
                 Idle::No => {}
             }
         }
-        Some(
-            self.room
-                .next_wakeup(now)
-                .map_or(Duration::from_secs(3_600), |at| until(at, now)),
-        )
+        Some(self.room.next_wakeup(now).map_or(IDLE, |at| until(at, now)))
     }
 
     fn message(&mut self, message: RoomMessage) {

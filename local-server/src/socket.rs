@@ -254,11 +254,12 @@ fn received(id: ConnectionId, frame: Result<Message, Error>) -> Received {
         // Answered here, so that a ping costs the Room nothing.
         Ok(Message::Text(text)) if text.as_str() == PING => Received::Pong,
         Ok(Message::Text(text)) => Received::Message(RoomMessage::Text { id, text }),
-        Ok(Message::Binary(_)) | Err(Error::Utf8(_)) => unusable(CloseCode::Malformed),
+        Ok(Message::Binary(_)) | Err(Error::Utf8(_) | Error::Protocol(_)) => {
+            unusable(CloseCode::Malformed)
+        }
         Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
             unusable(CloseCode::FrameTooLarge)
         }
-        Err(Error::Protocol(_)) => unusable(CloseCode::Malformed),
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
             Received::Nothing
         }

@@ -27,12 +27,12 @@ impl Room {
             }
             self.settle(sent, SendOutcome::Appended(outcome), now, fx);
         }
-        self.deliver_own(events, fx);
+        self.deliver_own(&events, fx);
     }
 
     /// What this Room stored is the next in line, unless someone else wrote in between: then
     /// everything is read back from the database, in order, by the load that `known` asks for.
-    fn deliver_own(&mut self, events: Vec<Event>, fx: &mut Effects) {
+    fn deliver_own(&mut self, events: &[Event], fx: &mut Effects) {
         let Some(first) = events.first().map(Event::seq) else {
             return;
         };
@@ -48,7 +48,7 @@ impl Room {
             .windows(2)
             .all(|pair| matches!(pair, [a, b] if a.seq().next() == b.seq()));
         if expected == Some(first) && dense {
-            self.ingest(&events, fx);
+            self.ingest(events, fx);
         }
     }
 

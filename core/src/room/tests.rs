@@ -96,11 +96,15 @@ impl Stage {
         for effect in effects {
             match effect {
                 Effect::Reply { to, frames } => {
-                    frames.iter().for_each(|frame| self.note(to, frame));
+                    for frame in &frames {
+                        self.note(to, frame);
+                    }
                 }
                 Effect::Fanout { to, frames } => {
                     for id in to {
-                        frames.iter().for_each(|frame| self.note(id, frame));
+                        for frame in &frames {
+                            self.note(id, frame);
+                        }
                     }
                 }
                 Effect::Close { id, close } => self.closed.push((id.0, close.code())),

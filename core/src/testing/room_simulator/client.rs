@@ -143,10 +143,8 @@ impl Client {
 
     /// The last position without a gap.
     fn position(&self, from: i64) -> i64 {
-        (from..)
-            .take_while(|seq| *seq == from || self.log.contains_key(seq))
-            .last()
-            .unwrap_or(from)
+        let missing = (from + 1..=i64::MAX).find(|seq| !self.log.contains_key(seq));
+        missing.map_or(from, |missing| missing - 1)
     }
 
     fn event(&mut self, event: &Value, store: &ModelStore) -> Result<(), String> {

@@ -30,7 +30,7 @@ impl World {
             match effect {
                 Effect::Reply { to, frames } => {
                     for frame in frames {
-                        self.to_client(to, Happening::ToClient(to, frame))?;
+                        self.send_down(to, Happening::ToClient(to, frame))?;
                     }
                 }
                 Effect::Fanout { to, frames } => {
@@ -38,14 +38,14 @@ impl World {
                         .iter()
                         .flat_map(|id| frames.iter().map(|f| (*id, f.clone())))
                     {
-                        self.to_client(id, Happening::ToClient(id, frame))?;
+                        self.send_down(id, Happening::ToClient(id, frame))?;
                     }
                 }
                 Effect::Close { id, close } => {
                     if close == CloseCode::Malformed {
                         return Err("a well-made client was called malformed".into());
                     }
-                    self.to_client(id, Happening::ClosedByServer(id))?;
+                    self.send_down(id, Happening::ClosedByServer(id))?;
                 }
                 Effect::Commit(sends) => {
                     self.check_throttle(&sends)?;

@@ -168,7 +168,7 @@ impl World {
         };
         let frame = client.send();
         if let Some(id) = client.connection {
-            self.to_server(id, frame);
+            self.send_up(id, frame);
         }
         self.after(1_000, 1_500, Happening::Act(index));
         Ok(())
@@ -286,7 +286,7 @@ impl World {
             _ => client.repeat(),
         };
         for frame in frames {
-            self.to_server(id, frame);
+            self.send_up(id, frame);
         }
         self.after(50, 1_500, Happening::Act(index));
         Ok(())
@@ -331,7 +331,7 @@ impl World {
         }
     }
 
-    fn to_server(&mut self, id: ConnectionId, text: String) {
+    fn send_up(&mut self, id: ConnectionId, text: String) {
         let delay = self.rng.i64(0..120);
         let Some((_, up, _)) = self.owners.get_mut(&id) else {
             return;
@@ -342,7 +342,7 @@ impl World {
     }
 
     /// Frames of one connection arrive in order, each after its own delay.
-    pub(super) fn to_client(
+    pub(super) fn send_down(
         &mut self,
         id: ConnectionId,
         happening: Happening,
@@ -373,7 +373,7 @@ impl World {
             return Ok(());
         }
         if let Some(answer) = client.receive(frame, &self.store)? {
-            self.to_server(id, answer);
+            self.send_up(id, answer);
         }
         Ok(())
     }
