@@ -80,6 +80,11 @@ impl LocalRooms {
         }))
     }
 
+    /// How many Rooms are live.
+    pub fn live(&self) -> usize {
+        self.0.rooms.len()
+    }
+
     /// Ends every Room: what was accepted is committed and answered, then the sockets are closed
     /// with 4000. Returns when the last socket is gone.
     pub async fn shutdown(&self) {

@@ -300,6 +300,14 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
         (1..=2).contains(&pipelines),
         "{pipelines} pipelines for two commits"
     );
+    // Nobody is connected, nothing is under way: the Room is forgotten.
+    let forgotten = async {
+        while world.rooms.live() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let forgotten = tokio::time::timeout(Duration::from_secs(10), forgotten).await;
+    assert!(forgotten.is_ok(), "a Room stays though nobody needs it");
     world.end().await;
 }
 
