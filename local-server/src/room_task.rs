@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use colloquy_core::room::{
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::outbox::{Full, Outbox, encode_text};
@@ -29,8 +30,9 @@ use crate::rooms::Shared;
 /// Messages taken from the inbox at a time.
 const TAKE: usize = 64;
 
-/// How often an unneeded Room asks whether it may go while a socket still holds on to it.
-const RETIRE_RETRY: Duration = Duration::from_secs(5);
+/// How long an unneeded Room waits before it asks again whether it may go.
+const MIN_RETIRE_RETRY: Duration = Duration::from_millis(20);
+const MAX_RETIRE_RETRY: Duration = Duration::from_secs(5);
 
 /// When nothing is due, the Room's task looks up this often all the same.
 const IDLE: Duration = Duration::from_hours(1);
@@ -89,6 +91,7 @@ struct RoomTask {
     jobs: FuturesUnordered<Job>,
     recording: bool,
     unrecorded: Option<(Epoch, Vec<(Seq, Frame)>)>,
+    retire_after: Duration,
 }
 
 /// The sockets of a Room. Dropped while some are open (a fault of ours), they are told to
@@ -121,12 +124,20 @@ pub(crate) async fn run(
         jobs: FuturesUnordered::new(),
         recording: false,
         unrecorded: None,
+        retire_after: MIN_RETIRE_RETRY,
     };
     let mut messages = Vec::new();
+    // Moved only when something is due earlier, so that a message costs no timer; a tick too many
+    // does no harm.
+    let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
     loop {
         let Some(wait) = task.wait(&inbox) else {
             return;
         };
+        let due = Instant::now() + wait;
+        if alarm.is_elapsed() || due < alarm.deadline() {
+            alarm.as_mut().reset(due);
+        }
         tokio::select! {
             biased;
             Some(done) = task.jobs.next() => task.done(done),
@@ -135,24 +146,34 @@ pub(crate) async fn run(
                     task.message(message);
                 }
             }
-            () = tokio::time::sleep(wait) => task.input(Input::Tick),
+            () = &mut alarm => task.input(Input::Tick),
         }
     }
 }
 
 impl RoomTask {
     /// How long to wait for something to happen; `None` when the Room has retired.
-    fn wait(&self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
+    fn wait(&mut self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
         let now = self.shared.clock.now();
-        if !self.recording && self.tickets.is_empty() {
-            match self.room.idle(now) {
-                Idle::Now if self.shared.retire(self.id, inbox) => return None,
-                Idle::Now => return Some(RETIRE_RETRY),
-                Idle::At(at) => return Some(until(at, now)),
-                Idle::No => {}
+        let idle = if self.recording || !self.tickets.is_empty() {
+            Idle::No
+        } else {
+            self.room.idle(now)
+        };
+        match idle {
+            Idle::Now if self.shared.retire(self.id, inbox) => None,
+            Idle::Now => {
+                // A socket's task still holds on to it: it asks again, less and less often.
+                let wait = self.retire_after;
+                self.retire_after = (wait * 2).min(MAX_RETIRE_RETRY);
+                Some(wait)
+            }
+            Idle::At(at) => Some(until(at, now)),
+            Idle::No => {
+                self.retire_after = MIN_RETIRE_RETRY;
+                Some(self.room.next_wakeup(now).map_or(IDLE, |at| until(at, now)))
             }
         }
-        Some(self.room.next_wakeup(now).map_or(IDLE, |at| until(at, now)))
     }
 
     fn message(&mut self, message: RoomMessage) {

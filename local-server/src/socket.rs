@@ -4,6 +4,7 @@
 //! finished frames of the [`Outbox`], all that wait in one system call.
 
 use std::io::{self, IoSlice};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -202,10 +203,10 @@ async fn exchange(
     let mut waiting: Option<RoomMessage> = None;
     // After a frame that cannot be used, nothing more is read: the Room closes the connection.
     let mut readable = true;
+    // Set anew only when it rings, so that a frame costs no timer.
+    let mut alarm = pin!(tokio::time::sleep_until(heard + PING_AFTER));
     loop {
-        let silence = heard + if pinged { LOST_AFTER } else { PING_AFTER };
         tokio::select! {
-            biased;
             Outgoing { chunks, close } = outbox.take() => {
                 if !write(socket, chunks, outbox).await {
                     return None;
@@ -230,12 +231,18 @@ async fn exchange(
                     Received::Gone => return None,
                 }
             }
-            () = tokio::time::sleep_until(silence) => {
+            () = &mut alarm => {
+                let patience = if pinged { LOST_AFTER } else { PING_AFTER };
+                if Instant::now() < heard + patience {
+                    alarm.as_mut().reset(heard + patience);
+                    continue;
+                }
                 if pinged {
                     return Some(CloseCode::HeartbeatLost);
                 }
                 pinged = true;
                 drop(outbox.answer(outbox::PING));
+                alarm.as_mut().reset(heard + LOST_AFTER);
             }
         }
     }
