@@ -196,7 +196,10 @@ async fn a_field_of_the_wrong_type_is_malformed() {
     for name in ["username", "email", "password", "first_name"] {
         for value in [json!(1), json!(["x"]), json!({"a": "b"}), json!(true)] {
             let fields = fields_with(json!({name: value}));
-            api.post(REGISTER, &fields).await.refused(400, "malformed");
+            let answer = api.post(REGISTER, &fields).await;
+            answer.refused(400, "malformed");
+            let detail = answer.body["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains(name), "not said where: {answer}");
         }
     }
 }

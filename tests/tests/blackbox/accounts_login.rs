@@ -124,3 +124,17 @@ async fn logging_in_often_is_not_trying_often() {
             .expect(200);
     }
 }
+
+#[tokio::test]
+async fn a_login_that_is_right_forgives_those_that_were_not() {
+    let account = Account::new(&Server::under_test()).await;
+    for _ in 0..8 {
+        for _ in 0..2 {
+            let answer = log_in(&account.username, "not-the-password").await;
+            answer.refused(401, "bad_credentials");
+        }
+        log_in(&account.username, &account.password)
+            .await
+            .expect(200);
+    }
+}

@@ -117,6 +117,12 @@ async fn a_host_that_is_not_the_servers_is_refused() {
             );
         }
     }
+    // Those who ask for its health ask by address.
+    for path in ["/health/", "/health/live/", "/health/ready/"] {
+        let request = get("stranger.example").replace("/api/users/profile/", path);
+        let answer = raw(&server, request.as_bytes()).await.expect("an answer");
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
     let own = raw(&server, get(server.authority()).as_bytes()).await;
     assert_eq!(own.expect("an answer").status, 401);
 }

@@ -228,26 +228,39 @@ async fn another_users_or_conversations_same_id_is_another_message() {
 }
 
 #[tokio::test]
-async fn the_first_text_stands_whatever_a_repeat_says() {
-    let (account, _, id) = Group::pair(&Server::under_test()).await;
+async fn an_id_used_for_something_else_is_a_conflict_and_the_first_stands() {
+    let (account, other, id) = Group::pair(&Server::under_test()).await;
+    let answered = other.say(id, "a question").await;
+    let path = format!("/api/chat/conversations/{id}/messages/");
     let key = unique("m");
     let first = account.send(id, &key, "the first").await.expect(201);
-    let again = account.send(id, &key, "something else").await;
-    // The contract knows two honest answers: the first result, or that the key was used.
-    match again.status {
-        200 => {
-            let body = again.expect(200);
-            assert_eq!(
-                (&body["id"], &body["duplicate"]),
-                (&first["id"], &json!(true))
-            );
-            assert_eq!(body["content"], "the first");
-        }
-        _ => drop(again.refused(409, "conflict")),
-    }
+    let text = account.send(id, &key, "something else").await;
+    text.refused(409, "conflict");
+    let fields = json!({
+        "message": "the first", "client_message_id": key, "reply_to": answered["id"],
+    });
+    let reply = account.api.post(&path, &fields).await;
+    reply.refused(409, "conflict");
+    let again = account.send(id, &key, "the first").await.expect(200);
+    assert_eq!(again["id"], first["id"]);
     let history = account.history(id).await;
-    assert_eq!(history.len(), 1, "{history:?}");
-    assert_eq!(history[0]["content"], "the first");
+    assert_eq!(history.len(), 2, "{history:?}");
+    assert_eq!(history[1]["content"], "the first");
+}
+
+#[tokio::test]
+async fn the_header_and_the_field_must_agree() {
+    let (account, _, id) = Group::pair(&Server::under_test()).await;
+    let path = format!("/api/chat/conversations/{id}/messages/");
+    let key = unique("m");
+    let post = async |header: &str| {
+        let request = account.api.request(Method::POST, &path);
+        let request = request.header("idempotency-key", header);
+        let fields = json!({"message": "said twice", "client_message_id": key});
+        request.json(&fields).send().await
+    };
+    assert_eq!(post(&unique("m")).await.status, 400);
+    assert_eq!(post(&key).await.expect(201)["client_message_id"], key);
 }
 
 #[tokio::test]
