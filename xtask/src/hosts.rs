@@ -58,7 +58,14 @@ pub(crate) const UNDER_TEST: Variant = Variant {
     server: "server",
     front: "redis-http",
     advertised: "base_url",
-    settings: &[("THROTTLE_RATE_SECONDS", "1")],
+    settings: &[
+        ("THROTTLE_RATE_SECONDS", "1"),
+        ("ALLOWED_HOSTS", "127.0.0.1,localhost,.chat.example"),
+        (
+            "CORS_ALLOWED_ORIGINS",
+            "https://chat.example,http://localhost:3000",
+        ),
+    ],
 };
 
 /// Servers beside it, for tests that its settings would make wait.
