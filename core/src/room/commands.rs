@@ -70,6 +70,8 @@ impl Room {
             }
             Ok(Incoming::V2(commands)) => {
                 if self.connections.become_v2(id) {
+                    // It is told where it stands; from there it can ask for what it lacks.
+                    self.skip_to_head(id);
                     self.greet(id, fx);
                 }
                 for command in commands {

@@ -32,7 +32,7 @@ use recent::Recent;
 use sends::Sends;
 use throttle::Throttle;
 
-use crate::domain::{ConversationId, Epoch, Number, Seq, SessionId, Timestamp};
+use crate::domain::{ConversationId, Epoch, Number, Position, Seq, SessionId, Timestamp};
 use crate::protocol::{CloseCode, Hello, Limits, MAX_SOCKETS_PER_USER};
 
 /// Where the Room stands: everything up to here has been handed to delivery.
@@ -149,7 +149,7 @@ impl Room {
     }
 
     fn connect(&mut self, id: ConnectionId, join: Join, now: Timestamp, effects: &mut Effects) {
-        let position = &join.position;
+        let position = join.position.clone();
         if self
             .head
             .as_ref()
@@ -158,31 +158,38 @@ impl Room {
             self.change_epoch(position.clone(), effects);
         }
         self.known = self.known.max(position.seq);
-        let head = self.head.get_or_insert_with(|| Head {
-            epoch: position.epoch.clone(),
-            seq: position.seq,
-            number: position.number,
-        });
-        let delivered = head.seq;
+        let head = match &self.head {
+            Some(head) => head.seq,
+            None => self.begin(position.clone(), now),
+        };
         if self.closing {
-            effects.push(Effect::Close {
-                id,
-                close: CloseCode::Restarting,
-            });
+            let close = CloseCode::Restarting;
+            effects.push(Effect::Close { id, close });
             return;
         }
         if self.connections.of_user(join.user_id) >= MAX_SOCKETS_PER_USER {
-            effects.push(Effect::Close {
-                id,
-                close: CloseCode::TooManySockets,
-            });
+            let close = CloseCode::TooManySockets;
+            effects.push(Effect::Close { id, close });
             return;
         }
         let v2 = join.v2;
-        self.connections.insert(id, join, delivered, now);
+        self.connections.insert(id, join, head, now);
         if v2 {
             self.greet(id, effects);
+        } else if position.seq != head {
+            // A v1 client counts itself connected from the moment it was let in, and has no
+            // other way to learn what came since.
+            self.start_catching_up(id, position.seq, effects);
         }
+    }
+
+    /// The first thing a Room learns of where its conversation stands. Between that being read
+    /// and now, another Room of the conversation may have come, written and gone.
+    fn begin(&mut self, position: Position, now: Timestamp) -> Seq {
+        let Position { epoch, seq, number } = position;
+        self.head = Some(Head { epoch, seq, number });
+        self.loads.check(now);
+        seq
     }
 
     fn greet(&self, id: ConnectionId, effects: &mut Effects) {

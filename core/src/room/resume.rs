@@ -3,7 +3,7 @@
 //! Both read events from the database by the same load, one at a time. A resume is answered from
 //! the recent events where they reach back far enough, and never with a part that looks whole.
 
-use super::connection::{Connection, Resuming};
+use super::connection::{Connection, Mode, Resuming};
 use super::delivery::batches;
 use super::{ConnectionId, Effect, Effects, Frame, Room};
 use crate::domain::{Epoch, Seq, Timestamp};
@@ -61,6 +61,11 @@ impl Loads {
             .collect();
     }
 
+    /// Looks once, now.
+    pub(super) fn check(&mut self, now: Timestamp) {
+        self.checks.insert(0, now);
+    }
+
     pub(super) const fn finished(&mut self) -> Option<Seq> {
         self.retry_at = None;
         self.since.take()
@@ -87,11 +92,19 @@ impl Room {
             self.reset(id, ResetReason::TooOld, (head_seq, &head_epoch), fx);
             return;
         }
+        self.start_catching_up(id, since, fx);
+    }
+
+    /// Delivers everything after `since`, and nothing live before that is done.
+    pub(super) fn start_catching_up(&mut self, id: ConnectionId, since: Seq, fx: &mut Effects) {
+        let Some(head) = self.head.as_ref().map(|head| head.seq) else {
+            return;
+        };
         if let Some(connection) = self.connections.get_mut(id) {
             connection.delivered = since;
         }
         // Ahead of what this Room knows: another Room may have written it. The database decides.
-        let ahead = since > head_seq;
+        let ahead = since > head;
         let resuming = Resuming {
             from: since,
             ahead,
@@ -99,6 +112,14 @@ impl Room {
         };
         self.connections.set_resuming(id, Some(resuming));
         self.catch_up(id, &[], fx);
+    }
+
+    /// Gives up catching up: the connection continues with what comes next.
+    pub(super) fn skip_to_head(&mut self, id: ConnectionId) {
+        self.connections.set_resuming(id, None);
+        if let (Some(head), Some(connection)) = (&self.head, self.connections.get_mut(id)) {
+            connection.delivered = head.seq;
+        }
     }
 
     /// Serves a resuming connection from loaded and recent events as far as they go.
@@ -129,8 +150,13 @@ impl Room {
         let done = at == head;
         self.connections
             .set_resuming(id, (!done).then_some(resuming));
-        let mut frames = batches(&events);
-        if done {
+        let v2 = self.connections.get(id).is_some_and(|c| c.mode == Mode::V2);
+        let mut frames = if v2 {
+            batches(&events)
+        } else {
+            events.into_iter().map(|(_, frame)| frame).collect()
+        };
+        if v2 && done {
             let Resuming { from, count, .. } = resuming;
             let (to, complete) = (at, true);
             frames.push(

@@ -86,7 +86,16 @@ impl Stage {
                 join: join(*user, *v2),
             });
         }
+        if !members.is_empty() {
+            stage.nothing_new(10);
+        }
         stage
+    }
+
+    /// Answers the look a new Room takes at once: nobody wrote since the first was let in.
+    fn nothing_new(&mut self, seq: i64) {
+        let (events, position) = (Vec::new(), position(seq));
+        self.input(Input::Loaded(Ok(Some(Events { events, position }))));
     }
 
     fn input(&mut self, input: Input<'_>) {
@@ -301,6 +310,33 @@ fn what_another_room_wrote_is_read_before_going_on() {
 }
 
 #[test]
+fn what_was_written_between_the_grant_and_the_room_is_not_missed() {
+    let mut stage = Stage::with(&[]);
+    let id = ConnectionId(1);
+    let join_at = |v2, seq| Join {
+        position: position(seq),
+        ..join(1, v2)
+    };
+    stage.input(Input::Connect {
+        id,
+        join: join_at(true, 10),
+    });
+    assert_eq!(stage.loads, [10], "another Room may have come and gone");
+    stage.loaded(11..=12);
+    assert_eq!(stage.seen(1), seen(&[("message", 11), ("message", 12)]));
+    let id = ConnectionId(2);
+    stage.input(Input::Connect {
+        id,
+        join: join_at(false, 11),
+    });
+    assert_eq!(
+        stage.seen(2),
+        seen(&[("message", 12)]),
+        "a v1 socket cannot ask"
+    );
+}
+
+#[test]
 fn a_lost_answer_is_looked_for() {
     let mut stage = Stage::with(&[(1, true)]);
     stage.send(1, "a");
@@ -367,6 +403,7 @@ fn what_cannot_be_resumed_is_reset() {
         id: ConnectionId(1),
         join: far,
     });
+    stage.nothing_new(400);
     stage.say(1, &json!({"type": "resume", "since": 99}));
     assert_eq!(stage.frames[0].1["reason"], "too_old");
     stage.say(1, &json!({"type": "resume", "since": 100}));

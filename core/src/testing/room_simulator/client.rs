@@ -50,9 +50,10 @@ impl Client {
         }
     }
 
-    pub(super) fn connected(&mut self, id: ConnectionId) {
+    /// Let in when the conversation stood at `seq`: from there a v1 socket gets everything.
+    pub(super) fn connected(&mut self, id: ConnectionId, seq: Seq) {
         self.connection = Some(id);
-        self.at = None;
+        self.at = (!self.v2).then_some(seq.0);
         self.resuming = None;
     }
 
@@ -215,13 +216,17 @@ impl Client {
 
     /// With nothing under way: everything up to `newest` has been received.
     pub(super) fn check_served(&self, store: &ModelStore, newest: Seq) -> Result<(), String> {
-        let Some(from) = self.from.filter(|_| self.v2) else {
+        if store.revoked.contains(&self.session) || self.connection.is_none() {
             return Ok(());
+        }
+        let have = if self.v2 {
+            self.from.map(|from| self.position(from))
+        } else {
+            self.at
         };
-        let have = self.position(from);
-        if have < newest.0 && !store.revoked.contains(&self.session) {
+        if have.is_some_and(|have| have < newest.0) {
             return Err(format!(
-                "{:?} has all up to {have}, not up to {newest}",
+                "{:?} has all up to {have:?}, not {newest}",
                 self.session
             ));
         }

@@ -24,6 +24,7 @@ pub(super) const END_OF_TOKENS: Timestamp = Timestamp(i64::MAX / 4);
 
 pub(super) enum Happening {
     Act(usize),
+    Enter(ConnectionId, Join),
     ToServer(ConnectionId, String),
     ToClient(ConnectionId, Frame),
     ClosedByServer(ConnectionId),
@@ -161,7 +162,7 @@ impl World {
             .get(index)
             .is_some_and(|client| client.connection.is_none())
         {
-            self.connect(index)?;
+            self.connect(index);
         }
         let Some(client) = self.clients.get_mut(index) else {
             return Ok(());
@@ -211,7 +212,10 @@ impl World {
 
     fn happen(&mut self, happening: Happening, chaos: bool) -> Result<(), String> {
         match happening {
-            Happening::Act(client) => return self.act(client, chaos),
+            Happening::Act(client) => {
+                self.act(client, chaos);
+            }
+            Happening::Enter(id, join) => return self.enter(id, join),
             Happening::ToServer(id, text) if self.owners.contains_key(&id) => {
                 return self.input(Input::Text { id, text: &text });
             }
@@ -264,18 +268,18 @@ impl World {
         Ok(())
     }
 
-    fn act(&mut self, index: usize, chaos: bool) -> Result<(), String> {
+    fn act(&mut self, index: usize, chaos: bool) {
         let Some(client) = self.clients.get_mut(index) else {
-            return Ok(());
+            return;
         };
         let quiet = client.unacked.is_empty() && client.connection.is_some();
         if self.revoked.contains(&client.session) || (!chaos && quiet) {
-            return Ok(());
+            return;
         }
         let Some(id) = client.connection else {
-            self.connect(index)?;
+            self.connect(index);
             self.after(50, 1_500, Happening::Act(index));
-            return Ok(());
+            return;
         };
         let frames = match self.rng.u8(0..10) {
             0 if chaos => {
@@ -289,24 +293,36 @@ impl World {
             self.send_up(id, frame);
         }
         self.after(50, 1_500, Happening::Act(index));
-        Ok(())
     }
 
-    fn connect(&mut self, index: usize) -> Result<(), String> {
+    /// The client is let in now; the Room hears of it a while later.
+    fn connect(&mut self, index: usize) {
         self.next_connection += 1;
         let id = ConnectionId(self.next_connection);
+        let position = self.store.position();
         let Some(client) = self.clients.get_mut(index) else {
-            return Ok(());
+            return;
         };
-        client.connected(id);
+        client.connected(id, position.seq);
         let join = Join {
             user_id: client.user,
             session_id: client.session.clone(),
             expires_at: FAR_AWAY,
             v2: client.v2,
-            position: self.store.position(),
+            position,
         };
-        self.owners.insert(id, (index, self.now, self.now));
+        let entered = self.after(0, 400, Happening::Enter(id, join));
+        // Nothing it says arrives before that.
+        self.owners.insert(id, (index, entered, self.now));
+    }
+
+    fn enter(&mut self, id: ConnectionId, join: Join) -> Result<(), String> {
+        if self.revoked.contains(&join.session_id) {
+            self.leave(id);
+        }
+        if !self.owners.contains_key(&id) {
+            return Ok(());
+        }
         self.input(Input::Connect { id, join })
     }
 
