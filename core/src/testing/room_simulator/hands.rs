@@ -4,7 +4,7 @@
 use super::world::{CHAOS_MS, END_OF_TOKENS, FOREIGN, Happening, THROTTLE_MS, World, new_room};
 use crate::domain::{Append, Caller, ConversationId, MessageText, Seq, SessionId, Timestamp};
 use crate::protocol::{CloseCode, Event};
-use crate::room::{ConnectionId, Effect, Effects, Input, StoreFailed, TokenRefused};
+use crate::room::{ConnectionId, Effect, Effects, Input, Join, StoreFailed, TokenRefused};
 
 impl World {
     /// Gives the Room one input and carries out what it wants done.
@@ -23,6 +23,17 @@ impl World {
             self.at(at, Happening::Wake);
         }
         Ok(())
+    }
+
+    /// A socket opens at the Room.
+    pub(super) fn enter(&mut self, id: ConnectionId, join: Join) -> Result<(), String> {
+        if self.revoked.contains(&join.session_id) {
+            self.leave(id);
+        }
+        if !self.owners.contains_key(&id) {
+            return Ok(());
+        }
+        self.input(Input::Connect { id, join })
     }
 
     fn carry_out(&mut self, effects: Effects) -> Result<(), String> {

@@ -315,16 +315,6 @@ impl World {
         self.owners.insert(id, (index, entered, self.now));
     }
 
-    fn enter(&mut self, id: ConnectionId, join: Join) -> Result<(), String> {
-        if self.revoked.contains(&join.session_id) {
-            self.leave(id);
-        }
-        if !self.owners.contains_key(&id) {
-            return Ok(());
-        }
-        self.input(Input::Connect { id, join })
-    }
-
     /// The connection breaks: the client knows at once, the server after a while.
     fn lose(&mut self, index: usize, id: ConnectionId) {
         if let Some(client) = self.clients.get_mut(index) {
