@@ -178,6 +178,7 @@ impl Room {
         } = sent;
         let id = append.client_message_id;
         let (user, taken) = (append.sender_id, append.now);
+        self.touch_sender(user, origin);
         if !append.repeat_only && !matches!(&outcome, SendOutcome::Appended(Appended::Stored(_))) {
             // Only what is stored anew costs throttle.
             self.throttle.give_back(user, taken);

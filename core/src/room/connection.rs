@@ -45,7 +45,22 @@ pub(super) struct Connection {
     refusals_since: Timestamp,
 }
 
+/// What of a connection outlives the Room's memory.
+pub(super) struct Kept {
+    pub(super) user_id: UserId,
+    pub(super) session_id: SessionId,
+    pub(super) v2: bool,
+    pub(super) delivered: Seq,
+    pub(super) resuming: Option<Resuming>,
+    pub(super) expires_at: Timestamp,
+    pub(super) noticed: bool,
+}
+
 impl Connection {
+    pub(super) const fn noticed(&self) -> bool {
+        self.noticed
+    }
+
     pub(super) const fn resuming(&self) -> Option<Resuming> {
         self.resuming
     }
@@ -86,6 +101,8 @@ pub(super) struct Connections {
     deadlines: BTreeSet<(Timestamp, ConnectionId)>,
     /// Those with an unanswered resume, so that a busy Room need not look for them among all.
     resuming: BTreeSet<ConnectionId>,
+    /// Those whose snapshot would differ from the one last taken.
+    unsaved: BTreeSet<ConnectionId>,
 }
 
 impl Connections {
@@ -101,14 +118,66 @@ impl Connections {
             refusals: 0,
             refusals_since: now,
         };
+        self.add(id, connection);
+        self.touch(id);
+    }
+
+    /// A connection as it was kept.
+    pub(super) fn restore(&mut self, id: ConnectionId, kept: Kept) {
+        let connection = Connection {
+            user_id: kept.user_id,
+            session_id: kept.session_id,
+            mode: if kept.v2 { Mode::V2 } else { Mode::V1 },
+            delivered: kept.delivered,
+            resuming: None,
+            expires_at: kept.expires_at,
+            noticed: kept.noticed,
+            refusals: 0,
+            refusals_since: Timestamp(0),
+        };
+        self.add(id, connection);
+        if kept.resuming.is_some() {
+            self.set_resuming(id, kept.resuming);
+            self.unsaved.remove(&id);
+        }
+    }
+
+    fn add(&mut self, id: ConnectionId, connection: Connection) {
         self.deadlines.insert((connection.deadline(), id));
         self.all.insert(id, connection);
     }
 
+    /// Marks a connection whose snapshot has changed.
+    pub(super) fn touch(&mut self, id: ConnectionId) {
+        if self.all.contains_key(&id) {
+            self.unsaved.insert(id);
+        }
+    }
+
+    /// Marks the keeper: the connection that always knows where the Room stands.
+    pub(super) fn touch_keeper(&mut self) {
+        if let Some((id, _)) = self.all.first_key_value() {
+            self.unsaved.insert(*id);
+        }
+    }
+
+    /// Those marked since this was last asked.
+    pub(super) fn take_unsaved(&mut self) -> BTreeSet<ConnectionId> {
+        std::mem::take(&mut self.unsaved)
+    }
+
     pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let was_keeper = self
+            .all
+            .first_key_value()
+            .is_some_and(|(first, _)| *first == id);
         let connection = self.all.remove(&id)?;
         self.deadlines.remove(&(connection.deadline(), id));
         self.resuming.remove(&id);
+        self.unsaved.remove(&id);
+        if was_keeper {
+            self.touch_keeper();
+        }
         Some(connection)
     }
 
@@ -123,6 +192,7 @@ impl Connections {
         } else {
             self.resuming.remove(&id);
         }
+        self.unsaved.insert(id);
     }
 
     /// Every connection with an unanswered resume.
@@ -216,6 +286,7 @@ impl Connections {
         self.deadlines.remove(&(connection.deadline(), id));
         let result = f(connection);
         self.deadlines.insert((connection.deadline(), id));
+        self.unsaved.insert(id);
         Some(result)
     }
 }

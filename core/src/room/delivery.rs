@@ -73,6 +73,7 @@ impl Room {
             head.number = head.number.max(message.number);
         }
         self.known = self.known.max(head.seq);
+        self.connections.touch_keeper();
         let epoch = head.epoch.clone();
         let encoded: Vec<(Seq, Frame)> = events
             .iter()
@@ -125,6 +126,7 @@ impl Room {
             number,
         });
         for id in self.connections.ids_where(|_| true) {
+            self.connections.touch(id);
             self.reset(id, ResetReason::EpochChanged, (seq, &epoch), fx);
         }
     }

@@ -10,6 +10,8 @@
 //! `commands.rs`. To add a durable event: its variant in `protocol::event`; delivery, resume and
 //! cache take it as it is.
 //!
+//! Where a Room's memory may end while its sockets live on, `snapshot.rs` says what is kept of each.
+//!
 //! // INVARIANT: nothing is delivered that the database has not confirmed. Frames of events are
 //! built from [`Input::Committed`] and [`Input::Loaded`] alone.
 
@@ -21,6 +23,7 @@ mod input;
 mod recent;
 mod resume;
 mod sends;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -30,6 +33,7 @@ pub use effect::{Effect, Effects};
 pub use input::{ConnectionId, Frame, Input, Join, StoreFailed, Ticket, TokenRefused};
 use recent::Recent;
 use sends::Sends;
+pub use snapshot::Snapshot;
 use throttle::Throttle;
 
 use crate::domain::{ConversationId, Epoch, Number, Position, Seq, SessionId, Timestamp};

@@ -118,4 +118,16 @@ impl Sends {
             self.known.remove(&oldest);
         }
     }
+
+    /// The newest stored sends of a user, the newest first.
+    pub(super) fn known_of(
+        &self,
+        user: UserId,
+    ) -> impl Iterator<Item = (&ClientMessageId, &StoredMessage)> {
+        self.known_order
+            .iter()
+            .rev()
+            .filter(move |(sender, _)| *sender == user)
+            .filter_map(|key| Some((&key.1, self.known.get(key)?)))
+    }
 }

@@ -1,6 +1,9 @@
 //! The Room's rules one by one; what happens when everything goes wrong at once is the
 //! simulator's part.
 
+#[path = "snapshot_tests.rs"]
+mod snapshots;
+
 use serde_json::{Value, json};
 
 use super::*;

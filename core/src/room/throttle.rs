@@ -60,6 +60,22 @@ impl Throttle {
         last.is_some_and(|last| !std::mem::replace(&mut last.asked, true))
     }
 
+    /// When the user's running period began; `None` when none is running.
+    pub(super) fn running_since(&self, user: UserId, now: Timestamp) -> Option<Timestamp> {
+        self.left(user, now)?;
+        Some(self.last.get(&user)?.taken)
+    }
+
+    /// Takes over what was kept: the latest of a user's sends counts.
+    pub(super) fn restore(&mut self, user: UserId, taken: Timestamp) {
+        let kept = Last {
+            taken,
+            asked: false,
+        };
+        let last = self.last.entry(user).or_insert(kept);
+        last.taken = taken.max(last.taken);
+    }
+
     /// When the last entry ends; `None` when none is running.
     pub(super) fn ends_at(&self, now: Timestamp) -> Option<Timestamp> {
         let last = self.last.values().map(|last| last.taken).max()?;
