@@ -20,6 +20,7 @@ mod stack;
 mod test;
 mod tools;
 mod wasm;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,6 +49,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         summary: "install the wasm32 toolchain if need be and build what runs at the edge",
         run: wasm::command,
+    },
+    Command {
+        name: "worker-build",
+        arguments: "[--dev]",
+        summary: "build the Worker into worker/build, with every tool in its locked version",
+        run: worker::command,
     },
     Command {
         name: "test",

@@ -1,4 +1,4 @@
-//! Installs the npm packages some tests use, exactly as their lock files say.
+//! Installs the npm packages some builds and tests use, exactly as their lock files say.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use crate::processes::Processes;
 use crate::tools;
 
-/// Directories with a `package-lock.json` that tests rely on, from the root.
-const PROJECTS: &[&str] = &["redis-http/tests/npm", "tests/npm"];
+/// Directories with a `package-lock.json` that builds and tests rely on, from the root.
+const PROJECTS: &[&str] = &["redis-http/tests/npm", "worker/npm", "tests/npm"];
 
 /// Brings every project up to date; does nothing where nothing changed since the last time.
 pub(crate) fn install(processes: &Processes) -> Result<()> {

@@ -117,6 +117,17 @@ impl Toolchain {
         command
     }
 
+    /// Another program that runs cargo, made to run this toolchain's in the same way.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        if let Self::Debian { linker } = self {
+            prefer_debian(&mut command);
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        }
+        command.env("CARGO_TARGET_DIR", tools::target_directory().join("wasm"));
+        command
+    }
+
     fn rustc(&self) -> Command {
         match self {
             Self::Current => Command::new("rustc"),
@@ -132,10 +143,16 @@ impl Toolchain {
     }
 }
 
-/// A program of Debian's toolchain, without what rustup and cargo put into the environment of this
-/// process to make everything it starts use rustup's.
+/// A program of Debian's toolchain.
 fn debian_program(name: &str) -> Command {
     let mut command = Command::new(Path::new("/usr/bin").join(name));
+    prefer_debian(&mut command);
+    command
+}
+
+/// Takes away what rustup and cargo put into the environment of this process to make everything
+/// it starts use rustup's.
+fn prefer_debian(command: &mut Command) {
     let before = std::env::var_os("PATH").unwrap_or_default();
     let mut path = OsString::from("/usr/bin:");
     path.push(before);
@@ -149,7 +166,6 @@ fn debian_program(name: &str) -> Command {
     ] {
         command.env_remove(variable);
     }
-    command
 }
 
 fn has_target(rustc: &mut Command) -> bool {

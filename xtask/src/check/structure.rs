@@ -31,6 +31,34 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("lib.rs", "a Worker is a library the runtime calls"),
     ("room_task.rs", "a Room is driven by a task"),
     ("room_object.rs", "a Room is driven by a Durable Object"),
+    (
+        "room_live.rs",
+        "a Durable Object's memory is apart from the object",
+    ),
+    (
+        "session_object.rs",
+        "objects must be told which of them a login is in",
+    ),
+    (
+        "internal.rs",
+        "a Worker and its objects are not one process",
+    ),
+    ("hyperdrive.rs", "sockets come from a binding"),
+    ("logging.rs", "lines go to the console alone"),
+    ("admin.rs", "a Worker has no command line"),
+    ("cli.rs", "a Worker has no command line"),
+    (
+        "committer.rs",
+        "objects share no process to join their commits in",
+    ),
+    ("environment.rs", "a Worker has no environment file"),
+    ("healthcheck.rs", "nobody runs a Worker in a container"),
+    ("migrate.rs", "a Worker migrates nothing"),
+    ("outbox.rs", "the runtime queues what a socket is to send"),
+    ("run.rs", "the runtime starts and ends a Worker"),
+    ("secret_key.rs", "a Worker has no files"),
+    ("serve.rs", "the runtime speaks HTTP"),
+    ("signals.rs", "the runtime starts and ends a Worker"),
 ];
 
 /// INVARIANT: what core does never depends on where it runs.

@@ -1,0 +1,147 @@
+//! Puts the Worker together: what stands behind core's ports, once an isolate.
+//!
+//! The one place where an implementation is chosen. What is shared here outlives a request and
+//! so holds no connection: bindings, settings and the router are made of the environment alone,
+//! which is the same for all requests of an isolate.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use colloquy_core::auth::Tokens;
+use colloquy_core::cache::{InProcess, RecentHistory};
+use colloquy_core::config::{SecretKey, Settings};
+use colloquy_core::http::{self, ClientAddress};
+use colloquy_core::ports::{Cache, Clock};
+use colloquy_core::service::{Ports, Services};
+use colloquy_core::store::PostgresStore;
+use tower::ServiceExt as _;
+use worker::{Env, HttpRequest};
+
+use crate::clock::{EdgeClock, EdgeRng};
+use crate::driver::TypedDriver;
+use crate::hyperdrive::Database;
+use crate::logging;
+use crate::passwords::InlinePasswords;
+use crate::redis::RedisCache;
+use crate::rooms::EdgeRooms;
+
+/// Where the platform says who is at the other end.
+const CLIENT_ADDRESS: &str = "cf-connecting-ip";
+
+/// What the requests and the Rooms of an isolate share.
+pub(crate) struct Shared {
+    pub(crate) recent: Arc<RecentHistory>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) throttle_ms: i64,
+    router: Router,
+}
+
+/// The isolate's own, made by the first who asks.
+pub(crate) fn shared(env: &Env) -> Result<&'static Shared, &'static str> {
+    static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
+    SHARED
+        .get_or_init(|| {
+            let built = build(env);
+            if let Err(reason) = &built {
+                tracing::error!(reason, "the Worker cannot be used as it is configured");
+            }
+            built
+        })
+        .as_ref()
+        .map_err(String::as_str)
+}
+
+/// Answers one request.
+pub(crate) async fn serve(request: HttpRequest, env: &Env) -> Response<Body> {
+    let Ok(shared) = shared(env) else {
+        // Why is in the log: a setting's value may be part of it.
+        return answer(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let address: Option<IpAddr> = request
+        .headers()
+        .get(CLIENT_ADDRESS)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut request = request.map(Body::new);
+    if let Some(address) = address {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    match shared.router.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn answer(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+fn build(env: &Env) -> Result<Shared, String> {
+    let settings = Settings::read(|name| lookup(env, name));
+    // Logging starts first, so that what is wrong can be read.
+    let level = settings
+        .as_ref()
+        .map_or("", |settings| &settings.log_filter);
+    logging::start(level);
+    let settings = Arc::new(settings.map_err(|error| error.to_string())?);
+    let clock: Arc<dyn Clock> = Arc::new(EdgeClock);
+    let tokens = Arc::new(tokens(&settings)?);
+    let cache: Arc<dyn Cache> = match &settings.redis {
+        Some(redis) => Arc::new(RedisCache::new(redis).map_err(|error| error.to_string())?),
+        None => Arc::new(InProcess::new(
+            Arc::clone(&clock),
+            InProcess::DEFAULT_CAPACITY,
+        )),
+    };
+    let recent = Arc::new(RecentHistory::new(Arc::clone(&cache)));
+    let database = Database::of(env).map_err(|error| error.to_string())?;
+    let ports = Ports {
+        store: Arc::new(PostgresStore::new(TypedDriver::connecting(database))),
+        cache,
+        rooms: Arc::new(EdgeRooms::of(env).map_err(|error| error.to_string())?),
+        passwords: Arc::new(InlinePasswords::default()),
+        clock,
+        rng: Arc::new(EdgeRng),
+    };
+    let services = Services::new(
+        ports,
+        Arc::clone(&recent),
+        Arc::clone(&tokens),
+        settings.attempts,
+    );
+    let throttle_ms = settings.throttle_ms;
+    let router = http::router(http::App::new(settings, Arc::new(services)));
+    Ok(Shared {
+        recent,
+        tokens,
+        throttle_ms,
+        router,
+    })
+}
+
+/// A variable or secret of the Worker. The database is the binding's.
+fn lookup(env: &Env, name: &str) -> Option<String> {
+    match name {
+        "DATABASE_URL" => Some("postgres://hyperdrive".to_owned()),
+        "LOG_DIR" => Some(String::new()),
+        _ => env.var(name).ok().map(|value| value.to_string()),
+    }
+}
+
+fn tokens(settings: &Settings) -> Result<Tokens, String> {
+    match &settings.secret_key {
+        SecretKey::Given(secret) => Ok(Tokens::new(
+            secret,
+            &settings.previous_secret_keys,
+            settings.access_token,
+            settings.refresh_token,
+        )),
+        SecretKey::CreateBeside(_) => {
+            Err("SECRET_KEY must be set: nothing is kept here".to_owned())
+        }
+    }
+}

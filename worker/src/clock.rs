@@ -1,0 +1,33 @@
+//! The runtime's clock and its randomness, as core's ports.
+//!
+//! At the edge time stands still while code runs and moves on with every answer from outside.
+
+use colloquy_core::domain::Timestamp;
+use colloquy_core::ports::{Clock, Rng};
+use worker::Date;
+
+/// The runtime's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct EdgeClock;
+
+impl Clock for EdgeClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The runtime's randomness (Web Crypto).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct EdgeRng;
+
+impl Rng for EdgeRng {
+    /// # Panics
+    /// When the runtime has none to give: no secret may be made of anything less.
+    fn fill(&self, buffer: &mut [u8]) {
+        #[expect(
+            clippy::expect_used,
+            reason = "going on without randomness would be worse than ending here"
+        )]
+        getrandom::fill(buffer).expect("the runtime gives randomness");
+    }
+}

@@ -1,0 +1,37 @@
+//! Colloquy at the edge: core's router as a stateless Worker, core's Rooms as Durable Objects.
+//!
+//! Owns how core's ports are met on Cloudflare's runtime, and decides nothing: a rule that is
+//! missing belongs into core. `app.rs` puts it together, `rooms.rs` and `room_object.rs` carry
+//! the live side, `session_object.rs` knows in which Rooms a login is, `driver.rs` and
+//! `hyperdrive.rs` reach PostgreSQL, `redis.rs` reaches Redis, `internal.rs` is what the parts
+//! say to each other. The native twin is `local-server`.
+//!
+//! A panic ends the wasm instance with every Room in it. Nothing a client sends may cause one.
+
+mod app;
+mod clock;
+pub mod driver;
+mod hyperdrive;
+mod internal;
+mod logging;
+mod passwords;
+mod redis;
+mod room_live;
+mod room_object;
+mod rooms;
+mod session_object;
+mod socket;
+
+use axum::body::Body;
+use axum::http::Response;
+use worker::{Context, Env, HttpRequest, event};
+
+/// Every request from outside.
+#[event(fetch)]
+async fn fetch(
+    request: HttpRequest,
+    env: Env,
+    _context: Context,
+) -> worker::Result<Response<Body>> {
+    Ok(app::serve(request, &env).await)
+}

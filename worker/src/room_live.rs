@@ -1,0 +1,321 @@
+//! A Room awake: the state machine with its sockets, and the carrying out of what it wants.
+//!
+//! Everything here runs without waiting; what waits (database, cache, alarm) is handed back as
+//! [`Job`]s. So no input meets a half-done one, however the object's events interleave. Owns the
+//! sockets' attachments: each holds the newest snapshot of its connection, and what is closed has
+//! none, so that it is not woken as a connection again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use colloquy_core::auth::{TokenError, Tokens};
+use colloquy_core::domain::{
+    Append, Caller, ConversationId, Epoch, Seconds, SendOutcome, Seq, SessionId, Timestamp,
+};
+use colloquy_core::ports::Clock as _;
+use colloquy_core::protocol::CloseCode;
+use colloquy_core::room::{
+    ConnectionId, Effect, Frame, Input, Join, Room, Snapshot, Ticket, TokenRefused,
+};
+use futures_channel::oneshot;
+use worker::{State, WebSocket};
+
+use crate::app::Shared;
+use crate::clock::EdgeClock;
+
+/// How long a revocation is remembered for sockets that are just being let in.
+const REVOCATION_MEMORY: Seconds = Seconds(120);
+
+/// Events waiting for the cache while it is slow; the cache keeps no more than this anyway.
+const MAX_UNRECORDED: usize = 100;
+
+/// What is to be waited for.
+pub(crate) enum Job {
+    /// Store a batch.
+    Commit(Vec<Append>),
+    /// Read events.
+    Load { since: Seq, limit: i64 },
+    /// Put events into the cache.
+    Record(Epoch, Vec<(Seq, Frame)>),
+    /// Wake the object in so many milliseconds.
+    Alarm(i64),
+    /// A login goes on with a fresher token: its object is to know of it for longer.
+    Prolong(SessionId, Timestamp),
+}
+
+/// One live conversation of this isolate.
+pub(crate) struct Live {
+    room: Room,
+    tokens: Arc<Tokens>,
+    sockets: HashMap<ConnectionId, WebSocket>,
+    tickets: HashMap<Ticket, oneshot::Sender<SendOutcome>>,
+    next_connection: u64,
+    next_ticket: u64,
+    recording: bool,
+    unrecorded: Option<(Epoch, Vec<(Seq, Frame)>)>,
+    /// When the object is woken next, as far as this isolate knows.
+    alarm: Option<Timestamp>,
+    revoked: VecDeque<(Timestamp, SessionId)>,
+    jobs: Vec<Job>,
+}
+
+/// The name under which a socket's object knows it; kept as the socket's tag.
+pub(crate) fn connection_of(state: &State, socket: &WebSocket) -> Option<ConnectionId> {
+    let tags = state.get_tags(socket);
+    tags.first()?.parse().ok().map(ConnectionId)
+}
+
+impl Live {
+    /// The Room as its sockets remember it. `epoch` counts where none does; `also` is a socket
+    /// the runtime may have stopped listing.
+    pub(crate) fn wake(
+        id: ConversationId,
+        shared: &Shared,
+        state: &State,
+        epoch: Option<Epoch>,
+        also: Option<&WebSocket>,
+    ) -> Self {
+        let throttle_ms = shared.throttle_ms;
+        let mut sockets = HashMap::new();
+        let mut snapshots = Vec::new();
+        let mut last = 0;
+        for socket in also.cloned().into_iter().chain(state.get_websockets()) {
+            let Some(connection) = connection_of(state, &socket) else {
+                continue;
+            };
+            last = last.max(connection.0);
+            if let Some(snapshot) = attached(&socket)
+                && sockets.insert(connection, socket).is_none()
+            {
+                snapshots.push(snapshot);
+            }
+        }
+        tracing::debug!(
+            conversation.id = id.0,
+            connections = snapshots.len(),
+            "a Room woke"
+        );
+        let room = if snapshots.is_empty() {
+            Room::new(id, throttle_ms, epoch)
+        } else {
+            Room::restore(id, throttle_ms, snapshots)
+        };
+        Self {
+            room,
+            tokens: Arc::clone(&shared.tokens),
+            sockets,
+            tickets: HashMap::new(),
+            next_connection: last + 1,
+            next_ticket: 0,
+            recording: false,
+            unrecorded: None,
+            alarm: None,
+            revoked: VecDeque::new(),
+            jobs: Vec::new(),
+        }
+    }
+
+    /// What has come up to be waited for.
+    pub(crate) fn take_jobs(&mut self) -> Vec<Job> {
+        std::mem::take(&mut self.jobs)
+    }
+
+    /// Lets a socket in that the runtime has been told of under the name this answers.
+    pub(crate) fn reserve(&mut self) -> ConnectionId {
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        id
+    }
+
+    /// Connects a socket that has been accepted.
+    pub(crate) fn connect(&mut self, id: ConnectionId, join: Join, socket: WebSocket) {
+        if self
+            .revoked
+            .iter()
+            .any(|(_, session)| *session == join.session_id)
+        {
+            end(&socket, CloseCode::TokenInvalid);
+            return;
+        }
+        self.sockets.insert(id, socket);
+        self.input(Input::Connect { id, join });
+    }
+
+    /// A socket is gone.
+    pub(crate) fn disconnect(&mut self, id: ConnectionId) {
+        self.sockets.remove(&id);
+        self.input(Input::Disconnect { id });
+    }
+
+    /// A REST send; its answer comes through the channel.
+    pub(crate) fn send(
+        &mut self,
+        send: impl FnOnce(Ticket) -> Input<'static>,
+    ) -> oneshot::Receiver<SendOutcome> {
+        let (answer, outcome) = oneshot::channel();
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.tickets.insert(ticket, answer);
+        self.input(send(ticket));
+        outcome
+    }
+
+    /// Ends a login's sockets, also the one that is just being let in.
+    pub(crate) fn revoke(&mut self, session_id: &SessionId) {
+        let now = EdgeClock.now();
+        self.revoked
+            .retain(|(at, _)| now.millis_since(*at) < REVOCATION_MEMORY.as_millis());
+        self.revoked.push_back((now, session_id.clone()));
+        self.input(Input::Revoke { session_id });
+    }
+
+    /// The object was woken by its alarm.
+    pub(crate) fn tick(&mut self) {
+        self.alarm = None;
+        self.input(Input::Tick);
+    }
+
+    /// The cache has taken what it was given.
+    pub(crate) fn recorded(&mut self) {
+        self.recording = false;
+        self.record();
+    }
+
+    /// Hands the Room one input and carries out what it wants.
+    pub(crate) fn input(&mut self, input: Input<'_>) {
+        let now = EdgeClock.now();
+        let mut own = VecDeque::new();
+        let effects = self.room.handle(input, now);
+        self.carry_out(effects, &mut own);
+        while let Some(input) = own.pop_front() {
+            let effects = self.room.handle(input, now);
+            self.carry_out(effects, &mut own);
+        }
+        self.keep(now);
+        self.arm(now);
+    }
+
+    fn carry_out(
+        &mut self,
+        effects: colloquy_core::room::Effects,
+        own: &mut VecDeque<Input<'static>>,
+    ) {
+        for effect in effects {
+            match effect {
+                Effect::Reply { to, frames } => self.queue(&[to], &frames, own),
+                Effect::Fanout { to, frames } => self.queue(&to, &frames, own),
+                Effect::Close { id, close } => {
+                    if let Some(socket) = self.sockets.remove(&id) {
+                        end(&socket, close);
+                    }
+                }
+                Effect::Commit(sends) => self.jobs.push(Job::Commit(sends)),
+                Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),
+                Effect::Record { epoch, events } => self.gather(epoch, events),
+                Effect::Authenticate { id, token } => {
+                    let result = self.authenticate(&token);
+                    own.push_back(Input::Authenticated { id, result });
+                }
+                Effect::Answer { ticket, outcome } => {
+                    if let Some(answer) = self.tickets.remove(&ticket) {
+                        // Whoever asked may have gone away.
+                        drop(answer.send(outcome));
+                    }
+                }
+            }
+        }
+    }
+
+    fn authenticate(&mut self, token: &str) -> Result<Caller, TokenRefused> {
+        let verified = self.tokens.verify_access(token, EdgeClock.now());
+        if let Ok(caller) = &verified {
+            let prolong = Job::Prolong(caller.session_id.clone(), caller.expires_at);
+            self.jobs.push(prolong);
+        }
+        verified.map_err(|error| match error {
+            TokenError::Expired => TokenRefused::Expired,
+            TokenError::Invalid => TokenRefused::Invalid,
+        })
+    }
+
+    fn queue(&mut self, to: &[ConnectionId], frames: &[Frame], own: &mut VecDeque<Input<'static>>) {
+        for id in to {
+            let Some(socket) = self.sockets.get(id) else {
+                continue;
+            };
+            let sent = frames
+                .iter()
+                .try_for_each(|frame| socket.send_with_str(frame));
+            if sent.is_err() {
+                // It has closed; the runtime may tell later or never.
+                self.sockets.remove(id);
+                own.push_back(Input::Disconnect { id: *id });
+            }
+        }
+    }
+
+    /// Writes what has changed of connections to their sockets.
+    fn keep(&mut self, now: Timestamp) {
+        for snapshot in self.room.take_unsaved(now) {
+            let Some(socket) = self.sockets.get(&snapshot.connection()) else {
+                continue;
+            };
+            attach(socket, &snapshot);
+        }
+    }
+
+    fn arm(&mut self, now: Timestamp) {
+        let Some(next) = self.room.next_wakeup(now) else {
+            return;
+        };
+        if self.alarm.is_none_or(|armed| next < armed) {
+            self.alarm = Some(next);
+            self.jobs.push(Job::Alarm(next.millis_since(now).max(0)));
+        }
+    }
+
+    /// One pipeline at a time; events that come meanwhile go together with the next.
+    fn gather(&mut self, epoch: Epoch, events: Vec<(Seq, Frame)>) {
+        match &mut self.unrecorded {
+            Some((same, waiting)) if *same == epoch => {
+                waiting.extend(events);
+                let surplus = waiting.len().saturating_sub(MAX_UNRECORDED);
+                waiting.drain(..surplus);
+            }
+            other => *other = Some((epoch, events)),
+        }
+        self.record();
+    }
+
+    fn record(&mut self) {
+        if self.recording {
+            return;
+        }
+        if let Some((epoch, events)) = self.unrecorded.take() {
+            self.recording = true;
+            self.jobs.push(Job::Record(epoch, events));
+        }
+    }
+}
+
+/// The snapshot a socket carries, unless it was closed from here.
+fn attached(socket: &WebSocket) -> Option<Snapshot> {
+    let text: String = socket.deserialize_attachment().ok()??;
+    serde_json::from_str(&text).ok()
+}
+
+fn attach(socket: &WebSocket, snapshot: &Snapshot) {
+    let written = serde_json::to_string(snapshot)
+        .map_err(worker::Error::from)
+        .and_then(|text| socket.serialize_attachment(text));
+    if let Err(error) = written {
+        tracing::error!(error = %error, "a connection could not be kept");
+    }
+}
+
+/// Closes a socket for good.
+pub(crate) fn end(socket: &WebSocket, close: CloseCode) {
+    // Neither can fail but on a socket that has closed already.
+    drop(socket.serialize_attachment(""));
+    drop(socket.close(Some(close.code()), Some(close.reason())));
+}

@@ -1,0 +1,321 @@
+//! Drives one Room: a Durable Object that turns its events into inputs of
+//! [`colloquy_core::room::Room`] and does what takes time.
+//!
+//! The runtime delivers further events while one waits, and may drop the object's memory
+//! whenever nothing is under way. Hence: inputs are handled without waiting (`room_live.rs`), and
+//! what waits runs beside them and comes back as an input. While a commit is in flight the Room
+//! gathers sends for the next, so order needs no lock here. No timer is ever set and the database
+//! connection is closed when the last statement is done: an idle Room sleeps.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use colloquy_core::domain::{ConversationId, Epoch, SendOutcome, Seq, SessionId};
+use colloquy_core::ports::{Store as _, StoreError};
+use colloquy_core::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG};
+use colloquy_core::room::{Input, StoreFailed};
+use colloquy_core::store::PostgresStore;
+use worker::worker_sys::WebSocketRequestResponsePair;
+use worker::{
+    DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage,
+    WebSocketPair, durable_object,
+};
+
+use crate::app::{Shared, shared};
+use crate::driver::TypedDriver;
+use crate::hyperdrive::Database;
+use crate::internal::{self, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
+use crate::room_live::{Job, Live, connection_of, end};
+use crate::rooms::SESSIONS;
+use crate::socket;
+
+/// The object of one conversation.
+#[durable_object]
+pub struct RoomObject {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    state: State,
+    env: Env,
+    live: RefCell<Option<Live>>,
+    store: RefCell<Option<Rc<PostgresStore<TypedDriver<Database>>>>>,
+    /// Statements under way.
+    running: Cell<usize>,
+}
+
+impl DurableObject for RoomObject {
+    fn new(state: State, env: Env) -> Self {
+        match WebSocketRequestResponsePair::new(PING, PONG) {
+            Ok(pair) => state.set_websocket_auto_response(&pair),
+            Err(error) => {
+                let error = worker::Error::from(error);
+                tracing::error!(error = %error, "pings are answered by the Room itself");
+            }
+        }
+        Self {
+            inner: Rc::new(Inner {
+                state,
+                env,
+                live: RefCell::default(),
+                store: RefCell::default(),
+                running: Cell::new(0),
+            }),
+        }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        match request.path().as_str() {
+            OPEN => self.inner.open(&request).await,
+            SEND => {
+                let outcome = self.inner.send(request.json().await?).await?;
+                Response::from_json(&Sent::from(outcome))
+            }
+            REVOKE => {
+                let session_id: SessionId = request.json().await?;
+                self.inner.with(None, |live| live.revoke(&session_id))?;
+                Response::from_json(&())
+            }
+            _ => Response::error("there is no such call", 404),
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.inner.with(None, Live::tick)?;
+        Response::empty()
+    }
+
+    async fn connect(&self, _socket: worker::Socket) -> Result<()> {
+        Err("a Room takes no connections but WebSockets".into())
+    }
+
+    async fn websocket_message(
+        &self,
+        socket: WebSocket,
+        message: WebSocketIncomingMessage,
+    ) -> Result<()> {
+        let Some(id) = connection_of(&self.inner.state, &socket) else {
+            return Ok(());
+        };
+        self.inner.with(Some(&socket), |live| match &message {
+            WebSocketIncomingMessage::String(text) if text.len() > MAX_FRAME_BYTES => {
+                let close = CloseCode::FrameTooLarge;
+                live.input(Input::Unusable { id, close });
+            }
+            WebSocketIncomingMessage::String(text) => live.input(Input::Text { id, text }),
+            WebSocketIncomingMessage::Binary(_) => {
+                let close = CloseCode::Malformed;
+                live.input(Input::Unusable { id, close });
+            }
+        })
+    }
+
+    async fn websocket_close(
+        &self,
+        socket: WebSocket,
+        _code: usize,
+        _reason: String,
+        _was_clean: bool,
+    ) -> Result<()> {
+        self.inner.gone(&socket)
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: worker::Error) -> Result<()> {
+        self.inner.gone(&socket)
+    }
+}
+
+impl Inner {
+    fn shared(&self) -> Result<&'static Shared> {
+        shared(&self.env).map_err(Into::into)
+    }
+
+    /// The conversation this is the Room of: the object's name.
+    fn id(&self) -> Result<ConversationId> {
+        let name = self.state.id().name();
+        let id = name.and_then(|name| name.parse().ok()).map(ConversationId);
+        id.ok_or_else(|| "this object is not named after a conversation".into())
+    }
+
+    /// Hands the Room to `input`, woken if need be, and starts what that leads to. `socket` is
+    /// the one the input is about, if any.
+    fn with<T>(
+        self: &Rc<Self>,
+        socket: Option<&WebSocket>,
+        input: impl FnOnce(&mut Live) -> T,
+    ) -> Result<T> {
+        self.with_epoch(None, socket, input)
+    }
+
+    fn with_epoch<T>(
+        self: &Rc<Self>,
+        epoch: Option<Epoch>,
+        socket: Option<&WebSocket>,
+        input: impl FnOnce(&mut Live) -> T,
+    ) -> Result<T> {
+        let mut slot = self.live.borrow_mut();
+        let live = if let Some(live) = &mut *slot {
+            live
+        } else {
+            let (id, shared) = (self.id()?, self.shared()?);
+            slot.insert(Live::wake(id, shared, &self.state, epoch, socket))
+        };
+        let result = input(live);
+        let jobs = live.take_jobs();
+        drop(slot);
+        for job in jobs {
+            self.start(job);
+        }
+        Ok(result)
+    }
+
+    /// Lets a socket in: its session's object is asked first, so that a login that ends at the
+    /// same moment is found either there or here.
+    async fn open(self: &Rc<Self>, request: &Request) -> Result<Response> {
+        let grant = request.headers().get(GRANT)?;
+        let grant: Grant = serde_json::from_str(&grant.unwrap_or_default())?;
+        let v2 = grant.v2;
+        let entered = self.enter(&grant.session_id, grant.expires_at().0).await;
+        let WebSocketPair { client, server } = WebSocketPair::new()?;
+        let id = self.with(None, Live::reserve)?;
+        self.state
+            .accept_websocket_with_tags(&server, &[&id.0.to_string()]);
+        match entered {
+            Ok(true) => self.with(None, |live| live.connect(id, grant.into(), server))?,
+            Ok(false) => end(&server, CloseCode::TokenInvalid),
+            Err(error) => {
+                tracing::error!(error = %error, "a session's object could not be reached");
+                end(&server, CloseCode::Overloaded);
+            }
+        }
+        socket::switch(client, v2)
+    }
+
+    async fn enter(&self, session_id: &SessionId, until: i64) -> Result<bool> {
+        let session = self.env.durable_object(SESSIONS)?;
+        let session = session.get_by_name(&session_id.0)?;
+        let enter = Enter {
+            conversation_id: self.id()?.0,
+            until,
+        };
+        internal::call(&session, ENTER, &enter).await
+    }
+
+    async fn send(self: &Rc<Self>, send: internal::Send) -> Result<SendOutcome> {
+        let (user_id, session_id) = (send.user_id, send.session_id.clone());
+        let send = send.command().ok_or("a send outside the rules")?;
+        let epoch = self.epoch_if_asleep().await?;
+        let outcome = self.with_epoch(epoch, None, |live| {
+            live.send(|ticket| Input::Send {
+                ticket,
+                user_id,
+                session_id,
+                send,
+            })
+        })?;
+        Ok(outcome.await.unwrap_or(SendOutcome::Unavailable))
+    }
+
+    /// Which history the database holds, for a Room that is just woken by a send and may have no
+    /// socket to learn it from: the cache is told of nothing without it.
+    async fn epoch_if_asleep(self: &Rc<Self>) -> Result<Option<Epoch>> {
+        let awake = self.live.borrow().is_some();
+        if awake || !self.state.get_websockets().is_empty() {
+            return Ok(None);
+        }
+        let id = self.id()?;
+        let events = self
+            .using_store(async |store| store.events(id, Seq(i64::MAX), 0).await)
+            .await;
+        // A failure shows in the send itself.
+        Ok(events.ok().flatten().map(|events| events.position.epoch))
+    }
+
+    fn gone(self: &Rc<Self>, socket: &WebSocket) -> Result<()> {
+        let Some(id) = connection_of(&self.state, socket) else {
+            return Ok(());
+        };
+        self.with(Some(socket), |live| live.disconnect(id))
+    }
+
+    /// Runs a job beside whatever else happens to the object.
+    fn start(self: &Rc<Self>, job: Job) {
+        let inner = Rc::clone(self);
+        self.state.wait_until(async move {
+            if let Err(error) = inner.run(job).await {
+                tracing::error!(error = %error, "a Room's work failed");
+            }
+        });
+    }
+
+    async fn run(self: &Rc<Self>, job: Job) -> Result<()> {
+        match job {
+            Job::Commit(sends) => {
+                let stored = self
+                    .using_store(async |store| store.append(&sends).await)
+                    .await
+                    .map_err(|error| failed(error, "a commit failed"));
+                self.with(None, |live| live.input(Input::Committed(stored)))
+            }
+            Job::Load { since, limit } => {
+                let id = self.id()?;
+                let events = self
+                    .using_store(async |store| store.events(id, since, limit).await)
+                    .await
+                    .map_err(|error| failed(error, "a load failed"));
+                self.with(None, |live| live.input(Input::Loaded(events)))
+            }
+            Job::Record(epoch, events) => {
+                let recent = &self.shared()?.recent;
+                recent.record(self.id()?, &epoch, &events).await;
+                self.with(None, Live::recorded)
+            }
+            Job::Alarm(after) => self.state.storage().set_alarm(after).await,
+            Job::Prolong(session_id, until) => {
+                if !self.enter(&session_id, until.0).await? {
+                    self.with(None, |live| live.revoke(&session_id))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs statements on the object's connection, and closes it after the last one that is
+    /// under way: an open connection would keep the object awake.
+    async fn using_store<T>(
+        &self,
+        work: impl AsyncFnOnce(
+            &PostgresStore<TypedDriver<Database>>,
+        ) -> std::result::Result<T, StoreError>,
+    ) -> std::result::Result<T, StoreError> {
+        let store = self.store()?;
+        self.running.set(self.running.get() + 1);
+        let result = work(&store).await;
+        self.running.set(self.running.get() - 1);
+        if self.running.get() == 0 {
+            store.driver().release();
+        }
+        result
+    }
+
+    fn store(&self) -> std::result::Result<Rc<PostgresStore<TypedDriver<Database>>>, StoreError> {
+        let mut slot = self.store.borrow_mut();
+        if let Some(store) = &*slot {
+            return Ok(Rc::clone(store));
+        }
+        let database =
+            Database::of(&self.env).map_err(|error| StoreError::Unexpected(error.to_string()))?;
+        let store = Rc::new(PostgresStore::new(TypedDriver::keeping(database)));
+        *slot = Some(Rc::clone(&store));
+        Ok(store)
+    }
+}
+
+/// The place where a failure is logged: the Room knows no more than that it failed.
+fn failed(error: StoreError, what: &'static str) -> StoreFailed {
+    match error {
+        StoreError::Unavailable(reason) => tracing::warn!(error = reason, "{what}"),
+        StoreError::Unexpected(reason) => tracing::error!(error = reason, "{what}"),
+    }
+    StoreFailed
+}
