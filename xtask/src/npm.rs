@@ -8,12 +8,15 @@ use anyhow::{Context as _, Result};
 use crate::processes::Processes;
 use crate::tools;
 
-/// Directories with a `package-lock.json` that builds and tests rely on, from the root.
-const PROJECTS: &[&str] = &["redis-http/tests/npm", "worker/npm", "tests/npm"];
+/// Directories with a `package-lock.json` that tests rely on, from the root.
+pub(crate) const TESTS: &[&str] = &["redis-http/tests/npm", "tests/npm"];
 
-/// Brings every project up to date; does nothing where nothing changed since the last time.
-pub(crate) fn install(processes: &Processes) -> Result<()> {
-    for project in PROJECTS {
+/// The same for what builds the Worker.
+pub(crate) const WORKER: &[&str] = &["worker/npm"];
+
+/// Brings these projects up to date; does nothing where nothing changed since the last time.
+pub(crate) fn install(processes: &Processes, projects: &[&str]) -> Result<()> {
+    for project in projects {
         let directory = crate::root().join(project);
         if !is_stale(&directory) {
             continue;

@@ -59,7 +59,7 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
 fn with_servers(processes: &Processes, options: &Options, report: &mut Report) {
     let mut shared = None;
     let started = report.preparation("private servers", || {
-        npm::install(processes)?;
+        npm::install(processes, npm::TESTS)?;
         shared = Some(Shared::start(processes)?);
         Ok(())
     });

@@ -36,6 +36,7 @@ const BUILDS: &[(&str, &[&str])] = &[
         "colloquy-redis-http",
         &["--lib", "--no-default-features", "--features", "client"],
     ),
+    ("colloquy-worker", &["--lib"]),
 ];
 
 /// `cargo xtask wasm`

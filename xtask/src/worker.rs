@@ -32,7 +32,7 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
     };
     let processes = Processes::open()?;
     let toolchain = Toolchain::ensure(&processes)?;
-    npm::install(&processes)?;
+    npm::install(&processes, npm::WORKER)?;
     let bin = compiled(&processes)?;
     let mut command = toolchain.command(&bin.join("worker-build"));
     command
