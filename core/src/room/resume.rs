@@ -22,8 +22,8 @@ const CHECK_AFTER_MS: [i64; 3] = [500, 2_000, 8_000];
 /// The state of reading from the database.
 #[derive(Debug, Default)]
 pub(super) struct Loads {
-    /// The load under way, by its starting point.
-    since: Option<Seq>,
+    /// The load under way: its starting point, and when it was begun.
+    under_way: Option<(Seq, Timestamp)>,
     /// After a failure, not before this time.
     retry_at: Option<Timestamp>,
     /// When to look for what nobody told of, the next time first.
@@ -32,7 +32,7 @@ pub(super) struct Loads {
 
 impl Loads {
     pub(super) const fn in_flight(&self) -> bool {
-        self.since.is_some()
+        self.under_way.is_some()
     }
 
     /// When time next matters here; `wanted` tells whether a load is wanted already.
@@ -50,7 +50,7 @@ impl Loads {
     }
 
     pub(super) fn failed(&mut self, now: Timestamp) {
-        self.since = None;
+        self.under_way = None;
         self.retry_at = Some(Timestamp(now.0 + RETRY_MS));
     }
 
@@ -66,9 +66,13 @@ impl Loads {
         self.checks.insert(0, now);
     }
 
-    pub(super) const fn finished(&mut self) -> Option<Seq> {
+    /// The load under way has its answer. Only now are the checks that were due at its beginning
+    /// done with: one that failed has checked nothing.
+    pub(super) fn finished(&mut self) -> Option<Seq> {
         self.retry_at = None;
-        self.since.take()
+        let (since, begun) = self.under_way.take()?;
+        self.checks.retain(|at| *at > begun);
+        Some(since)
     }
 }
 
@@ -199,8 +203,7 @@ impl Room {
             return;
         }
         if let Some(since) = self.wants_load(now) {
-            self.loads.since = Some(since);
-            self.loads.checks.retain(|at| *at > now);
+            self.loads.under_way = Some((since, now));
             fx.push(Effect::Load { since, limit: PAGE });
         }
     }

@@ -354,6 +354,25 @@ fn a_lost_answer_is_looked_for() {
 }
 
 #[test]
+fn a_look_that_fails_is_taken_again() {
+    let mut stage = Stage::with(&[(1, true)]);
+    stage.send(1, "a");
+    stage.input(Input::Committed(Err(StoreFailed)));
+    // The database stays away for longer than any look was planned for.
+    for _ in 0..40 {
+        stage.now = stage.room.next_wakeup(stage.now).unwrap();
+        stage.input(Input::Tick);
+        assert_eq!(stage.loads, [10]);
+        stage.input(Input::Loaded(Err(StoreFailed)));
+    }
+    assert!(stage.now > Timestamp(NOON.0 + 15_000));
+    stage.now = stage.room.next_wakeup(stage.now).unwrap();
+    stage.input(Input::Tick);
+    stage.loaded(11..=11);
+    assert_eq!(stage.seen(1), seen(&[("message", 11)]));
+}
+
+#[test]
 fn resume_comes_from_memory_or_the_database_and_ends_in_sync() {
     let mut stage = Stage::with(&[(1, true), (2, true)]);
     stage.send(1, "a");
