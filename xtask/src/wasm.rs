@@ -1,4 +1,4 @@
-//! Builds what runs at the edge for wasm32, and first gets a compiler that can.
+//! Gets a compiler for what runs at the edge: Rust for wasm32.
 //!
 //! Three ways, the cheapest first: a compiler that already has the target's standard library; the
 //! target added through rustup, where rustup can download; Debian's own compiler, with the
@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::processes::Processes;
-use crate::{Verdict, debian, no_arguments, tools};
+use crate::{debian, tools};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -28,39 +28,6 @@ const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_LINKERS: &[&str] = &["/usr/bin/wasm-ld-22", "/usr/lib/llvm-22/bin/wasm-ld"];
-
-/// What must build for the edge: the package and its flags.
-const BUILDS: &[(&str, &[&str])] = &[
-    ("colloquy-core", &["--lib"]),
-    (
-        "colloquy-redis-http",
-        &["--lib", "--no-default-features", "--features", "client"],
-    ),
-    ("colloquy-worker", &["--lib"]),
-];
-
-/// `cargo xtask wasm`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    no_arguments(arguments)?;
-    build(&Processes::open()?)?;
-    Ok(true)
-}
-
-/// Gets a toolchain if need be and builds everything in [`BUILDS`].
-pub(crate) fn build(processes: &Processes) -> Result<()> {
-    let toolchain = Toolchain::ensure(processes)?;
-    println!("    with {}", toolchain.describe());
-    for (package, flags) in BUILDS {
-        let mut cargo = toolchain.cargo();
-        cargo
-            // Nobody debugs this build, and without it less is written and linked.
-            .env("CARGO_PROFILE_DEV_DEBUG", "false")
-            .args(["build", "--target", TARGET, "--package", package])
-            .args(*flags);
-        processes.succeed(&mut cargo)?;
-    }
-    Ok(())
-}
 
 /// A compiler whose standard library exists for the target.
 pub(crate) enum Toolchain {
@@ -102,23 +69,8 @@ impl Toolchain {
         (Path::new(DEBIAN_CARGO).exists() && has_target(&mut debian.rustc())).then_some(debian)
     }
 
-    /// This toolchain's cargo, in the repository's root, with a target directory of its own: two
-    /// compilers that share one would rebuild everything in turns.
-    pub(crate) fn cargo(&self) -> Command {
-        let mut command = match self {
-            Self::Current => tools::cargo(),
-            Self::Debian { linker } => {
-                let mut command = debian_program("cargo");
-                command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
-                command
-            }
-        };
-        command.current_dir(crate::root());
-        command.env("CARGO_TARGET_DIR", tools::target_directory().join("wasm"));
-        command
-    }
-
-    /// Another program that runs cargo, made to run this toolchain's in the same way.
+    /// A program that runs cargo, made to run this toolchain's, with a target directory of its own:
+    /// two compilers that share one would rebuild everything in turns.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         if let Self::Debian { linker } = self {
@@ -136,7 +88,8 @@ impl Toolchain {
         }
     }
 
-    fn describe(&self) -> String {
+    /// The compiler's name and version.
+    pub(crate) fn describe(&self) -> String {
         tools::output(self.rustc().arg("--version"))
             .unwrap_or_default()
             .trim()

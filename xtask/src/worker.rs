@@ -1,13 +1,18 @@
 //! Builds the Worker: `cargo xtask worker-build`, also what `wrangler deploy` runs.
 //!
-//! Owns which tools that takes and where they come from: the wasm32 compiler from `wasm`, esbuild
-//! and wasm-opt by the lock file of `worker/npm`, wasm-bindgen and worker-build compiled once into
-//! `target/tools`, in the versions of `Cargo.lock`. Nothing is fetched at build time beside these.
+//! Owns how large the result may be, which tools that takes and where they come from: the wasm32
+//! compiler from `wasm`, esbuild and wasm-opt by the lock file of `worker/npm`, wasm-bindgen and
+//! worker-build compiled once into `target/tools`, in the versions of `Cargo.lock`. Nothing is
+//! fetched at build time beside these.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::processes::Processes;
 use crate::wasm::Toolchain;
@@ -23,27 +28,124 @@ const COMPILED: &[(&str, &str, &str)] = &[
     ("worker-build", "worker-build", "worker"),
 ];
 
+/// Set for `wrangler`, whose build command this is, by those who have just built the Worker.
+pub(crate) const BUILT: &str = "COLLOQUY_WORKER_BUILT";
+
+/// The largest upload, gzipped: what a platform loads in a cold start, and a third of its limit.
+const MAX_UPLOAD_BYTES: u64 = 900_000;
+
+/// What a Worker is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// What is deployed and tested.
+    Deployed,
+    /// Built fast, runs slowly.
+    Development,
+    /// With the routes by which tests make it panic; never deployed.
+    Faults,
+}
+
+impl Flavour {
+    /// Where it is put, from the root.
+    pub(crate) const fn directory(self) -> &'static str {
+        match self {
+            Self::Deployed | Self::Development => "worker/build",
+            Self::Faults => "worker/build-faults",
+        }
+    }
+
+    /// What worker-build is told: its own options, then cargo's.
+    const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Deployed => &["--profile", "edge"],
+            Self::Development => &["--no-opt", "--dev"],
+            Self::Faults => &[
+                "--no-opt",
+                "--out-dir",
+                "build-faults",
+                "--dev",
+                "--",
+                "--features",
+                "faults",
+            ],
+        }
+    }
+}
+
 /// `cargo xtask worker-build [--dev]`
 pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let profile = match arguments {
-        [] => &["--profile", "edge"][..],
-        [only] if only == "--dev" => &["--dev", "--no-opt"],
+    let flavour = match arguments {
+        [] => Flavour::Deployed,
+        [only] if only == "--dev" => Flavour::Development,
         [other, ..] => bail!("unexpected argument `{other}`"),
     };
-    let processes = Processes::open()?;
-    let toolchain = Toolchain::ensure(&processes)?;
-    npm::install(&processes, npm::WORKER)?;
-    let bin = compiled(&processes)?;
+    if std::env::var_os(BUILT).is_none() {
+        build(&Processes::open()?, flavour)?;
+    }
+    Ok(true)
+}
+
+/// Builds the Worker, with everything that takes installed first.
+pub(crate) fn build(processes: &Processes, flavour: Flavour) -> Result<()> {
+    let toolchain = Toolchain::ensure(processes)?;
+    println!("    with {}", toolchain.describe());
+    npm::install(processes, npm::WORKER)?;
+    let bin = compiled(processes)?;
     let mut command = toolchain.command(&bin.join("worker-build"));
     command
-        .args(profile)
+        .args(flavour.arguments())
         .current_dir(crate::root().join(PACKAGE))
+        // Nobody debugs a development build, and without it less is written and linked.
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env("WASM_BINDGEN_BIN", bin.join("wasm-bindgen"))
         .env("ESBUILD_BIN", npm_program("esbuild")?)
         .env("WASM_OPT_BIN", npm_program("wasm-opt")?);
     processes.succeed(&mut command)?;
-    println!("    {}", size()?);
-    Ok(true)
+    if flavour == Flavour::Deployed {
+        strip(processes)?;
+    }
+    Ok(())
+}
+
+/// Takes the functions' names out of a build, and fails when it is too large all the same.
+///
+/// worker-build keeps them, a tenth of the upload; only a stack trace would show them, and a panic
+/// says file and line without them.
+fn strip(processes: &Processes) -> Result<()> {
+    let build = crate::root().join(Flavour::Deployed.directory());
+    let wasm = build.join("index_bg.wasm");
+    let small = build.join("index_bg.small.wasm");
+    let mut strip = Command::new(npm_program("wasm-opt")?);
+    strip.arg("--strip-debug");
+    processes.succeed(strip.arg(&wasm).arg("-o").arg(&small))?;
+    fs::rename(&small, &wasm)?;
+    let (plain, upload) = size(&build)?;
+    println!(
+        "    the upload: {} KB, gzipped {} KB",
+        plain / 1000,
+        upload / 1000
+    );
+    if upload > MAX_UPLOAD_BYTES {
+        bail!(
+            "the upload is {upload} bytes gzipped and may be {MAX_UPLOAD_BYTES}: see what was \
+             added, by crate, with `cargo tree -p colloquy-worker` and a profiler of wasm sizes"
+        );
+    }
+    Ok(())
+}
+
+/// The bytes of what is uploaded, plain and gzipped.
+fn size(build: &Path) -> Result<(u64, u64)> {
+    let (mut plain, mut zipped) = (0, 0);
+    for name in ["index_bg.wasm", "index.js"] {
+        let file = build.join(name);
+        let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&bytes)?;
+        plain += bytes.len() as u64;
+        zipped += encoder.finish()?.len() as u64;
+    }
+    Ok((plain, zipped))
 }
 
 /// The directory of the compiled programs, each installed where it is missing or of another
@@ -55,7 +157,7 @@ fn compiled(processes: &Processes) -> Result<PathBuf> {
         let version = locked(&lock, library)
             .with_context(|| format!("Cargo.lock does not name {library}"))?;
         let file = root.join("bin").join(program);
-        let installed = tools::output(std::process::Command::new(&file).arg("--version"));
+        let installed = tools::output(Command::new(&file).arg("--version"));
         if installed.is_ok_and(|text| text.split_whitespace().any(|word| word == version)) {
             continue;
         }
@@ -90,7 +192,7 @@ fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     version.strip_suffix('"')
 }
 
-fn npm_program(name: &str) -> Result<PathBuf> {
+pub(crate) fn npm_program(name: &str) -> Result<PathBuf> {
     let file = crate::root()
         .join(PACKAGE)
         .join("npm/node_modules/.bin")
@@ -102,23 +204,6 @@ fn npm_program(name: &str) -> Result<PathBuf> {
         );
     }
     Ok(file)
-}
-
-/// What was built, and how large it is.
-fn size() -> Result<String> {
-    let build = crate::root().join(PACKAGE).join("build");
-    let bytes = |name: &str| -> Result<u64> {
-        let file: &Path = &build.join(name);
-        Ok(fs::metadata(file)
-            .with_context(|| file.display().to_string())?
-            .len())
-    };
-    let (wasm, script) = (bytes("index_bg.wasm")?, bytes("index.js")?);
-    Ok(format!(
-        "worker/build: {} KiB of wasm, {} KiB of JavaScript",
-        wasm / 1024,
-        script / 1024
-    ))
 }
 
 #[cfg(test)]
