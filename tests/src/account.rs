@@ -57,7 +57,12 @@ pub struct Account {
 impl Account {
     /// A fresh account, logged in.
     pub async fn new(server: &Server) -> Self {
-        let (api, fields) = (Api::anonymous(server), Self::fields());
+        Self::called(server, "user").await
+    }
+
+    /// The same with a username that begins like this, so that a person knows it again.
+    pub async fn called(server: &Server, prefix: &str) -> Self {
+        let (api, fields) = (Api::anonymous(server), Self::fields_of(prefix));
         let user = api.post("/api/users/register/", &fields).await.expect(201);
         let text = |name: &str| fields[name].as_str().expect("a text").to_owned();
         let mut account = Self {
@@ -82,7 +87,11 @@ impl Account {
 
     /// What a registration needs, fresh and acceptable.
     pub fn fields() -> Value {
-        let username = unique("user");
+        Self::fields_of("user")
+    }
+
+    fn fields_of(prefix: &str) -> Value {
+        let username = unique(prefix);
         json!({
             "username": username,
             "email": format!("{username}@mail.example"),

@@ -1,7 +1,7 @@
 //! Opening a socket, in every manner the contract allows and in some it does not.
 
 use tokio::net::{TcpSocket, TcpStream};
-use tokio_tungstenite::client_async;
+use tokio_tungstenite::client_async_tls;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -118,7 +118,7 @@ impl Opening {
     pub async fn attempt(self) -> Result<Socket, Error> {
         let opening = async {
             let stream = self.connect().await?;
-            let (stream, response) = client_async(self.request()?, stream).await?;
+            let (stream, response) = client_async_tls(self.request()?, stream).await?;
             let echoed = response.headers().get("sec-websocket-protocol");
             // "Only `chat.v2` is echoed", and only to those who asked for it.
             assert_eq!(
@@ -135,7 +135,7 @@ impl Opening {
     }
 
     async fn connect(&self) -> Result<TcpStream, Error> {
-        let mut addresses = tokio::net::lookup_host(self.server.authority()).await?;
+        let mut addresses = tokio::net::lookup_host(self.server.address()).await?;
         let address = addresses.next().expect("an address of the server");
         let socket = if address.is_ipv4() {
             TcpSocket::new_v4()?

@@ -20,7 +20,8 @@ pub struct RawAnswer {
 /// Sends these bytes on a connection of their own and reads one answer. `None` when the server hung
 /// up, or stayed silent, without one.
 pub async fn raw(server: &Server, request: &[u8]) -> Option<RawAnswer> {
-    let mut stream = TcpStream::connect(server.authority())
+    assert!(!server.is_secure(), "requests by hand are sent in the clear");
+    let mut stream = TcpStream::connect(server.address())
         .await
         .expect("a connection");
     // A server may answer and hang up before it has read everything: then writing fails and the

@@ -47,8 +47,10 @@ impl Server {
     fn at(base_url: &str, throttled: bool) -> Self {
         let base_url = base_url.trim_end_matches('/');
         assert!(
-            base_url.starts_with("http://"),
-            "the suite speaks plain HTTP, not {base_url}"
+            ["http://", "https://"]
+                .iter()
+                .any(|scheme| base_url.starts_with(scheme)),
+            "an address is http://… or https://…, not {base_url}"
         );
         Self {
             base_url: base_url.into(),
@@ -63,14 +65,29 @@ impl Server {
 
     /// The same for a WebSocket.
     pub fn socket_url(&self, path: &str) -> String {
-        format!("ws://{}{path}", self.authority())
+        // `ws` for `http`, `wss` for `https` (RFC 6455 §3).
+        format!("ws{}{path}", self.base_url.trim_start_matches("http"))
     }
 
-    /// Host and port.
+    /// Host and, where it is not the scheme's own, port.
     pub fn authority(&self) -> &str {
-        self.base_url
-            .strip_prefix("http://")
-            .unwrap_or(&self.base_url)
+        let authority = self.base_url.split_once("://");
+        authority.map_or(&self.base_url, |(_, authority)| authority)
+    }
+
+    /// Host and port to connect to.
+    pub fn address(&self) -> String {
+        let (authority, port) = (self.authority(), if self.is_secure() { 443 } else { 80 });
+        let host = authority.trim_end_matches(|digit: char| digit.is_ascii_digit());
+        if host.ends_with(':') && host.len() < authority.len() {
+            return authority.to_owned();
+        }
+        format!("{authority}:{port}")
+    }
+
+    /// Whether it is reached over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.base_url.starts_with("https://")
     }
 
     /// Whether this server holds senders to the throttle.
@@ -91,5 +108,33 @@ pub(crate) fn variable(name: &str) -> String {
     match env::var(name) {
         Ok(value) if !value.is_empty() => value,
         _ => panic!("{name} is not set: run `cargo xtask test`, which starts a server and sets it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_both_schemes() {
+        for (base, socket, address) in [
+            (
+                "http://127.0.0.1:8000/",
+                "ws://127.0.0.1:8000/ws",
+                "127.0.0.1:8000",
+            ),
+            (
+                "https://chat.example",
+                "wss://chat.example/ws",
+                "chat.example:443",
+            ),
+            ("http://chat1", "ws://chat1/ws", "chat1:80"),
+            ("https://[::1]:8443", "wss://[::1]:8443/ws", "[::1]:8443"),
+            ("https://[::1]", "wss://[::1]/ws", "[::1]:443"),
+        ] {
+            let server = Server::at(base, true);
+            assert_eq!(server.socket_url("/ws"), socket);
+            assert_eq!(server.address(), address);
+        }
     }
 }

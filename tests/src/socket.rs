@@ -9,7 +9,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -38,10 +38,13 @@ pub enum Heard {
     Nothing,
 }
 
+/// Over TLS or in the clear.
+type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 /// An open socket.
 #[derive(Debug)]
 pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: Stream,
     name: String,
     asked_v2: bool,
     hello: Option<Value>,
@@ -51,7 +54,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: WebSocketStream<TcpStream>, name: String, asked_v2: bool) -> Self {
+    pub(crate) fn new(stream: Stream, name: String, asked_v2: bool) -> Self {
         Self {
             stream,
             name,
@@ -241,7 +244,9 @@ impl Socket {
     /// Ends the connection at once, as a lost network would: no close frame.
     pub fn drop_connection(self) {
         // Zero makes the system send a reset instead of an orderly end.
-        let _ = self.stream.get_ref().set_zero_linger();
+        if let MaybeTlsStream::Plain(stream) = self.stream.get_ref() {
+            let _ = stream.set_zero_linger();
+        }
     }
 
     /// Closes in good order.
