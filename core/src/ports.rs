@@ -18,7 +18,7 @@ use crate::domain::{
 };
 use crate::protocol::{CloseCode, SendCommand};
 
-pub use crate::domain::{Append, Appended, Denied, SendOutcome, StoredMessage};
+pub use crate::domain::{Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage};
 pub use crate::protocol::Events;
 
 /// The database did not do what was asked; nothing may be assumed of whether it was done.
@@ -230,7 +230,7 @@ pub trait Store: Send + Sync {
     ///
     /// The caller guarantees that no two sends of a batch share conversation, sender and
     /// `client_message_id`.
-    async fn append(&self, sends: &[Append]) -> StoreResult<Vec<Appended>>;
+    async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch>;
 
     /// Durable events with `seq` greater than `since`, at most `limit`. For Rooms: the members
     /// asking have been checked when they joined. `None` when there is no such conversation.

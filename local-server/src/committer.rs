@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use colloquy_core::domain::{Append, Appended};
+use colloquy_core::domain::{Append, AppendedBatch};
 use colloquy_core::ports::{Store, StoreError};
 use colloquy_core::room::StoreFailed;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -16,7 +16,7 @@ const MAX_SENDS: usize = 512;
 /// Rooms whose batches may wait; each Room has at most one.
 const MAX_WAITING: usize = 16 * 1024;
 
-type Answer = Result<Vec<Appended>, StoreFailed>;
+type Answer = Result<AppendedBatch, StoreFailed>;
 
 struct Job {
     sends: Vec<Append>,
@@ -79,10 +79,13 @@ async fn commit_together(store: &dyn Store, jobs: Vec<Job>) {
         .flat_map(|job| job.sends.iter().cloned())
         .collect();
     match store.append(&all).await {
-        Ok(outcomes) => {
+        Ok(AppendedBatch { epoch, outcomes }) => {
             let mut outcomes = outcomes.into_iter();
             for job in jobs {
-                let own = outcomes.by_ref().take(job.sends.len()).collect();
+                let own = AppendedBatch {
+                    epoch: epoch.clone(),
+                    outcomes: outcomes.by_ref().take(job.sends.len()).collect(),
+                };
                 // A Room that is gone needs no answer.
                 drop(job.answer.send(Ok(own)));
             }

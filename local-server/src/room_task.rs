@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use colloquy_core::auth::TokenError;
 use colloquy_core::domain::{
-    Appended, ConversationId, Epoch, SendOutcome, Seq, SessionId, Timestamp, UserId,
+    AppendedBatch, ConversationId, Epoch, SendOutcome, Seq, SessionId, Timestamp, UserId,
 };
 use colloquy_core::ports::StoreError;
 use colloquy_core::protocol::{CloseCode, Events, SendCommand};
@@ -74,7 +74,7 @@ pub(crate) enum RoomMessage {
 
 /// What work in the background came to.
 enum Done {
-    Committed(Result<Vec<Appended>, StoreFailed>),
+    Committed(Result<AppendedBatch, StoreFailed>),
     Loaded(Result<Option<Events>, StoreFailed>),
     Recorded,
 }
@@ -111,11 +111,10 @@ impl Drop for Sockets {
 pub(crate) async fn run(
     shared: Arc<Shared>,
     id: ConversationId,
-    epoch: Option<Epoch>,
     mut inbox: mpsc::Receiver<RoomMessage>,
 ) {
     let mut task = RoomTask {
-        room: Room::new(id, shared.throttle_ms, epoch),
+        room: Room::new(id, shared.throttle_ms),
         shared,
         id,
         sockets: Sockets::default(),

@@ -12,9 +12,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::RecentHistory;
-use colloquy_core::domain::{
-    Caller, ConversationId, Epoch, Seconds, SendOutcome, Seq, SessionId, Timestamp,
-};
+use colloquy_core::domain::{Caller, ConversationId, Seconds, SendOutcome, SessionId, Timestamp};
 use colloquy_core::ports::{Clock, Rooms, SocketGrant, Store};
 use colloquy_core::protocol::{CloseCode, SendCommand};
 use colloquy_core::room::ConnectionId;
@@ -44,7 +42,6 @@ pub struct Shared {
     pub(crate) tasks: TaskTracker,
     rooms: DashMap<ConversationId, mpsc::Sender<RoomMessage>>,
     revoked: Mutex<VecDeque<(Timestamp, SessionId)>>,
-    epoch: Mutex<Option<Epoch>>,
     next_connection: AtomicU64,
     closing: AtomicBool,
 }
@@ -74,7 +71,6 @@ impl LocalRooms {
             tasks: TaskTracker::new(),
             rooms: DashMap::new(),
             revoked: Mutex::default(),
-            epoch: Mutex::default(),
             next_connection: AtomicU64::new(1),
             closing: AtomicBool::new(false),
         }))
@@ -115,9 +111,7 @@ impl Shared {
 
     fn start(self: &Arc<Self>, id: ConversationId) -> mpsc::Sender<RoomMessage> {
         let (sender, inbox) = mpsc::channel(INBOX);
-        let epoch = lock(&self.epoch).clone();
-        self.tasks
-            .spawn(room_task::run(self.clone(), id, epoch, inbox));
+        self.tasks.spawn(room_task::run(self.clone(), id, inbox));
         if self.is_closing() {
             // Shutdown may have passed this Room by.
             drop(sender.try_send(RoomMessage::Shutdown));
@@ -146,18 +140,6 @@ impl Shared {
         ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Learns which history the database holds, once: a Room without sockets has nobody to learn
-    /// it from, and the cache is told of nothing without it.
-    async fn learn_epoch(&self, id: ConversationId) {
-        if lock(&self.epoch).is_some() {
-            return;
-        }
-        // A failure shows in the send itself.
-        if let Ok(Some(events)) = self.store.events(id, Seq(i64::MAX), 0).await {
-            *lock(&self.epoch) = Some(events.position.epoch);
-        }
-    }
-
     fn remember_revoked(&self, session_id: &SessionId) {
         let now = self.clock.now();
         let mut revoked = lock(&self.revoked);
@@ -169,7 +151,6 @@ impl Shared {
 #[async_trait]
 impl Rooms for LocalRooms {
     async fn open_socket(&self, grant: SocketGrant, request: Request) -> Response {
-        *lock(&self.0.epoch) = Some(grant.position.epoch.clone());
         socket::open(self.0.clone(), grant, request)
     }
 
@@ -178,7 +159,6 @@ impl Rooms for LocalRooms {
     }
 
     async fn send(&self, id: ConversationId, caller: &Caller, send: SendCommand) -> SendOutcome {
-        self.0.learn_epoch(id).await;
         let (answer, outcome) = oneshot::channel();
         let message = RoomMessage::Send {
             user_id: caller.user_id,

@@ -269,10 +269,10 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
     let (ann, _) = world.account("ann").await;
     let (bob, _) = world.account("bob").await;
     let chat = world.conversation(&ann, bob.user_id).await;
-    // The first send of a process also asks which history it writes.
+    world.cost();
     world.send(&ann, chat, 1_000).await;
     settle().await;
-    world.cost();
+    assert_eq!(world.cost(), (1, 1), "the first of a Room that was asleep");
 
     // One send is one statement. While it is held up, 99 more gather and make one together.
     let held = world.gates.statements.write().await;

@@ -135,11 +135,12 @@ async fn every_use_case_is_one_round_trip() {
     assert_eq!(count(), 1, "create_conversation");
     for size in [1, 2, 200] {
         let sends: Vec<_> = (0..size).map(|_| send(&ada, id)).collect();
-        assert_eq!(store.append(&sends).await.expect("answers").len(), size);
+        assert_eq!(
+            store.append(&sends).await.expect("answers").outcomes.len(),
+            size
+        );
         assert_eq!(count(), 1, "append of {size}");
     }
-    assert!(store.append(&[]).await.expect("answers").is_empty());
-    assert_eq!(count(), 0, "append of none");
     store
         .conversations(&ada, None, 10, NOW)
         .await
@@ -253,7 +254,7 @@ async fn a_locked_conversation_is_unavailable_not_stuck() {
     );
     holder.rollback().await.expect("ends");
     let stored = store.append(&[send(&ada, id)]).await.expect("answers");
-    assert!(matches!(&stored[..], [Appended::Stored(message)] if message.number.0 == 1));
+    assert!(matches!(&stored.outcomes[..], [Appended::Stored(message)] if message.number.0 == 1));
     database.drop().await;
 }
 

@@ -77,7 +77,7 @@ impl<C: Connect> TypedDriver<C> {
         };
         let answer = match query(&client, step).await {
             // A kept connection may have ended unnoticed; what only reads is asked again.
-            Err(error) if reused && access == Access::Read && error.is_closed() => {
+            Err(error) if reused && access == Access::Read && is_lost(&error) => {
                 let client = self.connect.connect().await.map_err(Failure::Driver)?;
                 return query(&client, step).await.map_err(Failure::Postgres);
             }
@@ -125,6 +125,11 @@ impl<C: Connect> Driver for TypedDriver<C> {
                 Failure::Postgres(error) => driver_error(&error),
             })
     }
+}
+
+/// Whether the connection is to blame rather than the statement.
+fn is_lost(error: &tokio_postgres::Error) -> bool {
+    matches!(driver_error(error), DriverError::Unavailable(_))
 }
 
 async fn query(client: &Client, step: &Step<'_>) -> Result<Option<String>, tokio_postgres::Error> {

@@ -66,13 +66,12 @@ pub(crate) fn connection_of(state: &State, socket: &WebSocket) -> Option<Connect
 }
 
 impl Live {
-    /// The Room as its sockets remember it. `epoch` counts where none does; `also` is a socket
-    /// the runtime may have stopped listing.
+    /// The Room as its sockets remember it. `also` is a socket the runtime may have stopped
+    /// listing.
     pub(crate) fn wake(
         id: ConversationId,
         shared: &Shared,
         state: &State,
-        epoch: Option<Epoch>,
         also: Option<&WebSocket>,
     ) -> Self {
         let throttle_ms = shared.throttle_ms;
@@ -96,7 +95,7 @@ impl Live {
             "a Room woke"
         );
         let room = if snapshots.is_empty() {
-            Room::new(id, throttle_ms, epoch)
+            Room::new(id, throttle_ms)
         } else {
             Room::restore(id, throttle_ms, snapshots)
         };

@@ -10,7 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use colloquy_core::domain::{ConversationId, Epoch, SendOutcome, Seq, SessionId};
+use colloquy_core::domain::{ConversationId, SendOutcome, SessionId};
 use colloquy_core::ports::{Store as _, StoreError};
 use colloquy_core::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG};
 use colloquy_core::room::{Input, StoreFailed};
@@ -144,21 +144,12 @@ impl Inner {
         socket: Option<&WebSocket>,
         input: impl FnOnce(&mut Live) -> T,
     ) -> Result<T> {
-        self.with_epoch(None, socket, input)
-    }
-
-    fn with_epoch<T>(
-        self: &Rc<Self>,
-        epoch: Option<Epoch>,
-        socket: Option<&WebSocket>,
-        input: impl FnOnce(&mut Live) -> T,
-    ) -> Result<T> {
         let mut slot = self.live.borrow_mut();
         let live = if let Some(live) = &mut *slot {
             live
         } else {
             let (id, shared) = (self.id()?, self.shared()?);
-            slot.insert(Live::wake(id, shared, &self.state, epoch, socket))
+            slot.insert(Live::wake(id, shared, &self.state, socket))
         };
         let result = input(live);
         let jobs = live.take_jobs();
@@ -204,8 +195,7 @@ impl Inner {
     async fn send(self: &Rc<Self>, send: internal::Send) -> Result<SendOutcome> {
         let (user_id, session_id) = (send.user_id, send.session_id.clone());
         let send = send.command().ok_or("a send outside the rules")?;
-        let epoch = self.epoch_if_asleep().await?;
-        let outcome = self.with_epoch(epoch, None, |live| {
+        let outcome = self.with(None, |live| {
             live.send(|ticket| Input::Send {
                 ticket,
                 user_id,
@@ -214,21 +204,6 @@ impl Inner {
             })
         })?;
         Ok(outcome.await.unwrap_or(SendOutcome::Unavailable))
-    }
-
-    /// Which history the database holds, for a Room that is just woken by a send and may have no
-    /// socket to learn it from: the cache is told of nothing without it.
-    async fn epoch_if_asleep(self: &Rc<Self>) -> Result<Option<Epoch>> {
-        let awake = self.live.borrow().is_some();
-        if awake || !self.state.get_websockets().is_empty() {
-            return Ok(None);
-        }
-        let id = self.id()?;
-        let events = self
-            .using_store(async |store| store.events(id, Seq(i64::MAX), 0).await)
-            .await;
-        // A failure shows in the send itself.
-        Ok(events.ok().flatten().map(|events| events.position.epoch))
     }
 
     fn gone(self: &Rc<Self>, socket: &WebSocket) -> Result<()> {

@@ -16,7 +16,7 @@ pub use conversation::{
 };
 pub use id::{ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId, UserId};
 pub use message::{MAX_MENTIONS, MAX_MESSAGE_CHARS, Message, MessageText};
-pub use send::{Append, Appended, Denied, SendOutcome, StoredMessage};
+pub use send::{Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage};
 pub use text::{TextError, check_text};
 pub use timestamp::{Seconds, Timestamp};
 pub use user::{Caller, Credentials, NewUser, User};

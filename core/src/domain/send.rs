@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{
-    ClientMessageId, ConversationId, MessageId, MessageText, Number, Seq, SessionId, Timestamp,
-    UserId,
+    ClientMessageId, ConversationId, Epoch, MessageId, MessageText, Number, Seq, SessionId,
+    Timestamp, UserId,
 };
 
 /// Why the caller may not have what was asked for. Decided inside the statement that does the
@@ -58,6 +58,15 @@ pub enum Appended {
     UnknownReply,
     /// Not stored: asked for as a repeat only, and no earlier call stored it.
     NoRepeat,
+}
+
+/// What became of a batch of sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendedBatch {
+    /// Which history it was written into.
+    pub epoch: Epoch,
+    /// Each send's own, in the order given.
+    pub outcomes: Vec<Appended>,
 }
 
 /// Where a message ended up.

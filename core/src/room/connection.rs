@@ -67,7 +67,7 @@ impl Connection {
 
     /// Counts a refused frame; true when it was one too many.
     pub(super) fn refuse(&mut self, now: Timestamp) -> bool {
-        if now.millis_since(self.refusals_since) >= REFUSAL_WINDOW_MS {
+        if !(0..REFUSAL_WINDOW_MS).contains(&now.millis_since(self.refusals_since)) {
             self.refusals_since = now;
             self.refusals = 0;
         }

@@ -1,9 +1,9 @@
 //! From committed to delivered: the gap check, the fan-out, the cache.
 
 use super::connection::Mode;
-use super::{ConnectionId, Effect, Effects, Frame, Head, Room};
+use super::{ConnectionId, Effect, Effects, Frame, Room};
 use crate::domain::{
-    Appended, Epoch, Number, Position, SendOutcome, Seq, StoredMessage, Timestamp,
+    Appended, AppendedBatch, Epoch, Number, Position, SendOutcome, Seq, StoredMessage, Timestamp,
 };
 use crate::protocol::{CloseCode, Event, MessageEvent, Reset, ResetReason, batch_of};
 
@@ -12,10 +12,11 @@ const MAX_BATCH_BYTES: usize = 64 * 1024;
 
 impl Room {
     /// A commit succeeded: answers its senders, then delivers what it stored.
-    pub(super) fn committed(&mut self, outcomes: Vec<Appended>, now: Timestamp, fx: &mut Effects) {
+    pub(super) fn committed(&mut self, stored: AppendedBatch, now: Timestamp, fx: &mut Effects) {
+        self.written_into(&stored, fx);
         let batch = self.sends.finish_batch();
         let mut events = Vec::new();
-        for (sent, outcome) in batch.into_iter().zip(outcomes) {
+        for (sent, outcome) in batch.into_iter().zip(stored.outcomes) {
             match &outcome {
                 Appended::Stored(stored) => {
                     self.known = self.known.max(stored.seq);
@@ -30,19 +31,34 @@ impl Room {
         self.deliver_own(&events, fx);
     }
 
+    /// A Room that knows nothing yet begins right before what it stored. One that knows another
+    /// history has been overtaken by a restored database, and begins again there.
+    fn written_into(&mut self, stored: &AppendedBatch, fx: &mut Effects) {
+        let first = stored.outcomes.iter().find_map(|outcome| match outcome {
+            Appended::Stored(stored) => Some(stored),
+            _ => None,
+        });
+        let Some(first) = first else {
+            return;
+        };
+        let position = Position {
+            epoch: stored.epoch.clone(),
+            seq: Seq(first.seq.0 - 1),
+            number: Number(first.number.0 - 1),
+        };
+        match &self.head {
+            Some(head) if head.epoch == position.epoch => {}
+            Some(_) => self.change_epoch(position, fx),
+            None => self.head = Some(position.into()),
+        }
+    }
+
     /// What this Room stored is the next in line, unless someone else wrote in between: then
     /// everything is read back from the database, in order, by the load that `known` asks for.
     fn deliver_own(&mut self, events: &[Event], fx: &mut Effects) {
         let Some(first) = events.first().map(Event::seq) else {
             return;
         };
-        if self.head.is_none() {
-            let Some(epoch) = self.epoch_hint.clone() else {
-                return;
-            };
-            let (seq, number) = (Seq(first.0 - 1), Number(0));
-            self.head = Some(Head { epoch, seq, number });
-        }
         let expected = self.head.as_ref().map(|head| head.seq.next());
         let dense = events
             .windows(2)
@@ -119,12 +135,8 @@ impl Room {
     pub(super) fn change_epoch(&mut self, position: Position, fx: &mut Effects) {
         self.recent.clear();
         self.known = position.seq;
-        let Position { epoch, seq, number } = position;
-        self.head = Some(Head {
-            epoch: epoch.clone(),
-            seq,
-            number,
-        });
+        let (seq, epoch) = (position.seq, position.epoch.clone());
+        self.head = Some(position.into());
         for id in self.connections.ids_where(|_| true) {
             self.connections.touch(id);
             self.reset(id, ResetReason::EpochChanged, (seq, &epoch), fx);

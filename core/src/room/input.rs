@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Appended, Caller, Position, SessionId, Timestamp, UserId};
+use crate::domain::{AppendedBatch, Caller, Position, SessionId, Timestamp, UserId};
 use crate::protocol::{CloseCode, Events, SendCommand};
 
 /// One socket of a Room. The driver chooses it and never uses it twice in a Room's life.
@@ -83,7 +83,7 @@ pub enum Input<'a> {
         send: SendCommand,
     },
     /// The answer to [`super::Effect::Commit`].
-    Committed(Result<Vec<Appended>, StoreFailed>),
+    Committed(Result<AppendedBatch, StoreFailed>),
     /// The answer to [`super::Effect::Load`]; `None` when the conversation is gone.
     Loaded(Result<Option<Events>, StoreFailed>),
     /// The answer to [`super::Effect::Authenticate`].

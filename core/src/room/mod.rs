@@ -47,6 +47,13 @@ struct Head {
     number: Number,
 }
 
+impl From<Position> for Head {
+    fn from(position: Position) -> Self {
+        let Position { epoch, seq, number } = position;
+        Self { epoch, seq, number }
+    }
+}
+
 /// One live conversation.
 #[derive(Debug)]
 pub struct Room {
@@ -54,7 +61,6 @@ pub struct Room {
     throttle_ms: i64,
     /// Unknown until a connection or a commit tells; a Room made for a REST send starts so.
     head: Option<Head>,
-    epoch_hint: Option<Epoch>,
     /// The highest position anyone has reported. Beyond `head` it means: something was missed.
     known: Seq,
     connections: Connections,
@@ -67,13 +73,12 @@ pub struct Room {
 
 impl Room {
     /// A Room without connections. `throttle_ms` is the time between two sends of a user, 0 for
-    /// none; `epoch` the database's history as far as the driver knows it.
-    pub fn new(conversation_id: ConversationId, throttle_ms: i64, epoch: Option<Epoch>) -> Self {
+    /// none.
+    pub fn new(conversation_id: ConversationId, throttle_ms: i64) -> Self {
         Self {
             conversation_id,
             throttle_ms,
             head: None,
-            epoch_hint: epoch,
             known: Seq(0),
             connections: Connections::default(),
             sends: Sends::default(),
@@ -87,6 +92,7 @@ impl Room {
     /// Takes one input at time `now` and says what is to be done.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) -> Effects {
         let mut effects = Effects::default();
+        self.loads.observe(now);
         match input {
             Input::Connect { id, join } => self.connect(id, join, now, &mut effects),
             Input::Text { id, text } => self.text(id, text, now, &mut effects),
@@ -101,7 +107,7 @@ impl Room {
                 let origin = sends::Origin::Ticket(ticket);
                 self.send((user_id, session_id), send, origin, now, &mut effects);
             }
-            Input::Committed(Ok(outcomes)) => self.committed(outcomes, now, &mut effects),
+            Input::Committed(Ok(batch)) => self.committed(batch, now, &mut effects),
             Input::Committed(Err(StoreFailed)) => self.commit_failed(now, &mut effects),
             Input::Loaded(Ok(Some(events))) => self.loaded(events, now, &mut effects),
             Input::Loaded(Ok(None)) => self.conversation_gone(&mut effects),
@@ -190,8 +196,8 @@ impl Room {
     /// The first thing a Room learns of where its conversation stands. Between that being read
     /// and now, another Room of the conversation may have come, written and gone.
     fn begin(&mut self, position: Position, now: Timestamp) -> Seq {
-        let Position { epoch, seq, number } = position;
-        self.head = Some(Head { epoch, seq, number });
+        let seq = position.seq;
+        self.head = Some(position.into());
         self.loads.check(now);
         seq
     }

@@ -28,6 +28,8 @@ pub(super) struct Loads {
     retry_at: Option<Timestamp>,
     /// When to look for what nobody told of, the next time first.
     checks: Vec<Timestamp>,
+    /// The time of the last input.
+    seen: Timestamp,
 }
 
 impl Loads {
@@ -47,6 +49,20 @@ impl Loads {
         };
         // After a failure neither is taken up before the pause is over.
         due.map(|at| self.retry_at.map_or(at, |pause| at.max(pause)))
+    }
+
+    /// A clock that was set back must stretch no pause: what is planned moves with it.
+    pub(super) fn observe(&mut self, now: Timestamp) {
+        let back = self.seen.millis_since(now);
+        self.seen = now;
+        if back <= 0 {
+            return;
+        }
+        let begun = self.under_way.iter_mut().map(|(_, begun)| begun);
+        let planned = self.checks.iter_mut().chain(&mut self.retry_at);
+        for at in planned.chain(begun) {
+            at.0 -= back;
+        }
     }
 
     pub(super) fn failed(&mut self, now: Timestamp) {

@@ -140,8 +140,7 @@ impl Room {
             .filter_map(|snapshot| snapshot.head.clone())
             .max_by_key(|(_, seq, _)| *seq)
             .map(|(epoch, seq, number)| Head { epoch, seq, number });
-        let epoch = head.as_ref().map(|head| head.epoch.clone());
-        let mut room = Self::new(conversation_id, throttle_ms, epoch);
+        let mut room = Self::new(conversation_id, throttle_ms);
         let delivered = head.as_ref().map_or(Seq(0), |head| head.seq);
         room.known = delivered;
         room.head = head;

@@ -66,7 +66,7 @@ fn the_throttle_and_repeats_are_still_known() {
     stage.later(300);
     stage.sleep(&mut kept);
     stage.send(3, "b");
-    stage.input(Input::Committed(Ok(vec![Appended::NoRepeat])));
+    stage.input(Input::Committed(Ok(batch(vec![Appended::NoRepeat]))));
     assert_eq!(stage.code(3), "throttled", "from the user's other socket");
     assert_eq!(stage.frames[0].1["retry_after_ms"], 700);
     stage.send(1, "a");
@@ -158,7 +158,7 @@ fn a_snapshot_is_small_at_its_longest() {
         let mut stored = stored(11 + round);
         stored.sender = "\u{10348}".repeat(150).into();
         stored.message_id = MessageId(i64::MAX - round);
-        stage.input(Input::Committed(Ok(vec![Appended::Stored(stored)])));
+        stage.input(Input::Committed(Ok(batch(vec![Appended::Stored(stored)]))));
         stage.later(1_000);
     }
     stage.sleep(&mut kept);

@@ -7,7 +7,9 @@ mod snapshots;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{Appended, Caller, MessageId, Position, SendOutcome, StoredMessage, UserId};
+use crate::domain::{
+    Appended, AppendedBatch, Caller, MessageId, Position, SendOutcome, StoredMessage, UserId,
+};
 use crate::protocol::{Event, Events, MessageEvent};
 
 const NOON: Timestamp = Timestamp(1_000_000);
@@ -57,6 +59,13 @@ fn event(seq: i64) -> Event {
     })
 }
 
+fn batch(outcomes: Vec<Appended>) -> AppendedBatch {
+    AppendedBatch {
+        epoch: Epoch("e".into()),
+        outcomes,
+    }
+}
+
 /// A Room with the effects of the last input sorted out.
 struct Stage {
     room: Room,
@@ -73,7 +82,7 @@ impl Stage {
     /// At noon, throttled to a send a second, with these connections (user, v2), numbered from 1.
     fn with(members: &[(i64, bool)]) -> Self {
         let mut stage = Self {
-            room: Room::new(ConversationId(7), 1_000, None),
+            room: Room::new(ConversationId(7), 1_000),
             now: NOON,
             frames: Vec::new(),
             closed: Vec::new(),
@@ -159,7 +168,7 @@ impl Stage {
             .iter()
             .map(|seq| Appended::Stored(stored(*seq)))
             .collect();
-        self.input(Input::Committed(Ok(outcomes)));
+        self.input(Input::Committed(Ok(batch(outcomes))));
     }
 
     fn loaded(&mut self, seqs: std::ops::RangeInclusive<i64>) {
@@ -282,7 +291,9 @@ fn a_throttled_send_is_looked_up_once_a_period() {
         (stage.commits.as_slice(), stage.frames.len()),
         (&[1][..], 0)
     );
-    stage.input(Input::Committed(Ok(vec![Appended::Duplicate(stored(3))])));
+    stage.input(Input::Committed(Ok(batch(vec![Appended::Duplicate(
+        stored(3),
+    )]))));
     assert_eq!(stage.seen(1), seen(&[("ack", 3)]));
     stage.send(1, "newer");
     assert_eq!(
@@ -296,7 +307,7 @@ fn a_throttled_send_is_looked_up_once_a_period() {
     stage.later(400);
     stage.send(1, "other");
     assert_eq!(stage.commits, [1]);
-    stage.input(Input::Committed(Ok(vec![Appended::NoRepeat])));
+    stage.input(Input::Committed(Ok(batch(vec![Appended::NoRepeat]))));
     assert_eq!(stage.frames[0].1["retry_after_ms"], 600);
 }
 
@@ -554,9 +565,25 @@ fn a_rest_send_needs_no_connection() {
         send,
     });
     assert_eq!(stage.commits, [1]);
-    stage.stored(&[11]);
+    stage.stored(&[41]);
     assert_eq!(
         stage.answers,
-        [SendOutcome::Appended(Appended::Stored(stored(11)))]
+        [SendOutcome::Appended(Appended::Stored(stored(41)))]
     );
+    // What was there before is nobody's business here; what is new, the cache is to know.
+    assert_eq!((stage.recorded, stage.loads), (vec![41], vec![]));
+}
+
+#[test]
+fn a_database_restored_behind_the_room_is_noticed_by_the_next_commit() {
+    let mut stage = Stage::with(&[(1, true), (2, false)]);
+    stage.send(1, "a");
+    let mut restored = batch(vec![Appended::Stored(stored(4))]);
+    restored.epoch = Epoch("f".into());
+    stage.input(Input::Committed(Ok(restored)));
+    assert_eq!(
+        stage.seen(1),
+        seen(&[("reset", 3), ("ack", 4), ("message", 4)])
+    );
+    assert_eq!(stage.closed, [(2, 4000)]);
 }

@@ -39,7 +39,7 @@ impl Throttle {
         if self.last.len() >= PRUNE_AT {
             let period = self.period_ms;
             self.last
-                .retain(|_, last| now.millis_since(last.taken) < period);
+                .retain(|_, last| (0..period).contains(&now.millis_since(last.taken)));
         }
         let (taken, asked) = (now, false);
         self.last.insert(user, Last { taken, asked });
@@ -78,9 +78,8 @@ impl Throttle {
 
     /// When the last entry ends; `None` when none is running.
     pub(super) fn ends_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let last = self.last.values().map(|last| last.taken).max()?;
-        let end = Timestamp(last.0 + self.period_ms);
-        (end > now).then_some(end)
+        let left = self.last.keys().filter_map(|user| self.left(*user, now));
+        Some(Timestamp(now.0 + left.max()?))
     }
 
     /// Milliseconds left, of a running period. A clock that was set back ends the period rather than stretching it.

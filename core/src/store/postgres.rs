@@ -17,7 +17,7 @@ use crate::domain::{
     NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
-    Append, Appended, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
+    Append, AppendedBatch, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
     NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
 };
 
@@ -68,6 +68,13 @@ struct Send<'a> {
     mentions: &'a [UserId],
     repeat_only: bool,
     now: i64,
+}
+
+/// What `messages/append` answers.
+#[derive(Deserialize)]
+struct Written {
+    epoch: Epoch,
+    outcomes: Vec<Outcome>,
 }
 
 impl<'a> From<&'a Append> for Send<'a> {
@@ -281,10 +288,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         READS.join(&self.driver, caller, id, now).await
     }
 
-    async fn append(&self, sends: &[Append]) -> StoreResult<Vec<Appended>> {
-        if sends.is_empty() {
-            return Ok(Vec::new());
-        }
+    async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch> {
         let input: Vec<Send<'_>> = sends.iter().map(Into::into).collect();
         let input = serde_json::to_string(&input)
             .map_err(|error| StoreError::Unexpected(error.to_string()))?;
@@ -293,8 +297,11 @@ impl<D: Driver> Store for PostgresStore<D> {
                 Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => continue,
                 answer => answer.map_err(failed(&APPEND))?,
             };
-            let outcomes: Vec<Outcome> = decode(&APPEND, answer)?;
-            return Ok(outcomes.into_iter().map(Into::into).collect());
+            let written: Written = decode(&APPEND, answer)?;
+            return Ok(AppendedBatch {
+                epoch: written.epoch,
+                outcomes: written.outcomes.into_iter().map(Into::into).collect(),
+            });
         }
         Err(unsettled(&APPEND))
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::answer::{
     Creation, Outcome, Taken, decode, decode_checked, decode_optional, failed, run_one,
@@ -20,7 +20,7 @@ use crate::domain::{
     NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
-    Append, Appended, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
+    Append, AppendedBatch, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
     NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
 };
 
@@ -259,10 +259,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         READS.join(&self.driver, caller, id, now).await
     }
 
-    async fn append(&self, sends: &[Append]) -> StoreResult<Vec<Appended>> {
-        if sends.is_empty() {
-            return Ok(Vec::new());
-        }
+    async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch> {
         let mentions: Vec<_> = sends.iter().map(mentions_json).collect();
         let places: BTreeSet<_> = sends.iter().map(|send| send.conversation_id.0).collect();
         let places = ids_json(places);
@@ -285,9 +282,9 @@ impl<D: Driver> Store for SqliteStore<D> {
         if answers.len() != steps.len() {
             return Err(too_few(&APPEND));
         }
-        let why_not = answers.pop().flatten();
+        let ending = answers.pop().flatten();
         answers.truncate(sends.len());
-        outcomes(answers, why_not)
+        outcomes(answers, ending)
     }
 
     async fn events(
@@ -329,6 +326,13 @@ fn append_step<'a>(send: &'a Append, mentions: Option<&'a str>) -> Step<'a> {
     )
 }
 
+/// What `messages/why_not` answers.
+#[derive(Deserialize)]
+struct Ending {
+    epoch: Epoch,
+    why_not: Vec<Outcome>,
+}
+
 /// A send as `messages/why_not` takes it.
 #[derive(Serialize)]
 struct Question<'a> {
@@ -354,23 +358,17 @@ impl<'a> From<&'a Append> for Question<'a> {
 }
 
 /// What was stored, and for the rest why not.
-fn outcomes(stored: Vec<Option<String>>, why_not: Option<String>) -> StoreResult<Vec<Appended>> {
-    if stored.iter().all(Option::is_some) {
-        return stored
-            .into_iter()
-            .map(|answer| decode::<Outcome>(&APPEND, answer).map(Into::into))
-            .collect();
-    }
-    let reasons: Vec<Outcome> = decode(&WHY_NOT, why_not)?;
-    if reasons.len() != stored.len() {
+fn outcomes(stored: Vec<Option<String>>, ending: Option<String>) -> StoreResult<AppendedBatch> {
+    let Ending { epoch, why_not } = decode(&WHY_NOT, ending)?;
+    if why_not.len() != stored.len() {
         return Err(too_few(&WHY_NOT));
     }
-    stored
-        .into_iter()
-        .zip(reasons)
-        .map(|(answer, reason)| {
-            let outcome = decode_optional(&APPEND, answer)?.unwrap_or(reason);
-            Ok(outcome.into())
-        })
-        .collect()
+    let outcomes = stored.into_iter().zip(why_not).map(|(answer, reason)| {
+        let outcome = decode_optional(&APPEND, answer)?.unwrap_or(reason);
+        Ok(outcome.into())
+    });
+    Ok(AppendedBatch {
+        epoch,
+        outcomes: outcomes.collect::<StoreResult<_>>()?,
+    })
 }

@@ -1,7 +1,7 @@
 -- Store::append: every send of the product comes through here. Index, each once a send:
 -- users_pkey, sessions_pkey, conversations_pkey, members_pkey (index only),
--- messages_client_id_unique, messages_pkey (reply_to). Inserts a row a send, updates one a
--- conversation.
+-- messages_client_id_unique, messages_pkey (reply_to); once a batch instance_pkey. Inserts a row a
+-- send, updates one a conversation.
 --
 -- The rows of `locked` are those of this moment: locking waits for other writers and reads the
 -- row again. Everything else is seen as it was when the statement began, so a repeat whose first
@@ -106,7 +106,9 @@ advanced as (
     ) as newest
     where conversations.id = newest.conversation_id
 )
-select coalesce(json_agg(
+select json_build_object('epoch', (
+    select epoch from instance where singleton = 1
+), 'outcomes', coalesce(json_agg(
     case
         when judged.denied is not null then json_build_object('denied', judged.denied)
         when judged.earlier_id is not null then json_build_object('duplicate', json_build_array(
@@ -121,6 +123,6 @@ select coalesce(json_agg(
         else to_json('unknown_reply'::text)
     end
     order by judged.place
-), '[]')::text
+), '[]'))::text
 from judged
 left join accepted on accepted.place = judged.place

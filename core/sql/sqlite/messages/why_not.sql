@@ -1,7 +1,10 @@
--- Store::append, once a batch, at its end: why each send of ?1 would not be stored, in their
--- order; read only for those that were not. Index: users_pkey, sessions_pkey, conversations_pkey,
--- members_pkey, messages_client_id_unique. Five rows a send.
-select json_group_array(
+-- Store::append, once a batch, at its end: which history it was written into, and why each send of
+-- ?1 would not be stored, in their order; read only for those that were not. Index: instance_pkey,
+-- users_pkey, sessions_pkey, conversations_pkey, members_pkey, messages_client_id_unique. Five rows
+-- a send.
+select json_object('epoch', (
+    select epoch from instance where singleton = 1
+), 'why_not', json_group_array(
     json(case
         when u.id is null then json_object('denied', 'session')
         when c.id is null then json_object('denied', 'not_found')
@@ -12,7 +15,7 @@ select json_group_array(
         when send.repeat_only then '"no_repeat"'
         else '"unknown_reply"'
     end) order by send.place
-)
+))
 from (
     select
         key as place,

@@ -22,7 +22,7 @@ pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
                 send(sender, id, &format!("{size}/{index}"))
             })
             .collect();
-        let appended = store.append(&sends).await.unwrap();
+        let appended = store.append(&sends).await.unwrap().outcomes;
         assert_eq!(appended.len(), sends.len());
         for (answer, send) in appended.iter().zip(&sends) {
             let message = stored(answer);
@@ -80,7 +80,7 @@ pub async fn a_repeat_is_answered_with_the_first_result(fixture: &dyn Fixture) {
         send_as(&ada, id, "k-3", "third"),
         send_as(&ada, id, "k-2", "second"),
     ];
-    let answers = store.append(&batch).await.unwrap();
+    let answers = store.append(&batch).await.unwrap().outcomes;
     assert_eq!(stored(&answers[0]).number, Number(3));
     assert_eq!(answers[1], Appended::Duplicate(first));
     assert_eq!(stored(&answers[2]).number, Number(4));
@@ -124,6 +124,7 @@ pub async fn time_never_goes_back(fixture: &dyn Fixture) {
         .append(&batch)
         .await
         .unwrap()
+        .outcomes
         .iter()
         .map(|answer| stored(answer).timestamp)
         .collect();
@@ -167,7 +168,8 @@ pub async fn a_reply_names_a_message_of_the_same_conversation(fixture: &dyn Fixt
             reply(MessageId(404_404)),
         ])
         .await
-        .unwrap();
+        .unwrap()
+        .outcomes;
     assert_eq!(
         (&answers[0], &answers[2]),
         (&Appended::UnknownReply, &Appended::UnknownReply)
@@ -201,7 +203,7 @@ pub async fn refused_sends_leave_no_gap(fixture: &dyn Fixture) {
         send(&ada, crate::domain::ConversationId(404), "not found"),
         send(&ada, id, "three"),
     ];
-    let answers = store.append(&batch).await.unwrap();
+    let answers = store.append(&batch).await.unwrap().outcomes;
     assert_eq!(answers[0], Appended::Denied(Denied::NotMember));
     assert_eq!(answers[2], Appended::Denied(Denied::Session));
     assert_eq!(answers[3], Appended::UnknownReply);
@@ -234,13 +236,13 @@ pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
             ..send
         })
         .collect();
-    let answers = store.append(&sends).await.unwrap();
+    let answers = store.append(&sends).await.unwrap().outcomes;
     let numbers: Vec<_> = answers
         .iter()
         .map(|answer| stored(answer).number.0)
         .collect();
     assert_eq!(numbers, [1, 1, 1, 2, 2, 3, 3]);
-    let repeated = store.append(&sends).await.unwrap();
+    let repeated = store.append(&sends).await.unwrap().outcomes;
     for (first, again) in answers.iter().zip(&repeated) {
         assert_eq!(*again, Appended::Duplicate(stored(first)));
     }
@@ -252,7 +254,15 @@ pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
 
 /// Nothing in, nothing out.
 pub async fn no_sends_are_no_work(fixture: &dyn Fixture) {
-    assert!(fixture.store().append(&[]).await.unwrap().is_empty());
+    assert!(
+        fixture
+            .store()
+            .append(&[])
+            .await
+            .unwrap()
+            .outcomes
+            .is_empty()
+    );
 }
 
 /// Every field comes back as it went in, up to the limits.
@@ -271,7 +281,7 @@ pub async fn messages_are_kept_as_they_are(fixture: &dyn Fixture) {
     sends[0].mentions = everybody;
     sends[1].mentions = vec![bob.id()];
     sends[2].client_message_id = Some(ClientMessageId::new("'\"\\;--").unwrap());
-    let answers = store.append(&sends).await.unwrap();
+    let answers = store.append(&sends).await.unwrap().outcomes;
     let history = store
         .messages(&bob.caller, id, Page::Latest, 100, NOW)
         .await

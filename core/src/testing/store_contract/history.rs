@@ -1,7 +1,7 @@
 //! Reading what was said: pages by number, events by position.
 
 use super::Fixture;
-use super::world::{NOW, Person, append_one, fill, pair, say, send_as, stored};
+use super::world::{NOW, Person, append_one, fill, pair, say, send, send_as, stored};
 use crate::domain::{ConversationId, Epoch, Message, Number, Seq, UserId};
 use crate::ports::{Page, Store};
 use crate::protocol::Event;
@@ -184,6 +184,9 @@ pub async fn a_renewed_epoch_is_seen_everywhere(fixture: &dyn Fixture) {
     store.renew_epoch(&Epoch("another".into())).await.unwrap();
     let after = store.position(&ada.caller, id, NOW).await.unwrap().unwrap();
     assert_ne!(before.epoch, after.epoch);
+    // Also one that stores nothing.
+    let refused = send(&ada, ConversationId(404_404), "nowhere");
+    assert_eq!(store.append(&[refused]).await.unwrap().epoch, after.epoch);
     assert_eq!(after.epoch, Epoch("another".into()));
     assert_eq!((after.seq, after.number), (before.seq, before.number));
     assert_eq!(

@@ -124,7 +124,7 @@ pub async fn the_same_send_twice_at_once_is_stored_once(fixture: &dyn Fixture) {
             fixture.other_store().append(&two),
         )
         .await;
-        let (one, two) = (one.unwrap(), two.unwrap());
+        let (one, two) = (one.unwrap().outcomes, two.unwrap().outcomes);
         stored(&one[0]);
         stored(&two[1]);
         match (&one[1], &two[0]) {
@@ -229,7 +229,7 @@ pub async fn batches_that_cross_do_not_block_each_other(fixture: &dyn Fixture) {
             if backwards {
                 sends.reverse();
             }
-            for answer in store.append(&sends).await.unwrap() {
+            for answer in store.append(&sends).await.unwrap().outcomes {
                 stored(&answer);
             }
         }

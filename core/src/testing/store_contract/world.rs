@@ -154,7 +154,7 @@ pub(super) async fn say(
 }
 
 pub(super) async fn append_one(store: &dyn Store, send: Append) -> Appended {
-    let mut appended = store.append(&[send]).await.unwrap();
+    let mut appended = store.append(&[send]).await.unwrap().outcomes;
     assert_eq!(appended.len(), 1);
     appended.remove(0)
 }
@@ -164,7 +164,7 @@ pub(super) async fn fill(store: &dyn Store, sender: &Person, to: ConversationId,
     let texts: Vec<_> = (1..=count).map(|number| number.to_string()).collect();
     for batch in texts.chunks(50) {
         let sends: Vec<_> = batch.iter().map(|text| send(sender, to, text)).collect();
-        for appended in store.append(&sends).await.unwrap() {
+        for appended in store.append(&sends).await.unwrap().outcomes {
             stored(&appended);
         }
     }

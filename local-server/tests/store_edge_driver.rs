@@ -1,0 +1,225 @@
+//! The edge's driver, held to the store contract here, where a database is at hand: it is compiled
+//! from its own file and given TCP instead of Hyperdrive's socket.
+
+#[path = "../../worker/src/driver.rs"]
+#[expect(unreachable_pub, reason = "it is written as another crate's module")]
+mod driver;
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use colloquy_core::domain::UserId;
+use colloquy_core::ports::Store;
+use colloquy_core::store::PostgresStore;
+use colloquy_core::store::driver::{Access, Driver as _, DriverError, Statement, Step};
+use colloquy_core::testing::store_contract::Fixture;
+use driver::{Connect, TypedDriver};
+use support::{Database, execute};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_postgres::{Client, NoTls};
+
+/// TCP connections, counted.
+struct Tcp {
+    url: String,
+    made: AtomicUsize,
+    patience: Duration,
+}
+
+impl Tcp {
+    fn to(url: String) -> Self {
+        let (made, patience) = (AtomicUsize::new(0), driver::RUN_TIMEOUT);
+        Self {
+            url,
+            made,
+            patience,
+        }
+    }
+}
+
+#[async_trait]
+impl Connect for &'static Tcp {
+    async fn connect(&self) -> Result<Client, DriverError> {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        let connected = tokio_postgres::connect(&self.url, NoTls).await;
+        let (client, connection) = connected.map_err(|error| driver::driver_error(&error))?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    async fn delay(&self, _time: Duration) {
+        tokio::time::sleep(self.patience).await;
+    }
+}
+
+/// Lives as long as the test's process, which is what a future that may outlive its caller needs.
+fn tcp(database: &Database) -> &'static Tcp {
+    Box::leak(Box::new(Tcp::to(database.url())))
+}
+
+struct EdgeFixture {
+    /// As a Room has it.
+    keeping: PostgresStore<TypedDriver<&'static Tcp>>,
+    /// As a request has it.
+    connecting: PostgresStore<TypedDriver<&'static Tcp>>,
+    database: Database,
+}
+
+async fn fixture() -> Box<dyn Fixture> {
+    let database = Database::migrated().await;
+    Box::new(EdgeFixture {
+        keeping: PostgresStore::new(TypedDriver::keeping(tcp(&database))),
+        connecting: PostgresStore::new(TypedDriver::connecting(tcp(&database))),
+        database,
+    })
+}
+
+#[async_trait]
+impl Fixture for EdgeFixture {
+    fn store(&self) -> &dyn Store {
+        &self.keeping
+    }
+
+    fn other_store(&self) -> &dyn Store {
+        &self.connecting
+    }
+
+    async fn deactivate(&self, user_id: UserId) {
+        let sql = format!("update users set is_active = false where id = {user_id}");
+        execute(&self.database.url(), &sql).await;
+    }
+
+    async fn close(self: Box<Self>) {
+        self.database.drop().await;
+    }
+}
+
+colloquy_core::store_contract!(super::fixture);
+
+static PING: Statement = Statement {
+    name: "test/ping",
+    text: "select 'pong'::text",
+};
+static SLEEP: Statement = Statement {
+    name: "test/sleep",
+    text: "select 'late' from pg_sleep(30) as sleep",
+};
+static END_OTHERS: Statement = Statement {
+    name: "test/end",
+    text: "select count(pg_terminate_backend(pid))::text from pg_stat_activity \
+           where datname = current_database() and pid <> pg_backend_pid()",
+};
+
+async fn run(
+    driver: &TypedDriver<&'static Tcp>,
+    access: Access,
+    statement: &'static Statement,
+) -> Result<Option<String>, DriverError> {
+    let mut answers = driver.run(access, &[Step::new(statement, [])]).await?;
+    Ok(answers.remove(0))
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_until_it_is_released() {
+    let database = Database::create().await;
+    let tcp = tcp(&database);
+    let driver = TypedDriver::keeping(tcp);
+    for _ in 0..3 {
+        run(&driver, Access::Write, &PING).await.expect("answers");
+    }
+    assert_eq!(tcp.made.load(Ordering::Relaxed), 1);
+    driver.release();
+    run(&driver, Access::Write, &PING).await.expect("answers");
+    assert_eq!(tcp.made.load(Ordering::Relaxed), 2);
+    let driver = TypedDriver::connecting(tcp);
+    for _ in 0..3 {
+        run(&driver, Access::Write, &PING).await.expect("answers");
+    }
+    assert_eq!(tcp.made.load(Ordering::Relaxed), 5);
+    database.drop().await;
+}
+
+/// A pool between this and the server may close what it likes between two statements.
+#[tokio::test]
+async fn a_read_survives_a_kept_connection_that_ended() {
+    let database = Database::create().await;
+    let (tcp, other) = (tcp(&database), TypedDriver::connecting(tcp(&database)));
+    let driver = TypedDriver::keeping(tcp);
+    run(&driver, Access::Read, &PING).await.expect("answers");
+    run(&other, Access::Write, &END_OTHERS).await.expect("ends");
+    let answer = run(&driver, Access::Read, &PING).await;
+    assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
+    assert_eq!(tcp.made.load(Ordering::Relaxed), 2);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_silent_is_unavailable() {
+    let database = Database::create().await;
+    let mut impatient = Tcp::to(database.url());
+    impatient.patience = Duration::from_millis(200);
+    let impatient: &'static Tcp = Box::leak(Box::new(impatient));
+    let driver = TypedDriver::keeping(impatient);
+    let answer = run(&driver, Access::Read, &SLEEP).await;
+    assert!(matches!(answer, Err(DriverError::Unavailable(_))));
+    // What is still asked on the old connection is nobody's answer.
+    let answer = run(&driver, Access::Read, &PING).await;
+    assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
+    database.drop().await;
+}
+
+/// At the edge a round trip may be half a continent.
+#[tokio::test]
+async fn a_statement_is_one_round_trip() {
+    let database = Database::create().await;
+    let (url, turns) = counted(&database.url()).await;
+    let driver = TypedDriver::keeping(&*Box::leak(Box::new(Tcp::to(url))));
+    run(&driver, Access::Read, &PING).await.expect("answers");
+    let before = turns.load(Ordering::SeqCst);
+    for _ in 0..5 {
+        run(&driver, Access::Write, &PING).await.expect("answers");
+    }
+    assert_eq!(turns.load(Ordering::SeqCst) - before, 5);
+    driver.release();
+    database.drop().await;
+}
+
+/// The same server behind a proxy that counts how often the client spoke and then waited.
+async fn counted(url: &str) -> (String, &'static AtomicUsize) {
+    let turns: &'static AtomicUsize = Box::leak(Box::default());
+    let config: tokio_postgres::Config = url.parse().expect("a URL");
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let own = listener.local_addr().expect("bound").port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(("127.0.0.1", port)).await.expect("up");
+            tokio::spawn(async move {
+                let (mut question, mut answer) = ([0; 8192], [0; 8192]);
+                let mut asking = false;
+                loop {
+                    tokio::select! {
+                        count = client.read(&mut question) => match count {
+                            Ok(count @ 1..) => {
+                                turns.fetch_add(usize::from(!asking), Ordering::SeqCst);
+                                asking = true;
+                                server.write_all(&question[..count]).await.expect("takes it");
+                            }
+                            _ => return,
+                        },
+                        count = server.read(&mut answer) => match count {
+                            Ok(count @ 1..) => {
+                                asking = false;
+                                client.write_all(&answer[..count]).await.expect("takes it");
+                            }
+                            _ => return,
+                        },
+                    }
+                }
+            });
+        }
+    });
+    (url.replace(&format!(":{port}"), &format!(":{own}")), turns)
+}
