@@ -1,0 +1,50 @@
+//! How figures are told: as one JSON object of numbers.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+/// A count as a number to divide.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "what is counted in minutes stays far below 2^52"
+)]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}
+
+/// Microseconds, at least one, as a histogram takes them.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros())
+        .unwrap_or(u64::MAX)
+        .max(1)
+}
+
+/// Latencies up to a minute, to three digits.
+pub(crate) fn histogram() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_max(60_000_000, 3)?)
+}
+
+/// `p50_us`, `p99_us`, `p999_us`, `max_us`.
+pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
+    json!({
+        "p50_us": histogram.value_at_quantile(0.5),
+        "p99_us": histogram.value_at_quantile(0.99),
+        "p999_us": histogram.value_at_quantile(0.999),
+        "max_us": histogram.max(),
+    })
+}
+
+/// Adds CPU seconds per 1,000 `events` to the figures: of the whole stack, and by name.
+pub(crate) fn per_thousand(figures: &mut Value, usage: &[(String, f64)], events: f64) {
+    let mut stack = 0.0;
+    for (name, seconds) in usage {
+        figures["cpu_s_per_1000_of"][name] = (seconds * 1_000.0 / events).into();
+        if name != crate::usage::GENERATOR {
+            stack += seconds;
+        }
+    }
+    figures["cpu_s_per_1000"] = (stack * 1_000.0 / events).into();
+}

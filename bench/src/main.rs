@@ -1,0 +1,113 @@
+//! The load generator: one measurement of one server, told as one line of JSON.
+//!
+//! Starting servers, repeating rounds and comparing them is `cargo xtask bench`. To add a
+//! measurement: a module with a `measure` and a row in [`Command`].
+
+mod connections;
+mod fanout;
+mod figures;
+mod http;
+mod requests;
+mod run;
+mod seed;
+mod socket;
+mod target;
+mod usage;
+mod wire;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::target::Target;
+
+#[derive(Parser)]
+#[command(about = "Measures one server once and prints one line of JSON")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Put users with a login each into a migrated database, named by `DATABASE_URL`.
+    Seed {
+        /// How many.
+        #[arg(long, default_value_t = 5_000)]
+        users: u32,
+    },
+    /// Rooms of members, some of whom send.
+    Fanout {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        plan: fanout::Plan,
+    },
+    /// Memory of an idle connection.
+    Idle {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        plan: connections::Plan,
+    },
+    /// Sockets that join and leave.
+    Joins {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        plan: connections::Plan,
+    },
+    /// Everyone cut off, everyone back at once.
+    Storm {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        plan: connections::Plan,
+    },
+    /// REST reads.
+    Reads {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        plan: requests::Plan,
+    },
+    /// Logins, beside the password hash alone.
+    Logins {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        plan: requests::Plan,
+    },
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = tokio::task::LocalSet::new();
+    let figures = local.block_on(&runtime, async move {
+        match cli.command {
+            Command::Seed { users } => seed::seed(users).await,
+            Command::Fanout { target, plan } => fanout::measure(&target, &plan).await,
+            Command::Idle { target, plan } => connections::idle(&target, &plan).await,
+            Command::Joins { target, plan } => connections::joins(&target, &plan).await,
+            Command::Storm { target, plan } => connections::storm(&target, &plan).await,
+            Command::Reads { target, plan } => requests::reads(&target, &plan).await,
+            Command::Logins { target, plan } => requests::logins(&target, &plan).await,
+        }
+    })?;
+    println!("{figures}");
+    Ok(())
+}

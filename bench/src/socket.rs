@@ -1,0 +1,281 @@
+//! One client socket of a fan-out: sends within its window, reads what arrives, checks the order.
+//!
+//! All sockets share one thread and one read buffer, so that the generator costs little beside
+//! the server. What is checked is cheap: from every sender the ordinals grow by one, and a running
+//! digest of the order must in the end be the same on every socket of a room.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::run::{Phase, Room, Run};
+use crate::target::Target;
+use crate::wire::{self, Mark};
+
+/// The sender of messages that only find out whether everyone is listening.
+pub(crate) const PROBE: u32 = 99_999;
+
+/// Connects and upgrades by `request`. Answers the stream and what the server already sent.
+pub(crate) async fn connect(target: &Target, request: &str) -> Result<(TcpStream, Vec<u8>)> {
+    let mut stream = TcpStream::connect(target.address).await?;
+    stream.set_nodelay(true)?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut bytes = Vec::with_capacity(1024);
+    let end = loop {
+        if let Some(at) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
+            break at + 4;
+        }
+        read_more(&mut stream, &mut bytes).await?;
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    ensure!(head.starts_with("HTTP/1.1 101"), "no upgrade: {head}");
+    bytes.drain(..end);
+    Ok((stream, bytes))
+}
+
+/// Reads what has come.
+pub(crate) async fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<()> {
+    ensure!(stream.read_buf(bytes).await? > 0, "the server closed");
+    Ok(())
+}
+
+/// A socket of a running fan-out.
+pub(crate) struct Socket {
+    run: Rc<Run>,
+    room: Rc<Room>,
+    /// Its index in its room; the first ones send.
+    index: u32,
+    stream: RefCell<TcpStream>,
+    state: RefCell<State>,
+    waker: Cell<Option<Waker>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The beginning of a frame whose end is not here yet.
+    rest: Vec<u8>,
+    /// Bytes to be written, and how many already are.
+    pending: Vec<u8>,
+    written: usize,
+    /// The next ordinal of each sender.
+    next: Vec<u32>,
+    digest: u64,
+    probed: u32,
+}
+
+impl Socket {
+    pub(crate) fn new(
+        run: &Rc<Run>,
+        room: &Rc<Room>,
+        index: u32,
+        (stream, rest): (TcpStream, Vec<u8>),
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            run: Rc::clone(run),
+            room: Rc::clone(room),
+            index,
+            stream: RefCell::new(stream),
+            state: RefCell::new(State {
+                rest,
+                next: vec![0; room.sent.len()],
+                ..State::default()
+            }),
+            waker: Cell::new(None),
+        })
+    }
+
+    /// Reads and writes until something is wrong; told to the run.
+    pub(crate) async fn serve(self: Rc<Self>) {
+        let ended = poll_fn(|context| self.poll(context)).await;
+        let error = ended.err().unwrap_or_else(|| anyhow::anyhow!("ended"));
+        let index = self.index;
+        self.run.fail(format!(
+            "member {index} of room {}: {error:#}",
+            self.room.id
+        ));
+    }
+
+    /// A second handle on the connection, for a thread that sends on time.
+    pub(crate) fn duplicate(&self) -> Result<std::net::TcpStream> {
+        use std::os::fd::AsFd as _;
+        let stream = self.stream.borrow();
+        Ok(stream.as_fd().try_clone_to_owned()?.into())
+    }
+
+    /// The conversation it is in.
+    pub(crate) fn room(&self) -> i64 {
+        self.room.id
+    }
+
+    /// Notes what was sent through its duplicate.
+    pub(crate) fn note_sent(&self, messages: u32) {
+        let index = usize::try_from(self.index);
+        if let Some(sent) = index.ok().and_then(|index| self.room.sent.get(index)) {
+            sent.set(messages);
+        }
+    }
+
+    /// Sends a probe.
+    pub(crate) fn probe(&self, ordinal: u32) {
+        let mark = Mark {
+            sender: PROBE,
+            ordinal,
+            intended_us: 0,
+        };
+        let frame = self.run.frame(self.room.id, mark);
+        wire::text_frame(&frame, &mut self.state.borrow_mut().pending);
+        self.wake();
+    }
+
+    /// The newest probe seen, counted from 1.
+    pub(crate) fn probed(&self) -> u32 {
+        self.state.borrow().probed
+    }
+
+    /// Has it look for what it may do now.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether every message sent in its room has arrived, and the digest of their order.
+    pub(crate) fn standing(&self) -> (u64, u64) {
+        let state = self.state.borrow();
+        let missing = self.room.sent.iter().zip(&state.next);
+        let missing = missing
+            .map(|(sent, next)| u64::from(sent.get().saturating_sub(*next)))
+            .sum();
+        (missing, state.digest)
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        self.waker.set(Some(context.waker().clone()));
+        let mut guard = self.state.borrow_mut();
+        let state = &mut *guard;
+        let mut stream = self.stream.borrow_mut();
+        loop {
+            let reading = self.read(state, &mut stream, context)?;
+            self.fill(state);
+            let writing = write(state, &mut stream, context)?;
+            if reading.is_pending() && writing.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads once. Pending when nothing is there.
+    fn read(
+        &self,
+        state: &mut State,
+        stream: &mut TcpStream,
+        context: &mut Context<'_>,
+    ) -> Result<Poll<()>> {
+        let mut shared = self.run.buffer.borrow_mut();
+        let mut buffer = ReadBuf::new(&mut shared);
+        match Pin::new(stream).poll_read(context, &mut buffer) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(read) => read.context("reading")?,
+        }
+        let bytes = buffer.filled();
+        if bytes.is_empty() {
+            bail!("the server closed the connection");
+        }
+        let now_us = self.run.now_us();
+        let State {
+            rest,
+            pending,
+            next,
+            digest,
+            probed,
+            ..
+        } = state;
+        let mut wrong = None;
+        let mut count = 0_u64;
+        let mut histogram = self.run.histogram.borrow_mut();
+        let measured = self.run.measured.get();
+        let mut on_mark = |mark: Mark| {
+            if mark.sender == PROBE {
+                *probed = mark.ordinal;
+                return;
+            }
+            match usize::try_from(mark.sender)
+                .ok()
+                .and_then(|at| next.get_mut(at))
+            {
+                Some(expected) if *expected == mark.ordinal => *expected += 1,
+                other => {
+                    wrong.get_or_insert((mark, other.map(|expected| *expected)));
+                    return;
+                }
+            }
+            let word = u64::from(mark.sender) << 32 | u64::from(mark.ordinal);
+            *digest = (*digest ^ word)
+                .wrapping_mul(0x0000_0100_0000_01B3)
+                .rotate_left(23);
+            count += 1;
+            if measured.contains(&mark.intended_us) {
+                histogram.saturating_record(now_us.saturating_sub(mark.intended_us).max(1));
+            }
+        };
+        if rest.is_empty() {
+            let found = wire::read_frames(bytes, pending, &mut on_mark)?;
+            rest.extend_from_slice(&bytes[found.consumed..]);
+        } else {
+            rest.extend_from_slice(bytes);
+            let found = wire::read_frames(rest, pending, &mut on_mark)?;
+            rest.drain(..found.consumed);
+        }
+        if let Some((mark, expected)) = wrong {
+            bail!(
+                "lost, doubled or out of order: message {} of sender {} came instead of {expected:?}",
+                mark.ordinal,
+                mark.sender
+            );
+        }
+        self.run.count(count, now_us);
+        Ok(Poll::Ready(()))
+    }
+
+    /// Prepares as many sends as the window allows.
+    fn fill(&self, state: &mut State) {
+        let Ok(index) = usize::try_from(self.index) else {
+            return;
+        };
+        let (Some(sent), Some(next)) = (self.room.sent.get(index), state.next.get(index)) else {
+            return;
+        };
+        while self.run.phase.get() == Phase::Sending && sent.get() - next < self.run.window {
+            let mark = Mark {
+                sender: self.index,
+                ordinal: sent.get(),
+                intended_us: self.run.now_us(),
+            };
+            wire::text_frame(&self.run.frame(self.room.id, mark), &mut state.pending);
+            sent.set(sent.get() + 1);
+        }
+    }
+}
+
+/// Writes what waits. Pending when nothing waits or the connection takes no more.
+fn write(state: &mut State, stream: &mut TcpStream, context: &mut Context<'_>) -> Result<Poll<()>> {
+    let waiting = &state.pending[state.written..];
+    if waiting.is_empty() {
+        return Ok(Poll::Pending);
+    }
+    let Poll::Ready(written) = Pin::new(stream).poll_write(context, waiting) else {
+        return Ok(Poll::Pending);
+    };
+    state.written += written.context("writing")?;
+    if state.written == state.pending.len() {
+        state.pending.clear();
+        state.written = 0;
+    }
+    Ok(Poll::Ready(()))
+}
