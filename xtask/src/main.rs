@@ -6,7 +6,9 @@
 
 mod check;
 mod control;
+mod cost;
 mod debian;
+mod deploy;
 mod hosts;
 mod http;
 mod npm;
@@ -16,6 +18,7 @@ mod processes;
 mod redis;
 mod report;
 mod service;
+mod smoke;
 mod stack;
 mod test;
 mod tools;
@@ -55,6 +58,24 @@ const COMMANDS: &[Command] = &[
         arguments: "[--dev]",
         summary: "build the Worker into worker/build, with every tool in its locked version",
         run: worker::command,
+    },
+    Command {
+        name: "dry-run",
+        arguments: "",
+        summary: "do all `wrangler deploy` does for each environment, short of uploading",
+        run: deploy::command,
+    },
+    Command {
+        name: "smoke",
+        arguments: "URL",
+        summary: "try what any deployed server must do, on the one at URL",
+        run: smoke::command,
+    },
+    Command {
+        name: "cost",
+        arguments: "[--write]",
+        summary: "compute what a month at the edge costs, or write it into docs/deploying.md",
+        run: cost::command,
     },
     Command {
         name: "test",

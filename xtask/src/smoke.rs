@@ -1,0 +1,83 @@
+//! `cargo xtask smoke URL`: the part of the black-box suite that a server in use can bear, against
+//! any server there is.
+//!
+//! Owns what is said before and after. What is tried is in `tests/tests/smoke`; nothing is started
+//! or stopped here.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::processes::Processes;
+use crate::{Verdict, tools};
+
+const USAGE: &str = "usage: cargo xtask smoke URL, such as https://chat.example.com";
+
+/// `cargo xtask smoke URL`
+pub(crate) fn command(arguments: &[String]) -> Verdict {
+    let [url] = arguments else { bail!(USAGE) };
+    let url = checked(url)?;
+    println!(
+        "Trying {url}: health, refusals, sockets of both versions, REST sends, resume, history, logout."
+    );
+    println!("It leaves three accounts whose names begin with smoke-, and their conversations.\n");
+    let status = Processes::open()?.run(&mut suite(&url))?;
+    println!(
+        "{}",
+        if status.success() {
+            "\nThe server does what it must."
+        } else {
+            "\nIt does not: the first panic above says what was expected and what came instead."
+        }
+    );
+    Ok(status.success())
+}
+
+/// An address without a path; what is wrong with it otherwise.
+fn checked(url: &str) -> Result<String> {
+    let url = url.trim_end_matches('/');
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    match rest {
+        None | Some("") => bail!("{url:?} is no address of a server; {USAGE}"),
+        Some(rest) if rest.contains(['/', '?', '#', '@']) => {
+            bail!("{url:?} is more than scheme, host and port; {USAGE}")
+        }
+        Some(_) => Ok(url.to_owned()),
+    }
+}
+
+fn suite(url: &str) -> Command {
+    let mut cargo = tools::cargo();
+    cargo
+        .args(["test", "--quiet", "--package", "colloquy-tests"])
+        .args(["--test", "smoke", "--no-fail-fast"])
+        // One at a time, so that what each tells stands in order.
+        .args(["--", "--test-threads=1"])
+        .env("COLLOQUY_BASE_URL", url)
+        // What went wrong is said by the message; the stack is the suite's own.
+        .env("RUST_BACKTRACE", "0");
+    cargo
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_addresses_of_servers_only() {
+        for good in ["https://chat.example", "http://127.0.0.1:8787/"] {
+            assert_eq!(checked(good).unwrap(), good.trim_end_matches('/'));
+        }
+        for wrong in [
+            "chat.example",
+            "ftp://chat.example",
+            "https://",
+            "https://a/b",
+            "https://u@a",
+        ] {
+            assert!(checked(wrong).is_err(), "{wrong}");
+        }
+    }
+}
