@@ -71,6 +71,8 @@ fn wrangler(processes: &Processes, environment: &str, built: bool) -> Result<Str
         .args(["deploy", "--dry-run", "--env", environment])
         .current_dir(crate::root())
         .envs(ENVIRONMENT.iter().copied())
+        // Not into the home of whoever runs this.
+        .env("WRANGLER_LOG_PATH", processes.directory().join("wrangler"))
         .stdout(writer.try_clone()?)
         .stderr(writer);
     if built {
