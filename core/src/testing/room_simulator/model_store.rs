@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    Append, Appended, ClientMessageId, Denied, Epoch, MessageId, Number, Position, Seq, SessionId,
-    StoredMessage, UserId,
+    Append, Appended, AppendedBatch, ClientMessageId, Denied, Epoch, MessageId, Number, Position,
+    Seq, SessionId, StoredMessage, UserId,
 };
 use crate::protocol::{Event, Events, MessageEvent};
 
@@ -13,6 +13,7 @@ pub(super) struct ModelStore {
     pub(super) events: Vec<Event>,
     by_key: BTreeMap<(UserId, ClientMessageId), StoredMessage>,
     pub(super) revoked: BTreeSet<SessionId>,
+    pub(super) removed: BTreeSet<UserId>,
     epoch: Epoch,
 }
 
@@ -22,6 +23,7 @@ impl ModelStore {
             events: Vec::new(),
             by_key: BTreeMap::new(),
             revoked: BTreeSet::new(),
+            removed: BTreeSet::new(),
             epoch: Epoch("e".into()),
         }
     }
@@ -35,13 +37,19 @@ impl ModelStore {
         }
     }
 
-    pub(super) fn append(&mut self, sends: &[Append]) -> Vec<Appended> {
-        sends.iter().map(|send| self.append_one(send)).collect()
+    pub(super) fn append(&mut self, sends: &[Append]) -> AppendedBatch {
+        AppendedBatch {
+            epoch: self.epoch.clone(),
+            outcomes: sends.iter().map(|send| self.append_one(send)).collect(),
+        }
     }
 
     fn append_one(&mut self, send: &Append) -> Appended {
         if self.revoked.contains(&send.session_id) {
             return Appended::Denied(Denied::Session);
+        }
+        if self.removed.contains(&send.sender_id) {
+            return Appended::Denied(Denied::NotMember);
         }
         let key = send
             .client_message_id
@@ -84,9 +92,34 @@ impl ModelStore {
         self.by_key.get(&(user, id.clone()))
     }
 
+    /// How many messages of a user are newer than this one.
+    pub(super) fn newer_of(&self, user: UserId, id: &ClientMessageId) -> usize {
+        let newer = self
+            .events
+            .iter()
+            .rev()
+            .take_while(|Event::Message(message)| {
+                message.sender_id != user || message.client_message_id.as_ref() != Some(id)
+            });
+        newer
+            .filter(|Event::Message(message)| message.sender_id == user)
+            .count()
+    }
+
     pub(super) fn event(&self, seq: Seq) -> Option<&Event> {
         let index = usize::try_from(seq.0.checked_sub(1)?).ok()?;
         self.events.get(index)
+    }
+
+    /// Every text in these worlds is another, so one that stands twice was stored twice.
+    pub(super) fn check_once(&self) -> Result<(), String> {
+        let mut texts = BTreeSet::new();
+        for Event::Message(message) in &self.events {
+            if !texts.insert((message.sender_id, &message.message)) {
+                return Err(format!("event {} was stored before", message.seq));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn after(&self, since: Seq, limit: i64) -> Events {

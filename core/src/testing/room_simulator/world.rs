@@ -1,207 +1,221 @@
-//! Time, network and faults: everything around the Room that can go wrong, in an order that the
-//! seed decides.
+//! Time and order: what is going to happen, when, and what is checked at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::client::Client;
+use super::chance::{Stream, stream};
+use super::client::{Client, text_of};
+use super::host::{Host, Place};
 use super::model_store::ModelStore;
-use super::{Report, Violation};
-use crate::domain::{Append, Appended, Epoch, Seq, SessionId, Timestamp, UserId};
-use crate::protocol::Event;
-use crate::room::{ConnectionId, Frame, Input, Join, Room, StoreFailed};
+use super::network::Link;
+use super::plan::{CHAOS_MS, Fate, Plan, Planned};
+use super::rest::RestSend;
+use super::{Case, Report, Violation};
+use crate::domain::{Append, AppendedBatch, SessionId, Timestamp, UserId};
+use crate::protocol::{CloseCode, Events};
+use crate::room::{ConnectionId, Frame, Input, Join, StoreFailed, Ticket};
 
-pub(super) const THROTTLE_MS: i64 = 300;
-/// Whoever writes through another Room.
+/// Whoever writes without a Room, and who has the last word.
 pub(super) const FOREIGN: UserId = UserId(99);
-/// How long faults go on; after that everything must come to rest.
-pub(super) const CHAOS_MS: i64 = 20_000;
+pub(super) const LAST: UserId = UserId(98);
+const START: Timestamp = Timestamp(100_000_000);
 /// A world that has not come to rest by then never will.
-const PATIENCE_MS: i64 = 120_000;
-const MAX_STEPS: u64 = 1_000_000;
-/// Tokens of these worlds outlive them.
-const FAR_AWAY: Timestamp = Timestamp(i64::MAX / 2);
-pub(super) const END_OF_TOKENS: Timestamp = Timestamp(i64::MAX / 4);
+pub(super) const END_OF_TIME: Timestamp = Timestamp(START.0 + CHAOS_MS + 150_000);
+const MAX_STEPS: u64 = 400_000;
 
+/// One thing on its way.
+#[derive(Debug)]
 pub(super) enum Happening {
-    Act(usize),
+    Planned(Planned),
+    /// The end of the chaos.
+    Calm,
+    /// A client looks after its connection and its sends.
+    Tend(usize),
     Enter(ConnectionId, Join),
     ToServer(ConnectionId, String),
     ToClient(ConnectionId, Frame),
-    ClosedByServer(ConnectionId),
+    Closed(ConnectionId, CloseCode),
+    /// A client sees that its connection is dead; the host sees it.
+    Noticed(ConnectionId),
     Gone(ConnectionId),
     Apply {
-        room: u64,
+        place: Place,
         sends: Vec<Append>,
-        answer: Option<Timestamp>,
+        answer: Option<i64>,
     },
-    Committed {
-        room: u64,
-        result: Result<Vec<Appended>, StoreFailed>,
-    },
-    Load {
-        room: u64,
-        since: Seq,
-        limit: i64,
-    },
-    LoadFailed {
-        room: u64,
-    },
-    Foreign,
-    Restart,
-    Revoke(usize),
-    Wake,
+    Committed(Place, Result<AppendedBatch, StoreFailed>),
+    Load(Place, crate::domain::Seq, i64),
+    Loaded(Place, Result<Option<Events>, StoreFailed>),
+    RestAgain(RestSend),
+    ShutDown(u64),
+    Wake(u64),
 }
 
 pub(super) struct World {
-    seed: u64,
-    pub(super) rng: fastrand::Rng,
+    pub(super) seed: u64,
+    pub(super) plan: Plan,
     pub(super) now: Timestamp,
     queue: BTreeMap<(Timestamp, u64), Happening>,
     order: u64,
-    pub(super) room: Room,
-    pub(super) room_number: u64,
+    pub(super) calm: bool,
     pub(super) store: ModelStore,
+    /// What becomes of the next commits and loads.
+    pub(super) fates: VecDeque<Fate>,
+    pub(super) failing_loads: (u32, i64),
+    pub(super) hosts: BTreeMap<u64, Host>,
+    /// The host that new connections and REST sends go to.
+    pub(super) front: u64,
+    /// Whether hosts write down what their connections need to survive their sleep.
+    pub(super) keeps: bool,
     pub(super) clients: Vec<Client>,
-    /// Which client a connection belongs to, and when its last frame each way arrives.
-    pub(super) owners: BTreeMap<ConnectionId, (usize, Timestamp, Timestamp)>,
+    pub(super) links: BTreeMap<ConnectionId, Link>,
+    pub(super) next_connection: u64,
+    /// By which connection a host last heard of a named send.
+    pub(super) came_by: BTreeMap<(u64, String), ConnectionId>,
     pub(super) revoked: BTreeSet<SessionId>,
-    /// When this Room last took a send of a user that may have been stored.
-    pub(super) accepted: BTreeMap<UserId, Timestamp>,
-    next_connection: u64,
-    pub(super) wake_at: Option<Timestamp>,
+    pub(super) rest: BTreeMap<Ticket, RestSend>,
+    pub(super) next_ticket: u64,
     pub(super) report: Report,
     step: u64,
+    /// What happened, when somebody wants to read it.
+    diary: Option<Vec<String>>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let count = rng.usize(2..9);
-        let clients: Vec<Client> = (0..count)
-            .map(|n| {
-                // Some users hold two sockets.
-                let user = i64::try_from(n / 2 + 1).unwrap_or(1);
-                Client::new(user, &format!("s{n}"), rng.u8(0..4) > 0)
-            })
+    pub(super) fn new(case: &Case) -> Self {
+        let plan = Plan::of(case.seed);
+        let items: Vec<(i64, Planned)> = (0_u32..)
+            .zip(&plan.items)
+            .filter(|(number, _)| case.has(*number))
+            .map(|(_, item)| *item)
             .collect();
+        let members = plan.members.iter().enumerate();
         let mut world = Self {
-            seed,
-            rng,
-            now: Timestamp(1_000_000),
+            seed: case.seed,
+            now: START,
             queue: BTreeMap::new(),
             order: 0,
-            room: new_room(),
-            room_number: 0,
+            calm: false,
             store: ModelStore::new(),
-            clients,
-            owners: BTreeMap::new(),
-            revoked: BTreeSet::new(),
-            accepted: BTreeMap::new(),
+            fates: VecDeque::new(),
+            failing_loads: (0, 0),
+            hosts: BTreeMap::new(),
+            front: 0,
+            keeps: items
+                .iter()
+                .any(|(_, item)| matches!(item, Planned::Sleep | Planned::Crash)),
+            clients: members.map(|(n, member)| Client::new(n, *member)).collect(),
+            links: BTreeMap::new(),
             next_connection: 0,
-            wake_at: None,
+            came_by: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            rest: BTreeMap::new(),
+            next_ticket: 0,
             report: Report::default(),
             step: 0,
+            diary: None,
+            plan,
         };
-        for client in 0..count {
-            world.after(0, 500, Happening::Act(client));
+        world.new_host(0);
+        for (after, item) in items {
+            world.after(after, Happening::Planned(item));
         }
-        for _ in 0..world.rng.usize(0..4) {
-            world.after(0, CHAOS_MS, Happening::Restart);
-        }
-        for _ in 0..world.rng.usize(0..12) {
-            world.after(0, CHAOS_MS, Happening::Foreign);
-        }
-        if world.rng.bool() {
-            let client = world.rng.usize(0..count);
-            world.after(CHAOS_MS / 2, CHAOS_MS, Happening::Revoke(client));
-        }
+        world.after(CHAOS_MS, Happening::Calm);
         world
     }
 
-    pub(super) fn run(mut self) -> Result<Report, Violation> {
-        let start = self.now;
-        self.play(start).map_err(|what| self.violation(what))?;
-        self.check_served().map_err(|what| self.violation(what))?;
-        // A Room hears of what another one wrote by its own next commit: one more message.
-        self.last_word();
-        self.play(start).map_err(|what| self.violation(what))?;
+    /// Keeps a diary from now on.
+    pub(super) fn write_down(&mut self) {
+        self.diary = Some(Vec::new());
+    }
+
+    pub(super) fn diary(&mut self) -> Vec<String> {
+        self.diary.take().unwrap_or_default()
+    }
+
+    pub(super) fn note(&mut self, what: impl FnOnce() -> String) {
+        let elapsed = self.now.millis_since(START);
+        if let Some(diary) = &mut self.diary {
+            diary.push(format!("{elapsed:>7} ms  {}", what()));
+        }
+    }
+
+    pub(super) fn run(&mut self) -> Result<Report, Violation> {
+        self.live().map_err(|what| Violation {
+            case: Case::all(self.seed),
+            step: self.step,
+            what,
+        })?;
         for client in &self.clients {
-            client
-                .check_complete(&self.store)
-                .map_err(|what| self.violation(what))?;
-            self.report.acked += client.acks;
+            self.report.acked += client.sends.acks;
             self.report.delivered += client.delivered;
             self.report.synced += client.synced;
+            self.report.resets += client.resets;
         }
         self.report.stored = self.store.events.len() as u64;
         Ok(self.report)
     }
 
+    fn live(&mut self) -> Result<(), String> {
+        self.play()?;
+        self.check_rest()?;
+        // A Room hears of what another one wrote by its own next commit: one more message.
+        let client_message_id = None;
+        let message = text_of("the last word", false);
+        self.send_over_rest(RestSend {
+            host: self.front,
+            user: LAST,
+            session: SessionId("last".into()),
+            client_message_id,
+            message,
+            repeats: false,
+        })?;
+        self.play()?;
+        self.check_rest()?;
+        self.store.check_once()?;
+        self.clients
+            .iter()
+            .try_for_each(|client| client.check_complete(&self.store))
+    }
+
     /// Lets happen what is planned until nothing is.
-    fn play(&mut self, start: Timestamp) -> Result<(), String> {
+    fn play(&mut self) -> Result<(), String> {
         while let Some(((at, _), happening)) = self.queue.pop_first() {
             self.now = self.now.max(at);
             self.step += 1;
-            let elapsed = self.now.millis_since(start);
-            if elapsed > PATIENCE_MS || self.step > MAX_STEPS {
+            self.note(|| format!("{happening:?}"));
+            if self.now > END_OF_TIME || self.step > MAX_STEPS {
                 return Err("the world does not come to rest".into());
             }
-            self.happen(happening, elapsed < CHAOS_MS)?;
+            self.happen(happening)?;
         }
         Ok(())
     }
 
-    fn last_word(&mut self) {
-        self.now = Timestamp(self.now.0.max(1_000_000 + CHAOS_MS) + THROTTLE_MS);
-        let standing = |client: &Client| client.v2 && !self.revoked.contains(&client.session);
-        let Some(index) = self.clients.iter().position(standing) else {
-            return;
-        };
-        if self
-            .clients
-            .get(index)
-            .is_some_and(|client| client.connection.is_none())
-        {
-            self.connect(index);
+    /// With nothing left to do, nobody waits: not for an answer over REST, and not for what
+    /// their own Room had stored, whether or not the answer reached it. Of other Rooms' events
+    /// it need not have heard.
+    fn check_rest(&self) -> Result<(), String> {
+        if let Some(send) = self.rest.values().next() {
+            return Err(format!(
+                "a REST send of user {} was never answered",
+                send.user
+            ));
         }
-        let Some(client) = self.clients.get_mut(index) else {
-            return;
-        };
-        let frame = client.send();
-        if let Some(id) = client.connection {
-            self.send_up(id, frame);
+        for (id, link) in &self.links {
+            let client = self.clients.get(link.client);
+            let (Some(client), Some(host)) = (client, self.hosts.get(&link.host)) else {
+                continue;
+            };
+            if client.connection == Some(*id) && !client.stopped {
+                client.check_served(host.own)?;
+            }
         }
-        self.after(1_000, 1_500, Happening::Act(index));
+        Ok(())
     }
 
-    /// With nothing left to do, nobody waits for what this Room itself had stored, whether or not
-    /// the answer reached it. Of other Rooms' events it need not have heard.
-    fn check_served(&self) -> Result<(), String> {
-        let own = |event: &&Event| matches!(event, Event::Message(m) if m.sender_id != FOREIGN);
-        let newest = self
-            .store
-            .events
-            .iter()
-            .rev()
-            .find(own)
-            .map_or(Seq(0), Event::seq);
-        self.clients
-            .iter()
-            .try_for_each(|client| client.check_served(&self.store, newest))
-    }
-
-    fn violation(&self, what: String) -> Violation {
-        Violation {
-            seed: self.seed,
-            step: self.step,
-            what,
-        }
-    }
-
-    pub(super) fn after(&mut self, least: i64, most: i64, happening: Happening) -> Timestamp {
-        let at = Timestamp(self.now.0 + self.rng.i64(least..=most));
-        self.at(at, happening);
-        at
+    /// Something happens after so many milliseconds.
+    pub(super) fn after(&mut self, millis: i64, happening: Happening) {
+        self.at(Timestamp(self.now.0 + millis), happening);
     }
 
     pub(super) fn at(&mut self, at: Timestamp, happening: Happening) {
@@ -209,185 +223,58 @@ impl World {
         self.queue.insert((at, self.order), happening);
     }
 
-    fn happen(&mut self, happening: Happening, chaos: bool) -> Result<(), String> {
+    fn happen(&mut self, happening: Happening) -> Result<(), String> {
         match happening {
-            Happening::Act(client) => {
-                self.act(client, chaos);
+            Happening::Planned(planned) => self.deed(planned),
+            Happening::Calm => self.become_calm(),
+            Happening::Tend(client) => self.tend(client),
+            Happening::Enter(id, join) => self.enter(id, join),
+            Happening::ToServer(id, text) => self.to_server(id, &text),
+            Happening::ToClient(id, frame) => self.to_client(id, &frame),
+            Happening::Closed(id, close) => self.closed(id, close),
+            Happening::Noticed(id) => {
+                self.left(id);
+                Ok(())
             }
-            Happening::Enter(id, join) => return self.enter(id, join),
-            Happening::ToServer(id, text) if self.owners.contains_key(&id) => {
-                return self.input(Input::Text { id, text: &text });
-            }
-            Happening::ToClient(id, frame) => return self.deliver(id, &frame),
-            Happening::ClosedByServer(id) => self.leave(id),
-            Happening::Gone(id) => {
-                self.owners.remove(&id);
-                return self.input(Input::Disconnect { id });
-            }
+            Happening::Gone(id) => self.gone(id),
             Happening::Apply {
-                room,
+                place,
                 sends,
                 answer,
             } => {
-                let outcomes = self.store.append(&sends);
-                for (send, outcome) in sends.iter().zip(&outcomes) {
-                    if !send.repeat_only && !matches!(outcome, Appended::Stored(_)) {
-                        self.accepted.remove(&send.sender_id);
-                    }
-                }
-                if let Some(at) = answer {
-                    self.at(
-                        at,
-                        Happening::Committed {
-                            room,
-                            result: Ok(outcomes),
-                        },
-                    );
-                }
+                self.apply(place, &sends, answer);
+                Ok(())
             }
-            Happening::Committed { room, result } if room == self.room_number => {
-                return self.input(Input::Committed(result));
+            Happening::Committed(place, result) => self.committed(place, result),
+            Happening::Load(place, since, limit) => {
+                self.load(place, since, limit);
+                Ok(())
             }
-            Happening::Load { room, since, limit } if room == self.room_number => {
-                let page = self.store.after(since, limit);
-                return self.input(Input::Loaded(Ok(Some(page))));
-            }
-            Happening::LoadFailed { room } if room == self.room_number => {
-                return self.input(Input::Loaded(Err(StoreFailed)));
-            }
-            Happening::Foreign => self.foreign_write(),
-            Happening::Restart => self.restart(),
-            Happening::Revoke(client) => return self.revoke(client),
-            Happening::Wake => {
-                self.wake_at = None;
-                return self.input(Input::Tick);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn act(&mut self, index: usize, chaos: bool) {
-        let Some(client) = self.clients.get_mut(index) else {
-            return;
-        };
-        let quiet = client.unacked.is_empty() && client.connection.is_some();
-        if self.revoked.contains(&client.session) || (!chaos && quiet) {
-            return;
-        }
-        let Some(id) = client.connection else {
-            self.connect(index);
-            self.after(50, 1_500, Happening::Act(index));
-            return;
-        };
-        let frames = match self.rng.u8(0..10) {
-            0 if chaos => {
-                self.lose(index, id);
-                Vec::new()
-            }
-            1..=5 if chaos => vec![client.send()],
-            _ => client.repeat(),
-        };
-        for frame in frames {
-            self.send_up(id, frame);
-        }
-        self.after(50, 1_500, Happening::Act(index));
-    }
-
-    /// The client is let in now; the Room hears of it a while later.
-    fn connect(&mut self, index: usize) {
-        self.next_connection += 1;
-        let id = ConnectionId(self.next_connection);
-        let position = self.store.position();
-        let Some(client) = self.clients.get_mut(index) else {
-            return;
-        };
-        client.connected(id, position.seq);
-        let join = Join {
-            user_id: client.user,
-            session_id: client.session.clone(),
-            expires_at: FAR_AWAY,
-            v2: client.v2,
-            position,
-        };
-        let entered = self.after(0, 400, Happening::Enter(id, join));
-        // Nothing it says arrives before that.
-        self.owners.insert(id, (index, entered, self.now));
-    }
-
-    /// The connection breaks: the client knows at once, the server after a while.
-    fn lose(&mut self, index: usize, id: ConnectionId) {
-        if let Some(client) = self.clients.get_mut(index) {
-            client.connection = None;
-        }
-        self.after(0, 5_000, Happening::Gone(id));
-    }
-
-    pub(super) fn leave(&mut self, id: ConnectionId) {
-        let Some((index, ..)) = self.owners.remove(&id) else {
-            return;
-        };
-        let Some(client) = self.clients.get_mut(index) else {
-            return;
-        };
-        if client.connection == Some(id) {
-            client.connection = None;
-            self.after(100, 2_000, Happening::Act(index));
+            Happening::Loaded(place, result) => self.loaded(place, result),
+            Happening::RestAgain(send) => self.send_over_rest(send),
+            Happening::ShutDown(host) => self.shut_down(host),
+            Happening::Wake(host) => self.tick(host),
         }
     }
 
-    fn send_up(&mut self, id: ConnectionId, text: String) {
-        let delay = self.rng.i64(0..120);
-        let Some((_, up, _)) = self.owners.get_mut(&id) else {
-            return;
-        };
-        *up = Timestamp(up.0.max(self.now.0 + delay));
-        let at = *up;
-        self.at(at, Happening::ToServer(id, text));
+    /// No more faults: what is still set up to fail works, and one host remains.
+    fn become_calm(&mut self) -> Result<(), String> {
+        self.calm = true;
+        self.fates.clear();
+        self.failing_loads = (0, 0);
+        let front = self.front;
+        let others: Vec<u64> = self.hosts.range(..front).map(|(host, _)| *host).collect();
+        others.into_iter().try_for_each(|host| self.shut_down(host))
     }
 
-    /// Frames of one connection arrive in order, each after its own delay.
-    pub(super) fn send_down(
-        &mut self,
-        id: ConnectionId,
-        happening: Happening,
-    ) -> Result<(), String> {
-        let delay = self.rng.i64(0..120);
-        let Some((index, _, down)) = self.owners.get_mut(&id) else {
-            return Ok(());
-        };
-        let session = self.clients.get(*index).map(|client| &client.session);
-        let closing = matches!(happening, Happening::ClosedByServer(_));
-        if !closing && session.is_some_and(|session| self.revoked.contains(session)) {
-            return Err(format!("{session:?} was revoked and still served"));
-        }
-        *down = Timestamp(down.0.max(self.now.0 + delay));
-        let at = *down;
-        self.at(at, happening);
-        Ok(())
+    /// Chances of one client at this point of its life.
+    pub(super) fn chance_of(&self, client: usize) -> fastrand::Rng {
+        let moment = u64::try_from(self.now.0).unwrap_or(0);
+        stream(self.seed, Stream::Client, client as u64, moment)
     }
 
-    fn deliver(&mut self, id: ConnectionId, frame: &Frame) -> Result<(), String> {
-        let Some((index, ..)) = self.owners.get(&id) else {
-            return Ok(());
-        };
-        let Some(client) = self.clients.get_mut(*index) else {
-            return Ok(());
-        };
-        if client.connection != Some(id) {
-            return Ok(());
-        }
-        if let Some(answer) = client.receive(frame, &self.store)? {
-            self.send_up(id, answer);
-        }
-        Ok(())
+    /// Shuts one host down; whoever was there finds the front.
+    fn shut_down(&mut self, host: u64) -> Result<(), String> {
+        self.input(host, Input::Shutdown)
     }
-}
-
-pub(super) fn new_room() -> Room {
-    Room::new(
-        crate::domain::ConversationId(1),
-        THROTTLE_MS,
-        Some(Epoch("e".into())),
-    )
 }

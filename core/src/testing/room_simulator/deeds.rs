@@ -1,0 +1,218 @@
+//! What clients do, planned and by themselves, and the faults that are planned for a world.
+
+use super::client::text_of;
+use super::plan::Planned;
+use super::rest::RestSend;
+use super::world::{Happening, World};
+use crate::domain::{ClientMessageId, Timestamp};
+use crate::room::{ConnectionId, Input};
+
+impl World {
+    pub(super) fn deed(&mut self, planned: Planned) -> Result<(), String> {
+        match planned {
+            Planned::Join(client) => {
+                if let Some(client) = self.clients.get_mut(client) {
+                    client.joined = true;
+                }
+                self.tend(client)?;
+            }
+            Planned::Send(client) => self.say(client, |client, long| Some(client.send(long))),
+            Planned::Burst(client) => self.say(client, |client, long| Some(client.burst(long))),
+            Planned::Again(client) => self.say(client, super::client::Client::again),
+            Planned::Resume(client, back) => self.say(client, |client, _| client.resume(back)),
+            Planned::Rest { client, repeats } => self.rest_of(client, repeats)?,
+            Planned::Flood(count) => self.flood(count)?,
+            Planned::Drop(client, seen) => self.lose(client, 0, seen),
+            Planned::HalfOpen(client, noticed, seen) => {
+                if let Some(link) = self.link_of(client).and_then(|id| self.links.get_mut(&id)) {
+                    link.dead = true;
+                }
+                self.lose(client, noticed, seen);
+            }
+            Planned::Slow(client, millis) => {
+                let until = Timestamp(self.now.0 + millis);
+                if let Some(link) = self.link_of(client).and_then(|id| self.links.get_mut(&id)) {
+                    link.reads_from = until;
+                }
+            }
+            Planned::Storm => (0..self.clients.len()).for_each(|client| self.lose(client, 0, 50)),
+            Planned::Commit(fate) => self.fates.push_back(fate),
+            Planned::LoadsFail(count, after) => self.failing_loads = (count, after),
+            Planned::Foreign(count) => self.foreign_write(count)?,
+            Planned::Restart => self.restart(),
+            Planned::Sleep => self.sleep(),
+            Planned::Crash => self.crash(),
+            Planned::Overlap(end) => self.overlap(end),
+            Planned::Clock(by) => self.set_clock(by),
+            Planned::Revoke(client) => self.revoke(client)?,
+            Planned::Remove(client) => {
+                let user = self.clients.get(client).map(|client| client.user);
+                self.store.removed.extend(user);
+            }
+        }
+        Ok(())
+    }
+
+    /// The client says something, if it can.
+    fn say(
+        &mut self,
+        index: usize,
+        what: impl FnOnce(&mut super::client::Client, bool) -> Option<String>,
+    ) {
+        let long = self.plan.long_messages;
+        let Some(client) = self.clients.get_mut(index) else {
+            return;
+        };
+        let (Some(id), false) = (client.connection, client.stopped) else {
+            return;
+        };
+        if let Some(text) = what(client, long) {
+            self.send_up(id, text);
+        }
+        self.tend_later(index);
+    }
+
+    /// The client sees to it that it is connected and that its sends are acknowledged.
+    pub(super) fn tend(&mut self, index: usize) -> Result<(), String> {
+        let long = self.plan.long_messages;
+        let Some(client) = self.clients.get_mut(index) else {
+            return Ok(());
+        };
+        client.tending = false;
+        if !client.joined || client.stopped {
+            return Ok(());
+        }
+        let Some(id) = client.connection else {
+            self.connect(index);
+            self.tend_later(index);
+            return Ok(());
+        };
+        if !client.member.repeats || client.sends.unacked.is_empty() {
+            return Ok(());
+        }
+        for text in client.repeat(long) {
+            self.send_up(id, text);
+        }
+        self.tend_later(index);
+        Ok(())
+    }
+
+    pub(super) fn tend_later(&mut self, index: usize) {
+        let Some(client) = self.clients.get_mut(index) else {
+            return;
+        };
+        if !std::mem::replace(&mut client.tending, true) {
+            let after = self.chance_of(index).i64(50..1_500);
+            self.after(after, Happening::Tend(index));
+        }
+    }
+
+    fn link_of(&self, index: usize) -> Option<ConnectionId> {
+        self.clients.get(index)?.connection
+    }
+
+    /// The connection breaks; either side sees it after so long.
+    fn lose(&mut self, index: usize, noticed: i64, seen: i64) {
+        let Some(id) = self.link_of(index) else {
+            return;
+        };
+        self.after(seen, Happening::Gone(id));
+        if noticed > 0 {
+            self.after(noticed, Happening::Noticed(id));
+        } else {
+            self.left(id);
+        }
+    }
+
+    fn rest_of(&mut self, index: usize, repeats: bool) -> Result<(), String> {
+        let Some(client) = self.clients.get(index).filter(|client| !client.stopped) else {
+            return Ok(());
+        };
+        let name = format!("rest{}", self.next_ticket);
+        let send = RestSend {
+            host: self.front,
+            user: client.user,
+            session: client.session.clone(),
+            client_message_id: ClientMessageId::new(name.as_str()).ok(),
+            message: text_of(&name, self.plan.long_messages),
+            repeats,
+        };
+        self.send_over_rest(send)
+    }
+
+    fn flood(&mut self, count: usize) -> Result<(), String> {
+        let Some(client) = self.clients.first() else {
+            return Ok(());
+        };
+        let (user, session) = (client.user, client.session.clone());
+        for _ in 0..count {
+            let send = RestSend {
+                host: self.front,
+                user,
+                session: session.clone(),
+                client_message_id: None,
+                message: format!("flood {}", self.next_ticket),
+                repeats: false,
+            };
+            self.send_over_rest(send)?;
+        }
+        Ok(())
+    }
+
+    fn overlap(&mut self, end: Option<i64>) {
+        let old = self.front;
+        let skew = self.hosts.get(&old).map_or(0, |host| host.skew);
+        self.new_host(skew);
+        self.report.overlaps += 1;
+        if let Some(end) = end {
+            self.after(end, Happening::ShutDown(old));
+        }
+    }
+
+    fn set_clock(&mut self, by: i64) {
+        let front = self.front;
+        let Some(host) = self.hosts.get_mut(&front) else {
+            return;
+        };
+        host.skew += by;
+        host.era += u64::from(by > 0);
+        if by < 0 {
+            // A period that is over would be running again.
+            host.set_back = true;
+            for taken in host.taken.values_mut() {
+                taken.certain = false;
+            }
+        }
+        self.report.clocks += 1;
+    }
+
+    fn revoke(&mut self, index: usize) -> Result<(), String> {
+        let Some(client) = self.clients.get(index) else {
+            return Ok(());
+        };
+        let session = client.session.clone();
+        self.store.revoked.insert(session.clone());
+        self.revoked.insert(session.clone());
+        let hosts: Vec<u64> = self.hosts.keys().copied().collect();
+        for host in hosts {
+            // A Room that sleeps and holds none of its sockets is not woken.
+            let has_one = self
+                .links
+                .values()
+                .any(|link| link.open && link.host == host && link.client == index);
+            let awake = self
+                .hosts
+                .get(&host)
+                .is_some_and(|host| host.room.is_some());
+            if awake || has_one {
+                let session_id = &session;
+                self.input(host, Input::Revoke { session_id })?;
+            }
+        }
+        let stays = |link: &&super::network::Link| link.open && link.client == index;
+        if self.links.values().any(|link| stays(&link)) {
+            return Err(format!("{session:?} was revoked and stays connected"));
+        }
+        Ok(())
+    }
+}

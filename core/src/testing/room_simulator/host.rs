@@ -1,0 +1,373 @@
+//! The driver of these worlds: gives the Room its inputs, carries out its effects, and lets it
+//! sleep, crash and end, as the adapters do. What the store makes of commits and loads is in
+//! `storage.rs`.
+
+use std::collections::BTreeMap;
+
+use super::network::FAR_AWAY;
+use super::world::{END_OF_TIME, Happening, World};
+use crate::domain::{Append, Caller, ConversationId, Seq, Timestamp, UserId};
+use crate::protocol::Event;
+use crate::room::{ConnectionId, Effect, Effects, Frame, Idle, Input, Room};
+
+const CONVERSATION: ConversationId = ConversationId(1);
+
+/// Where a Room's work was started: a host, and which of its memories. Answers to a memory that
+/// is lost reach nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) host: u64,
+    pub(super) memory: u64,
+    /// How often its clock had been set.
+    pub(super) era: u64,
+}
+
+/// One process with a Room of the conversation.
+pub(super) struct Host {
+    /// None while it sleeps.
+    pub(super) room: Option<Room>,
+    pub(super) memory: u64,
+    /// What its clock shows beyond the world's, in milliseconds.
+    pub(super) skew: i64,
+    pub(super) era: u64,
+    pub(super) set_back: bool,
+    crashed: Option<Timestamp>,
+    /// What is kept of each connection, as the edge keeps it.
+    pub(super) kept: BTreeMap<ConnectionId, String>,
+    /// By the world's clock.
+    pub(super) alarm: Option<Timestamp>,
+    pub(super) in_flight: Option<Vec<Append>>,
+    pub(super) loading: bool,
+    pub(super) jobs: u64,
+    /// The newest event this memory has had stored.
+    pub(super) own: Seq,
+    pub(super) closing: bool,
+    /// Each user's running throttle.
+    pub(super) taken: BTreeMap<UserId, Taken>,
+}
+
+/// A send that was taken and may have been stored, by the host's clock.
+#[derive(Clone, Copy)]
+pub(super) struct Taken {
+    pub(super) at: Timestamp,
+    /// Whether the Room is bound to know of it.
+    pub(super) certain: bool,
+    /// Whether it is also bound to know after a sleep.
+    pub(super) kept: bool,
+}
+
+impl World {
+    pub(super) fn new_host(&mut self, skew: i64) {
+        let id = self.hosts.keys().next_back().map_or(0, |last| last + 1);
+        let host = Host {
+            room: Some(self.new_room()),
+            memory: 0,
+            skew,
+            era: 0,
+            set_back: false,
+            crashed: None,
+            kept: BTreeMap::new(),
+            alarm: None,
+            in_flight: None,
+            loading: false,
+            jobs: 0,
+            own: Seq(0),
+            closing: false,
+            taken: BTreeMap::new(),
+        };
+        self.hosts.insert(id, host);
+        self.front = id;
+    }
+
+    pub(super) fn new_room(&self) -> Room {
+        Room::new(CONVERSATION, self.plan.throttle_ms)
+    }
+
+    /// What a host's clock shows.
+    pub(super) fn clock(&self, host: u64) -> Timestamp {
+        let skew = self.hosts.get(&host).map_or(0, |host| host.skew);
+        Timestamp(self.now.0 + skew)
+    }
+
+    pub(super) fn place(&self, host: u64) -> Option<Place> {
+        let Host { memory, era, .. } = *self.hosts.get(&host)?;
+        Some(Place { host, memory, era })
+    }
+
+    /// Whether the memory that asked is still there to hear the answer.
+    pub(super) fn remembers(&mut self, place: Place) -> Option<&mut Host> {
+        let host = self.hosts.get_mut(&place.host)?;
+        (host.memory == place.memory).then_some(host)
+    }
+
+    /// Gives a Room one input and carries out what it wants done.
+    pub(super) fn input(&mut self, id: u64, input: Input<'_>) -> Result<(), String> {
+        let now = self.clock(id);
+        self.wake(id)?;
+        let Some(host) = self.hosts.get_mut(&id) else {
+            return Ok(());
+        };
+        let Some(room) = &mut host.room else {
+            return Ok(());
+        };
+        host.closing |= matches!(input, Input::Shutdown);
+        let asked = matches!(input, Input::Text { .. } | Input::Send { .. });
+        let effects = room.handle(input, now);
+        let throttled = self.carry_out(id, effects)?;
+        if asked {
+            self.check_throttled(id, &throttled)?;
+        }
+        self.keep(id);
+        self.arm(id);
+        self.retire(id);
+        Ok(())
+    }
+
+    /// Does everything in order; answers who was told to wait.
+    fn carry_out(&mut self, host: u64, effects: Effects) -> Result<Vec<UserId>, String> {
+        let mut throttled = Vec::new();
+        for effect in effects {
+            self.note(|| format!("            {effect:?}"));
+            match effect {
+                Effect::Reply { to, frames } => {
+                    let told = |frame: &Frame| frame.contains(r#""code":"throttled""#);
+                    let user = self.links.get(&to).map(|link| link.user);
+                    throttled.extend(user.filter(|_| frames.iter().any(told)));
+                    self.send_down(to, &frames, false)?;
+                }
+                Effect::Fanout { to, frames } => {
+                    for id in to {
+                        self.send_down(id, &frames, true)?;
+                    }
+                }
+                Effect::Close { id, close } => self.close(id, close)?,
+                Effect::Commit(sends) => self.commit(host, sends)?,
+                Effect::Load { since, limit } => self.start_load(host, since, limit)?,
+                Effect::Record { events, .. } => self.check_recorded(&events)?,
+                Effect::Authenticate { id, .. } => {
+                    let Some(link) = self.links.get(&id) else {
+                        continue;
+                    };
+                    let client = self.clients.get(link.client);
+                    let Some(caller) = client.map(|client| Caller {
+                        user_id: client.user,
+                        session_id: client.session.clone(),
+                        expires_at: FAR_AWAY,
+                    }) else {
+                        continue;
+                    };
+                    if let Some(link) = self.links.get_mut(&id) {
+                        link.expires_at = FAR_AWAY;
+                    }
+                    let result = Ok(caller);
+                    self.input(host, Input::Authenticated { id, result })?;
+                }
+                Effect::Answer { ticket, outcome } => {
+                    throttled.extend(self.answered(ticket, outcome)?);
+                }
+            }
+        }
+        Ok(throttled)
+    }
+
+    /// The cache is told of nothing but what is stored.
+    fn check_recorded(&self, events: &[(Seq, Frame)]) -> Result<(), String> {
+        events.iter().try_for_each(|(seq, frame)| {
+            let stored = self.store.event(*seq).map(Event::encode);
+            if stored.as_ref() == Some(frame) {
+                return Ok(());
+            }
+            Err(format!("the cache was told of {seq} what is not stored"))
+        })
+    }
+
+    /// Whoever is told to wait has sent within the period.
+    fn check_throttled(&self, host: u64, users: &[UserId]) -> Result<(), String> {
+        let now = self.clock(host);
+        let Some(host) = self.hosts.get(&host) else {
+            return Ok(());
+        };
+        let lost = host.crashed.is_some_and(|crashed| {
+            host.set_back || self.now.millis_since(crashed) < self.plan.throttle_ms
+        });
+        if host.in_flight.is_some() || lost {
+            // What waits behind a commit has taken its period already, also when it is lost with
+            // the Room's memory.
+            return Ok(());
+        }
+        let period = 0..self.plan.throttle_ms;
+        let running = |user: &UserId| {
+            let taken = host.taken.get(user);
+            taken.is_some_and(|taken| period.contains(&now.millis_since(taken.at)))
+        };
+        match users.iter().find(|user| !running(user)) {
+            Some(user) => Err(format!("user {user} was throttled without having sent")),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes down what connections need after a sleep, as an adapter does after every input.
+    fn keep(&mut self, id: u64) {
+        let now = self.clock(id);
+        let Some(host) = self.hosts.get_mut(&id).filter(|_| self.keeps) else {
+            return;
+        };
+        let Some(room) = &mut host.room else { return };
+        for snapshot in room.take_unsaved(now) {
+            let text = serde_json::to_string(&snapshot).unwrap_or_default();
+            host.kept.insert(snapshot.connection(), text);
+        }
+    }
+
+    /// A connection is over for the host.
+    pub(super) fn forget_kept(&mut self, host: u64, user: UserId, id: ConnectionId) {
+        let Some(host) = self.hosts.get_mut(&host) else {
+            return;
+        };
+        host.kept.remove(&id);
+        if let Some(taken) = host.taken.get_mut(&user) {
+            taken.kept = false;
+        }
+    }
+
+    /// One alarm is set at a time, the earliest one. It outlives the Room's memory.
+    fn arm(&mut self, id: u64) {
+        let (now, real) = (self.clock(id), self.now);
+        let Some(host) = self.hosts.get_mut(&id) else {
+            return;
+        };
+        let next = host.room.as_ref().and_then(|room| room.next_wakeup(now));
+        let Some(next) = next else { return };
+        let at = Timestamp(real.0 + next.millis_since(now).max(0));
+        // Of what comes after the end of the world nobody hears.
+        if at > END_OF_TIME {
+            return;
+        }
+        if host.alarm.is_none_or(|armed| at < armed) {
+            host.alarm = Some(at);
+            self.at(at, Happening::Wake(id));
+        }
+    }
+
+    /// The alarm: afterwards nobody is there whose token is over.
+    pub(super) fn tick(&mut self, id: u64) -> Result<(), String> {
+        let Some(host) = self.hosts.get_mut(&id) else {
+            return Ok(());
+        };
+        host.alarm = None;
+        self.input(id, Input::Tick)?;
+        let now = self.clock(id);
+        let over =
+            |link: &&super::network::Link| link.open && link.host == id && link.expires_at <= now;
+        match self.links.values().find(over) {
+            Some(link) => Err(format!("user {} stays without a token", link.user)),
+            None => Ok(()),
+        }
+    }
+
+    /// A host that ends goes when nothing is left to do.
+    fn retire(&mut self, id: u64) {
+        let now = self.clock(id);
+        let Some(host) = self.hosts.get(&id) else {
+            return;
+        };
+        let idle = host.room.as_ref().map(|room| room.idle(now));
+        if host.closing && idle == Some(Idle::Now) && id != self.front {
+            self.hosts.remove(&id);
+        }
+    }
+
+    /// The Room's memory is dropped while nothing is under way.
+    pub(super) fn sleep(&mut self) {
+        let front = self.front;
+        let waiting = self.rest.values().any(|send| send.host == front);
+        let Some(host) = self.hosts.get_mut(&front) else {
+            return;
+        };
+        if host.in_flight.is_some() || host.loading || waiting || host.room.is_none() {
+            return;
+        }
+        host.forget();
+        self.report.sleeps += 1;
+    }
+
+    /// The Room's memory is lost whatever is under way; its sockets stay.
+    pub(super) fn crash(&mut self) {
+        let (front, now) = (self.front, self.now);
+        let Some(host) = self.hosts.get_mut(&front) else {
+            return;
+        };
+        host.lose_memory();
+        host.crashed = Some(now);
+        self.report.crashes += 1;
+        self.drop_tickets(front);
+    }
+
+    /// The process dies: memory is gone, every socket breaks, what is on its way to the database
+    /// may still arrive there.
+    pub(super) fn restart(&mut self) {
+        let (front, room) = (self.front, self.new_room());
+        let Some(host) = self.hosts.get_mut(&front) else {
+            return;
+        };
+        host.lose_memory();
+        host.kept.clear();
+        host.taken.clear();
+        host.room = Some(room);
+        self.report.restarts += 1;
+        self.drop_tickets(front);
+        let here: Vec<ConnectionId> = self
+            .links
+            .iter_mut()
+            .filter(|(_, link)| link.host == front)
+            .map(|(id, link)| {
+                link.open = false;
+                *id
+            })
+            .collect();
+        for id in here {
+            self.left(id);
+        }
+    }
+
+    /// The Room as its sockets remember it.
+    fn wake(&mut self, id: u64) -> Result<(), String> {
+        let room = self.new_room();
+        let throttle_ms = self.plan.throttle_ms;
+        let Some(host) = self.hosts.get_mut(&id).filter(|host| host.room.is_none()) else {
+            return Ok(());
+        };
+        let mut snapshots = Vec::new();
+        for text in host.kept.values() {
+            let snapshot = serde_json::from_str(text);
+            snapshots.push(snapshot.map_err(|error| format!("{error} in {text}"))?);
+        }
+        host.room = Some(if snapshots.is_empty() {
+            room
+        } else {
+            Room::restore(CONVERSATION, throttle_ms, snapshots)
+        });
+        Ok(())
+    }
+}
+
+impl Host {
+    fn lose_memory(&mut self) {
+        self.memory += 1;
+        self.room = None;
+        self.in_flight = None;
+        self.loading = false;
+        self.own = Seq(0);
+        self.forget();
+    }
+
+    /// The Room goes; of the throttles it knows what connections have kept.
+    fn forget(&mut self) {
+        self.room = None;
+        for taken in self.taken.values_mut() {
+            // Of two times that connections kept, the later counts, also where it is of a clock
+            // that was set back since.
+            taken.certain &= taken.kept && !self.set_back;
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Connections: frames take their time but keep their order, readers may be slow, and either side
+//! may be gone without the other knowing.
+
+use fastrand::Rng;
+
+use super::chance::{Stream, stream};
+use super::hearing::Answer;
+use super::world::{Happening, World};
+use crate::domain::{Timestamp, UserId};
+use crate::protocol::{CloseCode, MAX_SOCKETS_PER_USER};
+use crate::room::{ConnectionId, Frame, Input, Join};
+
+/// A token that outlives every world.
+pub(super) const FAR_AWAY: Timestamp = Timestamp(i64::MAX / 4);
+
+/// One connection, as the network and the host's socket layer see it.
+pub(super) struct Link {
+    pub(super) client: usize,
+    pub(super) user: UserId,
+    pub(super) host: u64,
+    /// When the last frame each way arrives.
+    up: Timestamp,
+    down: Timestamp,
+    chance: Rng,
+    /// Whether the host has it open; the client's side is known by the client.
+    pub(super) open: bool,
+    /// Half-open: nothing passes any more.
+    pub(super) dead: bool,
+    /// The client reads nothing before this time.
+    pub(super) reads_from: Timestamp,
+    /// Broadcast frames that have not been read, and whether they have become too many.
+    queued: usize,
+    slow: bool,
+    /// By the host's clock.
+    pub(super) expires_at: Timestamp,
+}
+
+impl World {
+    /// The client is let in now; the Room hears of it a while later.
+    pub(super) fn connect(&mut self, index: usize) {
+        let position = self.store.position();
+        let now = self.clock(self.front);
+        let Some(client) = self.clients.get_mut(index) else {
+            return;
+        };
+        if self.revoked.contains(&client.session) || self.store.removed.contains(&client.user) {
+            client.stopped = true;
+            return;
+        }
+        self.next_connection += 1;
+        let id = ConnectionId(self.next_connection);
+        client.connected(id, position.seq);
+        let mut chance = stream(self.seed, Stream::Link, index as u64, client.connections);
+        let life = client.member.token.filter(|_| !self.calm);
+        let expires_at = life.map_or(FAR_AWAY, |(life, _)| Timestamp(now.0 + life));
+        let join = Join {
+            user_id: client.user,
+            session_id: client.session.clone(),
+            expires_at,
+            v2: client.member.v2,
+            position,
+        };
+        let entered = Timestamp(self.now.0 + chance.i64(0..400));
+        let link = Link {
+            client: index,
+            user: client.user,
+            host: self.front,
+            // Nothing it says arrives before it is known.
+            up: entered,
+            down: self.now,
+            chance,
+            open: false,
+            dead: false,
+            reads_from: self.now,
+            queued: 0,
+            slow: false,
+            expires_at,
+        };
+        self.links.insert(id, link);
+        self.at(entered, Happening::Enter(id, join));
+    }
+
+    /// A socket opens at the Room.
+    pub(super) fn enter(&mut self, id: ConnectionId, join: Join) -> Result<(), String> {
+        let revoked = self.revoked.contains(&join.session_id);
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        let host = link.host;
+        link.open = true;
+        if revoked {
+            return self.close(id, CloseCode::TokenInvalid);
+        }
+        if !self.hosts.contains_key(&host) {
+            return self.close(id, CloseCode::Restarting);
+        }
+        self.input(host, Input::Connect { id, join })
+    }
+
+    pub(super) fn send_up(&mut self, id: ConnectionId, text: String) {
+        let latency = self.plan.latency_ms;
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let arrives = self.now.0 + link.chance.i64(0..=latency);
+        link.up = Timestamp(link.up.0.max(arrives));
+        let at = link.up;
+        self.at(at, Happening::ToServer(id, text));
+    }
+
+    pub(super) fn to_server(&mut self, id: ConnectionId, text: &str) -> Result<(), String> {
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        if !link.open || link.dead {
+            return Ok(());
+        }
+        let host = link.host;
+        for rest in text.split("\"client_message_id\":\"").skip(1) {
+            let name = rest.split('"').next().unwrap_or_default();
+            self.came_by.insert((host, name.to_owned()), id);
+        }
+        self.input(host, Input::Text { id, text })
+    }
+
+    /// The host queues frames for a connection; `shared` those that everyone gets.
+    pub(super) fn send_down(
+        &mut self,
+        id: ConnectionId,
+        frames: &[Frame],
+        shared: bool,
+    ) -> Result<(), String> {
+        let (latency, bound) = (self.plan.latency_ms, self.plan.max_queued);
+        let Some(link) = self
+            .links
+            .get_mut(&id)
+            .filter(|link| link.open || link.slow)
+        else {
+            return Err("the Room spoke to a connection that is closed".into());
+        };
+        if link.slow {
+            return Ok(());
+        }
+        let session = self.clients.get(link.client).map(|client| &client.session);
+        if session.is_some_and(|session| self.revoked.contains(session)) {
+            return Err(format!("{session:?} was revoked and still served"));
+        }
+        if shared && link.queued > bound {
+            return self.too_slow(id);
+        }
+        let mut arrivals = Vec::new();
+        for frame in frames {
+            link.queued += usize::from(shared);
+            let arrives = link
+                .reads_from
+                .0
+                .max(self.now.0 + link.chance.i64(0..=latency));
+            link.down = Timestamp(link.down.0.max(arrives));
+            arrivals.push((link.down, Happening::ToClient(id, frame.clone())));
+        }
+        for (at, happening) in arrivals {
+            self.at(at, happening);
+        }
+        Ok(())
+    }
+
+    /// A full queue takes nothing more: the socket is closed, and the Room told that it left.
+    fn too_slow(&mut self, id: ConnectionId) -> Result<(), String> {
+        self.report.slow += 1;
+        self.close(id, CloseCode::SlowConsumer)?;
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        link.slow = true;
+        let host = link.host;
+        let now = self.clock(host);
+        let room = self
+            .hosts
+            .get_mut(&host)
+            .and_then(|host| host.room.as_mut());
+        let effects = room.map(|room| room.handle(Input::Disconnect { id }, now));
+        // It happens in the middle of other effects, so adapters do not look at these.
+        if effects.is_some_and(|effects| effects.into_iter().next().is_some()) {
+            return Err("the Room wants something done because a slow reader left".into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn to_client(&mut self, id: ConnectionId, frame: &Frame) -> Result<(), String> {
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        link.queued = link.queued.saturating_sub(1);
+        let index = link.client;
+        let Some(client) = self.clients.get_mut(index) else {
+            return Ok(());
+        };
+        if link.dead || client.connection != Some(id) {
+            return Ok(());
+        }
+        match client.receive(frame, &self.store)? {
+            Answer::Nothing => {}
+            Answer::Say(text) => self.send_up(id, text),
+            Answer::Renew => {
+                if client.member.token.is_some_and(|(_, renews)| renews) || self.calm {
+                    let token = format!(r#"{{"type":"auth","token":"of {}"}}"#, client.session.0);
+                    self.send_up(id, token);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The host closes a connection; the client hears of it after what is queued.
+    pub(super) fn close(&mut self, id: ConnectionId, close: CloseCode) -> Result<(), String> {
+        let sockets = self
+            .links
+            .get(&id)
+            .map_or(0, |link| self.sockets_of(link.host, link.user));
+        let Some(link) = self
+            .links
+            .get_mut(&id)
+            .filter(|link| link.open || link.slow)
+        else {
+            return Err(format!("a connection was closed twice, with {close:?}"));
+        };
+        if link.slow {
+            return Ok(());
+        }
+        let session = self.clients.get(link.client).map(|client| &client.session);
+        let deserved = match close {
+            CloseCode::Restarting | CloseCode::SlowConsumer => true,
+            CloseCode::TokenExpired => link.expires_at < FAR_AWAY,
+            CloseCode::TokenInvalid => {
+                session.is_some_and(|session| self.revoked.contains(session))
+            }
+            CloseCode::NotMember => self.store.removed.contains(&link.user),
+            CloseCode::TooManySockets => sockets > MAX_SOCKETS_PER_USER,
+            _ => false,
+        };
+        if !deserved {
+            return Err(format!("a well-made client was closed with {close:?}"));
+        }
+        link.open = false;
+        let at = Timestamp(link.down.0.max(self.now.0));
+        let (host, user) = (link.host, link.user);
+        self.forget_kept(host, user, id);
+        self.at(at, Happening::Closed(id, close));
+        Ok(())
+    }
+
+    /// The close frame reaches the client.
+    pub(super) fn closed(&mut self, id: ConnectionId, close: CloseCode) -> Result<(), String> {
+        let Some(link) = self.links.get(&id) else {
+            return Ok(());
+        };
+        if link.dead {
+            return Ok(());
+        }
+        let stops = matches!(close, CloseCode::TokenInvalid | CloseCode::NotMember);
+        if let Some(client) = self.clients.get_mut(link.client)
+            && client.connection == Some(id)
+            && stops
+        {
+            client.stopped = true;
+        }
+        self.left(id);
+        Ok(())
+    }
+
+    /// The client knows that its connection is over.
+    pub(super) fn left(&mut self, id: ConnectionId) {
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
+        let index = link.client;
+        if !link.open {
+            self.links.remove(&id);
+        }
+        if let Some(client) = self.clients.get_mut(index)
+            && client.connection == Some(id)
+        {
+            client.connection = None;
+            self.tend_later(index);
+        }
+    }
+
+    /// The host knows that a connection is over.
+    pub(super) fn gone(&mut self, id: ConnectionId) -> Result<(), String> {
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        let (host, user, client) = (link.host, link.user, link.client);
+        let was_open = std::mem::replace(&mut link.open, false);
+        if self
+            .clients
+            .get(client)
+            .is_none_or(|client| client.connection != Some(id))
+        {
+            self.links.remove(&id);
+        }
+        if !was_open {
+            return Ok(());
+        }
+        // A Room that sleeps wakes with what this connection kept.
+        self.input(host, Input::Disconnect { id })?;
+        self.forget_kept(host, user, id);
+        Ok(())
+    }
+
+    pub(super) fn sockets_of(&self, host: u64, user: UserId) -> usize {
+        let open = |link: &&Link| link.open && link.host == host && link.user == user;
+        self.links.values().filter(open).count()
+    }
+}

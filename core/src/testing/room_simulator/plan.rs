@@ -1,0 +1,254 @@
+//! What is going to happen in a world: who is there, and a list of deeds and faults with their
+//! times. All of it follows from the seed; each entry can be left out, which is how a failing
+//! world is made small. How the world reacts is not planned here.
+
+use fastrand::Rng;
+
+use super::chance::{Stream, stream};
+
+/// How long deeds and faults go on, in milliseconds; after that everything must come to rest.
+pub(super) const CHAOS_MS: i64 = 20_000;
+
+/// One client of a world.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    pub(super) user: i64,
+    pub(super) v2: bool,
+    /// Whether it repeats what was not acknowledged. One that does not has nothing to heal what
+    /// the Room forgets.
+    pub(super) repeats: bool,
+    /// How long its tokens live, in milliseconds, and whether it renews them in time.
+    pub(super) token: Option<(i64, bool)>,
+}
+
+/// What becomes of a commit, with its times in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fate {
+    /// Never stored, and refused after a while.
+    Refused { answer: i64 },
+    /// Stored; the answer is lost.
+    Lost { stored: i64, answer: i64 },
+    /// Given up, and stored all the same later.
+    Late { answer: i64, stored: i64 },
+    /// Slow, or stalled.
+    Slow { stored: i64, answer: i64 },
+}
+
+/// One deed or fault. Clients are numbered as in [`Plan::members`].
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Planned {
+    Join(usize),
+    Send(usize),
+    /// Three copies of one new send in one frame.
+    Burst(usize),
+    /// The newest acknowledged send once more.
+    Again(usize),
+    /// A resume in the middle of a connection, from so many events back.
+    Resume(usize, i64),
+    /// A send over REST, repeated until it is answered or not at all.
+    Rest {
+        client: usize,
+        repeats: bool,
+    },
+    /// So many sends over REST at once.
+    Flood(usize),
+    /// The connection breaks; the client sees it at once, the server after so long.
+    Drop(usize, i64),
+    /// Nothing passes any more; after so long the client sees it, then the server.
+    HalfOpen(usize, i64, i64),
+    /// The client reads nothing for so long.
+    Slow(usize, i64),
+    /// Every connection breaks.
+    Storm,
+    Commit(Fate),
+    /// The next loads fail, each after so long.
+    LoadsFail(u32, i64),
+    /// Another program writes so many messages.
+    Foreign(usize),
+    /// The Room's memory and all its sockets are lost.
+    Restart,
+    /// The Room's memory is dropped while nothing is under way; its sockets stay.
+    Sleep,
+    /// The Room's memory is lost whatever is under way; its sockets stay.
+    Crash,
+    /// A second Room takes the new connections; the old one is told to end after so long, or
+    /// with the end of the chaos.
+    Overlap(Option<i64>),
+    /// The clock of the host is set.
+    Clock(i64),
+    Revoke(usize),
+    /// The user of this client is no longer a member.
+    Remove(usize),
+}
+
+/// A world before anything has happened.
+pub(super) struct Plan {
+    pub(super) members: Vec<Member>,
+    /// 0 for none.
+    pub(super) throttle_ms: i64,
+    /// The longest a frame is under way, in milliseconds.
+    pub(super) latency_ms: i64,
+    /// Whether messages are so long that the Room soon forgets them.
+    pub(super) long_messages: bool,
+    /// Broadcast frames that may wait for a reader.
+    pub(super) max_queued: usize,
+    /// In milliseconds from the beginning, in order.
+    pub(super) items: Vec<(i64, Planned)>,
+}
+
+impl Plan {
+    pub(super) fn of(seed: u64) -> Self {
+        let mut rng = stream(seed, Stream::Plan, 0, 0);
+        let count = rng.usize(2..9);
+        // Some users hold two sockets.
+        let members = (0..count).map(|n| member(n, &mut rng)).collect();
+        let flood = rng.u8(0..100) == 0;
+        let mut plan = Self {
+            members,
+            throttle_ms: if flood || rng.u8(0..8) == 0 { 0 } else { 300 },
+            latency_ms: *rng.choice(&[5, 120, 120, 600]).unwrap_or(&120),
+            long_messages: rng.u8(0..12) == 0,
+            max_queued: *rng.choice(&[6, 40, 400]).unwrap_or(&40),
+            items: Vec::new(),
+        };
+        let deeds = match rng.u8(0..4) {
+            0 => 0..3,
+            1 => 20..40,
+            _ => 4..16,
+        };
+        for client in 0..count {
+            plan.add(rng.i64(0..500), Planned::Join(client));
+            for _ in 0..rng.usize(deeds.clone()) {
+                let deed = deed(client, &mut rng);
+                plan.add(rng.i64(500..CHAOS_MS), deed);
+            }
+        }
+        plan.faults(count, &mut rng);
+        if flood {
+            plan.add(
+                9_000,
+                Planned::Commit(Fate::Slow {
+                    stored: 2_000,
+                    answer: 100,
+                }),
+            );
+            plan.add(9_100, Planned::Flood(1));
+            plan.add(9_400, Planned::Flood(2_600));
+        }
+        plan.items.sort_by_key(|(at, _)| *at);
+        plan.farewell(count, &mut rng);
+        plan
+    }
+
+    fn add(&mut self, at: i64, planned: Planned) {
+        self.items.push((at, planned));
+    }
+
+    fn faults(&mut self, count: usize, rng: &mut Rng) {
+        for (at_most, fault) in FAULTS {
+            // In half of the worlds a kind of fault is absent, so that others are seen alone.
+            let times = if rng.bool() {
+                rng.usize(0..=*at_most)
+            } else {
+                0
+            };
+            for _ in 0..times {
+                let fault = fault(count, rng);
+                self.add(rng.i64(0..CHAOS_MS), fault);
+            }
+        }
+    }
+
+    /// The last thing some worlds hear of is a message whose answer is lost and that nobody
+    /// repeats.
+    fn farewell(&mut self, count: usize, rng: &mut Rng) {
+        if rng.u8(0..4) > 0 {
+            return;
+        }
+        let (stored, answer) = (rng.i64(0..200), rng.i64(200..3_000));
+        self.add(
+            CHAOS_MS - 500,
+            Planned::Commit(Fate::Lost { stored, answer }),
+        );
+        let (client, repeats) = (rng.usize(0..count), false);
+        self.add(CHAOS_MS - 499, Planned::Rest { client, repeats });
+    }
+}
+
+type MakeFault = fn(usize, &mut Rng) -> Planned;
+
+/// How often at most a fault comes in one world, and the fault.
+const FAULTS: &[(usize, MakeFault)] = &[
+    (10, |_, rng| Planned::Commit(fate(rng))),
+    (4, |_, rng| {
+        Planned::LoadsFail(rng.u32(1..3), rng.i64(0..2_000))
+    }),
+    (6, |_, rng| Planned::Foreign(foreign(rng))),
+    (3, |_, _| Planned::Restart),
+    (8, |_, _| Planned::Sleep),
+    (2, |_, _| Planned::Crash),
+    (2, |_, rng| {
+        Planned::Overlap(rng.bool().then(|| rng.i64(0..6_000)))
+    }),
+    (3, |_, rng| {
+        let jumps = [-3_600_000, -10_000, -400, 400, 10_000, 3_600_000];
+        Planned::Clock(*rng.choice(&jumps).unwrap_or(&0))
+    }),
+    (2, |_, _| Planned::Storm),
+    (1, |count, rng| Planned::Revoke(rng.usize(0..count))),
+    (1, |count, rng| Planned::Remove(rng.usize(0..count))),
+];
+
+fn member(n: usize, rng: &mut Rng) -> Member {
+    Member {
+        user: i64::try_from(n / 2 + 1).unwrap_or(1),
+        v2: rng.u8(0..4) > 0,
+        repeats: rng.u8(0..4) > 0,
+        token: (rng.u8(0..6) == 0).then(|| (rng.i64(3_000..75_000), rng.bool())),
+    }
+}
+
+fn deed(client: usize, rng: &mut Rng) -> Planned {
+    match rng.u8(0..24) {
+        0 | 1 => Planned::Burst(client),
+        2 | 3 => Planned::Again(client),
+        4 | 5 => Planned::Drop(client, rng.i64(0..5_000)),
+        6 => Planned::HalfOpen(client, rng.i64(1_000..6_000), rng.i64(0..6_000)),
+        7 => Planned::Slow(client, rng.i64(500..5_000)),
+        8 => Planned::Resume(client, rng.i64(0..6)),
+        9 | 10 => Planned::Rest {
+            client,
+            repeats: rng.bool(),
+        },
+        _ => Planned::Send(client),
+    }
+}
+
+fn fate(rng: &mut Rng) -> Fate {
+    match rng.u8(0..5) {
+        0 => Fate::Refused {
+            answer: rng.i64(0..3_000),
+        },
+        1 | 2 => Fate::Lost {
+            stored: rng.i64(0..200),
+            answer: rng.i64(200..3_000),
+        },
+        3 => Fate::Late {
+            answer: rng.i64(0..500),
+            stored: rng.i64(500..4_000),
+        },
+        _ => Fate::Slow {
+            stored: rng.i64(0..6_000),
+            answer: rng.i64(0..3_000),
+        },
+    }
+}
+
+/// Now and then more than a resume delivers.
+fn foreign(rng: &mut Rng) -> usize {
+    if rng.u8(0..60) == 0 {
+        rng.usize(250..700)
+    } else {
+        rng.usize(1..4)
+    }
+}
