@@ -25,7 +25,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::hosts::{Host, is_public};
+use crate::hosts::is_public;
 use crate::service::Service;
 use crate::stack::{Shared, Stack};
 
@@ -140,7 +140,7 @@ fn answer<'run>(
     let Some((name, action)) = path.trim_matches('/').split_once('/') else {
         return Ok(unknown);
     };
-    let whole = stack.host == Host::Postgres;
+    let whole = stack.host.has_stores();
     let service = match name {
         "server" => Some(&mut stack.under_test.server),
         "redis-http" => stack.under_test.front.as_mut(),
@@ -192,18 +192,15 @@ fn describe(stack: &Stack<'_>) -> Value {
     let settings: serde_json::Map<String, Value> = shown
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
-    let capabilities: &[&str] = match stack.host {
-        Host::Sqlite => &["server"],
-        Host::Postgres => &["server", "postgres", "redis", "redis-http"],
-    };
     let mut description = json!({
         "host": stack.host.name(),
-        "capabilities": capabilities,
-        "log_dir": stack.logs,
+        "capabilities": stack.host.capabilities(),
         "settings": settings,
     });
     for member in std::iter::once(&stack.under_test).chain(&stack.beside) {
-        description[member.variant.advertised] = json!(member.base_url());
+        let (url, log) = (member.base_url(), member.server.log());
+        description[member.variant.advertised] = json!(url);
+        description["logs"][url] = json!(log);
     }
     description
 }
@@ -224,6 +221,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::hosts::Host;
     use crate::http;
     use crate::processes::Processes;
 
@@ -296,7 +294,8 @@ exec NODE -e "require('http').createServer((q, s) => s.end(require('fs').readFil
         let processes = Processes::without_reaper("control").unwrap();
         programs(processes.directory());
         let mut shared = Shared::start(&processes).unwrap();
-        for host in Host::ALL {
+        // The edge is another program under the same requests.
+        for host in [Host::Sqlite, Host::Postgres] {
             let mut stack = Stack::start(&processes, host, processes.directory(), &shared).unwrap();
             let place = processes.directory().join(host.name()).join("server");
             assert_eq!(place.join("migrated").exists(), host == Host::Postgres);
@@ -306,7 +305,7 @@ exec NODE -e "require('http').createServer((q, s) => s.end(require('fs').readFil
                 assert_eq!((status, &description["host"]), (200, &json!(host.name())));
                 match host {
                     Host::Sqlite => assert_eq!(ask(control, "POST", "/redis/kill").0, 409),
-                    Host::Postgres => postgres(control, &description),
+                    _ => postgres(control, &description),
                 }
             })
             .unwrap();

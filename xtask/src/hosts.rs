@@ -1,9 +1,9 @@
-//! The two ways the server under test is run, and every setting it is given: the one place to add
+//! The three ways the server under test is run, and every setting it is given: the one place to add
 //! a setting or a variant the black-box suite relies on.
 //!
 //! `sqlite` is what a newcomer gets from plain `cargo run`: everything inside one process.
-//! `postgres` is the deployment: PostgreSQL, and Redis behind its HTTP front. Starting them is in
-//! `stack`.
+//! `postgres` is the deployment: PostgreSQL, and Redis behind its HTTP front. `edge` is the Worker
+//! in workerd, on the same stores. Starting them is in `stack`.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -17,15 +17,56 @@ pub(crate) enum Host {
     Sqlite,
     /// The deployed shape.
     Postgres,
+    /// The Worker, in the runtime it is deployed to.
+    Edge,
 }
 
 impl Host {
-    pub(crate) const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+    pub(crate) const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Edge];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
+            Self::Edge => "edge",
+        }
+    }
+
+    /// Whether its stores are servers of their own.
+    pub(crate) fn has_stores(self) -> bool {
+        self != Self::Sqlite
+    }
+
+    /// What the suite may do to it, and what it may expect of it; `tests/README.md` explains each.
+    pub(crate) fn capabilities(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["server", "farewell", "outbox", "utf-8", "http"],
+            Self::Postgres => &[
+                "server",
+                "postgres",
+                "redis",
+                "redis-http",
+                "farewell",
+                "outbox",
+                "utf-8",
+                "http",
+            ],
+            Self::Edge => &["server", "postgres", "redis", "redis-http"],
+        }
+    }
+
+    /// The servers beside the one under test, each on stores of its own.
+    pub(crate) fn beside(self) -> impl Iterator<Item = Variant> {
+        let more: &[Variant] = if self == Self::Edge { &[PATIENT] } else { &[] };
+        BESIDE.iter().chain(more).copied()
+    }
+
+    /// What its servers are told beside [`SETTINGS`].
+    pub(crate) fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            // When a Room wakes is told at this level only, and nothing else tells it.
+            Self::Edge => &[("LOG_LEVEL", "debug")],
+            Self::Sqlite | Self::Postgres => &[],
         }
     }
 }
@@ -87,6 +128,23 @@ pub(crate) const BESIDE: &[Variant] = &[
     },
 ];
 
+/// At the edge, a throttle longer than a Room stays awake.
+pub(crate) const PATIENT: Variant = Variant {
+    server: "long-throttle",
+    front: "redis-http-long-throttle",
+    advertised: "long_throttle_base_url",
+    settings: &[("THROTTLE_RATE_SECONDS", "120")],
+};
+
+/// At the edge, a second server on the data of the one under test, as during a deploy: both write to
+/// one conversation, and neither knows of the other.
+pub(crate) const SECOND: Variant = Variant {
+    server: "second",
+    front: UNDER_TEST.front,
+    advertised: "second_base_url",
+    settings: UNDER_TEST.settings,
+};
+
 /// Whether a setting may be shown to everyone.
 pub(crate) fn is_public(name: &str) -> bool {
     !SECRETS.contains(&name)
@@ -117,13 +175,16 @@ mod tests {
 
     #[test]
     fn every_setting_is_given_once() {
-        for variant in BESIDE.iter().chain([&UNDER_TEST]) {
-            let both = SETTINGS.iter().chain(variant.settings);
-            let mut names: Vec<&str> = both.map(|(name, _)| *name).collect();
-            let all = names.len();
-            names.sort_unstable();
-            names.dedup();
-            assert_eq!(names.len(), all, "{}", variant.server);
+        for host in Host::ALL {
+            for variant in host.beside().chain([UNDER_TEST]) {
+                let all = SETTINGS.iter().chain(host.settings());
+                let all = all.chain(variant.settings);
+                let mut names: Vec<&str> = all.map(|(name, _)| *name).collect();
+                let count = names.len();
+                names.sort_unstable();
+                names.dedup();
+                assert_eq!(names.len(), count, "{}", variant.server);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod control;
 mod cost;
 mod debian;
 mod deploy;
+mod edge;
 mod hosts;
 mod http;
 mod npm;
@@ -60,6 +61,12 @@ const COMMANDS: &[Command] = &[
         run: worker::command,
     },
     Command {
+        name: "edge",
+        arguments: "[--port N]",
+        summary: "run the whole edge on this machine, on stores of its own, until Ctrl-C",
+        run: edge::command,
+    },
+    Command {
         name: "dry-run",
         arguments: "",
         summary: "do all `wrangler deploy` does for each environment, short of uploading",
@@ -79,7 +86,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[--host sqlite|postgres] [--only lint|unit|blackbox] [--release] [-- filter]",
+        arguments: "[--host sqlite|postgres|edge] [--only lint|unit|blackbox] [--release] [-- filter]",
         summary: "install what the tests need, start private servers, run everything",
         run: test::command,
     },

@@ -1,9 +1,9 @@
 //! Installs the npm packages some builds and tests use, exactly as their lock files say.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::processes::Processes;
 use crate::tools;
@@ -13,6 +13,35 @@ pub(crate) const TESTS: &[&str] = &["redis-http/tests/npm", "tests/npm"];
 
 /// The same for what builds the Worker.
 pub(crate) const WORKER: &[&str] = &["worker/npm"];
+
+/// The oldest Node.js the packages run on.
+const NODE: u32 = 20;
+
+/// Node.js, or what is the matter with it.
+pub(crate) fn node() -> Result<PathBuf> {
+    let missing = || format!("Node.js is missing: install Node.js {NODE} or newer");
+    let node = tools::find("node").with_context(missing)?;
+    let version = tools::output(Command::new(&node).arg("--version"))?;
+    match major(&version) {
+        Some(found) if found >= NODE => Ok(node),
+        _ => bail!(
+            "Node.js {NODE} or newer is needed; {} is {}",
+            node.display(),
+            version.trim()
+        ),
+    }
+}
+
+/// The 20 of `v20.11.1`.
+fn major(version: &str) -> Option<u32> {
+    version
+        .trim()
+        .strip_prefix('v')?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
 
 /// Brings these projects up to date; does nothing where nothing changed since the last time.
 pub(crate) fn install(processes: &Processes, projects: &[&str]) -> Result<()> {
@@ -44,6 +73,12 @@ fn is_stale(project: &Path) -> bool {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(major("v20.11.1\n"), Some(20));
+        assert_eq!(major("24"), None);
+    }
 
     #[test]
     fn only_a_newer_lock_is_stale() {

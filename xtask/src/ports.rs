@@ -20,11 +20,18 @@ pub(crate) fn free() -> Result<u16> {
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = FIRST + (start.wrapping_add(step)) % COUNT;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if let Some(port) = usable(port) {
             return Ok(port);
         }
     }
     bail!("no free port between {FIRST} and {}", FIRST + COUNT)
+}
+
+/// This port, if nobody listens on it.
+pub(crate) fn usable(port: u16) -> Option<u16> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .ok()
+        .map(|_| port)
 }
 
 /// Where this run starts looking; runs side by side should not look at the same ports.

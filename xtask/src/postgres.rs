@@ -159,7 +159,9 @@ fn plan(programs: &Path, directory: &Path, account: Option<(u32, u32)>) -> Resul
     let settings = [
         "listen_addresses=127.0.0.1",
         "fsync=on",
-        "max_connections=200",
+        // On the platform Hyperdrive pools; its simulator opens one for every connection it is
+        // asked for.
+        "max_connections=600",
         &sockets,
     ];
     let mut arguments = vec!["-D".to_owned(), data, "-p".to_owned(), number.clone()];

@@ -80,9 +80,14 @@ impl<'run> Service<'run> {
         self.plan.port
     }
 
+    /// The file its output goes to.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Starts it unless it runs, and waits until it is up.
     pub(crate) fn start(&mut self) -> Result<()> {
-        if self.process.as_mut().is_some_and(Process::is_running) {
+        if self.is_running() {
             return Ok(());
         }
         self.process = None;
@@ -131,11 +136,33 @@ impl<'run> Service<'run> {
         self.end(self.plan.kill)
     }
 
+    /// The process it was started as, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// Whether it has been started and has not ended since.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(Process::is_running)
+    }
+
     fn end(&mut self, signal: Signal) -> Result<()> {
-        match self.process.take() {
-            None => Ok(()),
-            Some(mut process) => process.end(signal, STOP).context(self.plan.name),
+        let Some(mut process) = self.process.take() else {
+            return Ok(());
+        };
+        process.end(signal, STOP).context(self.plan.name)?;
+        // What it started itself goes with it. While one of those still listens, the next start
+        // would take that one's answers for its own.
+        drop(process);
+        let deadline = Instant::now() + STOP;
+        while http::connect(self.plan.port).is_ok() {
+            if Instant::now() > deadline {
+                let (name, port) = (self.plan.name, self.plan.port);
+                bail!("{name} has ended, but port {port} is still answered");
+            }
+            thread::sleep(POLL);
         }
+        Ok(())
     }
 
     /// The last lines it wrote.

@@ -9,13 +9,19 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use nix::sys::signal::Signal;
 
-use crate::hosts::{BESIDE, Host, SETTINGS, UNDER_TEST, Variant, secret};
-use crate::ports;
+use crate::hosts::{Host, SECOND, SETTINGS, UNDER_TEST, Variant, secret};
 use crate::postgres::Cluster;
 use crate::processes::Processes;
 use crate::service::{Plan, Probe, Service};
+use crate::{npm, ports};
 
 type Setting = (String, String);
+
+/// What runs the Worker, from the root.
+const EDGE: &str = "worker/dev/start.mjs";
+
+/// Where the edge's numbers in Redis begin, so that its servers find nothing of another host's.
+const EDGE_NUMBERS: usize = 8;
 
 /// The servers every part of a run shares.
 pub(crate) struct Shared<'run> {
@@ -44,7 +50,6 @@ pub(crate) struct Stack<'run> {
     pub(crate) host: Host,
     pub(crate) under_test: Member<'run>,
     pub(crate) beside: Vec<Member<'run>>,
-    pub(crate) logs: PathBuf,
 }
 
 /// One server with what only it uses.
@@ -63,28 +68,19 @@ impl<'run> Stack<'run> {
         programs: &Path,
         shared: &Shared<'run>,
     ) -> Result<Self> {
-        let directory = processes.directory().join(host.name());
-        let logs = directory.join("logs");
-        fs::create_dir_all(&logs)?;
-        let ground = Ground {
-            processes,
-            host,
-            programs,
-            shared,
-            directory,
-            logs,
-        };
-        let under_test = ground.start(UNDER_TEST, 1)?;
-        let beside = BESIDE
-            .iter()
-            .enumerate()
-            .map(|(index, variant)| ground.start(*variant, index + 2))
-            .collect::<Result<_>>()?;
+        let ground = Ground::new(processes, host, programs, shared)?;
+        let under_test = ground.start(UNDER_TEST, 1, ports::free()?)?;
+        let mut beside = Vec::new();
+        for (index, variant) in host.beside().enumerate() {
+            beside.push(ground.start(variant, index + 2, ports::free()?)?);
+        }
+        if host == Host::Edge {
+            beside.push(ground.start_second(SECOND, &under_test)?);
+        }
         Ok(Self {
             host,
             under_test,
             beside,
-            logs: ground.logs,
         })
     }
 
@@ -103,37 +99,50 @@ impl Member<'_> {
 }
 
 /// What the members of a stack have in common while they are started.
-struct Ground<'a, 'run> {
+pub(crate) struct Ground<'a, 'run> {
     processes: &'run Processes,
     host: Host,
     programs: &'a Path,
     shared: &'a Shared<'run>,
     directory: PathBuf,
-    logs: PathBuf,
+    pub(crate) logs: PathBuf,
 }
 
-impl<'run> Ground<'_, 'run> {
-    /// One server, running. `number` is the Redis database that is its alone.
-    fn start(&self, variant: Variant, number: usize) -> Result<Member<'run>> {
-        let directory = self.directory.join(variant.server);
-        fs::create_dir_all(directory.join("data"))?;
-        let port = ports::free()?;
+impl<'a, 'run> Ground<'a, 'run> {
+    /// Where the servers of `host` are to stand; none is started.
+    pub(crate) fn new(
+        processes: &'run Processes,
+        host: Host,
+        programs: &'a Path,
+        shared: &'a Shared<'run>,
+    ) -> Result<Self> {
+        let directory = processes.directory().join(host.name());
+        let logs = directory.join("logs");
+        fs::create_dir_all(&logs)?;
+        Ok(Self {
+            processes,
+            host,
+            programs,
+            shared,
+            directory,
+            logs,
+        })
+    }
+
+    /// One server, running. `number` tells its databases from those of the host's others.
+    pub(crate) fn start(&self, variant: Variant, number: usize, port: u16) -> Result<Member<'run>> {
         let mut settings: Vec<Setting> = SETTINGS
             .iter()
+            .chain(self.host.settings())
             .chain(variant.settings)
             .map(|(name, value)| setting(name, *value))
             .collect();
-        settings.extend([
-            setting("PORT", port.to_string()),
-            setting("DATA_DIR", directory.join("data").display().to_string()),
-            setting("LOG_DIR", directory.join("logs").display().to_string()),
-            setting("SECRET_KEY", secret()?),
-        ]);
+        settings.push(setting("SECRET_KEY", secret()?));
         let mut front = None;
-        if self.host == Host::Postgres {
+        if self.host.has_stores() {
             let token = secret()?;
             let started = self.start_front(variant, number, &token)?;
-            let database = format!("colloquy_{number}");
+            let database = format!("{}_{number}", self.host.name());
             self.shared.cluster.create_database(&database)?;
             let front_url = format!("http://127.0.0.1:{}", started.port());
             settings.extend([
@@ -143,10 +152,37 @@ impl<'run> Ground<'_, 'run> {
             ]);
             front = Some(started);
         }
-        let mut server = self.server(variant, port, directory, settings.clone())?;
-        if self.host == Host::Postgres {
-            server.run_once(&["migrate"])?;
+        let place = self.place(variant, port)?;
+        settings.extend(place.settings());
+        if self.host.has_stores() {
+            // Always the native program's: the Worker makes no tables.
+            self.native(&place, settings.clone())?
+                .run_once(&["migrate"])?;
         }
+        self.serve(variant, &place, front, settings)
+    }
+
+    /// A server on the stores of `first`, which keeps them: with the same settings but its place.
+    fn start_second(&self, variant: Variant, first: &Member<'_>) -> Result<Member<'run>> {
+        let place = self.place(variant, ports::free()?)?;
+        let own = place.settings();
+        let mut settings = first.settings.clone();
+        settings.retain(|(name, _)| own.iter().all(|(other, _)| other != name));
+        settings.extend(own);
+        self.serve(variant, &place, None, settings)
+    }
+
+    fn serve(
+        &self,
+        variant: Variant,
+        place: &Place,
+        front: Option<Service<'run>>,
+        settings: Vec<Setting>,
+    ) -> Result<Member<'run>> {
+        let mut server = match self.host {
+            Host::Edge => self.edge(place, settings.clone())?,
+            Host::Sqlite | Host::Postgres => self.native(place, settings.clone())?,
+        };
         server.start()?;
         Ok(Member {
             variant,
@@ -156,35 +192,46 @@ impl<'run> Ground<'_, 'run> {
         })
     }
 
-    fn server(
-        &self,
-        variant: Variant,
-        port: u16,
+    fn place(&self, variant: Variant, port: u16) -> Result<Place> {
         // Not the repository: a developer's `.env` there must not be read.
-        directory: PathBuf,
-        environment: Vec<Setting>,
-    ) -> Result<Service<'run>> {
-        let plan = Plan {
+        let directory = self.directory.join(variant.server);
+        fs::create_dir_all(directory.join("data"))?;
+        Ok(Place {
             name: variant.server,
-            program: self.programs.join("colloquy-local-server"),
-            arguments: Vec::new(),
-            environment,
             directory,
-            account: None,
             port,
-            probe: Probe::Http {
-                method: "GET",
-                path: "/health/live/",
-                headers: String::new(),
-                body: "",
-            },
-            kill: Signal::SIGKILL,
-        };
+        })
+    }
+
+    /// The local server.
+    fn native(&self, place: &Place, environment: Vec<Setting>) -> Result<Service<'run>> {
+        let program = self.programs.join("colloquy-local-server");
+        let plan = place.plan(program, Vec::new(), environment);
+        Service::new(self.processes, plan, &self.logs)
+    }
+
+    /// The Worker in workerd, which Node.js starts and ends.
+    fn edge(&self, place: &Place, mut environment: Vec<Setting>) -> Result<Service<'run>> {
+        // The objects' storage outlives the runtime, like the platform's.
+        let objects = place.directory.join("objects").display().to_string();
+        let script = crate::root().join(EDGE).display().to_string();
+        // What the simulator leaves behind when it is killed goes with the run.
+        let scratch = place.directory.join("tmp");
+        fs::create_dir_all(&scratch)?;
+        environment.push(setting("TMPDIR", scratch.display().to_string()));
+        let arguments = vec![script, "--persist".to_owned(), objects];
+        let plan = place.plan(npm::node()?, arguments, environment);
         Service::new(self.processes, plan, &self.logs)
     }
 
     fn start_front(&self, variant: Variant, number: usize, token: &str) -> Result<Service<'run>> {
         let port = ports::free()?;
+        let numbers = if self.host == Host::Edge {
+            EDGE_NUMBERS
+        } else {
+            0
+        };
+        let number = number + numbers;
         let plan = Plan {
             name: variant.front,
             program: self.programs.join("colloquy-redis-http"),
@@ -211,6 +258,43 @@ impl<'run> Ground<'_, 'run> {
         let mut service = Service::new(self.processes, plan, &self.logs)?;
         service.start()?;
         Ok(service)
+    }
+}
+
+/// Where one server stands.
+struct Place {
+    name: &'static str,
+    directory: PathBuf,
+    port: u16,
+}
+
+impl Place {
+    fn settings(&self) -> [Setting; 3] {
+        let below = |name: &str| self.directory.join(name).display().to_string();
+        [
+            setting("PORT", self.port.to_string()),
+            setting("DATA_DIR", below("data")),
+            setting("LOG_DIR", below("logs")),
+        ]
+    }
+
+    fn plan(&self, program: PathBuf, arguments: Vec<String>, environment: Vec<Setting>) -> Plan {
+        Plan {
+            name: self.name,
+            program,
+            arguments,
+            environment,
+            directory: self.directory.clone(),
+            account: None,
+            port: self.port,
+            probe: Probe::Http {
+                method: "GET",
+                path: "/health/live/",
+                headers: String::new(),
+                body: "",
+            },
+            kill: Signal::SIGKILL,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: everything there is to test, in one go, on private servers only.
 //!
 //! The steps: the house's invariants; the build for the edge; unit and integration tests, with a
-//! PostgreSQL and a Redis to use; then the black-box suite once per host. The suite has two test
-//! programs: `blackbox` runs in parallel, `disturb` kills and restarts servers and runs one test at
-//! a time after it.
+//! PostgreSQL and a Redis to use; then the black-box suite once per host. The suite has these test
+//! programs for every host: `blackbox` runs in parallel, `disturb` kills and restarts servers and
+//! runs one test at a time after it. `smoke` is what deployed servers are tried with; `edge` is
+//! about what only that host does.
 //!
 //! The server is built with the development profile, like the tests: on two cores the release
 //! profile's link-time optimisation costs more minutes than all tests together. `--release` tests
@@ -12,6 +13,7 @@
 //! A step's failure does not keep the following ones from running, so that one run tells all.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -21,15 +23,41 @@ use crate::hosts::Host;
 use crate::processes::Processes;
 use crate::report::{Counts, Report};
 use crate::stack::{Shared, Stack};
-use crate::{Verdict, check, control, npm, tools, wasm};
+use crate::{Verdict, check, control, deploy, edge, npm, tools, worker};
 
 const SUITE: &str = "colloquy-tests";
 
-/// The suite's test programs and what they are run with. Most of its tests wait rather than
-/// compute, so there are more of them at once than cores.
-const PASSES: &[(&str, &[&str])] = &[
-    ("blackbox", &["--test-threads=8"]),
-    ("disturb", &["--test-threads=1"]),
+/// One of the suite's test programs and what it is run with.
+struct Pass {
+    program: &'static str,
+    flags: &'static [&'static str],
+    /// The one host it is for, if not for every.
+    only: Option<Host>,
+}
+
+/// Most of the suite's tests wait rather than compute, so there are more of them at once than cores.
+const PASSES: &[Pass] = &[
+    Pass {
+        program: "blackbox",
+        flags: &["--test-threads=8"],
+        only: None,
+    },
+    Pass {
+        program: "disturb",
+        flags: &["--test-threads=1"],
+        only: None,
+    },
+    // What `cargo xtask smoke` runs against a deployed server.
+    Pass {
+        program: "smoke",
+        flags: &["--test-threads=8"],
+        only: None,
+    },
+    Pass {
+        program: "edge",
+        flags: &["--test-threads=8"],
+        only: Some(Host::Edge),
+    },
 ];
 
 /// What cargo builds for the black-box suite to talk to.
@@ -45,7 +73,14 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
     let processes = Processes::open()?;
     if options.wants(Part::Lint) {
         report.tests("check", check::count);
-        report.preparation("wasm build", || wasm::build(&processes));
+        let built = report.preparation("build the Worker", || {
+            worker::build(&processes, worker::Flavour::Deployed)
+        });
+        if built {
+            report.preparation("wrangler deploy --dry-run", || {
+                deploy::dry_run(&processes, true)
+            });
+        }
     }
     if options.wants(Part::Unit) || options.wants(Part::Blackbox) {
         with_servers(&processes, &options, &mut report);
@@ -74,11 +109,11 @@ fn with_servers(processes: &Processes, options: &Options, report: &mut Report) {
         });
     }
     if options.wants(Part::Blackbox) {
-        let built = report.preparation("build the servers", || build(processes, options));
-        for host in Host::ALL
-            .into_iter()
-            .filter(|host| options.host.is_none_or(|only| only == *host))
-        {
+        let built = report.preparation("build the servers", || build(processes, options.release));
+        for host in options.hosts() {
+            let built = built
+                && (host != Host::Edge
+                    || report.preparation("build the worker", || edge::prepare(processes)));
             if built {
                 blackbox(processes, options, host, &mut shared, report);
             } else {
@@ -109,18 +144,31 @@ fn suites_own_tests(options: &Options) -> Command {
     cargo
 }
 
-fn build(processes: &Processes, options: &Options) -> Result<()> {
+/// Builds the native programs.
+pub(crate) fn build(processes: &Processes, release: bool) -> Result<()> {
     for program in PROGRAMS {
         let mut cargo = tools::cargo();
-        cargo
-            .args(["build", "--package", program, "--bin", program])
-            .args(options.profile());
+        cargo.args(["build", "--package", program, "--bin", program]);
+        if release {
+            cargo.arg("--release");
+        }
         processes.succeed(&mut cargo)?;
     }
     Ok(())
 }
 
-/// Runs both passes of the suite against one host.
+/// Where [`build`] puts them.
+pub(crate) fn programs(release: bool) -> PathBuf {
+    tools::target_directory().join(if release { "release" } else { "debug" })
+}
+
+impl Pass {
+    fn is_for(&self, host: Host) -> bool {
+        self.only.is_none_or(|only| only == host)
+    }
+}
+
+/// Runs the passes of the suite against one host.
 fn blackbox<'run>(
     processes: &'run Processes,
     options: &Options,
@@ -128,8 +176,7 @@ fn blackbox<'run>(
     shared: &mut Shared<'run>,
     report: &mut Report,
 ) {
-    let programs =
-        tools::target_directory().join(if options.release { "release" } else { "debug" });
+    let programs = programs(options.release);
     let name = format!("start the server, {}", host.name());
     let mut stack = None;
     report.preparation(&name, || {
@@ -143,17 +190,19 @@ fn blackbox<'run>(
         );
         return;
     };
-    for (pass, flags) in PASSES {
+    for pass in PASSES.iter().filter(|pass| pass.is_for(host)) {
         let base_url = stack.under_test.base_url();
-        let name = format!("black box, {}: {pass}", host.name());
+        let program = pass.program;
+        let name = format!("black box, {}: {program}", host.name());
         let good = report.tests(&name, |counts| {
             control::during(&mut stack, shared, |control_url| {
                 let mut cargo = tools::cargo();
-                cargo.args(["test", "--package", SUITE, "--test", pass, "--no-fail-fast"]);
+                cargo.args(["test", "--package", SUITE, "--test", program]);
+                cargo.arg("--no-fail-fast");
                 cargo
                     .env("COLLOQUY_BASE_URL", &base_url)
                     .env("COLLOQUY_CONTROL_URL", control_url);
-                cargo.arg("--").args(*flags).args(&options.filter);
+                cargo.arg("--").args(pass.flags).args(&options.filter);
                 run_tests(processes, cargo, counts)
             })?
         });
@@ -247,8 +296,10 @@ impl Options {
         }
     }
 
-    fn profile(&self) -> &'static [&'static str] {
-        if self.release { &["--release"] } else { &[] }
+    fn hosts(&self) -> impl Iterator<Item = Host> {
+        let only = self.host;
+        let all = Host::ALL.into_iter();
+        all.filter(move |host| only.is_none_or(|only| only == *host))
     }
 }
 
@@ -256,7 +307,7 @@ fn host(name: &str) -> Result<Host> {
     Host::ALL
         .into_iter()
         .find(|host| host.name() == name)
-        .with_context(|| format!("there is no host `{name}`: sqlite or postgres"))
+        .with_context(|| format!("there is no host `{name}`: sqlite, postgres or edge"))
 }
 
 fn part(name: &str) -> Result<Part> {
@@ -282,12 +333,20 @@ mod tests {
     }
 
     #[test]
+    fn every_host_runs_the_same_suite_and_the_edge_one_pass_more() {
+        let passes = |host| PASSES.iter().filter(|pass| pass.is_for(host)).count();
+        assert_eq!(Host::ALL.map(passes), [3, 3, 4]);
+    }
+
+    #[test]
     fn reads_its_command_line() {
         assert_eq!(parse("").unwrap(), Options::default());
         let options = parse("--host sqlite --release -- resume").unwrap();
         assert_eq!(options.host, Some(Host::Sqlite));
         assert_eq!(options.filter.as_deref(), Some("resume"));
         assert!(options.wants(Part::Blackbox) && !options.wants(Part::Unit));
+        assert_eq!(parse("--host edge").unwrap().hosts().count(), 1);
+        assert_eq!(parse("").unwrap().hosts().count(), 3);
         assert!(parse("--only lint").unwrap().wants(Part::Lint));
         for wrong in ["--host", "--host oracle", "--only all", "resume", "-- a b"] {
             assert!(parse(wrong).is_err(), "{wrong}");

@@ -1,0 +1,136 @@
+//! `cargo xtask edge`: the whole edge on one machine, to try it out and to develop it.
+//!
+//! The Worker in workerd with its objects, a private PostgreSQL behind its Hyperdrive binding, a
+//! private Redis behind its HTTP front: the stack that `test --host edge` tests, with the same
+//! settings but no limit on attempts. Data, processes and directory end with the command.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::hosts::{Host, Variant};
+use crate::processes::Processes;
+use crate::stack::{Ground, Shared};
+use crate::{Verdict, npm, ports, test};
+
+/// Where `wrangler dev` listens too.
+const PORT: u16 = 8787;
+
+/// How often it is seen whether the Worker still runs.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// As a user's Worker is: every setting but the stores' has its default.
+const ALONE: Variant = Variant {
+    server: "worker",
+    front: "redis-http",
+    advertised: "base_url",
+    settings: &[],
+};
+
+/// `cargo xtask edge [--port N]`
+pub(crate) fn command(arguments: &[String]) -> Verdict {
+    let port = match arguments {
+        [] => ports::usable(PORT).map_or_else(ports::free, Ok)?,
+        [name, port] if name == "--port" => {
+            let port = port.parse().context("--port takes a number")?;
+            ports::usable(port).with_context(|| format!("port {port} is in use"))?
+        }
+        _ => bail!("usage: cargo xtask edge [--port N]"),
+    };
+    let processes = Processes::open()?;
+    prepare(&processes)?;
+    test::build(&processes, false)?;
+    let shared = Shared::start(&processes)?;
+    let programs = test::programs(false);
+    let ground = Ground::new(&processes, Host::Edge, &programs, &shared)?;
+    let mut worker = ground.start(ALONE, 1, port)?;
+    let signals = Signals::catch()?;
+    let log = ground.logs.join("worker.log");
+    print!("{}", welcome(&worker.base_url(), &log.to_string_lossy()));
+    while !signals.came_within(LOOK) {
+        if !worker.server.is_running() {
+            bail!("the Worker has ended:\n{}", worker.server.tail(40));
+        }
+    }
+    println!("\nending");
+    Ok(true)
+}
+
+/// Brings about what a Worker needs to run here, and says what is missing.
+pub(crate) fn prepare(processes: &Processes) -> Result<()> {
+    npm::node()?;
+    npm::install(processes, npm::WORKER)?;
+    for name in ["index.js", "index_bg.wasm"] {
+        let file = crate::root().join("worker/build").join(name);
+        if !file.exists() {
+            bail!(
+                "{} is missing: run cargo xtask worker-build",
+                file.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn welcome(url: &str, log: &str) -> String {
+    let socket = url.replace("http://", "ws://");
+    format!(
+        r#"
+the edge listens on {url}, with PostgreSQL and Redis of its own; Ctrl-C ends it with all data
+
+  register  curl {url}/api/users/register/ --json '{{"username": "alice", "email": "alice@mail.example", "password": "Violet Umbrellas Dance 42"}}'
+  log in    curl {url}/api/users/login/ --json '{{"username": "alice", "password": "Violet Umbrellas Dance 42"}}'
+  health    curl {url}/health/
+  socket    {socket}/ws/chat/1/?token=…, as in the README's tour, with this address in place of its own
+  log       tail -f {log}
+
+"#
+    )
+}
+
+/// The signals that end the command, received when asked for instead of ending it at once: what it
+/// started is then gone before the shell's prompt is back. Without this, as while it starts, the
+/// reaper of `processes` sees to the same a moment later.
+struct Signals(std::sync::mpsc::Receiver<Signal>);
+
+impl Signals {
+    fn catch() -> Result<Self> {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            set.add(signal);
+        }
+        // Of this thread and those it starts; children begin with none blocked.
+        set.thread_block()?;
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            if let Ok(signal) = set.wait() {
+                // Nobody listens any more when the command is ending for another reason.
+                let _ = sender.send(signal);
+            }
+        });
+        Ok(Self(receiver))
+    }
+
+    fn came_within(&self, patience: Duration) -> bool {
+        !matches!(
+            self.0.recv_timeout(patience),
+            Err(RecvTimeoutError::Timeout)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_try_names_the_address() {
+        let text = welcome("http://127.0.0.1:8787", "/somewhere/worker.log");
+        assert!(text.contains("curl http://127.0.0.1:8787/api/users/login/"));
+        assert!(text.contains("ws://127.0.0.1:8787/ws/chat/1/"));
+        assert!(text.contains("/somewhere/worker.log"));
+    }
+}
