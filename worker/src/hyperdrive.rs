@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use colloquy_core::store::driver::DriverError;
 use tokio_postgres::{Client, NoTls};
 use worker::send::SendFuture;
-use worker::{Delay, Env, Hyperdrive};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Delay, Env, Hyperdrive, Socket, worker_sys};
 
 use crate::driver::{Connect, driver_error};
 
@@ -32,17 +33,40 @@ impl Database {
             .password(self.0.password())
             .dbname(self.0.database())
             .application_name("colloquy-worker");
-        let socket = self
-            .0
-            .connect()
-            .map_err(|error| DriverError::Unavailable(error.to_string()))?;
-        let connected = config.connect_raw(socket, NoTls).await;
-        let (client, connection) = connected.map_err(|error| driver_error(&error))?;
+        let socket = self.connect_socket()?;
+        let connected = config
+            .connect_raw(Socket::from(socket.clone()), NoTls)
+            .await;
+        let (client, connection) = match connected {
+            Ok(connected) => connected,
+            Err(error) => {
+                close(&socket).await;
+                return Err(driver_error(&error));
+            }
+        };
         worker::wasm_bindgen_futures::spawn_local(async move {
             // The statement under way says what went wrong; without one nobody is concerned.
             drop(connection.await);
+            close(&socket).await;
         });
         Ok(client)
+    }
+
+    /// The runtime's own socket: the crate's gives no way to close it once it is handed on.
+    fn connect_socket(&self) -> Result<worker_sys::Socket, DriverError> {
+        let binding: worker_sys::Hyperdrive = self.0.as_ref().clone().into();
+        binding
+            .connect()
+            .map_err(|error| DriverError::Unavailable(worker::Error::from(error).to_string()))
+    }
+}
+
+/// Closes both ways. The protocol's farewell closes one, and a socket that is half open keeps its
+/// object awake although the server has hung up.
+async fn close(socket: &worker_sys::Socket) {
+    if let Ok(closing) = socket.close() {
+        // One that broke is closed as well.
+        drop(JsFuture::from(closing).await);
     }
 }
 
