@@ -15,12 +15,12 @@ use colloquy_core::config::{Database, Secret, SecretKey, Settings};
 use colloquy_core::http;
 use colloquy_core::ports::{Cache, Clock, Rng};
 use colloquy_core::service::{Ports, Services};
+use colloquy_redis_http::RedisCache;
 
 use crate::clock::{SystemClock, SystemRng};
 use crate::driver::Backend;
 use crate::migrate::{self, SchemaError};
 use crate::passwords::BlockingPasswords;
-use crate::redis::RedisCache;
 use crate::rooms::LocalRooms;
 use crate::secret_key;
 
@@ -122,9 +122,10 @@ fn tokens(settings: &Settings) -> anyhow::Result<Tokens> {
 
 fn cache(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Cache>> {
     Ok(match &settings.redis {
-        Some(redis) => {
-            Arc::new(RedisCache::new(redis).context("UPSTASH_REDIS_REST_URL cannot be used")?)
-        }
+        Some(redis) => Arc::new(
+            RedisCache::new(redis, Arc::clone(clock))
+                .context("UPSTASH_REDIS_REST_URL cannot be used")?,
+        ),
         None => Arc::new(InProcess::new(
             Arc::clone(clock),
             InProcess::DEFAULT_CAPACITY,

@@ -16,7 +16,6 @@ pub mod logging;
 pub mod migrate;
 pub mod outbox;
 pub mod passwords;
-pub mod redis;
 mod room_task;
 pub mod rooms;
 pub mod run;

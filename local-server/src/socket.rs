@@ -15,7 +15,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
 use colloquy_core::domain::ConversationId;
 use colloquy_core::ports::SocketGrant;
-use colloquy_core::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL};
+use colloquy_core::protocol::{
+    CloseCode, LOST_AFTER_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
+};
 use colloquy_core::room::{ConnectionId, Join};
 use futures_util::StreamExt;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -41,7 +43,7 @@ const READ_BUFFER: usize = 1024;
 const PING_AFTER: Duration = Duration::from_secs(30);
 
 /// … and after this long it counts as gone.
-const LOST_AFTER: Duration = Duration::from_secs(75);
+const LOST_AFTER: Duration = Duration::from_secs(LOST_AFTER_SECONDS.unsigned_abs());
 
 /// How long a client is given to read what is left and to answer the close frame.
 const LINGER: Duration = Duration::from_secs(3);

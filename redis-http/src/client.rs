@@ -5,8 +5,7 @@
 //! come back), does not batch across calls, and gives no command a meaning.
 //!
 //! Builds for native and for wasm32. Natively it pools kept-alive connections; in wasm reqwest
-//! goes through the global `fetch`, whose futures are not `Send`: the adapter at the edge wraps
-//! them.
+//! goes through the global `fetch`, whose futures are not `Send`.
 
 use std::fmt;
 use std::time::Duration;

@@ -17,6 +17,7 @@ use colloquy_core::http::{self, ClientAddress};
 use colloquy_core::ports::{Cache, Clock};
 use colloquy_core::service::{Ports, Services};
 use colloquy_core::store::PostgresStore;
+use colloquy_redis_http::RedisCache;
 use tower::ServiceExt as _;
 use worker::{Env, HttpRequest};
 
@@ -25,7 +26,6 @@ use crate::driver::TypedDriver;
 use crate::hyperdrive::Database;
 use crate::logging;
 use crate::passwords::InlinePasswords;
-use crate::redis::RedisCache;
 use crate::rooms::EdgeRooms;
 
 /// Where the platform says who is at the other end.
@@ -56,6 +56,10 @@ pub(crate) fn shared(env: &Env) -> Result<&'static Shared, &'static str> {
 
 /// Answers one request.
 pub(crate) async fn serve(request: HttpRequest, env: &Env) -> Response<Body> {
+    #[cfg(feature = "faults")]
+    if let Some(status) = crate::faults::serve(request.uri().path(), env).await {
+        return answer(status);
+    }
     let Ok(shared) = shared(env) else {
         // Why is in the log: a setting's value may be part of it.
         return answer(StatusCode::INTERNAL_SERVER_ERROR);
@@ -91,7 +95,9 @@ fn build(env: &Env) -> Result<Shared, String> {
     let clock: Arc<dyn Clock> = Arc::new(EdgeClock);
     let tokens = Arc::new(tokens(&settings)?);
     let cache: Arc<dyn Cache> = match &settings.redis {
-        Some(redis) => Arc::new(RedisCache::new(redis).map_err(|error| error.to_string())?),
+        Some(redis) => {
+            Arc::new(RedisCache::new(redis, Arc::clone(&clock)).map_err(|error| error.to_string())?)
+        }
         None => Arc::new(InProcess::new(
             Arc::clone(&clock),
             InProcess::DEFAULT_CAPACITY,

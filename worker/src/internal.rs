@@ -2,7 +2,7 @@
 //!
 //! Nobody else can say it: an object is reached through its binding alone, and the Worker hands
 //! no request from outside on. Every call is made from nothing here; of the client's request not
-//! even a header passes.
+//! even a header passes, only the id it was given here.
 
 use std::sync::Arc;
 
@@ -15,8 +15,11 @@ use colloquy_core::protocol::SendCommand;
 use colloquy_core::room::Join;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 use worker::wasm_bindgen::JsValue;
 use worker::{Headers, Method, Request, RequestInit, Result, Stub};
+
+use crate::logging;
 
 /// The paths of a Room's object.
 pub(crate) const OPEN: &str = "/open";
@@ -30,6 +33,24 @@ pub(crate) const END: &str = "/end";
 /// Carries a [`Grant`] beside an upgrade, which can have no body.
 pub(crate) const GRANT: &str = "x-colloquy-grant";
 
+/// Carries the id of the client's request, for the objects' log.
+const REQUEST_ID: &str = "x-request-id";
+
+/// What an object serves a call in: a span that names the client's request.
+pub(crate) fn span(request: &Request) -> Span {
+    let id = request.headers().get(REQUEST_ID).ok().flatten();
+    tracing::info_span!("object", request.id = id)
+}
+
+/// The headers of every call.
+fn headers() -> Result<Headers> {
+    let headers = Headers::new();
+    if let Some(id) = logging::request_id() {
+        headers.set(REQUEST_ID, &id)?;
+    }
+    Ok(headers)
+}
+
 /// Calls an object and reads its answer.
 pub(crate) async fn call<T: DeserializeOwned>(
     stub: &Stub,
@@ -39,6 +60,7 @@ pub(crate) async fn call<T: DeserializeOwned>(
     let body = serde_json::to_string(body)?;
     let mut init = RequestInit::new();
     init.with_method(Method::Post)
+        .with_headers(headers()?)
         .with_body(Some(JsValue::from_str(&body)));
     let request = Request::new_with_init(&url(path), &init)?;
     let mut response = stub.fetch_with_request(request).await?;
@@ -51,7 +73,7 @@ pub(crate) async fn call<T: DeserializeOwned>(
 
 /// The request that opens a socket in a Room's object.
 pub(crate) fn upgrade(grant: &SocketGrant) -> Result<Request> {
-    let headers = Headers::new();
+    let headers = headers()?;
     headers.set("upgrade", "websocket")?;
     headers.set(GRANT, &serde_json::to_string(&Grant::from(grant))?)?;
     let mut init = RequestInit::new();

@@ -3,19 +3,20 @@
 //! Owns how core's ports are met on Cloudflare's runtime, and decides nothing: a rule that is
 //! missing belongs into core. `app.rs` puts it together, `rooms.rs` and `room_object.rs` carry
 //! the live side, `session_object.rs` knows in which Rooms a login is, `driver.rs` and
-//! `hyperdrive.rs` reach PostgreSQL, `redis.rs` reaches Redis, `internal.rs` is what the parts
-//! say to each other. The native twin is `local-server`.
+//! `hyperdrive.rs` reach PostgreSQL, `internal.rs` is what the parts say to each
+//! other. The native twin is `local-server`.
 //!
 //! A panic ends the wasm instance with every Room in it. Nothing a client sends may cause one.
 
 mod app;
 mod clock;
 pub mod driver;
+#[cfg(feature = "faults")]
+mod faults;
 mod hyperdrive;
 mod internal;
 mod logging;
 mod passwords;
-mod redis;
 mod room_live;
 mod room_object;
 mod rooms;

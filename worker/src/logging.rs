@@ -12,9 +12,9 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
 use worker::{console_error, console_log, console_warn};
 
 use crate::clock::EdgeClock;
@@ -26,9 +26,24 @@ const SECRET_NAMES: [&str; 5] = ["token", "password", "secret", "secret_key", "a
 pub(crate) fn start(level: &str) {
     let word = level.split(',').next().unwrap_or_default();
     let filter = LevelFilter::from_str(word).unwrap_or(LevelFilter::INFO);
-    let subscriber = tracing_subscriber::registry().with(ConsoleLayer.with_filter(filter));
+    let subscriber = Registry::default().with(ConsoleLayer.with_filter(filter));
     // A second start of the same isolate keeps the first one's.
     drop(tracing::subscriber::set_global_default(subscriber));
+}
+
+/// The id of the request that is being served, from the spans around: what an object is told, so
+/// that its lines can be found by it.
+pub(crate) fn request_id() -> Option<String> {
+    tracing::dispatcher::get_default(|dispatch| {
+        let registry: &Registry = dispatch.downcast_ref()?;
+        let current = dispatch.current_span();
+        let span = registry.span(current.id()?)?;
+        span.scope().find_map(|span| {
+            let extensions = span.extensions();
+            let id = extensions.get::<Said>()?.0.get("request.id")?;
+            id.as_str().map(str::to_owned)
+        })
+    })
 }
 
 struct ConsoleLayer;

@@ -18,6 +18,8 @@ use colloquy_core::room::{
     ConnectionId, Effect, Frame, Input, Join, Room, Snapshot, Ticket, TokenRefused,
 };
 use futures_channel::oneshot;
+use worker::js_sys::{Date, Function, Reflect};
+use worker::wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket};
 
 use crate::app::Shared;
@@ -37,8 +39,8 @@ pub(crate) enum Job {
     Load { since: Seq, limit: i64 },
     /// Put events into the cache.
     Record(Epoch, Vec<(Seq, Frame)>),
-    /// Wake the object in so many milliseconds.
-    Alarm(i64),
+    /// Wake the object at this time, at the latest.
+    Alarm(Timestamp),
     /// A login goes on with a fresher token: its object is to know of it for longer.
     Prolong(SessionId, Timestamp),
 }
@@ -99,7 +101,7 @@ impl Live {
         } else {
             Room::restore(id, throttle_ms, snapshots)
         };
-        Self {
+        let mut live = Self {
             room,
             tokens: Arc::clone(&shared.tokens),
             sockets,
@@ -111,7 +113,19 @@ impl Live {
             alarm: None,
             revoked: VecDeque::new(),
             jobs: Vec::new(),
-        }
+        };
+        live.listen(state);
+        live
+    }
+
+    /// Tells the Room of the pings the runtime has answered in its place.
+    fn listen(&mut self, state: &State) {
+        let pings = self
+            .sockets
+            .iter()
+            .filter_map(|(id, socket)| Some((*id, last_ping(state, socket)?)));
+        let heard: Vec<_> = pings.collect();
+        self.input(Input::Heard(&heard));
     }
 
     /// What has come up to be waited for.
@@ -136,8 +150,14 @@ impl Live {
             end(&socket, CloseCode::TokenInvalid);
             return;
         }
+        let v2 = join.v2;
         self.sockets.insert(id, socket);
         self.input(Input::Connect { id, join });
+        if v2 {
+            // It has been told how often to ping.
+            let at = EdgeClock.now();
+            self.input(Input::Heard(&[(id, at)]));
+        }
     }
 
     /// A socket is gone.
@@ -169,8 +189,9 @@ impl Live {
     }
 
     /// The object was woken by its alarm.
-    pub(crate) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self, state: &State) {
         self.alarm = None;
+        self.listen(state);
         self.input(Input::Tick);
     }
 
@@ -269,7 +290,7 @@ impl Live {
         };
         if self.alarm.is_none_or(|armed| next < armed) {
             self.alarm = Some(next);
-            self.jobs.push(Job::Alarm(next.millis_since(now).max(0)));
+            self.jobs.push(Job::Alarm(next));
         }
     }
 
@@ -295,6 +316,18 @@ impl Live {
             self.jobs.push(Job::Record(epoch, events));
         }
     }
+}
+
+/// When the runtime last answered a ping of this socket. Its own library has no name for it.
+fn last_ping(state: &State, socket: &WebSocket) -> Option<Timestamp> {
+    let state = state.as_raw();
+    let name = JsValue::from_str("getWebSocketAutoResponseTimestamp");
+    let ask = Reflect::get(state, &name).ok()?;
+    let ask: &Function = ask.dyn_ref()?;
+    let date = ask.call1(state, socket.as_ref()).ok()?;
+    let date: &Date = date.dyn_ref()?;
+    #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
+    Some(Timestamp(date.get_time() as i64))
 }
 
 /// The snapshot a socket carries, unless it was closed from here.

@@ -10,11 +10,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use colloquy_core::domain::{ConversationId, SendOutcome, SessionId};
-use colloquy_core::ports::{Store as _, StoreError};
+use colloquy_core::domain::{ConversationId, SendOutcome, SessionId, Timestamp};
+use colloquy_core::ports::{Clock as _, Store as _, StoreError};
 use colloquy_core::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG};
 use colloquy_core::room::{Input, StoreFailed};
 use colloquy_core::store::PostgresStore;
+use tracing::Instrument as _;
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{
     DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage,
@@ -22,6 +23,7 @@ use worker::{
 };
 
 use crate::app::{Shared, shared};
+use crate::clock::EdgeClock;
 use crate::driver::TypedDriver;
 use crate::hyperdrive::Database;
 use crate::internal::{self, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
@@ -64,24 +66,13 @@ impl DurableObject for RoomObject {
         }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        match request.path().as_str() {
-            OPEN => self.inner.open(&request).await,
-            SEND => {
-                let outcome = self.inner.send(request.json().await?).await?;
-                Response::from_json(&Sent::from(outcome))
-            }
-            REVOKE => {
-                let session_id: SessionId = request.json().await?;
-                self.inner.with(None, |live| live.revoke(&session_id))?;
-                Response::from_json(&())
-            }
-            _ => Response::error("there is no such call", 404),
-        }
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let span = internal::span(&request);
+        self.inner.serve(request).instrument(span).await
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.inner.with(None, Live::tick)?;
+        self.inner.with(None, |live| live.tick(&self.inner.state))?;
         Response::empty()
     }
 
@@ -160,6 +151,24 @@ impl Inner {
         Ok(result)
     }
 
+    async fn serve(self: &Rc<Self>, mut request: Request) -> Result<Response> {
+        match request.path().as_str() {
+            OPEN => self.open(&request).await,
+            SEND => {
+                let outcome = self.send(request.json().await?).await?;
+                Response::from_json(&Sent::from(outcome))
+            }
+            REVOKE => {
+                let session_id: SessionId = request.json().await?;
+                self.with(None, |live| live.revoke(&session_id))?;
+                Response::from_json(&())
+            }
+            #[cfg(feature = "faults")]
+            crate::faults::PANIC => crate::faults::panic(),
+            _ => Response::error("there is no such call", 404),
+        }
+    }
+
     /// Lets a socket in: its session's object is asked first, so that a login that ends at the
     /// same moment is found either there or here.
     async fn open(self: &Rc<Self>, request: &Request) -> Result<Response> {
@@ -216,11 +225,13 @@ impl Inner {
     /// Runs a job beside whatever else happens to the object.
     fn start(self: &Rc<Self>, job: Job) {
         let inner = Rc::clone(self);
-        self.state.wait_until(async move {
+        let work = async move {
             if let Err(error) = inner.run(job).await {
                 tracing::error!(error = %error, "a Room's work failed");
             }
-        });
+        };
+        // In the span of the request that brought it about, if one did.
+        self.state.wait_until(work.in_current_span());
     }
 
     async fn run(self: &Rc<Self>, job: Job) -> Result<()> {
@@ -245,7 +256,7 @@ impl Inner {
                 recent.record(self.id()?, &epoch, &events).await;
                 self.with(None, Live::recorded)
             }
-            Job::Alarm(after) => self.state.storage().set_alarm(after).await,
+            Job::Alarm(at) => self.set_alarm(at).await,
             Job::Prolong(session_id, until) => {
                 if !self.enter(&session_id, until.0).await? {
                     self.with(None, |live| live.revoke(&session_id))?;
@@ -253,6 +264,18 @@ impl Inner {
                 Ok(())
             }
         }
+    }
+
+    /// Sees to it that the alarm rings at this time or earlier. Setting it is a write that is paid
+    /// for, and a Room that has just woken does not know that it is set.
+    async fn set_alarm(&self, at: Timestamp) -> Result<()> {
+        let storage = self.state.storage();
+        if storage.get_alarm().await?.is_some_and(|set| set <= at.0) {
+            return Ok(());
+        }
+        storage
+            .set_alarm(at.millis_since(EdgeClock.now()).max(0))
+            .await
     }
 
     /// Runs statements on the object's connection, and closes it after the last one that is

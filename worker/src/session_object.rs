@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use colloquy_core::domain::{Seconds, Timestamp};
 use colloquy_core::ports::Clock as _;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use crate::clock::EdgeClock;
-use crate::internal::{END, ENTER, Enter};
+use crate::internal::{self, END, ENTER, Enter};
 
 /// The one key of the storage.
 const KEY: &str = "session";
@@ -57,6 +58,14 @@ impl SessionObject {
             .await
     }
 
+    async fn serve(&self, mut request: Request) -> Result<Response> {
+        match request.path().as_str() {
+            ENTER => Response::from_json(&self.enter(request.json().await?).await?),
+            END => Response::from_json(&self.end().await?),
+            _ => Response::error("there is no such call", 404),
+        }
+    }
+
     /// `true` when the socket may be let in.
     async fn enter(&self, enter: Enter) -> Result<bool> {
         let mut session = self.read().await?;
@@ -87,12 +96,9 @@ impl DurableObject for SessionObject {
         Self { state }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        match request.path().as_str() {
-            ENTER => Response::from_json(&self.enter(request.json().await?).await?),
-            END => Response::from_json(&self.end().await?),
-            _ => Response::error("there is no such call", 404),
-        }
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let span = internal::span(&request);
+        self.serve(request).instrument(span).await
     }
 
     async fn alarm(&self) -> Result<Response> {

@@ -35,3 +35,6 @@ pub const MAX_SOCKETS_PER_USER: usize = 20;
 
 /// How often a client should ping, in seconds.
 pub const HEARTBEAT_SECONDS: i64 = 25;
+
+/// A client of which nothing is heard for this long, in seconds, is gone: three missed pings.
+pub const LOST_AFTER_SECONDS: i64 = 3 * HEARTBEAT_SECONDS;

@@ -46,8 +46,11 @@ impl From<ParseError> for Refusal {
 
 impl Room {
     pub(super) fn text(&mut self, id: ConnectionId, text: &str, now: Timestamp, fx: &mut Effects) {
-        if self.connections.get(id).is_none() {
+        let Some(connection) = self.connections.get(id) else {
             return;
+        };
+        if connection.heard().is_some() {
+            self.connections.heard(id, now);
         }
         if text == PING {
             fx.reply(id, PONG.into());

@@ -4,9 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::{ConnectionId, Join};
 use crate::domain::{Seconds, Seq, SessionId, Timestamp, UserId};
+use crate::protocol::LOST_AFTER_SECONDS;
 
 /// How long before its end a token's end is announced.
 pub(super) const EXPIRY_NOTICE: Seconds = Seconds(60);
+
+/// How long it takes at most until a connection that was heard of is looked at again. Looking
+/// wakes a Room that sleeps, so it is done far less often than clients ping, and by default not
+/// before the end of a token wakes it anyway.
+const LOOK_AFTER: Seconds = Seconds(900);
 
 /// The window in which refused frames are counted, and how many end the connection.
 const REFUSAL_WINDOW_MS: i64 = 10_000;
@@ -41,6 +47,8 @@ pub(super) struct Connection {
     resuming: Option<Resuming>,
     pub(super) expires_at: Timestamp,
     noticed: bool,
+    /// The last sign of life; none while somebody else watches over it.
+    heard: Option<Timestamp>,
     refusals: u32,
     refusals_since: Timestamp,
 }
@@ -54,11 +62,21 @@ pub(super) struct Kept {
     pub(super) resuming: Option<Resuming>,
     pub(super) expires_at: Timestamp,
     pub(super) noticed: bool,
+    pub(super) heard: Option<Timestamp>,
 }
 
 impl Connection {
     pub(super) const fn noticed(&self) -> bool {
         self.noticed
+    }
+
+    pub(super) const fn heard(&self) -> Option<Timestamp> {
+        self.heard
+    }
+
+    fn is_silent(&self, now: Timestamp) -> bool {
+        let lost = |heard: Timestamp| heard.plus(Seconds(LOST_AFTER_SECONDS)) <= now;
+        self.heard.is_some_and(lost)
     }
 
     pub(super) const fn resuming(&self) -> Option<Resuming> {
@@ -75,13 +93,16 @@ impl Connection {
         self.refusals > MAX_REFUSALS
     }
 
-    /// When time next concerns this connection: the notice (v2 only), then the end.
+    /// When time next concerns this connection: the notice (v2 only), then the end; or a look
+    /// whether it is still there.
     fn deadline(&self) -> Timestamp {
-        if self.mode == Mode::V2 && !self.noticed {
+        let token = if self.mode == Mode::V2 && !self.noticed {
             self.expires_at.plus(Seconds(-EXPIRY_NOTICE.0))
         } else {
             self.expires_at
-        }
+        };
+        self.heard
+            .map_or(token, |heard| token.min(heard.plus(LOOK_AFTER)))
     }
 }
 
@@ -92,6 +113,8 @@ pub(super) enum Due {
     Notice(ConnectionId, i64),
     /// It is over.
     Expired(ConnectionId),
+    /// Nothing was heard of it for too long.
+    Silent(ConnectionId),
 }
 
 /// All connections of a Room, ordered so that every run is the same.
@@ -115,6 +138,7 @@ impl Connections {
             resuming: None,
             expires_at: join.expires_at,
             noticed: false,
+            heard: None,
             refusals: 0,
             refusals_since: now,
         };
@@ -132,6 +156,7 @@ impl Connections {
             resuming: None,
             expires_at: kept.expires_at,
             noticed: kept.noticed,
+            heard: kept.heard,
             refusals: 0,
             refusals_since: Timestamp(0),
         };
@@ -154,11 +179,14 @@ impl Connections {
         }
     }
 
-    /// Marks the keeper: the connection that always knows where the Room stands.
+    /// The keeper: the connection that always knows where the Room stands.
+    pub(super) fn keeper(&self) -> Option<ConnectionId> {
+        self.all.first_key_value().map(|(id, _)| *id)
+    }
+
+    /// Marks the keeper.
     pub(super) fn touch_keeper(&mut self) {
-        if let Some((id, _)) = self.all.first_key_value() {
-            self.unsaved.insert(*id);
-        }
+        self.unsaved.extend(self.keeper());
     }
 
     /// Those marked since this was last asked.
@@ -256,19 +284,36 @@ impl Connections {
         });
     }
 
+    /// A sign of life. Not worth a write: the next look finds out again.
+    pub(super) fn heard(&mut self, id: ConnectionId, at: Timestamp) {
+        let was_unsaved = self.unsaved.contains(&id);
+        let is_first = self.change(id, |connection| {
+            let before = connection
+                .heard
+                .replace(at.max(connection.heard.unwrap_or(at)));
+            before.is_none()
+        });
+        if !was_unsaved && is_first == Some(false) {
+            self.unsaved.remove(&id);
+        }
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
     /// What is due now; each is returned once. Expired connections stay until removed.
     pub(super) fn due(&mut self, now: Timestamp) -> Vec<Due> {
-        let mut due = Vec::new();
+        let silent = self.ids_where(|connection| connection.is_silent(now));
+        let mut due: Vec<Due> = silent.into_iter().map(Due::Silent).collect();
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             let Some(connection) = self.all.get_mut(&id) else {
                 self.deadlines.remove(&(at, id));
                 continue;
             };
-            if connection.expires_at <= now {
+            if connection.is_silent(now) {
+                self.deadlines.remove(&(at, id));
+            } else if connection.expires_at <= now {
                 self.deadlines.remove(&(at, id));
                 due.push(Due::Expired(id));
             } else {

@@ -75,6 +75,7 @@ impl Room {
             self.settle(sent, SendOutcome::Unavailable, now, fx);
         }
         self.loads.suspect(now);
+        self.connections.touch_keeper();
     }
 
     /// Takes the next events, which start right after the head, and hands them to every

@@ -71,6 +71,10 @@ pub enum Input<'a> {
         /// Which.
         id: ConnectionId,
     },
+    /// When these connections last gave a sign of life that was no frame for the Room, such as a
+    /// ping somebody else answered. From then on they are expected to go on doing so. For drivers
+    /// that do not watch over their sockets themselves; to be given before [`Input::Tick`].
+    Heard(&'a [(ConnectionId, Timestamp)]),
     /// A send over REST.
     Send {
         /// Answered by [`super::Effect::Answer`].

@@ -98,6 +98,11 @@ impl Room {
             Input::Text { id, text } => self.text(id, text, now, &mut effects),
             Input::Unusable { id, close } => self.close(id, close, &mut effects),
             Input::Disconnect { id } => drop(self.connections.remove(id)),
+            Input::Heard(heard) => {
+                for (id, at) in heard {
+                    self.connections.heard(*id, *at);
+                }
+            }
             Input::Send {
                 ticket,
                 user_id,
@@ -111,7 +116,7 @@ impl Room {
             Input::Committed(Err(StoreFailed)) => self.commit_failed(now, &mut effects),
             Input::Loaded(Ok(Some(events))) => self.loaded(events, now, &mut effects),
             Input::Loaded(Ok(None)) => self.conversation_gone(&mut effects),
-            Input::Loaded(Err(StoreFailed)) => self.loads.failed(now),
+            Input::Loaded(Err(StoreFailed)) => self.load_failed(now),
             Input::Authenticated { id, result } => {
                 self.authenticated(id, result, now, &mut effects);
             }
@@ -251,6 +256,7 @@ impl Room {
         for due in self.connections.due(now) {
             match due {
                 connection::Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),
+                connection::Due::Silent(id) => self.close(id, CloseCode::HeartbeatLost, effects),
                 connection::Due::Notice(id, in_s) => {
                     effects.reply(id, crate::protocol::AuthExpiring { in_s }.encode());
                 }

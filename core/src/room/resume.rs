@@ -70,6 +70,19 @@ impl Loads {
         self.retry_at = Some(Timestamp(now.0 + RETRY_MS));
     }
 
+    /// As a Room that slept had it planned.
+    pub(super) fn planned(looks: impl Iterator<Item = Timestamp>) -> Self {
+        Self {
+            checks: looks.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// When to look for what nobody told of.
+    pub(super) fn looks(&self) -> &[Timestamp] {
+        &self.checks
+    }
+
     pub(super) fn suspect(&mut self, now: Timestamp) {
         self.checks = CHECK_AFTER_MS
             .iter()
@@ -224,12 +237,19 @@ impl Room {
         }
     }
 
+    /// What is missing stays missing for now, also over a sleep.
+    pub(super) fn load_failed(&mut self, now: Timestamp) {
+        self.loads.failed(now);
+        self.connections.touch_keeper();
+    }
+
     /// Events were read: first those who lag behind get theirs, then what is news to the Room
     /// goes to everyone.
     pub(super) fn loaded(&mut self, page: Events, now: Timestamp, fx: &mut Effects) {
         let Some(since) = self.loads.finished() else {
             return;
         };
+        self.connections.touch_keeper();
         let Some(head) = &self.head else { return };
         let Events { events, position } = page;
         if position.epoch != head.epoch {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::connection::{Kept, Mode, Resuming};
+use super::resume::Loads;
 use super::sends::Origin;
 use super::{ConnectionId, Head, Room};
 use crate::domain::{
@@ -44,10 +45,16 @@ pub struct Snapshot {
     /// Whether the end of the token has been announced.
     #[serde(rename = "n", default, skip_serializing_if = "is_false")]
     noticed: bool,
+    /// The first sign of life, in milliseconds, of a connection that is watched over.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    heard: Option<i64>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     resume: Option<Resume>,
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     head: Option<(Epoch, Seq, Number)>,
+    /// When to look for what nobody told of, in milliseconds; told by the keeper alone.
+    #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
+    looks: Vec<i64>,
     /// When the user's running throttle began, in milliseconds.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     throttled_since: Option<i64>,
@@ -99,11 +106,17 @@ impl Room {
             expires_at: connection.expires_at.0,
             v2: connection.mode == Mode::V2,
             noticed: connection.noticed(),
+            heard: connection.heard().map(|at| at.0),
             resume,
             head: self
                 .head
                 .as_ref()
                 .map(|head| (head.epoch.clone(), head.seq, head.number)),
+            looks: if self.connections.keeper() == Some(id) {
+                self.looks(now)
+            } else {
+                Vec::new()
+            },
             throttled_since: self
                 .throttle
                 .running_since(user_id, now)
@@ -116,6 +129,14 @@ impl Room {
                 })
                 .collect(),
         })
+    }
+
+    /// When to look for what was missed: at once for what this Room knows of and could not read.
+    fn looks(&self, now: Timestamp) -> Vec<i64> {
+        let behind = self.head.as_ref().is_some_and(|head| self.known > head.seq);
+        let at_once = behind.then_some(now);
+        let later = self.loads.looks().iter().copied();
+        at_once.into_iter().chain(later).map(|at| at.0).collect()
     }
 
     /// The snapshots that have changed since this was last called. To be written before anything
@@ -144,6 +165,9 @@ impl Room {
         let delivered = head.as_ref().map_or(Seq(0), |head| head.seq);
         room.known = delivered;
         room.head = head;
+        if let Some(keeper) = snapshots.iter().min_by_key(|kept| kept.connection) {
+            room.loads = Loads::planned(keeper.looks.iter().copied().map(Timestamp));
+        }
         let mut known = Vec::new();
         for snapshot in snapshots {
             let id = snapshot.connection();
@@ -168,6 +192,7 @@ impl Room {
                 }),
                 expires_at: Timestamp(snapshot.expires_at),
                 noticed: snapshot.noticed,
+                heard: snapshot.heard.map(Timestamp),
             };
             room.connections.restore(id, kept);
         }

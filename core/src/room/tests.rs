@@ -587,3 +587,30 @@ fn a_database_restored_behind_the_room_is_noticed_by_the_next_commit() {
     );
     assert_eq!(stage.closed, [(2, 4000)]);
 }
+
+#[test]
+fn who_falls_silent_is_closed_at_the_next_look() {
+    let mut stage = Stage::with(&[(1, true), (2, true), (3, false)]);
+    let heard = |stage: &mut Stage, id: u64| {
+        let (id, at) = (ConnectionId(id), stage.now);
+        stage.input(Input::Heard(&[(id, at)]));
+    };
+    heard(&mut stage, 1);
+    heard(&mut stage, 2);
+    // Nobody is woken for every missed ping.
+    let look = stage.room.next_wakeup(stage.now).unwrap();
+    assert_eq!(look.millis_since(stage.now), 900_000);
+    stage.later(900_000);
+    heard(&mut stage, 2);
+    stage.input(Input::Tick);
+    assert_eq!(stage.closed, [(1, 4002)], "3 was never heard of");
+    // A frame is a sign of life too, and any tick may look.
+    stage.later(70_000);
+    stage.send(2, "a");
+    stage.later(70_000);
+    stage.input(Input::Tick);
+    assert_eq!(stage.closed, [(0, 0); 0]);
+    stage.later(5_000);
+    stage.input(Input::Tick);
+    assert_eq!(stage.closed, [(2, 4002)]);
+}

@@ -43,6 +43,7 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "internal.rs",
         "a Worker and its objects are not one process",
     ),
+    ("faults.rs", "a process that panics is started again"),
     ("hyperdrive.rs", "sockets come from a binding"),
     ("logging.rs", "lines go to the console alone"),
     ("admin.rs", "a Worker has no command line"),

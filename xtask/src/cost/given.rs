@@ -51,10 +51,6 @@ pub(super) mod effort {
         "ms a Room is awake for a send: connect, commit, cache",
     );
     pub(crate) const OTHER_MS: Given = given(20.0, "ms an object is awake for anything else");
-    pub(crate) const SEND_ROWS: Given = given(
-        1.0,
-        "rows an object writes for a send, at most: a Room that wakes sets its alarm",
-    );
     pub(crate) const LOOK_ROWS: Given = given(
         3.0,
         "rows objects write for a socket or a fresher token, at most: the Room's alarm, the session's list and alarm",
@@ -77,7 +73,6 @@ pub(super) mod effort {
         &CONNECTED_AT_ONCE,
         &SEND_MS,
         &OTHER_MS,
-        &SEND_ROWS,
         &LOOK_ROWS,
         &REQUEST_CPU_MS,
         &LOGIN_CPU_MS,

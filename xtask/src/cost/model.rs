@@ -101,7 +101,7 @@ impl Objects {
         Self {
             requests: calls + frames / FRAMES_A_REQUEST + alarms,
             seconds: (sends * effort::SEND_MS.value + others * effort::OTHER_MS.value) / 1_000.0,
-            rows: sends * effort::SEND_ROWS.value + looks * effort::LOOK_ROWS.value,
+            rows: looks * effort::LOOK_ROWS.value,
         }
     }
 }
