@@ -33,7 +33,7 @@ struct Cli {
 enum Command {
     /// Put users with a login each into a migrated database, named by `DATABASE_URL`.
     Seed {
-        /// How many.
+        /// How many, to fill rooms with; 100 more are made to read.
         #[arg(long, default_value_t = 5_000)]
         users: u32,
     },
@@ -99,7 +99,7 @@ fn run() -> Result<()> {
     let local = tokio::task::LocalSet::new();
     let figures = local.block_on(&runtime, async move {
         match cli.command {
-            Command::Seed { users } => seed::seed(users).await,
+            Command::Seed { users } => seed::seed(users + target::RESERVED).await,
             Command::Fanout { target, plan } => fanout::measure(&target, &plan).await,
             Command::Idle { target, plan } => connections::idle(&target, &plan).await,
             Command::Joins { target, plan } => connections::joins(&target, &plan).await,

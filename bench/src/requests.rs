@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome};
 use futures_util::future;
@@ -20,8 +20,11 @@ use crate::wire::{self, Mark};
 /// Messages in the history that is read: a full page.
 const HISTORY: u32 = 100;
 
-/// Conversations in the list that is read, and members in each.
-const LIST: (u32, u32) = (20, 10);
+/// Conversations in the list that is read.
+const LIST: usize = 20;
+
+/// Members of what is read.
+const MEMBERS: u32 = 10;
 
 /// Accounts that log in.
 const ACCOUNTS: u32 = 8;
@@ -56,7 +59,7 @@ pub(crate) struct Plan {
 
 /// Reads a second.
 pub(crate) async fn reads(target: &Target, plan: &Plan) -> Result<Value> {
-    let user = target.user(0, 0, 1);
+    let user = target.reserved(0);
     let path = match plan.what {
         What::Profile => "/api/users/profile/".to_owned(),
         What::List => {
@@ -64,8 +67,7 @@ pub(crate) async fn reads(target: &Target, plan: &Plan) -> Result<Value> {
             "/api/chat/conversations/".to_owned()
         }
         What::History => {
-            let room = target.make_rooms(1, 10).await?;
-            let room = *room.first().context("no conversation")?;
+            let room = make_room(target).await?;
             fill(target, room, user).await?;
             format!("/api/chat/conversations/{room}/messages/")
         }
@@ -82,16 +84,22 @@ pub(crate) async fn reads(target: &Target, plan: &Plan) -> Result<Value> {
     Ok(figures)
 }
 
-/// Makes sure the first user has [`LIST`] conversations, whoever ran before.
+/// A conversation of users no fan-out has put into others.
+async fn make_room(target: &Target) -> Result<i64> {
+    let people: Vec<u32> = (0..MEMBERS).map(|member| target.reserved(member)).collect();
+    let mut client = Client::connect(target.address).await?;
+    target.make_room(&mut client, &people).await
+}
+
+/// Makes sure the reader has [`LIST`] conversations, whoever ran before.
 async fn make_list(target: &Target) -> Result<()> {
     let mut client = Client::connect(target.address).await?;
-    let headers = target.authorization(target.user(0, 0, 1));
+    let headers = target.authorization(target.reserved(0));
     let path = "/api/chat/conversations/";
     let answer = client.request("GET", path, &headers, "").await?;
     let list: Value = serde_json::from_slice(&answer.body)?;
-    let there = list.as_array().map_or(0, Vec::len);
-    for _ in there..usize::try_from(LIST.0)? {
-        target.make_rooms(1, LIST.1).await?;
+    for _ in list.as_array().map_or(0, Vec::len)..LIST {
+        make_room(target).await?;
     }
     Ok(())
 }

@@ -19,6 +19,9 @@ use crate::usage::Tree;
 /// Long enough for any run.
 const TOKEN_LIFE: Seconds = Seconds(86_400);
 
+/// How many users there are beyond those that rooms are filled with.
+pub(crate) const RESERVED: u32 = 100;
+
 /// Which kind of server is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
@@ -40,7 +43,7 @@ pub(crate) struct Target {
     /// Signs its tokens; read from the environment, so that it is in no list of processes.
     #[arg(skip = secret())]
     secret: String,
-    /// How many users it has.
+    /// How many users it has to fill rooms with; there are 100 more.
     #[arg(long, default_value_t = 5_000)]
     pub(crate) users: u32,
     /// Sockets speak v2 (acknowledgements, batches).
@@ -86,6 +89,11 @@ impl Target {
         (room.wrapping_mul(members).wrapping_add(member)) % self.users + 1
     }
 
+    /// Users no room of [`Self::make_rooms`] has.
+    pub(crate) fn reserved(&self, index: u32) -> u32 {
+        self.users + 1 + index % RESERVED
+    }
+
     /// Makes `rooms` fresh conversations of `members` each and answers their ids.
     pub(crate) async fn make_rooms(&self, rooms: u32, members: u32) -> Result<Vec<i64>> {
         if members > self.users {
@@ -100,23 +108,28 @@ impl Target {
         for room in 0..rooms {
             let people = (0..members).map(|member| self.user(room, member, members));
             let people: Vec<u32> = people.collect();
-            let (first, others) = people.split_first().context("a room without members")?;
-            let body = json!({ "participants": others, "name": "bench", "kind": "group" });
-            let headers = self.authorization(*first);
-            let path = "/api/chat/conversations/";
-            let answer = client
-                .request("POST", path, &headers, &body.to_string())
-                .await?;
-            let answered: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            match answered["id"].as_i64() {
-                Some(id) if answer.status == 201 => ids.push(id),
-                _ => bail!(
-                    "making a conversation was answered {}: {answered}",
-                    answer.status
-                ),
-            }
+            ids.push(self.make_room(&mut client, &people).await?);
         }
         Ok(ids)
+    }
+
+    /// Makes a conversation of these users.
+    pub(crate) async fn make_room(&self, client: &mut Client, people: &[u32]) -> Result<i64> {
+        let (first, others) = people.split_first().context("a room without members")?;
+        let body = json!({ "participants": others, "name": "bench", "kind": "group" });
+        let headers = self.authorization(*first);
+        let path = "/api/chat/conversations/";
+        let answer = client
+            .request("POST", path, &headers, &body.to_string())
+            .await?;
+        let answered: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match answered["id"].as_i64() {
+            Some(id) if answer.status == 201 => Ok(id),
+            _ => bail!(
+                "making a conversation was answered {}: {answered}",
+                answer.status
+            ),
+        }
     }
 
     /// The request that opens a socket (RFC 6455 §4.1).

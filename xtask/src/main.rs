@@ -4,6 +4,7 @@
 //! tests need is in `test` and the modules it names. To add a command, add a row to [`COMMANDS`]
 //! and a module that does the work.
 
+mod bench;
 mod check;
 mod control;
 mod cost;
@@ -42,6 +43,12 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "bench",
+        arguments: "[--quick] [--scenario NAME] [--target NAME] [--rounds N] [--seconds S] [--built] [--json FILE]",
+        summary: "measure every host beside its peers, on private servers",
+        run: bench::command,
+    },
     Command {
         name: "check",
         arguments: "",

@@ -7,17 +7,21 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+/// Connections that may wait to be accepted, so that a storm of them finds room.
+const BACKLOG: u32 = 4_096;
 
 /// Slices of one vectored write.
 const SLICES: usize = 64;
@@ -50,7 +54,10 @@ type Rooms = Arc<Mutex<HashMap<String, Arc<Room>>>>;
 #[tokio::main]
 async fn main() -> Result<()> {
     let port = std::env::var("PORT").context("PORT is not set")?;
-    let listener = TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse()?)))?;
+    let listener = socket.listen(BACKLOG)?;
     let rooms = Rooms::default();
     loop {
         let (stream, _) = listener.accept().await?;

@@ -1,0 +1,219 @@
+//! `cargo xtask bench`: how fast it is, side by side with others on the same machine.
+//!
+//! Every contestant is a private server of this run: Colloquy on each host, the floor (a bare
+//! broadcast server), and the two peers of `bench/peers`. Rounds are interleaved, each contestant
+//! once a round, so that whatever else the machine does falls on all alike; what is told are
+//! medians and ratios. Loss, a duplicate or disorder in any round fails the run.
+//!
+//! What is measured is in `scenarios`, who takes part in `contestants`, how it is told in `table`;
+//! the measuring itself is the program in `bench/`.
+
+mod contestants;
+mod scenarios;
+mod table;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use crate::bench::contestants::{Field, Target};
+use crate::bench::scenarios::{SCENARIOS, Scenario};
+use crate::bench::table::Results;
+use crate::processes::Processes;
+use crate::stack::Shared;
+use crate::{Verdict, npm, test, tools, worker};
+
+/// Packages of npm the peers are made of; the object's runtime is the Worker's.
+const PEERS: &[&str] = &["bench/peers/npm"];
+
+/// `cargo xtask bench`
+pub(crate) fn command(arguments: &[String]) -> Verdict {
+    let options = Options::parse(arguments)?;
+    let scenarios: Vec<&Scenario> = SCENARIOS
+        .iter()
+        .filter(|scenario| options.wants(scenario))
+        .collect();
+    let wanted: Vec<Target> = Target::ALL
+        .into_iter()
+        .filter(|target| options.takes(*target))
+        .filter(|target| {
+            let mut all = scenarios.iter().flat_map(|scenario| scenario.contestants);
+            all.any(|one| one.target == *target)
+        })
+        .collect();
+    if wanted.is_empty() {
+        bail!("nothing is left to measure; see `docs/performance.md` for the names");
+    }
+    let processes = Processes::open()?;
+    build(&processes, &options, &wanted)?;
+    let shared = Shared::start(&processes)?;
+    let programs = test::programs(true);
+    let mut field = Field::start(&processes, &shared, &programs, &wanted)?;
+    let mut all = Vec::new();
+    let mut failures = Vec::new();
+    for scenario in scenarios {
+        let results = run(scenario, &options, &mut field, &mut failures)?;
+        println!("\n{}", results.table());
+        all.push(results.json());
+    }
+    for failure in &failures {
+        println!("FAILED {failure}");
+    }
+    if let Some(file) = &options.json {
+        let cores = std::thread::available_parallelism()?.get();
+        let told = json!({
+            "cores": cores, "rounds": options.rounds, "seconds": options.seconds,
+            "scenarios": all, "failures": failures,
+        });
+        fs::write(file, format!("{told:#}\n")).with_context(|| file.display().to_string())?;
+    }
+    Ok(failures.is_empty())
+}
+
+/// All rounds of one scenario.
+fn run(
+    scenario: &'static Scenario,
+    options: &Options,
+    field: &mut Field<'_, '_>,
+    failures: &mut Vec<String>,
+) -> Result<Results> {
+    let contestants = scenario.contestants.iter();
+    let contestants: Vec<_> = contestants
+        .filter(|one| options.takes(one.target))
+        .collect();
+    let mut results = Results::new(scenario, &contestants);
+    for round in 1..=options.rounds {
+        for (index, contestant) in contestants.iter().enumerate() {
+            let name = contestant.name();
+            eprintln!("{} {round}/{} {name}", scenario.name, options.rounds);
+            if scenario.fresh {
+                field.restart(contestant.target)?;
+            }
+            match field.measure(contestant, scenario, options.seconds) {
+                Ok(figures) => results.add(index, figures),
+                Err(error) => {
+                    let failure = format!("{}, {name}, round {round}: {error:#}", scenario.name);
+                    eprintln!("{failure}");
+                    failures.push(failure);
+                    // What a failed round leaves behind is not the next one's.
+                    field.restart(contestant.target)?;
+                }
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// Everything the contestants are, in release.
+fn build(processes: &Processes, options: &Options, wanted: &[Target]) -> Result<()> {
+    if options.built {
+        return Ok(());
+    }
+    test::build(processes, true)?;
+    let mut cargo = tools::cargo();
+    cargo.args(["build", "--release", "--package", "colloquy-bench"]);
+    processes.succeed(&mut cargo)?;
+    npm::install(processes, PEERS)?;
+    if wanted.contains(&Target::Edge) {
+        worker::build(processes, worker::Flavour::Deployed)?;
+    } else {
+        npm::install(processes, npm::WORKER)?;
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq)]
+struct Options {
+    rounds: u32,
+    seconds: f64,
+    quick: bool,
+    /// Take what was built before.
+    built: bool,
+    scenarios: Vec<String>,
+    targets: Vec<Target>,
+    json: Option<PathBuf>,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self {
+            rounds: 5,
+            seconds: 5.0,
+            quick: false,
+            built: false,
+            scenarios: Vec::new(),
+            targets: Vec::new(),
+            json: None,
+        };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .with_context(|| format!("{argument} needs a value"))
+            };
+            match argument.as_str() {
+                "--quick" => {
+                    options.quick = true;
+                    (options.rounds, options.seconds) = (1, 2.0);
+                }
+                "--built" => options.built = true,
+                "--rounds" => options.rounds = value()?.parse().context("--rounds")?,
+                "--seconds" => options.seconds = value()?.parse().context("--seconds")?,
+                "--scenario" => options.scenarios.push(scenario(value()?)?),
+                "--target" => options.targets.push(Target::parse(value()?)?),
+                "--json" => options.json = Some(PathBuf::from(value()?)),
+                other => bail!("unexpected argument `{other}`"),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, scenario: &Scenario) -> bool {
+        if self.scenarios.is_empty() {
+            return scenario.quick || !self.quick;
+        }
+        let mut named = self.scenarios.iter();
+        named.any(|start| scenario.name.starts_with(start.as_str()))
+    }
+
+    fn takes(&self, target: Target) -> bool {
+        self.targets.is_empty() || self.targets.contains(&target)
+    }
+}
+
+/// The beginning of one or several scenarios' names.
+fn scenario(start: &str) -> Result<String> {
+    if SCENARIOS.iter().any(|known| known.name.starts_with(start)) {
+        return Ok(start.to_owned());
+    }
+    let names: Vec<&str> = SCENARIOS.iter().map(|known| known.name).collect();
+    bail!(
+        "there is no scenario `{start}`; there are {}",
+        names.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Options::parse(&words)
+    }
+
+    #[test]
+    fn reads_its_command_line() {
+        let options = parse("--quick --scenario moderate --target edge --json a.json").unwrap();
+        let wanted = SCENARIOS.iter().filter(|scenario| options.wants(scenario));
+        let wanted: Vec<&str> = wanted.map(|scenario| scenario.name).collect();
+        assert_eq!(wanted, ["moderate-1x50", "moderate-50x10"]);
+        assert!(options.takes(Target::Edge) && !options.takes(Target::Floor));
+        for wrong in ["--scenario none", "--target none", "--rounds x", "fast"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! What is measured, of whom, and what is told of it. To add a scenario, add a row.
+
+use super::contestants::{Contestant, Target};
+
+/// One measurement.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// One line about what happens.
+    pub(crate) about: &'static str,
+    /// The load generator's command and options.
+    pub(crate) arguments: &'static [&'static str],
+    /// How often the run's seconds go into one round of it; 0 when it takes no time of its own.
+    pub(crate) lengths: f64,
+    /// The first is what ratios are of.
+    pub(crate) columns: &'static [Column],
+    pub(crate) contestants: &'static [Contestant],
+    /// Whether each round needs a server that was just started.
+    pub(crate) fresh: bool,
+    /// Whether `--quick` measures it too.
+    pub(crate) quick: bool,
+}
+
+/// One figure of a scenario.
+pub(crate) struct Column {
+    pub(crate) title: &'static str,
+    /// Where it is in the load generator's answer (RFC 6901).
+    pub(crate) pointer: &'static str,
+    pub(crate) scale: f64,
+    pub(crate) digits: usize,
+}
+
+const fn column(title: &'static str, pointer: &'static str, scale: f64, digits: usize) -> Column {
+    Column {
+        title,
+        pointer,
+        scale,
+        digits,
+    }
+}
+
+const P50: Column = column("p50 ms", "/p50_us", 1e-3, 2);
+const P99: Column = column("p99 ms", "/p99_us", 1e-3, 2);
+const P999: Column = column("p99.9 ms", "/p999_us", 1e-3, 2);
+const SERVER: Column = column("server CPU ms/1,000", "/cpu_s_per_1000_of/server", 1e3, 3);
+const STACK: Column = column("stack CPU ms/1,000", "/cpu_s_per_1000", 1e3, 3);
+const GENERATOR: Column = column("generator", "/cpu_s_per_1000_of/generator", 1e3, 3);
+const DELIVERIES: Column = column("deliveries/s", "/deliveries_per_s", 1.0, 0);
+const REQUESTS: Column = column("requests/s", "/requests_per_s", 1.0, 0);
+
+const RATE: &[Column] = &[DELIVERIES, P50, P99, STACK, SERVER, GENERATOR];
+const LATENCY: &[Column] = &[P99, P50, P999, DELIVERIES, STACK, SERVER];
+const READS: &[Column] = &[REQUESTS, P50, P99, STACK, SERVER, GENERATOR];
+
+const fn v1(target: Target) -> Contestant {
+    Contestant { target, v2: false }
+}
+
+const fn v2(target: Target) -> Contestant {
+    Contestant { target, v2: true }
+}
+
+/// Everybody.
+const ALL: &[Contestant] = &[
+    v1(Target::Postgres),
+    v2(Target::Postgres),
+    v1(Target::Sqlite),
+    v2(Target::Sqlite),
+    v1(Target::Edge),
+    v2(Target::Edge),
+    v1(Target::Floor),
+    v1(Target::Node),
+    v1(Target::Object),
+    v1(Target::ObjectWithoutStore),
+];
+
+/// Everybody with accounts.
+const ACCOUNTS: &[Contestant] = &[
+    v1(Target::Postgres),
+    v1(Target::Sqlite),
+    v1(Target::Edge),
+    v1(Target::Node),
+];
+
+/// What grows is seen on the deployed shape.
+const GROWING: &[Contestant] = &[v1(Target::Postgres), v2(Target::Postgres)];
+
+const BASE: Scenario = Scenario {
+    name: "",
+    about: "",
+    arguments: &[],
+    lengths: 1.0,
+    columns: RATE,
+    contestants: ALL,
+    fresh: false,
+    quick: false,
+};
+
+/// Ten senders in a room keep ten messages under way each, unless said otherwise.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "fanout-1x10",
+        about: "one room of 10 at saturation, everybody sends",
+        arguments: &["fanout", "--members", "10"],
+        ..BASE
+    },
+    Scenario {
+        name: "fanout-1x50",
+        about: "one room of 50 at saturation, 10 send",
+        arguments: &["fanout", "--members", "50"],
+        quick: true,
+        ..BASE
+    },
+    Scenario {
+        name: "fanout-1x50-window-1",
+        about: "one room of 50, 10 send the next message when their last has arrived",
+        arguments: &["fanout", "--members", "50", "--window", "1"],
+        ..BASE
+    },
+    Scenario {
+        name: "fanout-1x500",
+        about: "one room of 500 at saturation, 10 send",
+        arguments: &["fanout", "--members", "500"],
+        ..BASE
+    },
+    Scenario {
+        name: "fanout-50x10",
+        about: "50 rooms of 10 at saturation, 2 send in each, 5 messages under way each",
+        arguments: &[
+            "fanout",
+            "--rooms",
+            "50",
+            "--members",
+            "10",
+            "--senders",
+            "2",
+            "--window",
+            "5",
+        ],
+        quick: true,
+        ..BASE
+    },
+    Scenario {
+        name: "many-rooms",
+        about: "500 rooms of 2, one sends in each, one message under way",
+        arguments: &[
+            "fanout",
+            "--rooms",
+            "500",
+            "--members",
+            "2",
+            "--senders",
+            "1",
+            "--window",
+            "1",
+        ],
+        ..BASE
+    },
+    Scenario {
+        name: "moderate-1x50",
+        about: "one room of 50 at 450 deliveries a second",
+        arguments: &["fanout", "--members", "50", "--rate", "450"],
+        lengths: 4.0,
+        columns: LATENCY,
+        quick: true,
+        ..BASE
+    },
+    Scenario {
+        name: "moderate-50x10",
+        about: "50 rooms of 10 at 900 deliveries a second",
+        arguments: &[
+            "fanout",
+            "--rooms",
+            "50",
+            "--members",
+            "10",
+            "--rate",
+            "900",
+        ],
+        lengths: 4.0,
+        columns: LATENCY,
+        ..BASE
+    },
+    Scenario {
+        name: "idle",
+        about: "resident memory of an idle connection, 20 rooms of 50, server just started",
+        arguments: &["idle"],
+        lengths: 0.0,
+        columns: &[
+            column("KiB/connection", "/kib_per_connection", 1.0, 2),
+            column("MiB before", "/resident_before_kib", 1.0 / 1024.0, 1),
+        ],
+        fresh: true,
+        quick: true,
+        ..BASE
+    },
+    Scenario {
+        name: "idle-5000",
+        about: "the same with 100 rooms of 50",
+        arguments: &["idle", "--rooms", "100"],
+        lengths: 0.0,
+        columns: &[
+            column("KiB/connection", "/kib_per_connection", 1.0, 2),
+            column("MiB before", "/resident_before_kib", 1.0 / 1024.0, 1),
+        ],
+        fresh: true,
+        ..BASE
+    },
+    Scenario {
+        name: "joins",
+        about: "sockets that join with their token and leave, 32 at a time; v2 until greeted",
+        arguments: &["joins"],
+        columns: &[
+            column("joins/s", "/joins_per_s", 1.0, 0),
+            P50,
+            P99,
+            STACK,
+            SERVER,
+            GENERATOR,
+        ],
+        quick: true,
+        ..BASE
+    },
+    Scenario {
+        name: "storm",
+        about: "1,000 sockets of 20 rooms cut off and back at once: until the last one is",
+        arguments: &["storm"],
+        lengths: 0.0,
+        columns: &[
+            column("all back, ms", "/all_back_ms", 1.0, 0),
+            P50,
+            STACK,
+            SERVER,
+        ],
+        quick: true,
+        ..BASE
+    },
+    Scenario {
+        name: "history",
+        about: "the newest 100 messages of a conversation, cached; 16 connections",
+        arguments: &["reads", "--what", "history"],
+        columns: READS,
+        contestants: ACCOUNTS,
+        quick: true,
+        ..BASE
+    },
+    Scenario {
+        name: "profile",
+        about: "the caller's account; 16 connections",
+        arguments: &["reads", "--what", "profile"],
+        columns: READS,
+        contestants: ACCOUNTS,
+        ..BASE
+    },
+    Scenario {
+        name: "list",
+        about: "the caller's 20 conversations of 10; 16 connections",
+        arguments: &["reads", "--what", "list"],
+        columns: READS,
+        contestants: ACCOUNTS,
+        ..BASE
+    },
+    Scenario {
+        name: "logins",
+        about: "logins, 4 at a time, as a share of what the password hash alone allows on all cores",
+        arguments: &["logins", "--connections", "4"],
+        columns: &[
+            column("of the hash alone", "/share_of_hash", 1.0, 3),
+            REQUESTS,
+            column("hashes/s", "/hashes_per_s", 1.0, 0),
+            P50,
+        ],
+        contestants: &[v1(Target::Postgres), v1(Target::Sqlite), v1(Target::Edge)],
+        ..BASE
+    },
+    Scenario {
+        name: "growth-members-10",
+        about: "cost of a delivery: one room of 10",
+        arguments: &["fanout", "--members", "10"],
+        contestants: GROWING,
+        ..BASE
+    },
+    Scenario {
+        name: "growth-members-100",
+        about: "one room of 100",
+        arguments: &["fanout", "--members", "100"],
+        contestants: GROWING,
+        ..BASE
+    },
+    Scenario {
+        name: "growth-members-1000",
+        about: "one room of 1,000",
+        arguments: &["fanout", "--members", "1000"],
+        contestants: GROWING,
+        ..BASE
+    },
+    Scenario {
+        name: "growth-members-5000",
+        about: "one room of 5,000",
+        arguments: &["fanout", "--members", "5000", "--window", "2"],
+        contestants: GROWING,
+        ..BASE
+    },
+    Scenario {
+        name: "growth-rooms-1",
+        about: "cost of a delivery at 2,000 a second: one room of 2",
+        arguments: &["fanout", "--members", "2", "--rate", "2000"],
+        contestants: GROWING,
+        ..BASE
+    },
+    Scenario {
+        name: "growth-rooms-50",
+        about: "50 rooms of 2",
+        arguments: &[
+            "fanout",
+            "--rooms",
+            "50",
+            "--members",
+            "2",
+            "--rate",
+            "2000",
+        ],
+        contestants: GROWING,
+        ..BASE
+    },
+    Scenario {
+        name: "growth-rooms-500",
+        about: "500 rooms of 2",
+        arguments: &[
+            "fanout",
+            "--rooms",
+            "500",
+            "--members",
+            "2",
+            "--rate",
+            "2000",
+        ],
+        contestants: GROWING,
+        ..BASE
+    },
+    Scenario {
+        name: "growth-rooms-5000",
+        about: "5,000 rooms of 2",
+        arguments: &[
+            "fanout",
+            "--rooms",
+            "5000",
+            "--members",
+            "2",
+            "--senders",
+            "1",
+            "--rate",
+            "2000",
+        ],
+        contestants: GROWING,
+        ..BASE
+    },
+];
