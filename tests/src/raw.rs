@@ -17,10 +17,21 @@ pub struct RawAnswer {
     pub body: String,
 }
 
+impl RawAnswer {
+    /// Whether the server itself gave it: every response of its own carries the request's id.
+    pub fn is_signed(&self) -> bool {
+        let head = self.head.to_lowercase();
+        head.contains("\r\nx-request-id:")
+    }
+}
+
 /// Sends these bytes on a connection of their own and reads one answer. `None` when the server hung
 /// up, or stayed silent, without one.
 pub async fn raw(server: &Server, request: &[u8]) -> Option<RawAnswer> {
-    assert!(!server.is_secure(), "requests by hand are sent in the clear");
+    assert!(
+        !server.is_secure(),
+        "requests by hand are sent in the clear"
+    );
     let mut stream = TcpStream::connect(server.address())
         .await
         .expect("a connection");
@@ -47,13 +58,16 @@ pub async fn raw(server: &Server, request: &[u8]) -> Option<RawAnswer> {
     })
 }
 
-/// Whether the answer is there up to the length it names. One that names none ends with the
-/// connection.
+/// Whether the answer is there up to the length it names, or up to its last chunk (RFC 9112 §7.1).
+/// One that names neither ends with the connection.
 fn is_whole(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes).to_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;
     };
+    if head.contains("\r\ntransfer-encoding: chunked") {
+        return body.ends_with("0\r\n\r\n");
+    }
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());

