@@ -1,7 +1,7 @@
 //! What a client's frame leads to.
 
 use super::connection::Mode;
-use super::sends::{Origin, Pending};
+use super::sends::{Origin, Pending, Repeat};
 use super::{ConnectionId, Effect, Effects, Room, TokenRefused};
 use crate::domain::{
     Append, Appended, Caller, ClientMessageId, Denied, SendOutcome, Seq, SessionId, StoredMessage,
@@ -132,8 +132,13 @@ impl Room {
                 );
                 return;
             }
-            if self.sends.join_repeat(user, id, origin) {
-                return;
+            match self.sends.join_repeat(user, id, origin) {
+                Repeat::None => {}
+                Repeat::Joined => return,
+                Repeat::TooMany => {
+                    self.answer(origin, Some(id), &SendOutcome::Overloaded, now, fx);
+                    return;
+                }
             }
         }
         let mut repeat_only = false;

@@ -17,6 +17,9 @@ const MAX_BATCH: usize = 256;
 /// How many stored sends are remembered, so that a repeat is answered at once, throttled or not.
 const MAX_KNOWN: usize = 128;
 
+/// How many repeats of one send may wait with it; more are refused.
+const MAX_REPEATS: usize = 32;
+
 /// Who is to be told what became of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -30,6 +33,17 @@ pub(super) struct Pending {
     pub(super) origin: Origin,
     /// Repeats that arrived before the first was stored.
     pub(super) repeats: Vec<Origin>,
+}
+
+/// What a send is to those that are on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It repeats none of them.
+    None,
+    /// It shares the answer of one.
+    Joined,
+    /// It repeats one that has too many repeats already.
+    TooMany,
 }
 
 type Key = (UserId, ClientMessageId);
@@ -53,16 +67,20 @@ impl Sends {
         user: UserId,
         id: &ClientMessageId,
         origin: Origin,
-    ) -> bool {
+    ) -> Repeat {
         let mut all = self.in_flight.iter_mut().flatten().chain(&mut self.waiting);
         let same = all.find(|pending| {
             pending.append.sender_id == user
                 && pending.append.client_message_id.as_ref() == Some(id)
         });
-        same.is_some_and(|pending| {
-            pending.repeats.push(origin);
-            true
-        })
+        let Some(pending) = same else {
+            return Repeat::None;
+        };
+        if pending.repeats.len() >= MAX_REPEATS {
+            return Repeat::TooMany;
+        }
+        pending.repeats.push(origin);
+        Repeat::Joined
     }
 
     pub(super) fn push(&mut self, append: Append, origin: Origin) {

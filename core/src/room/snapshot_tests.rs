@@ -139,6 +139,41 @@ fn tokens_end_when_they_would_have() {
 }
 
 #[test]
+fn what_it_was_going_to_look_for_survives() {
+    let mut stage = Stage::with(&[(1, true), (2, true)]);
+    let mut kept = Vec::new();
+    stage.send(2, "a");
+    stage.input(Input::Committed(Err(StoreFailed)));
+    stage.sleep(&mut kept);
+    stage.later(500);
+    stage.input(Input::Tick);
+    assert_eq!(stage.loads, [10]);
+    // Nothing yet, but the database may still be at it.
+    stage.nothing_new(10);
+    stage.sleep(&mut kept);
+    stage.later(1_500);
+    stage.input(Input::Tick);
+    assert_eq!(stage.loads, [10]);
+    stage.loaded(11..=11);
+    assert_eq!(stage.seen(1), seen(&[("message", 11)]));
+}
+
+#[test]
+fn what_it_knows_of_and_could_not_read_survives() {
+    let mut stage = Stage::with(&[(1, true), (2, true)]);
+    let mut kept = Vec::new();
+    stage.send(2, "a");
+    stage.stored(&[12]);
+    assert_eq!(stage.loads, [10], "another Room wrote 11");
+    stage.input(Input::Loaded(Err(StoreFailed)));
+    stage.sleep(&mut kept);
+    stage.input(Input::Tick);
+    assert_eq!(stage.loads, [10]);
+    stage.loaded(11..=12);
+    assert_eq!(stage.seen(1), seen(&[("message", 11), ("message", 12)]));
+}
+
+#[test]
 fn a_v1_socket_that_became_v2_stays_v2() {
     let mut stage = Stage::with(&[(1, false)]);
     let mut kept = Vec::new();

@@ -384,6 +384,48 @@ fn a_look_that_fails_is_taken_again() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_stretches_no_pause() {
+    let mut stage = Stage::with(&[(1, true)]);
+    stage.send(1, "a");
+    stage.input(Input::Committed(Err(StoreFailed)));
+    stage.later(500);
+    stage.input(Input::Tick);
+    stage.input(Input::Loaded(Err(StoreFailed)));
+    stage.later(-600_000);
+    stage.input(Input::Tick);
+    let next = stage.room.next_wakeup(stage.now).unwrap();
+    assert_eq!(
+        next.millis_since(stage.now),
+        500,
+        "the pause after a failed look"
+    );
+    stage.later(500);
+    stage.input(Input::Tick);
+    assert_eq!(stage.loads, [10]);
+    stage.input(Input::Loaded(Ok(Some(Events {
+        events: Vec::new(),
+        position: position(10),
+    }))));
+    let next = stage.room.next_wakeup(stage.now).unwrap();
+    assert!(next.millis_since(stage.now) <= 2_000, "the second look");
+}
+
+#[test]
+fn repeats_of_one_send_are_bounded() {
+    let mut stage = Stage::with(&[(1, true)]);
+    stage.send(1, "a");
+    let mut refused = 0;
+    for _ in 0..40 {
+        stage.send(1, "a");
+        refused += stage.frames.len();
+    }
+    assert_eq!((refused, stage.code(1)), (8, "overloaded".into()));
+    stage.stored(&[11]);
+    let acks = stage.seen(1).into_iter().filter(|(kind, _)| kind == "ack");
+    assert_eq!(acks.count(), 33, "the first and those that wait with it");
+}
+
+#[test]
 fn resume_comes_from_memory_or_the_database_and_ends_in_sync() {
     let mut stage = Stage::with(&[(1, true), (2, true)]);
     stage.send(1, "a");

@@ -110,6 +110,7 @@ mod tests {
             Ok(()),
             "the clock was set back"
         );
+        assert_eq!(throttle.ends_at(Timestamp(100)), Some(Timestamp(1_100)));
     }
 
     #[test]

@@ -277,7 +277,7 @@ impl Store for FakeStore {
         )
     }
 
-    async fn append(&self, _: &[Append]) -> StoreResult<Vec<Appended>> {
+    async fn append(&self, _: &[Append]) -> StoreResult<AppendedBatch> {
         unreachable!("the Rooms append")
     }
 
