@@ -14,14 +14,14 @@ impl World {
                 if let Some(client) = self.clients.get_mut(client) {
                     client.joined = true;
                 }
-                self.tend(client)?;
+                self.tend(client);
             }
             Planned::Send(client) => self.say(client, |client, long| Some(client.send(long))),
             Planned::Burst(client) => self.say(client, |client, long| Some(client.burst(long))),
             Planned::Again(client) => self.say(client, super::client::Client::again),
             Planned::Resume(client, back) => self.say(client, |client, _| client.resume(back)),
             Planned::Rest { client, repeats } => self.rest_of(client, repeats)?,
-            Planned::Flood(count) => self.flood(count)?,
+            Planned::Flood { count, same } => self.flood(count, same)?,
             Planned::Drop(client, seen) => self.lose(client, 0, seen),
             Planned::HalfOpen(client, noticed, seen) => {
                 if let Some(link) = self.link_of(client).and_then(|id| self.links.get_mut(&id)) {
@@ -73,28 +73,27 @@ impl World {
     }
 
     /// The client sees to it that it is connected and that its sends are acknowledged.
-    pub(super) fn tend(&mut self, index: usize) -> Result<(), String> {
+    pub(super) fn tend(&mut self, index: usize) {
         let long = self.plan.long_messages;
         let Some(client) = self.clients.get_mut(index) else {
-            return Ok(());
+            return;
         };
         client.tending = false;
         if !client.joined || client.stopped {
-            return Ok(());
+            return;
         }
         let Some(id) = client.connection else {
             self.connect(index);
             self.tend_later(index);
-            return Ok(());
+            return;
         };
         if !client.member.repeats || client.sends.unacked.is_empty() {
-            return Ok(());
+            return;
         }
         for text in client.repeat(long) {
             self.send_up(id, text);
         }
         self.tend_later(index);
-        Ok(())
     }
 
     pub(super) fn tend_later(&mut self, index: usize) {
@@ -140,18 +139,21 @@ impl World {
         self.send_over_rest(send)
     }
 
-    fn flood(&mut self, count: usize) -> Result<(), String> {
+    fn flood(&mut self, count: usize, same: bool) -> Result<(), String> {
         let Some(client) = self.clients.first() else {
             return Ok(());
         };
         let (user, session) = (client.user, client.session.clone());
+        let text = same.then(|| "flood".to_owned());
         for _ in 0..count {
             let send = RestSend {
                 host: self.front,
                 user,
                 session: session.clone(),
-                client_message_id: None,
-                message: format!("flood {}", self.next_ticket),
+                client_message_id: ClientMessageId::new("flood").ok().filter(|_| same),
+                message: text
+                    .clone()
+                    .unwrap_or_else(|| format!("flood {}", self.next_ticket)),
                 repeats: false,
             };
             self.send_over_rest(send)?;
@@ -211,7 +213,7 @@ impl World {
         }
         let stays = |link: &&super::network::Link| link.open && link.client == index;
         if self.links.values().any(|link| stays(&link)) {
-            return Err(format!("{session:?} was revoked and stays connected"));
+            return Err(format!("{} was revoked and stays connected", session.0));
         }
         Ok(())
     }

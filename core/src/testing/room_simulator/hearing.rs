@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::client::{Client, Resume};
 use super::model_store::ModelStore;
 use crate::domain::{ClientMessageId, Seq};
-use crate::protocol::Event;
+use crate::protocol::{Event, MAX_RESUME_EVENTS};
 
 /// How many of its user's newest sends a connection is sure to be known for, also after a sleep.
 const REMEMBERED: usize = 4;
@@ -32,6 +32,7 @@ struct Heard<'a> {
     to: Option<i64>,
     count: Option<i64>,
     complete: Option<bool>,
+    reason: Option<Cow<'a, str>>,
 }
 
 /// What a client does about a frame.
@@ -70,6 +71,7 @@ impl Client {
             "reset" => {
                 // The history is loaded over REST.
                 let seq = heard.seq.ok_or("a reset without seq")?;
+                self.check_reset(&heard, store)?;
                 (self.at, self.resume) = (Some(seq), None);
                 self.stand_at(seq);
                 self.epoch = heard.epoch.map(Cow::into_owned);
@@ -121,6 +123,20 @@ impl Client {
         Ok(())
     }
 
+    /// The history of these worlds is one, so that only its length excuses a reset.
+    fn check_reset(&self, heard: &Heard<'_>, store: &ModelStore) -> Result<(), String> {
+        let since = self.resume.map_or(i64::MAX, |resume| resume.since);
+        let missed = store.position().seq.0.saturating_sub(since);
+        let too_old = usize::try_from(missed).is_ok_and(|missed| missed > MAX_RESUME_EVENTS);
+        if heard.reason.as_deref() == Some("too_old") && too_old {
+            return Ok(());
+        }
+        Err(format!(
+            "a resume from {since} was answered with a reset: {:?}",
+            heard.reason
+        ))
+    }
+
     fn stand_at(&mut self, seq: i64) {
         self.have = Some(seq);
         self.ahead.retain(|ahead| *ahead > seq);
@@ -139,7 +155,7 @@ impl Client {
             ));
         }
         let Some(number) = self.number_of(name) else {
-            return Err(format!("{:?} got the ack of {name}", self.session));
+            return Err(format!("{} got the ack of {name}", self.session.0));
         };
         let sends = &mut self.sends;
         let once = sends.times.get(&number).is_none_or(|times| *times < 2);
@@ -230,8 +246,8 @@ impl Client {
         let have = if self.member.v2 { self.have } else { self.at };
         if have.is_some_and(|have| have < newest.0) {
             return Err(format!(
-                "{:?} has all up to {have:?}, not {newest}",
-                self.session
+                "{} has all up to {have:?}, not {newest}",
+                self.session.0
             ));
         }
         Ok(())
@@ -243,16 +259,16 @@ impl Client {
             return Ok(());
         }
         if self.connection.is_none() {
-            return Err(format!("{:?} is not connected in the end", self.session));
+            return Err(format!("{} is not connected in the end", self.session.0));
         }
         if self.member.repeats && !self.sends.unacked.is_empty() {
             return Err(format!(
-                "{:?} waits for ever for {:?}",
-                self.session, self.sends.unacked
+                "{} waits for ever for {:?}",
+                self.session.0, self.sends.unacked
             ));
         }
         if self.resume.is_some() {
-            return Err(format!("{:?} waits for ever for a sync", self.session));
+            return Err(format!("{} waits for ever for a sync", self.session.0));
         }
         self.check_served(store.position().seq)
     }

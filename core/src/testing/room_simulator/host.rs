@@ -18,7 +18,7 @@ const CONVERSATION: ConversationId = ConversationId(1);
 pub(super) struct Place {
     pub(super) host: u64,
     pub(super) memory: u64,
-    /// How often its clock had been set.
+    /// What it had to look for was forgotten, or given less time, so often.
     pub(super) era: u64,
 }
 
@@ -37,10 +37,13 @@ pub(super) struct Host {
     /// By the world's clock.
     pub(super) alarm: Option<Timestamp>,
     pub(super) in_flight: Option<Vec<Append>>,
-    pub(super) loading: bool,
+    /// From where on it reads.
+    pub(super) loading: Option<Seq>,
     pub(super) jobs: u64,
-    /// The newest event this memory has had stored.
+    /// The newest event this memory is bound to tell of: it had it stored, it was told of it.
     pub(super) own: Seq,
+    /// Whether this memory knows nothing of where the conversation stands.
+    pub(super) fresh: bool,
     pub(super) closing: bool,
     /// Each user's running throttle.
     pub(super) taken: BTreeMap<UserId, Taken>,
@@ -69,9 +72,10 @@ impl World {
             kept: BTreeMap::new(),
             alarm: None,
             in_flight: None,
-            loading: false,
+            loading: None,
             jobs: 0,
             own: Seq(0),
+            fresh: true,
             closing: false,
             taken: BTreeMap::new(),
         };
@@ -284,7 +288,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(&front) else {
             return;
         };
-        if host.in_flight.is_some() || host.loading || waiting || host.room.is_none() {
+        if host.in_flight.is_some() || host.loading.is_some() || waiting || host.room.is_none() {
             return;
         }
         host.forget();
@@ -313,6 +317,7 @@ impl World {
         host.lose_memory();
         host.kept.clear();
         host.taken.clear();
+        host.fresh = true;
         host.room = Some(room);
         self.report.restarts += 1;
         self.drop_tickets(front);
@@ -356,7 +361,7 @@ impl Host {
         self.memory += 1;
         self.room = None;
         self.in_flight = None;
-        self.loading = false;
+        self.loading = None;
         self.own = Seq(0);
         self.forget();
     }
@@ -364,6 +369,12 @@ impl Host {
     /// The Room goes; of the throttles it knows what connections have kept.
     fn forget(&mut self) {
         self.room = None;
+        if self.kept.is_empty() {
+            // Without a connection nothing is kept, nor what it was still going to look for.
+            self.own = Seq(0);
+            self.fresh = true;
+            self.era += 1;
+        }
         for taken in self.taken.values_mut() {
             // Of two times that connections kept, the later counts, also where it is of a clock
             // that was set back since.

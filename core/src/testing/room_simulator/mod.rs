@@ -8,7 +8,7 @@
 //! client does and checks, `rest.rs` sends without a socket, `model_store.rs` what the database
 //! promises, `shrink.rs` how a failing world is made small. To add a fault: an entry of `plan.rs`
 //! and its arm in `deeds.rs`. To add a promise: a check where it can first be seen broken. To see
-//! that a check bites: a mutation in `core/mutations`.
+//! that a check bites: a mutation in `xtask/src/simulator/mutations.rs`.
 
 mod chance;
 mod client;

@@ -91,9 +91,18 @@ impl World {
         if revoked {
             return self.close(id, CloseCode::TokenInvalid);
         }
-        if !self.hosts.contains_key(&host) {
+        let here = self.store.position().seq;
+        let Some(host_there) = self.hosts.get_mut(&host) else {
             return self.close(id, CloseCode::Restarting);
-        }
+        };
+        // What was stored when it was let in reaches everybody here; what came between then and
+        // now does, when this Room begins with it.
+        let told = if std::mem::take(&mut host_there.fresh) {
+            here
+        } else {
+            join.position.seq
+        };
+        host_there.own = host_there.own.max(told);
         self.input(host, Input::Connect { id, join })
     }
 
@@ -108,7 +117,7 @@ impl World {
         self.at(at, Happening::ToServer(id, text));
     }
 
-    pub(super) fn to_server(&mut self, id: ConnectionId, text: &str) -> Result<(), String> {
+    pub(super) fn reach_host(&mut self, id: ConnectionId, text: &str) -> Result<(), String> {
         let Some(link) = self.links.get_mut(&id) else {
             return Ok(());
         };
@@ -142,8 +151,8 @@ impl World {
             return Ok(());
         }
         let session = self.clients.get(link.client).map(|client| &client.session);
-        if session.is_some_and(|session| self.revoked.contains(session)) {
-            return Err(format!("{session:?} was revoked and still served"));
+        if let Some(session) = session.filter(|session| self.revoked.contains(session)) {
+            return Err(format!("{} was revoked and still served", session.0));
         }
         if shared && link.queued > bound {
             return self.too_slow(id);
@@ -186,7 +195,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn to_client(&mut self, id: ConnectionId, frame: &Frame) -> Result<(), String> {
+    pub(super) fn reach_client(&mut self, id: ConnectionId, frame: &Frame) -> Result<(), String> {
         let Some(link) = self.links.get_mut(&id) else {
             return Ok(());
         };
@@ -238,6 +247,19 @@ impl World {
             CloseCode::TooManySockets => sockets > MAX_SOCKETS_PER_USER,
             _ => false,
         };
+        let host = self.hosts.get(&link.host);
+        let waits = |send: &crate::domain::Append| {
+            let name = send
+                .client_message_id
+                .as_ref()
+                .map(|name| name.as_str().to_owned());
+            name.is_some_and(|name| self.came_by.get(&(link.host, name)) == Some(&id))
+        };
+        let in_flight = host.and_then(|host| host.in_flight.as_ref());
+        if close == CloseCode::Restarting && in_flight.is_some_and(|sends| sends.iter().any(waits))
+        {
+            return Err("a Room that ends did not wait for what it had accepted".into());
+        }
         if !deserved {
             return Err(format!("a well-made client was closed with {close:?}"));
         }
@@ -250,12 +272,12 @@ impl World {
     }
 
     /// The close frame reaches the client.
-    pub(super) fn closed(&mut self, id: ConnectionId, close: CloseCode) -> Result<(), String> {
+    pub(super) fn closed(&mut self, id: ConnectionId, close: CloseCode) {
         let Some(link) = self.links.get(&id) else {
-            return Ok(());
+            return;
         };
         if link.dead {
-            return Ok(());
+            return;
         }
         let stops = matches!(close, CloseCode::TokenInvalid | CloseCode::NotMember);
         if let Some(client) = self.clients.get_mut(link.client)
@@ -265,7 +287,6 @@ impl World {
             client.stopped = true;
         }
         self.left(id);
-        Ok(())
     }
 
     /// The client knows that its connection is over.

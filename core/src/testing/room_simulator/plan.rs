@@ -50,8 +50,11 @@ pub(super) enum Planned {
         client: usize,
         repeats: bool,
     },
-    /// So many sends over REST at once.
-    Flood(usize),
+    /// So many sends over REST at once, each new or all the same one.
+    Flood {
+        count: usize,
+        same: bool,
+    },
     /// The connection breaks; the client sees it at once, the server after so long.
     Drop(usize, i64),
     /// Nothing passes any more; after so long the client sees it, then the server.
@@ -132,8 +135,9 @@ impl Plan {
                     answer: 100,
                 }),
             );
-            plan.add(9_100, Planned::Flood(1));
-            plan.add(9_400, Planned::Flood(2_600));
+            let same = rng.bool();
+            plan.add(9_100, Planned::Flood { count: 1, same });
+            plan.add(9_400, Planned::Flood { count: 2_600, same });
         }
         plan.items.sort_by_key(|(at, _)| *at);
         plan.farewell(count, &mut rng);
@@ -165,13 +169,14 @@ impl Plan {
         if rng.u8(0..4) > 0 {
             return;
         }
-        let (stored, answer) = (rng.i64(0..200), rng.i64(200..3_000));
-        self.add(
-            CHAOS_MS - 500,
-            Planned::Commit(Fate::Lost { stored, answer }),
-        );
+        let (stored, answer) = (rng.i64(400..4_000), rng.i64(0..400));
+        let fate = Fate::Late { answer, stored };
+        self.add(CHAOS_MS - 500, Planned::Commit(fate));
         let (client, repeats) = (rng.usize(0..count), false);
         self.add(CHAOS_MS - 499, Planned::Rest { client, repeats });
+        if rng.bool() {
+            self.add(CHAOS_MS - 50, Planned::Sleep);
+        }
     }
 }
 
@@ -246,7 +251,7 @@ fn fate(rng: &mut Rng) -> Fate {
 
 /// Now and then more than a resume delivers.
 fn foreign(rng: &mut Rng) -> usize {
-    if rng.u8(0..60) == 0 {
+    if rng.u8(0..25) == 0 {
         rng.usize(250..700)
     } else {
         rng.usize(1..4)

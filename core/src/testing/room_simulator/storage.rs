@@ -113,6 +113,13 @@ impl World {
             return Ok(());
         };
         let sends = host.in_flight.take().unwrap_or_default();
+        for outcome in result.iter().flat_map(|batch| &batch.outcomes) {
+            if let Appended::Stored(stored) | Appended::Duplicate(stored) = outcome {
+                // Whoever is told here that it is stored may expect it to be seen here.
+                host.own = host.own.max(stored.seq);
+                host.fresh = false;
+            }
+        }
         let outcome_of = |n: usize| result.as_ref().ok().and_then(|batch| batch.outcomes.get(n));
         let mut denied = Vec::new();
         let mut stored = Vec::new();
@@ -169,7 +176,7 @@ impl World {
         };
         let mut chance = stream(self.seed, Stream::Store, id, self.count_job(id));
         if let Some(host) = self.hosts.get_mut(&id)
-            && std::mem::replace(&mut host.loading, true)
+            && host.loading.replace(since).is_some()
         {
             return Err("two loads at once".into());
         }
@@ -199,7 +206,7 @@ impl World {
         let Some(host) = self.remembers(place) else {
             return Ok(());
         };
-        host.loading = false;
+        host.loading = None;
         self.input(place.host, Input::Loaded(result))
     }
 

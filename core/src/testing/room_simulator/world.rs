@@ -227,11 +227,17 @@ impl World {
         match happening {
             Happening::Planned(planned) => self.deed(planned),
             Happening::Calm => self.become_calm(),
-            Happening::Tend(client) => self.tend(client),
+            Happening::Tend(client) => {
+                self.tend(client);
+                Ok(())
+            }
             Happening::Enter(id, join) => self.enter(id, join),
-            Happening::ToServer(id, text) => self.to_server(id, &text),
-            Happening::ToClient(id, frame) => self.to_client(id, &frame),
-            Happening::Closed(id, close) => self.closed(id, close),
+            Happening::ToServer(id, text) => self.reach_host(id, &text),
+            Happening::ToClient(id, frame) => self.reach_client(id, &frame),
+            Happening::Closed(id, close) => {
+                self.closed(id, close);
+                Ok(())
+            }
             Happening::Noticed(id) => {
                 self.left(id);
                 Ok(())
