@@ -20,6 +20,7 @@ mod processes;
 mod redis;
 mod report;
 mod service;
+mod simulator;
 mod smoke;
 mod stack;
 mod test;
@@ -90,6 +91,18 @@ const COMMANDS: &[Command] = &[
         arguments: "[--write]",
         summary: "compute what a month at the edge costs, or write it into docs/deploying.md",
         run: cost::command,
+    },
+    Command {
+        name: "simulate",
+        arguments: "[--worlds N]",
+        summary: "let the Room live through many simulated worlds, on every core",
+        run: simulator::simulate,
+    },
+    Command {
+        name: "mutate",
+        arguments: "[PART OF A NAME]",
+        summary: "plant faults in copies of the Room and see that the simulator finds each",
+        run: simulator::mutate,
     },
     Command {
         name: "test",

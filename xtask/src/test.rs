@@ -1,10 +1,10 @@
 //! `cargo xtask test`: everything there is to test, in one go, on private servers only.
 //!
-//! The steps: the house's invariants; the build for the edge; unit and integration tests, with a
-//! PostgreSQL and a Redis to use; then the black-box suite once per host. The suite has these test
-//! programs for every host: `blackbox` runs in parallel, `disturb` kills and restarts servers and
-//! runs one test at a time after it. `smoke` is what deployed servers are tried with; `edge` is
-//! about what only that host does.
+//! The steps: the house's invariants; the build for the edge; the room simulator and the faults it
+//! must find; unit and integration tests, with a PostgreSQL and a Redis to use; then the black-box
+//! suite once per host. The suite has these test programs for every host: `blackbox` runs in
+//! parallel, `disturb` kills and restarts servers and runs one test at a time after it. `smoke` is
+//! what deployed servers are tried with; `edge` is about what only that host does.
 //!
 //! The server is built with the development profile, like the tests: on two cores the release
 //! profile's link-time optimisation costs more minutes than all tests together. `--release` tests
@@ -23,7 +23,7 @@ use crate::hosts::Host;
 use crate::processes::Processes;
 use crate::report::{Counts, Report};
 use crate::stack::{Shared, Stack};
-use crate::{Verdict, check, control, deploy, edge, npm, tools, worker};
+use crate::{Verdict, check, control, deploy, edge, npm, simulator, tools, worker};
 
 const SUITE: &str = "colloquy-tests";
 
@@ -81,6 +81,9 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
                 deploy::dry_run(&processes, true)
             });
         }
+    }
+    if options.wants(Part::Unit) && options.filter.is_none() {
+        simulator::test(&processes, &mut report);
     }
     if options.wants(Part::Unit) || options.wants(Part::Blackbox) {
         with_servers(&processes, &options, &mut report);

@@ -1,0 +1,308 @@
+//! Faults to plant in the Room, each of which the simulator must find: a promise nobody would see
+//! broken is not tested. The list is the test of the tests; a new rule of the Room wants a row.
+
+/// A fault: texts of `core/src/room` and what stands there instead.
+pub(super) struct Mutation {
+    /// What the mutated Room does, in a few words.
+    pub(super) name: &'static str,
+    pub(super) edits: &'static [Edit],
+}
+
+/// One text of a file, which must be there exactly once, and its replacement.
+pub(super) struct Edit {
+    /// Below `core/src/room`.
+    pub(super) file: &'static str,
+    pub(super) old: &'static str,
+    pub(super) new: &'static str,
+}
+
+const fn edit(file: &'static str, old: &'static str, new: &'static str) -> Edit {
+    Edit { file, old, new }
+}
+
+pub(super) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        name: "drops the gap check",
+        edits: &[edit(
+            "delivery.rs",
+            "if expected == Some(first) && dense {",
+            "if expected.is_some() {",
+        )],
+    },
+    Mutation {
+        name: "acknowledges before the commit",
+        edits: &[edit(
+            "commands.rs",
+            "        self.sends.push(append, origin);\n",
+            "        if let (Origin::Connection(id), Some(head)) = (origin, &self.head) {
+            let stored = StoredMessage {
+                message_id: crate::domain::MessageId(head.seq.0 + 1_001),
+                seq: head.seq.next(),
+                number: crate::domain::Number(head.number.0 + 1),
+                timestamp: now,
+                sender: \"\".into(),
+            };
+            self.acknowledge(id, append.client_message_id.as_ref(), &stored, false, fx);
+        }
+        self.sends.push(append, origin);\n",
+        )],
+    },
+    Mutation {
+        name: "broadcasts before the commit",
+        edits: &[
+            edit(
+                "mod.rs",
+                "            effects.push(Effect::Commit(batch));\n",
+                "            self.foretell(&batch, effects);
+            effects.push(Effect::Commit(batch));\n",
+            ),
+            edit(
+                "delivery.rs",
+                "    /// Takes the next events, which start",
+                "    pub(super) fn foretell(&mut self, batch: &[crate::domain::Append], fx: &mut Effects) {
+        let Some(head) = &self.head else { return };
+        let (mut seq, mut number) = (head.seq.0, head.number.0);
+        let mut events = Vec::new();
+        for append in batch {
+            (seq, number) = (seq + 1, number + 1);
+            let stored = StoredMessage {
+                message_id: crate::domain::MessageId(seq + 1_000),
+                seq: Seq(seq),
+                number: Number(number),
+                timestamp: append.now,
+                sender: format!(\"user{}\", append.sender_id).into(),
+            };
+            events.push(event_of(append, &stored));
+        }
+        self.ingest(&events, fx);
+    }
+
+    /// Takes the next events, which start",
+            ),
+        ],
+    },
+    Mutation {
+        name: "acknowledges what the store refused",
+        edits: &[edit(
+            "delivery.rs",
+            "            self.settle(sent, SendOutcome::Unavailable, now, fx);\n",
+            "            let Some(head) = &self.head else { continue };
+            let stored = StoredMessage {
+                message_id: crate::domain::MessageId(head.seq.0 + 1_001),
+                seq: head.seq.next(),
+                number: Number(head.number.0 + 1),
+                timestamp: now,
+                sender: \"\".into(),
+            };
+            self.settle(sent, SendOutcome::Appended(Appended::Stored(stored)), now, fx);\n",
+        )],
+    },
+    Mutation {
+        name: "does not know repeats of what is stored",
+        edits: &[edit(
+            "sends.rs",
+            "        self.known.get(&(user, id.clone()))\n",
+            "        self.known.get(&(user, id.clone())).filter(|_| false)\n",
+        )],
+    },
+    Mutation {
+        name: "does not know repeats of what is on its way",
+        edits: &[edit(
+            "sends.rs",
+            "        let Some(pending) = same else {\n",
+            "        let Some(pending) = same.filter(|_| false) else {\n",
+        )],
+    },
+    Mutation {
+        name: "calls a repeat new",
+        edits: &[edit(
+            "commands.rs",
+            "                self.acknowledge(connection, id, stored, true, fx);",
+            "                self.acknowledge(connection, id, stored, false, fx);",
+        )],
+    },
+    Mutation {
+        name: "forgets the throttle",
+        edits: &[edit(
+            "throttle.rs",
+            "        let (taken, asked) = (now, false);\n",
+            "        let (taken, asked) = (Timestamp(now.0 - self.period_ms), false);\n",
+        )],
+    },
+    Mutation {
+        name: "charges for what was not stored",
+        edits: &[edit(
+            "commands.rs",
+            "            self.throttle.give_back(user, taken);\n",
+            "            let _ = taken;\n",
+        )],
+    },
+    Mutation {
+        name: "keeps serving a revoked session",
+        edits: &[edit(
+            "mod.rs",
+            "            |c| c.session_id == *session_id,\n",
+            "            |c| c.session_id == *session_id && c.user_id.0 == 0,\n",
+        )],
+    },
+    Mutation {
+        name: "keeps serving a removed member who was refused",
+        edits: &[edit(
+            "commands.rs",
+            "                self.close(connection, close_for(*denied), fx);\n",
+            "                let _ = close_for(*denied);\n",
+        )],
+    },
+    Mutation {
+        name: "lets an ended token stay",
+        edits: &[edit(
+            "mod.rs",
+            "connection::Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),",
+            "connection::Due::Expired(id) => drop(self.connections.get(id)),",
+        )],
+    },
+    Mutation {
+        name: "does not look for what was stored without an answer",
+        edits: &[edit(
+            "delivery.rs",
+            "        self.loads.suspect(now);\n",
+            "",
+        )],
+    },
+    Mutation {
+        name: "does not look for what was written before it came",
+        edits: &[edit("mod.rs", "        self.loads.check(now);\n", "        let _ = now;\n")],
+    },
+    Mutation {
+        name: "takes no hint from a duplicate",
+        edits: &[edit(
+            "delivery.rs",
+            "Appended::Duplicate(stored) => self.known = self.known.max(stored.seq),",
+            "Appended::Duplicate(_) => {}",
+        )],
+    },
+    Mutation {
+        name: "loses an event on resume",
+        edits: &[edit(
+            "resume.rs",
+            "            && let Some(rest) = self.recent.after(at)\n",
+            "            && let Some(rest) = self.recent.after(at.next())\n",
+        )],
+    },
+    Mutation {
+        name: "delivers twice after a resume",
+        edits: &[edit(
+            "resume.rs",
+            "        connection.delivered = at;\n",
+            "        connection.delivered = at.min(head);
+        if at == head && resuming.count > 1 {
+            connection.delivered = Seq(at.0 - 1);
+        }\n",
+        )],
+    },
+    Mutation {
+        name: "calls a part of a resume the whole",
+        edits: &[edit(
+            "resume.rs",
+            "        let done = at == head;\n",
+            "        let done = at == head || resuming.count > 0;\n",
+        )],
+    },
+    Mutation {
+        name: "delivers live events in the middle of a resume",
+        edits: &[edit(
+            "delivery.rs",
+            "if connection.delivered == before && connection.resuming().is_none() {",
+            "if connection.delivered == before || connection.resuming().is_some() {",
+        )],
+    },
+    Mutation {
+        name: "resets who is ahead of it without asking the store",
+        edits: &[edit(
+            "resume.rs",
+            "        if epoch.is_some_and(|epoch| *epoch != head_epoch) {\n",
+            "        if epoch.is_some_and(|epoch| *epoch != head_epoch) || since > head_seq {\n",
+        )],
+    },
+    Mutation {
+        name: "takes sends without bound",
+        edits: &[edit(
+            "sends.rs",
+            "        self.waiting.len() >= MAX_PENDING\n",
+            "        self.waiting.len() >= MAX_PENDING * 10\n",
+        )],
+    },
+    Mutation {
+        name: "lets repeats pile up",
+        edits: &[edit(
+            "sends.rs",
+            "        if pending.repeats.len() >= MAX_REPEATS {\n",
+            "        if pending.repeats.len() >= MAX_REPEATS * 1_000 {\n",
+        )],
+    },
+    Mutation {
+        name: "commits without bound",
+        edits: &[edit(
+            "sends.rs",
+            "        let count = self.waiting.len().min(MAX_BATCH);\n",
+            "        let count = self.waiting.len();\n",
+        )],
+    },
+    Mutation {
+        name: "never asks again after a load failed",
+        edits: &[edit(
+            "resume.rs",
+            "        self.retry_at = Some(Timestamp(now.0 + RETRY_MS));\n",
+            "        self.retry_at = Some(Timestamp(now.0 + RETRY_MS * 1_000));\n",
+        )],
+    },
+    Mutation {
+        name: "waits for a clock that was set back",
+        edits: &[edit(
+            "mod.rs",
+            "        self.loads.observe(now);\n",
+            "",
+        )],
+    },
+    Mutation {
+        name: "forgets where it stands in its sleep",
+        edits: &[edit(
+            "delivery.rs",
+            "        self.known = self.known.max(head.seq);
+        self.connections.touch_keeper();\n",
+            "        self.known = self.known.max(head.seq);\n",
+        )],
+    },
+    Mutation {
+        name: "forgets an unanswered resume in its sleep",
+        edits: &[edit(
+            "snapshot.rs",
+            "            let resume = snapshot.resume;\n",
+            "            let resume = snapshot.resume.filter(|_| false);\n",
+        )],
+    },
+    Mutation {
+        name: "forgets the throttle in its sleep",
+        edits: &[edit(
+            "snapshot.rs",
+            "                room.throttle.restore(user_id, Timestamp(since));\n",
+            "                room.throttle.restore(user_id, Timestamp(since / 2));\n",
+        )],
+    },
+    Mutation {
+        name: "forgets in its sleep what it was going to look for",
+        edits: &[edit(
+            "snapshot.rs",
+            "            room.loads = Loads::planned(keeper.looks.iter().copied().map(Timestamp));\n",
+            "            room.loads = Loads::planned(keeper.looks.iter().copied().map(Timestamp).take(0));\n",
+        )],
+    },
+    Mutation {
+        name: "drops what it accepted when it ends",
+        edits: &[edit(
+            "mod.rs",
+            "        if self.closing && self.sends.is_empty() {\n",
+            "        if self.closing {\n",
+        )],
+    },
+];
