@@ -7,6 +7,7 @@ mod connections;
 mod fanout;
 mod figures;
 mod http;
+mod order;
 mod requests;
 mod run;
 mod seed;

@@ -1,8 +1,7 @@
 //! One client socket of a fan-out: sends within its window, reads what arrives, checks the order.
 //!
 //! All sockets share one thread and one read buffer, so that the generator costs little beside
-//! the server. What is checked is cheap: from every sender the ordinals grow by one, and a running
-//! digest of the order must in the end be the same on every socket of a room.
+//! the server.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -14,6 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::order::Order;
 use crate::run::{Phase, Room, Run};
 use crate::target::Target;
 use crate::wire::{self, Mark};
@@ -63,9 +63,7 @@ struct State {
     /// Bytes to be written, and how many already are.
     pending: Vec<u8>,
     written: usize,
-    /// The next ordinal of each sender.
-    next: Vec<u32>,
-    digest: u64,
+    order: Order,
     probed: u32,
 }
 
@@ -83,7 +81,7 @@ impl Socket {
             stream: RefCell::new(stream),
             state: RefCell::new(State {
                 rest,
-                next: vec![0; room.sent.len()],
+                order: Order::new(room.sent.len()),
                 ..State::default()
             }),
             waker: Cell::new(None),
@@ -148,11 +146,12 @@ impl Socket {
     /// Whether every message sent in its room has arrived, and the digest of their order.
     pub(crate) fn standing(&self) -> (u64, u64) {
         let state = self.state.borrow();
-        let missing = self.room.sent.iter().zip(&state.next);
-        let missing = missing
-            .map(|(sent, next)| u64::from(sent.get().saturating_sub(*next)))
-            .sum();
-        (missing, state.digest)
+        let sent = self.room.sent.iter().enumerate();
+        let missing = sent.map(|(sender, sent)| {
+            let received = state.order.received(sender);
+            u64::from(sent.get().saturating_sub(received))
+        });
+        (missing.sum(), state.order.digest())
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<Result<()>> {
@@ -191,37 +190,21 @@ impl Socket {
         let State {
             rest,
             pending,
-            next,
-            digest,
+            order,
             probed,
             ..
         } = state;
-        let mut wrong = None;
         let mut count = 0_u64;
         let mut histogram = self.run.histogram.borrow_mut();
         let measured = self.run.measured.get();
         let mut on_mark = |mark: Mark| {
             if mark.sender == PROBE {
                 *probed = mark.ordinal;
-                return;
-            }
-            match usize::try_from(mark.sender)
-                .ok()
-                .and_then(|at| next.get_mut(at))
-            {
-                Some(expected) if *expected == mark.ordinal => *expected += 1,
-                other => {
-                    wrong.get_or_insert((mark, other.map(|expected| *expected)));
-                    return;
+            } else if order.take(mark) {
+                count += 1;
+                if measured.contains(&mark.intended_us) {
+                    histogram.saturating_record(now_us.saturating_sub(mark.intended_us).max(1));
                 }
-            }
-            let word = u64::from(mark.sender) << 32 | u64::from(mark.ordinal);
-            *digest = (*digest ^ word)
-                .wrapping_mul(0x0000_0100_0000_01B3)
-                .rotate_left(23);
-            count += 1;
-            if measured.contains(&mark.intended_us) {
-                histogram.saturating_record(now_us.saturating_sub(mark.intended_us).max(1));
             }
         };
         if rest.is_empty() {
@@ -232,12 +215,8 @@ impl Socket {
             let found = wire::read_frames(rest, pending, &mut on_mark)?;
             rest.drain(..found.consumed);
         }
-        if let Some((mark, expected)) = wrong {
-            bail!(
-                "lost, doubled or out of order: message {} of sender {} came instead of {expected:?}",
-                mark.ordinal,
-                mark.sender
-            );
+        if let Some(wrong) = order.wrong() {
+            bail!("{wrong}");
         }
         self.run.count(count, now_us);
         Ok(Poll::Ready(()))
@@ -248,10 +227,11 @@ impl Socket {
         let Ok(index) = usize::try_from(self.index) else {
             return;
         };
-        let (Some(sent), Some(next)) = (self.room.sent.get(index), state.next.get(index)) else {
+        let Some(sent) = self.room.sent.get(index) else {
             return;
         };
-        while self.run.phase.get() == Phase::Sending && sent.get() - next < self.run.window {
+        let own = state.order.received(index);
+        while self.run.phase.get() == Phase::Sending && sent.get() - own < self.run.window {
             let mark = Mark {
                 sender: self.index,
                 ordinal: sent.get(),
