@@ -5,6 +5,7 @@
 //! add one: write a function, add a row to [`CHECKS`], and a breach of it to the tests below.
 
 mod documents;
+mod guarantees;
 mod packages;
 mod source;
 mod sql;
@@ -109,6 +110,10 @@ const CHECKS: &[Check] = &[
     Check {
         name: "links between documents resolve",
         run: documents::links,
+    },
+    Check {
+        name: "every guarantee names tests there are, and every mutation is named",
+        run: guarantees::named,
     },
 ];
 

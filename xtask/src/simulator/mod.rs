@@ -96,7 +96,7 @@ fn explore(processes: &Processes, worlds: u64) -> Result<()> {
 
 /// Plants each fault in turn and lets the simulator look for it.
 fn hunt(processes: &Processes, wanted: &str, counts: &mut Counts) -> Result<()> {
-    let package = Package::lay_out("simulator")?;
+    let package = Package::lay_out("mutants")?;
     let mut survivors = Vec::new();
     let chosen = MUTATIONS
         .iter()
@@ -134,9 +134,9 @@ struct Package {
 }
 
 impl Package {
-    /// Brings the copy up to date. Files that are so already stay as they are, for cargo's sake.
+    /// Brings the copy of this name up to date. Files that are so already stay as they are, for cargo's sake.
     fn lay_out(name: &str) -> Result<Self> {
-        let directory = tools::target_directory().join(name);
+        let directory = directory().join(name);
         let core = crate::root().join("core");
         let package = Self { directory };
         for part in PARTS {
@@ -188,7 +188,7 @@ impl Package {
         let mut cargo = tools::cargo();
         cargo
             .current_dir(&self.directory)
-            .env("CARGO_TARGET_DIR", self.directory.join("target"))
+            .env("CARGO_TARGET_DIR", directory().join("target"))
             .args(["test", "--quiet", "--test", "room_simulator"]);
         cargo
     }
@@ -235,6 +235,11 @@ impl Package {
             None => bail!("failed otherwise than by a broken promise:\n{text}"),
         }
     }
+}
+
+/// Where the copies are, and what cargo makes of all of them.
+fn directory() -> PathBuf {
+    tools::target_directory().join("simulator")
 }
 
 /// The package's manifest: the workspace's versions of what is needed, and a build that is both
