@@ -1,0 +1,205 @@
+//! What single steps of a message's way cost, without sockets, database or Redis:
+//! `cargo bench --package colloquy-core`. What a whole server does is measured by
+//! `cargo xtask bench`.
+
+#[path = "../tests/http/fakes.rs"]
+#[expect(
+    dead_code,
+    clippy::wildcard_imports,
+    reason = "the route tests use more of them, and name much"
+)]
+mod fakes;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use axum::body::Body;
+use axum::http::Request;
+use colloquy_core::auth::Tokens;
+use colloquy_core::cache::{InProcess, RecentHistory};
+use colloquy_core::config::{Secret, Settings};
+use colloquy_core::domain::{
+    Appended, AppendedBatch, ConversationId, Epoch, MessageId, Number, Position, Seconds, Seq,
+    SessionId, StoredMessage, Timestamp, UserId,
+};
+use colloquy_core::http::{App, ClientAddress, router};
+use colloquy_core::ports::{Cache, Clock};
+use colloquy_core::protocol::{Event, MessageEvent, batch_of};
+use colloquy_core::room::{ConnectionId, Effect, Input, Join, Room};
+use colloquy_core::service::{Ports, Services};
+use divan::{Bencher, black_box};
+use fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, NOW};
+use tower::ServiceExt as _;
+
+const CONVERSATION: ConversationId = ConversationId(7);
+
+fn main() {
+    divan::main();
+}
+
+fn epoch() -> Epoch {
+    Epoch("k3f9".into())
+}
+
+fn event(seq: i64) -> Event {
+    Event::Message(MessageEvent {
+        seq: Seq(seq),
+        number: Number(seq),
+        message_id: MessageId(seq + 100),
+        message: "the quick brown fox jumps over the lazy dog".into(),
+        sender_id: UserId(9),
+        sender: "zoe".into(),
+        timestamp: NOW,
+        client_message_id: None,
+        reply_to: None,
+        mentions: Vec::new(),
+        version: 1,
+    })
+}
+
+/// A Room with so many v2 connections, at position 0.
+fn room(members: u64) -> Room {
+    let mut room = Room::new(CONVERSATION, 0);
+    for member in 1..=members {
+        let user = i64::try_from(member).expect("small");
+        let join = Join {
+            user_id: UserId(user),
+            session_id: SessionId(format!("s{user}").into()),
+            expires_at: Timestamp(NOW.0 + 86_400_000),
+            v2: true,
+            position: Position {
+                epoch: epoch(),
+                seq: Seq(0),
+                number: Number(0),
+            },
+        };
+        let id = ConnectionId(member);
+        drop(room.handle(Input::Connect { id, join }, NOW));
+    }
+    room
+}
+
+/// A send through the Room: frame in, stored, acknowledgement and fan-out out.
+#[divan::bench(args = [10, 50, 500])]
+fn room_send(bencher: Bencher<'_, '_>, members: u64) {
+    let mut room = room(members);
+    let mut seq = 0;
+    bencher.bench_local(|| {
+        seq += 1;
+        let text = format!(
+            r#"{{"type":"send","client_message_id":"{seq}","message":"the quick brown fox"}}"#
+        );
+        let id = ConnectionId(1);
+        let asked = room.handle(Input::Text { id, text: &text }, NOW);
+        let commits = asked.into_iter();
+        let commits = commits.filter(|one| matches!(one, Effect::Commit(_)));
+        assert_eq!(commits.count(), 1);
+        let stored = StoredMessage {
+            message_id: MessageId(seq),
+            seq: Seq(seq),
+            number: Number(seq),
+            timestamp: NOW,
+            sender: "zoe".into(),
+        };
+        let batch = AppendedBatch {
+            epoch: epoch(),
+            outcomes: vec![Appended::Stored(stored)],
+        };
+        room.handle(Input::Committed(Ok(batch)), NOW)
+    });
+}
+
+/// An event's JSON, once for all receivers.
+#[divan::bench]
+fn encode_event(bencher: Bencher<'_, '_>) {
+    let event = event(1);
+    bencher.bench_local(|| black_box(&event).encode());
+}
+
+/// A frame for several events.
+#[divan::bench(args = [2, 20])]
+fn encode_batch(bencher: Bencher<'_, '_>, events: i64) {
+    let events: Vec<_> = (1..=events).map(|seq| event(seq).encode()).collect();
+    bencher.bench_local(|| batch_of(black_box(&events)));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.build().expect("a runtime")
+}
+
+fn cache() -> Arc<dyn Cache> {
+    let clock = Arc::new(ManualClock(AtomicI64::new(NOW.0)));
+    Arc::new(InProcess::new(clock as Arc<dyn Clock>, 1 << 20))
+}
+
+/// A full page out of the in-process cache: read, decoded, held against the position.
+#[divan::bench]
+fn cached_history(bencher: Bencher<'_, '_>) {
+    let recent = RecentHistory::new(cache());
+    let runtime = runtime();
+    let facts: Vec<_> = (1..=100)
+        .map(|seq| (Seq(seq), event(seq).encode()))
+        .collect();
+    runtime.block_on(recent.record(CONVERSATION, &epoch(), &facts));
+    let position = Position {
+        epoch: epoch(),
+        seq: Seq(100),
+        number: Number(100),
+    };
+    bencher.bench_local(|| {
+        let read = runtime.block_on(recent.read(CONVERSATION, 100));
+        let page = read.and_then(|recent| recent.believe(&position, 100));
+        assert!(page.is_some(), "the cache has the page");
+        page
+    });
+}
+
+/// One event recorded.
+#[divan::bench]
+fn cache_record(bencher: Bencher<'_, '_>) {
+    let recent = RecentHistory::new(cache());
+    let runtime = runtime();
+    let mut seq = 0;
+    bencher.bench_local(|| {
+        seq += 1;
+        let facts = [(Seq(seq), event(seq).encode())];
+        runtime.block_on(recent.record(CONVERSATION, &epoch(), &facts));
+    });
+}
+
+/// A request through the whole router: the probe that does nothing, and one with a token.
+#[divan::bench(args = ["/health/live/", "/api/users/profile/"])]
+fn route(bencher: Bencher<'_, '_>, path: &str) {
+    let settings = Arc::new(Settings::read(|_| None).expect("defaults"));
+    let secret = Secret::new("a key of more than 32 bytes, all of it");
+    let tokens = Arc::new(Tokens::new(&secret, &[], Seconds(900), Seconds(604_800)));
+    let token = tokens
+        .issue_access(UserId(1), &SessionId("s1".into()), NOW)
+        .0;
+    let cache = cache();
+    let recent = Arc::new(RecentHistory::new(Arc::clone(&cache)));
+    let ports = Ports {
+        store: Arc::new(FakeStore::default()),
+        cache,
+        rooms: Arc::new(FakeRooms::default()),
+        passwords: Arc::new(Inline),
+        clock: Arc::new(ManualClock(AtomicI64::new(NOW.0))),
+        rng: Arc::new(Counter::default()),
+    };
+    let services = Services::new(ports, recent, tokens, settings.attempts);
+    let router = router(App::new(settings, Arc::new(services)));
+    let runtime = runtime();
+    bencher.bench_local(|| {
+        let request = Request::get(path)
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {token}"))
+            .extension(ClientAddress([192, 0, 2, 1].into()))
+            .body(Body::empty())
+            .expect("a request");
+        let answer = runtime.block_on(router.clone().oneshot(request));
+        let answer = answer.unwrap_or_else(|never| match never {});
+        assert!(answer.status().is_success(), "{}", answer.status());
+        answer
+    });
+}
