@@ -68,3 +68,17 @@ fn no_world_breaks_a_promise() {
         assert!(worlds < 100 || count > worlds / 50, "{name}: {count}");
     }
 }
+
+#[test]
+fn a_case_reads_as_it_is_written() {
+    for text in ["17", "17:4,9,30", "17:"] {
+        let case: Case = text.parse().expect(text);
+        assert_eq!(case.to_string(), text);
+        // With nothing planned nothing goes wrong, and the last word is stored.
+        let (diary, outcome) = replay(&case);
+        assert!(outcome.is_ok_and(|report| report.stored > 0) && !diary.is_empty());
+    }
+    for wrong in ["", "x", "1:a", "1;2"] {
+        assert!(wrong.parse::<Case>().is_err(), "{wrong}");
+    }
+}
