@@ -7,7 +7,7 @@
 //! gathers sends for the next, so order needs no lock here. No timer is ever set and the database
 //! connection is closed when the last statement is done: an idle Room sleeps.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use colloquy_core::domain::{ConversationId, SendOutcome, SessionId, Timestamp};
@@ -37,9 +37,13 @@ pub struct RoomObject {
     inner: Rc<Inner>,
 }
 
+/// Where an object that sets an alarm keeps which conversation it is the Room of.
+const CONVERSATION: &str = "conversation";
+
 struct Inner {
     state: State,
     env: Env,
+    id: OnceCell<ConversationId>,
     live: RefCell<Option<Live>>,
     store: RefCell<Option<Rc<PostgresStore<TypedDriver<Database>>>>>,
     /// Statements under way.
@@ -59,6 +63,7 @@ impl DurableObject for RoomObject {
             inner: Rc::new(Inner {
                 state,
                 env,
+                id: OnceCell::new(),
                 live: RefCell::default(),
                 store: RefCell::default(),
                 running: Cell::new(0),
@@ -67,11 +72,13 @@ impl DurableObject for RoomObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
+        self.inner.learn_id().await?;
         let span = internal::span(&request);
         self.inner.serve(request).instrument(span).await
     }
 
     async fn alarm(&self) -> Result<Response> {
+        self.inner.learn_id().await?;
         self.inner.with(None, |live| live.tick(&self.inner.state))?;
         Response::empty()
     }
@@ -88,6 +95,7 @@ impl DurableObject for RoomObject {
         let Some(id) = connection_of(&self.inner.state, &socket) else {
             return Ok(());
         };
+        self.inner.learn_id().await?;
         self.inner.with(Some(&socket), |live| match &message {
             WebSocketIncomingMessage::String(text) if text.len() > MAX_FRAME_BYTES => {
                 let close = CloseCode::FrameTooLarge;
@@ -108,10 +116,12 @@ impl DurableObject for RoomObject {
         _reason: String,
         _was_clean: bool,
     ) -> Result<()> {
+        self.inner.learn_id().await?;
         self.inner.gone(&socket)
     }
 
     async fn websocket_error(&self, socket: WebSocket, _error: worker::Error) -> Result<()> {
+        self.inner.learn_id().await?;
         self.inner.gone(&socket)
     }
 }
@@ -121,11 +131,28 @@ impl Inner {
         shared(&self.env).map_err(Into::into)
     }
 
-    /// The conversation this is the Room of: the object's name.
+    /// The conversation this is the Room of.
     fn id(&self) -> Result<ConversationId> {
-        let name = self.state.id().name();
-        let id = name.and_then(|name| name.parse().ok()).map(ConversationId);
+        let id = self.id.get().copied();
         id.ok_or_else(|| "this object is not named after a conversation".into())
+    }
+
+    /// Learns the conversation: it is the object's name. An object that its alarm wakes is not
+    /// told its name, and stays without one for all that follows; hence the copy in its storage.
+    async fn learn_id(&self) -> Result<()> {
+        if self.id.get().is_some() {
+            return Ok(());
+        }
+        let named = self.state.id().name().and_then(|name| name.parse().ok());
+        let id = match named {
+            Some(id) => Some(id),
+            None => self.state.storage().get(CONVERSATION).await?,
+        };
+        if let Some(id) = id {
+            // Whoever came first learnt the same.
+            let _ = self.id.set(ConversationId(id));
+        }
+        Ok(())
     }
 
     /// Hands the Room to `input`, woken if need be, and starts what that leads to. `socket` is
@@ -273,6 +300,7 @@ impl Inner {
         if storage.get_alarm().await?.is_some_and(|set| set <= at.0) {
             return Ok(());
         }
+        storage.put(CONVERSATION, self.id()?.0).await?;
         storage
             .set_alarm(at.millis_since(EdgeClock.now()).max(0))
             .await
