@@ -14,6 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::hosts::{Host, Variant};
 use crate::processes::Processes;
 use crate::stack::{Ground, Shared};
+use crate::worker::{self, Flavour};
 use crate::{Verdict, npm, ports, test};
 
 /// Where `wrangler dev` listens too.
@@ -62,17 +63,7 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
 /// Brings about what a Worker needs to run here, and says what is missing.
 pub(crate) fn prepare(processes: &Processes) -> Result<()> {
     npm::node()?;
-    npm::install(processes, npm::WORKER)?;
-    for name in ["index.js", "index_bg.wasm"] {
-        let file = crate::root().join("worker/build").join(name);
-        if !file.exists() {
-            bail!(
-                "{} is missing: run cargo xtask worker-build",
-                file.display()
-            );
-        }
-    }
-    Ok(())
+    worker::build(processes, Flavour::Deployed)
 }
 
 fn welcome(url: &str, log: &str) -> String {

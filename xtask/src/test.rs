@@ -71,12 +71,10 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
     let options = Options::parse(arguments)?;
     let mut report = Report::new(options.filter.is_some());
     let processes = Processes::open()?;
+    let mut worker = None;
     if options.wants(Part::Lint) {
         report.tests("check", check::count);
-        let built = report.preparation("build the Worker", || {
-            worker::build(&processes, worker::Flavour::Deployed)
-        });
-        if built {
+        if build_worker(&processes, &mut worker, &mut report) {
             report.preparation("wrangler deploy --dry-run", || {
                 deploy::dry_run(&processes, true)
             });
@@ -86,7 +84,7 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
         simulator::test(&processes, &mut report);
     }
     if options.wants(Part::Unit) || options.wants(Part::Blackbox) {
-        with_servers(&processes, &options, &mut report);
+        with_servers(&processes, &options, worker, &mut report);
     }
     drop(processes);
     let (text, good) = report.finish();
@@ -94,7 +92,25 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
     Ok(good)
 }
 
-fn with_servers(processes: &Processes, options: &Options, report: &mut Report) {
+/// Builds the Worker unless this run has; whether it is there.
+fn build_worker(processes: &Processes, built: &mut Option<bool>, report: &mut Report) -> bool {
+    *built
+        .get_or_insert_with(|| report.preparation("build the Worker", || edge::prepare(processes)))
+}
+
+/// The Worker that tests make panic.
+fn build_faults(processes: &Processes, report: &mut Report) -> bool {
+    report.preparation("build the Worker with faults", || {
+        worker::build(processes, worker::Flavour::Faults)
+    })
+}
+
+fn with_servers(
+    processes: &Processes,
+    options: &Options,
+    mut worker: Option<bool>,
+    report: &mut Report,
+) {
     let mut shared = None;
     let started = report.preparation("private servers", || {
         npm::install(processes, npm::TESTS)?;
@@ -116,7 +132,8 @@ fn with_servers(processes: &Processes, options: &Options, report: &mut Report) {
         for host in options.hosts() {
             let built = built
                 && (host != Host::Edge
-                    || report.preparation("build the worker", || edge::prepare(processes)));
+                    || build_worker(processes, &mut worker, report)
+                        && build_faults(processes, report));
             if built {
                 blackbox(processes, options, host, &mut shared, report);
             } else {
