@@ -1,0 +1,197 @@
+//! What a database answers. It is no stranger, but it may be another version than expected, or a
+//! proxy in its place: whatever comes, a store says that it is unexpected and goes on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use colloquy_core::domain::{
+    Append, Appended, Caller, ConversationId, ConversationKind, Denied, Epoch, MessageId,
+    MessageText, NewConversation, NewUser, Number, Seq, SessionId, StoredMessage, Timestamp,
+    UserId,
+};
+use colloquy_core::ports::{NewSession, Page, Rotation, Store, StoreError};
+use colloquy_core::protocol::{Event, MessageEvent};
+use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
+use colloquy_core::store::{PostgresStore, SqliteStore};
+use colloquy_fuzz::{Rng, Target, for_all};
+use futures_util::FutureExt as _;
+use serde_json::{Value, json};
+
+use crate::values::some_event;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const ID: ConversationId = ConversationId(1);
+
+/// Answers every step with the same text; nothing for `-`.
+struct Fixed(String);
+
+#[async_trait]
+impl Driver for Fixed {
+    async fn run(&self, _: Access, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, DriverError> {
+        let answer = (self.0 != "-").then(|| self.0.clone());
+        Ok(steps.iter().map(|_| answer.clone()).collect())
+    }
+}
+
+fn caller() -> Caller {
+    Caller {
+        user_id: UserId(1),
+        session_id: SessionId("s1".into()),
+        expires_at: NOW,
+    }
+}
+
+fn some_append() -> Append {
+    Append {
+        conversation_id: ID,
+        sender_id: UserId(1),
+        session_id: SessionId("s1".into()),
+        client_message_id: None,
+        message: MessageText::new("Hello").expect("a text"),
+        reply_to: None,
+        mentions: Vec::new(),
+        repeat_only: false,
+        now: NOW,
+    }
+}
+
+/// INVARIANT: an answer that cannot be read is unexpected, never "away": nobody tries it again.
+fn check<T>(answer: Result<T, StoreError>) {
+    if let Err(error) = answer {
+        assert!(matches!(&error, StoreError::Unexpected(_)), "{error}");
+    }
+}
+
+/// Every use case, over one answer.
+async fn ask_all(store: &dyn Store) {
+    let caller = caller();
+    let user = NewUser {
+        username: "ann".to_owned(),
+        email: "ann@example.com".to_owned(),
+        password_hash: "hash".to_owned(),
+        first_name: String::new(),
+        last_name: String::new(),
+        is_admin: false,
+    };
+    // These two may ask several times over, and then say that they were overtaken.
+    let _ = store.create_user(&user, NOW).await;
+    let wanted = NewConversation {
+        others: vec![UserId(2)],
+        kind: ConversationKind::Direct,
+        name: None,
+    };
+    let _ = store.create_conversation(&caller, &wanted, NOW).await;
+    check(store.credentials("ann").await);
+    let session = NewSession {
+        id: caller.session_id.clone(),
+        user_id: UserId(1),
+        created_at: NOW,
+        expires_at: NOW,
+        rehashed_password: None,
+    };
+    check(store.open_session(&session).await);
+    let rotation = Rotation {
+        session_id: caller.session_id.clone(),
+        user_id: UserId(1),
+        generation: 0,
+        now: NOW,
+        expires_at: NOW,
+    };
+    check(store.rotate_session(&rotation).await);
+    check(
+        store
+            .revoke_session(UserId(1), &caller.session_id, NOW)
+            .await,
+    );
+    check(store.profile(&caller, NOW).await);
+    check(store.conversations(&caller, None, 10, NOW).await);
+    check(store.conversation(&caller, ID, NOW).await);
+    check(store.position(&caller, ID, NOW).await);
+    check(store.messages(&caller, ID, Page::Latest, 10, NOW).await);
+    check(store.join(&caller, ID, NOW).await);
+    check(store.append(&[some_append()]).await);
+    check(store.events(ID, Seq(0), 10).await);
+    check(store.renew_epoch(&Epoch("e".into())).await);
+    check(store.ping().await);
+}
+
+fn now<T>(work: impl Future<Output = T>) -> T {
+    work.now_or_never().expect("a driver that answers at once")
+}
+
+#[test]
+fn answers() {
+    let target = Target {
+        name: "answers",
+        corpus: include_str!("corpus/answers.txt"),
+        words: &["ok", "denied", "null", "[", "]", "{", "}", ",", ":", "-"],
+        cases: 3_000,
+    };
+    target.run(|input| {
+        let text = String::from_utf8_lossy(input).into_owned();
+        now(ask_all(&PostgresStore::new(Fixed(text.clone()))));
+        now(ask_all(&SqliteStore::new(Fixed(text))));
+    });
+}
+
+fn some_outcome(random: &mut Rng) -> (Value, Appended) {
+    let stored = StoredMessage {
+        message_id: MessageId(random.i64(..)),
+        seq: Seq(random.i64(..)),
+        number: Number(random.i64(..)),
+        timestamp: Timestamp(random.i64(..)),
+        sender: Arc::from(colloquy_fuzz::hostile_text(random)),
+    };
+    // As `messages/append` writes it: by position, the time in milliseconds.
+    let fields = json!([
+        stored.message_id,
+        stored.seq,
+        stored.number,
+        stored.timestamp.0,
+        stored.sender
+    ]);
+    match random.u8(0..5) {
+        0 => (json!({"stored": fields}), Appended::Stored(stored)),
+        1 => (json!({"duplicate": fields}), Appended::Duplicate(stored)),
+        2 => (
+            json!({"denied": "not_member"}),
+            Appended::Denied(Denied::NotMember),
+        ),
+        3 => (json!("unknown_reply"), Appended::UnknownReply),
+        _ => (json!("no_repeat"), Appended::NoRepeat),
+    }
+}
+
+#[test]
+fn answers_are_read_as_they_were_meant() {
+    for_all("answers_are_read_as_they_were_meant", 2_000, |random| {
+        let (texts, outcomes): (Vec<Value>, Vec<Appended>) = (0..random.usize(0..5))
+            .map(|_| some_outcome(random))
+            .unzip();
+        let answer = json!({"epoch": "e1", "outcomes": texts}).to_string();
+        let store = PostgresStore::new(Fixed(answer));
+        let read = now(store.append(&[some_append()])).expect("readable");
+        assert_eq!((&*read.epoch.0, read.outcomes), ("e1", outcomes));
+
+        let events: Vec<Event> = (0..random.usize(0..4))
+            .map(|_| some_event(random))
+            .collect();
+        let written: Vec<Value> = events.iter().map(in_milliseconds).collect();
+        let position = json!({"epoch": "e1", "seq": random.i64(..), "number": random.i64(..)});
+        let answer = json!({"events": written, "position": position}).to_string();
+        let store = PostgresStore::new(Fixed(answer));
+        let read = now(store.events(ID, Seq(0), 10))
+            .expect("readable")
+            .expect("there");
+        assert_eq!(read.events, events);
+        assert_eq!(json!(read.position.seq), position["seq"]);
+    });
+}
+
+/// An event as a statement writes it: the time as milliseconds.
+fn in_milliseconds(event: &Event) -> Value {
+    let Event::Message(MessageEvent { timestamp, .. }) = event;
+    let mut value = serde_json::to_value(event).expect("JSON");
+    value["timestamp"] = json!(timestamp.0);
+    value
+}

@@ -1,0 +1,45 @@
+//! Cursors of pages.
+
+use colloquy_core::domain::{ConversationId, Number, Timestamp};
+use colloquy_core::service::cursor;
+use colloquy_fuzz::{Target, for_all};
+
+#[test]
+fn cursors() {
+    let target = Target {
+        name: "cursors",
+        corpus: include_str!("corpus/cursors.txt"),
+        words: &["LQ", "Lg", "=", "_", "-"],
+        cases: 20_000,
+    };
+    target.run(|input| {
+        let Ok(text) = std::str::from_utf8(input) else {
+            return;
+        };
+        if let Some(number) = cursor::number(text) {
+            assert!(number.0 >= 0, "{number}");
+            assert_eq!(cursor::number(&cursor::of_number(number)), Some(number));
+        }
+        if let Some((at, id)) = cursor::activity(text) {
+            assert_eq!(
+                cursor::activity(&cursor::of_activity(at, id)),
+                Some((at, id))
+            );
+            assert_eq!(cursor::number(text), None, "one cursor, two meanings");
+        }
+    });
+}
+
+#[test]
+fn cursors_come_back() {
+    for_all("cursors_come_back", 20_000, |random| {
+        let number = Number(random.i64(0..) >> random.u32(0..63));
+        assert_eq!(cursor::number(&cursor::of_number(number)), Some(number));
+        assert_eq!(cursor::number(&number.to_string()), Some(number));
+        let place = (Timestamp(random.i64(..)), ConversationId(random.i64(..)));
+        assert_eq!(
+            cursor::activity(&cursor::of_activity(place.0, place.1)),
+            Some(place)
+        );
+    });
+}

@@ -1,0 +1,152 @@
+//! Text frames of clients, v1 and v2.
+
+use std::sync::Arc;
+
+use colloquy_core::domain::{
+    ClientMessageId, Epoch, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, MessageText, Seq, UserId,
+};
+use colloquy_core::protocol::{
+    Command, Incoming, MAX_COMMANDS_PER_FRAME, ParseError, SendCommand, parse,
+};
+use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+use serde_json::json;
+
+use crate::encoder;
+
+/// The longest sentence a refusal may hold: it never repeats what was sent.
+const MAX_REFUSAL_BYTES: usize = 120;
+
+#[test]
+fn frames() {
+    let target = Target {
+        name: "frames",
+        corpus: include_str!("corpus/frames.txt"),
+        words: &[
+            "type",
+            "send",
+            "resume",
+            "auth",
+            "ping",
+            "message",
+            "client_message_id",
+            "reply_to",
+            "mentions",
+            "since",
+            "epoch",
+            "token",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            ":",
+        ],
+        cases: 20_000,
+    };
+    target.run(|input| {
+        let Ok(text) = std::str::from_utf8(input) else {
+            return;
+        };
+        match parse(text) {
+            Err(error) | Ok(Incoming::V1(Err(error))) => check_error(&error),
+            Ok(Incoming::V1(Ok(send))) => {
+                check_send(&send);
+                assert_eq!(send.client_message_id, None, "v1 has no ids");
+                let again = parse(&encoder::v1(&send).to_string());
+                assert_eq!(again, Ok(Incoming::V1(Ok(send))));
+            }
+            Ok(Incoming::V2(commands)) => {
+                assert!(commands.len() <= MAX_COMMANDS_PER_FRAME);
+                commands.into_iter().for_each(check_command);
+            }
+        }
+    });
+}
+
+fn check_command(command: Result<Command, ParseError>) {
+    let command = match command {
+        Ok(command) => command,
+        Err(error) => return check_error(&error),
+    };
+    if let Command::Send(send) = &command {
+        check_send(send);
+        assert!(send.client_message_id.is_some(), "a v2 send without an id");
+    }
+    check_survives(command);
+}
+
+/// INVARIANT: what was understood is understood again when it is written anew.
+fn check_survives(command: Command) {
+    let frame = encoder::v2(&command).to_string();
+    assert_eq!(
+        parse(&frame),
+        Ok(Incoming::V2(vec![Ok(command)])),
+        "{frame}"
+    );
+}
+
+fn check_send(send: &SendCommand) {
+    let text = send.message.as_str();
+    assert!((1..=MAX_MESSAGE_CHARS).contains(&text.chars().count()));
+    assert!(!text.contains('\0') && !text.trim().is_empty(), "{text:?}");
+    assert!(send.mentions.len() <= MAX_MENTIONS);
+}
+
+fn check_error(error: &ParseError) {
+    let text = error.to_string();
+    assert!(
+        !text.is_empty() && text.len() <= MAX_REFUSAL_BYTES,
+        "{text}"
+    );
+}
+
+/// A command of any kind that clients may send.
+pub(crate) fn some_command(random: &mut Rng) -> Command {
+    match random.u8(0..6) {
+        0 => Command::Ping,
+        1 => Command::Resume {
+            since: Seq(random.i64(..)),
+            epoch: random.bool().then(|| Epoch(hostile_text(random).into())),
+        },
+        2 => Command::Auth {
+            token: hostile_text(random).into(),
+        },
+        _ => Command::Send(some_send(random)),
+    }
+}
+
+fn some_send(random: &mut Rng) -> SendCommand {
+    let text = loop {
+        let text: Arc<str> = hostile_text(random).into();
+        if let Ok(text) = MessageText::new(text) {
+            break text;
+        }
+    };
+    let length = random.usize(1..=ClientMessageId::MAX_CHARS);
+    let id: String = (0..length).map(|_| random.char('!'..='~')).collect();
+    SendCommand {
+        client_message_id: Some(ClientMessageId::new(id).expect("printable")),
+        message: text,
+        reply_to: random.bool().then(|| MessageId(random.i64(..))),
+        mentions: (0..random.usize(0..=MAX_MENTIONS))
+            .map(|_| UserId(random.i64(..)))
+            .collect(),
+    }
+}
+
+#[test]
+fn commands_survive_the_wire() {
+    for_all("commands_survive_the_wire", 3_000, |random| {
+        let count = random.usize(1..=MAX_COMMANDS_PER_FRAME);
+        let commands: Vec<Command> = (0..count).map(|_| some_command(random)).collect();
+        for command in &commands {
+            check_survives(command.clone());
+        }
+        let frame = json!(commands.iter().map(encoder::v2).collect::<Vec<_>>());
+        let read = parse(&frame.to_string());
+        assert_eq!(
+            read,
+            Ok(Incoming::V2(commands.into_iter().map(Ok).collect()))
+        );
+    });
+}

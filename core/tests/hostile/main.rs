@@ -1,0 +1,13 @@
+//! What strangers send, worse than they mean it: every reader of bytes from outside, tried with
+//! mutations of its corpus, and every codec with values of all kinds. A failure prints the line
+//! that replays it; `cargo xtask fuzz` goes on for longer.
+
+mod answers;
+mod cursors;
+mod encoder;
+mod frames;
+mod room;
+mod room_world;
+mod settings;
+mod tokens;
+mod values;

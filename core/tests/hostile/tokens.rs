@@ -1,0 +1,191 @@
+//! Access and refresh tokens: mutations of genuine ones, and genuine signatures over claims that
+//! this server never writes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
+use colloquy_core::auth::{TokenError, Tokens};
+use colloquy_core::config::Secret;
+use colloquy_core::domain::{Seconds, SessionId, Timestamp, UserId};
+use colloquy_fuzz::{NUMBERS, Rng, Target, for_all, hostile_text};
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt as _, Claims, Header, UntrustedToken};
+use serde_json::{Map, Value, json};
+
+const KEY: &str = "a key of more than 32 bytes, all of it";
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_123);
+
+pub(crate) fn tokens() -> Tokens {
+    Tokens::new(&Secret::new(KEY), &[], Seconds(900), Seconds(604_800))
+}
+
+/// Ann's, of one login.
+pub(crate) fn access(tokens: &Tokens) -> String {
+    tokens
+        .issue_access(UserId(1), &SessionId("s1".into()), NOW)
+        .0
+}
+
+fn refresh(tokens: &Tokens) -> String {
+    tokens
+        .issue_refresh(UserId(1), &SessionId("s1".into()), 3, NOW)
+        .0
+}
+
+#[test]
+fn tokens_of_strangers() {
+    let tokens = tokens();
+    let genuine = [access(&tokens), refresh(&tokens)];
+    let mut corpus = include_str!("corpus/tokens.txt").to_owned();
+    for token in &genuine {
+        corpus.push_str(token);
+        corpus.push('\n');
+    }
+    let target = Target {
+        name: "tokens_of_strangers",
+        corpus: &corpus,
+        words: &[
+            ".",
+            "..",
+            "=",
+            "eyJhbGciOiJub25lIn0",
+            "eyJhbGciOiJIUzI1NiJ9",
+            "e30",
+            "-",
+            "_",
+        ],
+        cases: 15_000,
+    };
+    target.run(|input| {
+        let Ok(text) = std::str::from_utf8(input) else {
+            return;
+        };
+        for now in [NOW, Timestamp(i64::MIN), Timestamp(i64::MAX)] {
+            let found = [
+                tokens.verify_access(text, now).map(|_| ()),
+                tokens.verify_refresh(text, now).map(|_| ()),
+            ];
+            for (found, genuine) in found.into_iter().zip(&genuine) {
+                // Expiry, too, is told of genuine tokens only.
+                let known = found != Err(TokenError::Invalid);
+                assert!(!known || text == genuine, "taken for genuine");
+            }
+        }
+    });
+}
+
+/// A key of ours may sign what an older or a newer version of this server means.
+#[test]
+fn claims_of_any_kind_are_never_more_than_refused() {
+    let tokens = tokens();
+    let genuine = access(&tokens);
+    let genuine = UntrustedToken::new(&genuine).expect("a token");
+    let id = genuine.header().key_id.clone().expect("a key's id");
+    let key = Hs256Key::new(KEY);
+    for_all(
+        "claims_of_any_kind_are_never_more_than_refused",
+        3_000,
+        |random| {
+            let mut claims = Claims::new(Value::Object(some_claims(random)));
+            if random.u8(0..8) > 0 {
+                claims.expiration = DateTime::from_timestamp(
+                    random.i64(-9_000_000_000_000..9_000_000_000_000) >> random.u32(0..40),
+                    0,
+                );
+            }
+            let header = Header::empty().with_key_id(id.clone());
+            let token = Hs256
+                .token(&header, &claims, &key)
+                .expect("claims are JSON");
+            if let Ok(caller) = tokens.verify_access(&token, NOW) {
+                assert!(caller.expires_at > NOW);
+                assert_eq!(claims.custom["token_type"], json!("access"), "another kind");
+                assert_eq!(claims.custom["user_id"], json!(caller.user_id.0));
+            }
+            if let Ok(found) = tokens.verify_refresh(&token, NOW) {
+                assert!(found.expires_at > NOW);
+                assert_eq!(
+                    claims.custom["token_type"],
+                    json!("refresh"),
+                    "another kind"
+                );
+                assert_eq!(claims.custom["gen"], json!(found.generation));
+            }
+        },
+    );
+}
+
+fn some_claims(random: &mut Rng) -> Map<String, Value> {
+    let usual = [
+        ("token_type", json!("access")),
+        ("jti", json!("s1.1")),
+        ("user_id", json!(1)),
+        ("sid", json!("s1")),
+        ("gen", json!(0)),
+    ];
+    let mut claims = Map::new();
+    for (name, value) in usual {
+        match random.u8(0..12) {
+            0 => continue,
+            1 => claims.insert(name.to_owned(), some_value(random)),
+            _ => claims.insert(name.to_owned(), value),
+        };
+    }
+    if random.bool() {
+        claims.insert("token_type".to_owned(), json!("refresh"));
+    }
+    if random.u8(0..4) == 0 {
+        claims.insert(hostile_text(random), some_value(random));
+    }
+    claims
+}
+
+fn some_value(random: &mut Rng) -> Value {
+    match random.u8(0..4) {
+        0 => json!(hostile_text(random)),
+        1 => json!(random.i64(..)),
+        2 => json!([null, {"a": hostile_text(random)}]),
+        _ => serde_json::from_str(NUMBERS[random.usize(0..NUMBERS.len())]).unwrap_or_default(),
+    }
+}
+
+/// What is issued is what is verified, for as long as it says.
+#[test]
+fn issued_tokens_are_believed_until_they_end() {
+    let tokens = tokens();
+    for_all(
+        "issued_tokens_are_believed_until_they_end",
+        2_000,
+        |random| {
+            let now = Timestamp(random.i64(0..=4_000_000_000_000));
+            let (user, session) = (
+                UserId(random.i64(..)),
+                SessionId(hostile_text(random).into()),
+            );
+            let generation = random.i64(..);
+            let (token, ends) = tokens.issue_access(user, &session, now);
+            // Longer texts are never read, and no login's id is of strangers' making.
+            if token.len() > 2_048 {
+                return;
+            }
+            let caller = tokens.verify_access(&token, now).expect("genuine");
+            assert_eq!(
+                (caller.user_id, &caller.session_id, caller.expires_at),
+                (user, &session, ends)
+            );
+            assert_eq!(tokens.verify_access(&token, ends), Err(TokenError::Expired));
+            assert_eq!(tokens.verify_refresh(&token, now), Err(TokenError::Invalid));
+            let (token, _) = tokens.issue_refresh(user, &session, generation, now);
+            let found = tokens.verify_refresh(&token, now).expect("genuine");
+            assert_eq!((found.user_id, found.generation), (user, generation));
+            assert_eq!(tokens.verify_access(&token, now), Err(TokenError::Invalid));
+            let parts: Vec<&str> = token.split('.').collect();
+            assert!(
+                parts.len() == 3
+                    && parts
+                        .iter()
+                        .all(|part| URL_SAFE_NO_PAD.decode(part).is_ok())
+            );
+        },
+    );
+}
