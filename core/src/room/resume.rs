@@ -28,8 +28,8 @@ pub(super) struct Loads {
     retry_at: Option<Timestamp>,
     /// When to look for what nobody told of, the next time first.
     checks: Vec<Timestamp>,
-    /// The time of the last input.
-    seen: Timestamp,
+    /// The time of the last input; none before the first.
+    seen: Option<Timestamp>,
 }
 
 impl Loads {
@@ -53,8 +53,12 @@ impl Loads {
 
     /// A clock that was set back must stretch no pause: what is planned moves with it.
     pub(super) fn observe(&mut self, now: Timestamp) {
-        let back = self.seen.millis_since(now);
-        self.seen = now;
+        let back = match (self.seen.replace(now), self.checks.last()) {
+            (Some(seen), _) => seen.millis_since(now),
+            // It may have been set back while the Room slept: no look is planned further ahead.
+            (None, Some(last)) => last.millis_since(now) - CHECK_AFTER_MS[2],
+            (None, None) => 0,
+        };
         if back <= 0 {
             return;
         }

@@ -159,6 +159,19 @@ fn what_it_was_going_to_look_for_survives() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_in_its_sleep_stretches_no_pause() {
+    let mut stage = Stage::with(&[(1, true)]);
+    let mut kept = Vec::new();
+    stage.send(1, "a");
+    stage.input(Input::Committed(Err(StoreFailed)));
+    stage.sleep(&mut kept);
+    stage.later(-600_000);
+    stage.input(Input::Tick);
+    let next = stage.room.next_wakeup(stage.now).unwrap();
+    assert!(next.millis_since(stage.now) <= 500, "{next}");
+}
+
+#[test]
 fn what_it_knows_of_and_could_not_read_survives() {
     let mut stage = Stage::with(&[(1, true), (2, true)]);
     let mut kept = Vec::new();
