@@ -27,6 +27,9 @@ impl Api {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(ANSWER)
+            // Servers hang up on connections that idle, some after five seconds; a request that
+            // is sent in that moment is lost.
+            .pool_idle_timeout(Duration::from_secs(2))
             // "Without a redirect": one would show as the answer it is.
             .redirect(reqwest::redirect::Policy::none())
             .build()
