@@ -57,6 +57,8 @@ pub(super) struct Taken {
     pub(super) certain: bool,
     /// Whether it is also bound to know after a sleep.
     pub(super) kept: bool,
+    /// Whether a connection of the user, perhaps the one that sent, may have left since.
+    pub(super) left: bool,
 }
 
 impl World {
@@ -231,6 +233,7 @@ impl World {
         host.kept.remove(&id);
         if let Some(taken) = host.taken.get_mut(&user) {
             taken.kept = false;
+            taken.left = true;
         }
     }
 

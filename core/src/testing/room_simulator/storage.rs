@@ -58,7 +58,7 @@ impl World {
     /// Between two sends that one Room took of a user there is the throttle's period, unless the
     /// first was not stored anew.
     fn check_throttle(&mut self, id: u64, sends: &[Append]) -> Result<(), String> {
-        let period = 0..self.plan.throttle_ms;
+        let (period, now) = (0..self.plan.throttle_ms, self.clock(id));
         let Some(host) = self.hosts.get_mut(&id) else {
             return Ok(());
         };
@@ -67,6 +67,8 @@ impl World {
                 at: send.now,
                 certain: true,
                 kept: false,
+                // What waited was not watched until now.
+                left: send.now != now,
             };
             let last = host.taken.insert(send.sender_id, taken);
             let last = last.filter(|last| last.certain);
@@ -144,7 +146,7 @@ impl World {
             if let Some(taken) = host.and_then(|host| host.taken.get_mut(&user))
                 && taken.at == send.now
             {
-                taken.kept = kept && taken.certain;
+                taken.kept = kept && taken.certain && !taken.left;
             }
         }
         self.report.denied += denied.len() as u64;
