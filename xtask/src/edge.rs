@@ -20,6 +20,9 @@ use crate::{Verdict, npm, ports, test};
 /// Where `wrangler dev` listens too.
 const PORT: u16 = 8787;
 
+/// The setting that says where its rows are.
+const DATABASE: &str = "DATABASE_URL";
+
 /// How often it is seen whether the Worker still runs.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -50,7 +53,10 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
     let mut worker = ground.start(ALONE, 1, port)?;
     let signals = Signals::catch()?;
     let log = ground.logs.join("worker.log");
-    print!("{}", welcome(&worker.base_url(), &log.to_string_lossy()));
+    let setting = worker.settings.iter().find(|(name, _)| name == DATABASE);
+    let database = setting.map_or("", |(_, url)| url);
+    let (url, redis) = (worker.base_url(), shared.redis.port());
+    print!("{}", welcome(&url, database, redis, &log.to_string_lossy()));
     while !signals.came_within(LOOK) {
         if !worker.server.is_running() {
             bail!("the Worker has ended:\n{}", worker.server.tail(40));
@@ -66,7 +72,7 @@ pub(crate) fn prepare(processes: &Processes) -> Result<()> {
     worker::build(processes, Flavour::Deployed)
 }
 
-fn welcome(url: &str, log: &str) -> String {
+fn welcome(url: &str, database: &str, redis: u16, log: &str) -> String {
     let socket = url.replace("http://", "ws://");
     format!(
         r#"
@@ -76,6 +82,8 @@ the edge listens on {url}, with PostgreSQL and Redis of its own; Ctrl-C ends it 
   log in    curl {url}/api/users/login/ --json '{{"username": "alice", "password": "Violet Umbrellas Dance 42"}}'
   health    curl {url}/health/
   socket    {socket}/ws/chat/1/?token=…, as in the README's tour, with this address in place of its own
+  rows      psql {database}
+  cache     redis-cli -p {redis} monitor
   log       tail -f {log}
 
 "#
@@ -119,9 +127,16 @@ mod tests {
 
     #[test]
     fn what_to_try_names_the_address() {
-        let text = welcome("http://127.0.0.1:8787", "/somewhere/worker.log");
+        let text = welcome(
+            "http://127.0.0.1:8787",
+            "postgres://it",
+            6379,
+            "/somewhere/worker.log",
+        );
         assert!(text.contains("curl http://127.0.0.1:8787/api/users/login/"));
         assert!(text.contains("ws://127.0.0.1:8787/ws/chat/1/"));
-        assert!(text.contains("/somewhere/worker.log"));
+        for wanted in ["/somewhere/worker.log", "psql postgres://it", "-p 6379"] {
+            assert!(text.contains(wanted), "{wanted}");
+        }
     }
 }
