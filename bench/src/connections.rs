@@ -104,7 +104,7 @@ async fn steady(tree: &Tree) -> Result<f64> {
 pub(crate) async fn joins(target: &Target, plan: &Plan) -> Result<Value> {
     let requests = places(target, plan).await?;
     ensure!(!requests.is_empty(), "nobody to join");
-    let meter = Meter::start(&target.trees)?;
+    let meter = Meter::start(&target.trees).await?;
     let begun = Instant::now();
     let end = begun + Duration::from_secs_f64(plan.seconds);
     let workers = (0..plan.concurrency).map(|worker| {
@@ -128,7 +128,7 @@ pub(crate) async fn joins(target: &Target, plan: &Plan) -> Result<Value> {
         times.add(worker)?;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let usage = meter.read()?;
+    let usage = meter.read().await?;
     let mut figures = quantiles(&times);
     figures["joins_per_s"] = (float(times.len()) / seconds).into();
     per_thousand(&mut figures, &usage, float(times.len()));
@@ -141,14 +141,14 @@ pub(crate) async fn storm(target: &Target, plan: &Plan) -> Result<Value> {
     for stream in join_all(target, &requests).await? {
         stream.set_zero_linger()?;
     }
-    let meter = Meter::start(&target.trees)?;
+    let meter = Meter::start(&target.trees).await?;
     let begun = Instant::now();
     let returns = requests.iter().map(|request| async {
         let stream = join(target, request).await?;
         anyhow::Ok((stream, begun.elapsed()))
     });
     let back = future::try_join_all(returns).await?;
-    let usage = meter.read()?;
+    let usage = meter.read().await?;
     let mut times = histogram()?;
     for (_, time) in &back {
         times.saturating_record(micros(*time));

@@ -75,16 +75,16 @@ pub(crate) async fn measure(target: &Target, plan: &Plan) -> Result<Value> {
         sockets: &sockets,
     };
     watch.wait(Duration::from_secs_f64(plan.warm_up)).await?;
-    let meter = Meter::start(&target.trees)?;
+    let meter = Meter::start(&target.trees).await?;
     let start = run.now_us();
     let length = Duration::from_secs_f64(plan.seconds);
     run.measured
         .set(start..start + u64::try_from(length.as_micros())?);
     watch.wait(length).await?;
-    let usage = meter.read()?;
+    let usage = meter.read().await?;
     run.phase.set(Phase::Quiet);
     if let Some(pacer) = pacer {
-        pacer.stop(&sockets, senders)?;
+        pacer.stop(&sockets, senders).await?;
     }
     watch.drain().await?;
     let (arrived, in_time) = run.arrived();
@@ -258,11 +258,12 @@ impl Pacer {
     }
 
     /// Ends it and notes how much was sent.
-    fn stop(self, sockets: &[Vec<Rc<Socket>>], senders: u32) -> Result<()> {
+    async fn stop(self, sockets: &[Vec<Rc<Socket>>], senders: u32) -> Result<()> {
         drop(self.stop);
-        let counts = self
-            .thread
-            .join()
+        // Waited for elsewhere: what is still under way is to be received on time.
+        let thread = tokio::task::spawn_blocking(|| self.thread.join());
+        let counts = thread
+            .await?
             .map_err(|_| anyhow::anyhow!("the pacer failed"))??;
         let mut counts = counts.into_iter();
         for sender in 0..usize::try_from(senders)? {

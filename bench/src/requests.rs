@@ -215,7 +215,7 @@ impl Load<'_> {
     where
         F: AsyncFn(&mut Client, u32) -> Result<crate::http::Answer>,
     {
-        let meter = Meter::start(&self.target.trees)?;
+        let meter = Meter::start(&self.target.trees).await?;
         let begun = Instant::now();
         let end = begun + Duration::from_secs_f64(seconds);
         let ask = &ask;
@@ -241,7 +241,7 @@ impl Load<'_> {
             length = bytes;
         }
         let elapsed = begun.elapsed().as_secs_f64();
-        let usage = meter.read()?;
+        let usage = meter.read().await?;
         let mut figures = quantiles(&times);
         figures["requests_per_s"] = (float(times.len()) / elapsed).into();
         per_thousand(&mut figures, &usage, float(times.len()));

@@ -109,27 +109,37 @@ impl Stat {
     }
 }
 
-/// Reads the CPU time of some process trees twice.
+/// Reads the CPU time of some process trees twice. On a thread of its own: a look through all of
+/// `/proc` takes milliseconds, in which nothing would be received.
 pub(crate) struct Meter {
     before: Vec<(Tree, f64)>,
 }
 
 impl Meter {
-    pub(crate) fn start(trees: &[Tree]) -> Result<Self> {
-        let all = trees.iter().cloned().chain([Tree::own()]);
-        let before = all.map(|tree| {
-            let seconds = tree.cpu_seconds()?;
-            Ok((tree, seconds))
-        });
-        Ok(Self {
-            before: before.collect::<Result<_>>()?,
-        })
+    pub(crate) async fn start(trees: &[Tree]) -> Result<Self> {
+        let all: Vec<Tree> = trees.iter().cloned().chain([Tree::own()]).collect();
+        let before = spent(all).await?;
+        Ok(Self { before })
     }
 
     /// CPU seconds since the start, by name; the last is the generator itself.
-    pub(crate) fn read(&self) -> Result<Vec<(String, f64)>> {
-        let spent =
-            |(tree, before): &(Tree, f64)| Ok((tree.name.clone(), tree.cpu_seconds()? - before));
-        self.before.iter().map(spent).collect()
+    pub(crate) async fn read(&self) -> Result<Vec<(String, f64)>> {
+        let trees = self.before.iter().map(|(tree, _)| tree.clone());
+        let now = spent(trees.collect()).await?;
+        let both = now.into_iter().zip(&self.before);
+        Ok(both
+            .map(|((tree, now), (_, before))| (tree.name, now - before))
+            .collect())
     }
+}
+
+async fn spent(trees: Vec<Tree>) -> Result<Vec<(Tree, f64)>> {
+    let read = move || {
+        let with_seconds = |tree: Tree| {
+            let seconds = tree.cpu_seconds()?;
+            Ok((tree, seconds))
+        };
+        trees.into_iter().map(with_seconds).collect()
+    };
+    tokio::task::spawn_blocking(read).await?
 }

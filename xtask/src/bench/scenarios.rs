@@ -159,7 +159,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "moderate-1x50",
         about: "one room of 50 at 450 deliveries a second",
         arguments: &["fanout", "--members", "50", "--rate", "450"],
-        lengths: 4.0,
+        lengths: 6.0,
         columns: LATENCY,
         quick: true,
         ..BASE
@@ -176,7 +176,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "--rate",
             "900",
         ],
-        lengths: 4.0,
+        lengths: 6.0,
         columns: LATENCY,
         ..BASE
     },
