@@ -151,7 +151,7 @@ impl Package {
         let workspace = fs::read_to_string(crate::root().join("Cargo.toml"))?;
         write(
             &package.directory.join("Cargo.toml"),
-            &manifest(&workspace)?,
+            &manifest(name, &workspace)?,
         )?;
         package.lock()?;
         Ok(package)
@@ -251,11 +251,12 @@ fn directory() -> PathBuf {
     tools::target_directory().join("simulator")
 }
 
-/// The package's manifest: the workspace's versions of what is needed, and a build that is both
+/// The package's manifest, with a name of its own so that cargo takes no copy for another: the workspace's versions of what is needed, and a build that is both
 /// quick to make and quick to run.
-fn manifest(workspace: &str) -> Result<String> {
-    let mut text = String::from(
-        "[package]\nname = \"colloquy-core\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+fn manifest(name: &str, workspace: &str) -> Result<String> {
+    let mut text = format!(
+        "[package]\nname = \"colloquy-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+         [lib]\nname = \"colloquy_core\"\n\n\
          [workspace]\n\n[lints.rust]\nunused = \"allow\"\n\n\
          [profile.dev]\nopt-level = 1\ndebug = false\n\n\
          [profile.dev.package.serde_json]\nopt-level = 3\n\n[dependencies]\n",
@@ -326,8 +327,8 @@ mod tests {
     #[test]
     fn the_manifest_takes_its_versions_from_the_workspace() {
         let workspace = fs::read_to_string(crate::root().join("Cargo.toml")).unwrap();
-        let text = manifest(&workspace).unwrap();
+        let text = manifest("simulator", &workspace).unwrap();
         assert!(text.contains("\nserde = { version = "), "{text}");
-        assert!(manifest("[workspace.dependencies]\n").is_err());
+        assert!(manifest("simulator", "[workspace.dependencies]\n").is_err());
     }
 }
