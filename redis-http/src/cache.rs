@@ -71,6 +71,7 @@ impl Cache for RedisCache {
         if !self.may_ask() {
             return Err(CacheError("it failed just before".to_owned()));
         }
+        tracing::debug!(commands = commands.len(), "the cache is asked");
         let words = commands
             .iter()
             .map(|command| redis_words(command).into_iter().collect::<Command>());

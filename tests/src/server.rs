@@ -43,6 +43,11 @@ impl Server {
         Self::offered("long_throttle_base_url", true).await
     }
 
+    /// A server that panics when it is asked to, and whose access tokens live for 150 seconds.
+    pub async fn faulty() -> Option<Self> {
+        Self::offered("faulty_base_url", false).await
+    }
+
     /// Another server on the data of the one under test, where the host offers one.
     pub async fn second() -> Option<Self> {
         Self::offered("second_base_url", true).await

@@ -2,8 +2,9 @@
 //
 //   node worker/dev/start.mjs [--port 8787] [--build worker/build]
 //
-// The database is DATABASE_URL, behind a Hyperdrive binding as on the platform; every other
-// variable of the environment whose name the Worker knows becomes a variable of the Worker.
+// The build, from the root, is WORKER_BUILD when it is not given. The database is DATABASE_URL,
+// behind a Hyperdrive binding as on the platform; every other variable of the environment whose
+// name the Worker knows becomes a variable of the Worker.
 // Owns no rule: bindings and compatibility date are read from wrangler.toml.
 
 import { readFileSync } from "node:fs";
@@ -51,7 +52,7 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
-const build = resolve(argument("build", join(root, "worker/build")));
+const build = resolve(root, argument("build", process.env.WORKER_BUILD ?? "worker/build"));
 const bindings = Object.fromEntries(
   SETTINGS.filter((name) => process.env[name] !== undefined).map((name) => [name, process.env[name]]),
 );

@@ -107,6 +107,7 @@ impl<C: Connect> Driver for TypedDriver<C> {
                 "PostgreSQL takes one step at a time".to_owned(),
             ));
         };
+        tracing::debug!(statement = step.statement.name, "the database is asked");
         let work = std::pin::pin!(self.run_step(access, step));
         let answer = match futures_util::future::select(work, self.connect.delay(RUN_TIMEOUT)).await
         {

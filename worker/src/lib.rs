@@ -17,6 +17,7 @@ mod hyperdrive;
 mod internal;
 mod logging;
 mod passwords;
+mod room_database;
 mod room_live;
 mod room_object;
 mod rooms;

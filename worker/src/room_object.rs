@@ -4,17 +4,16 @@
 //! The runtime delivers further events while one waits, and may drop the object's memory
 //! whenever nothing is under way. Hence: inputs are handled without waiting (`room_live.rs`), and
 //! what waits runs beside them and comes back as an input. While a commit is in flight the Room
-//! gathers sends for the next, so order needs no lock here. No timer is ever set and the database
-//! connection is closed when the last statement is done: an idle Room sleeps.
+//! gathers sends for the next, so order needs no lock here. The database connection is closed when
+//! nothing needs it any more (`room_database.rs`): an idle Room sleeps.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use colloquy_core::domain::{ConversationId, SendOutcome, SessionId, Timestamp};
 use colloquy_core::ports::{Clock as _, Store as _, StoreError};
 use colloquy_core::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG};
 use colloquy_core::room::{Input, StoreFailed};
-use colloquy_core::store::PostgresStore;
 use tracing::Instrument as _;
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{
@@ -24,9 +23,8 @@ use worker::{
 
 use crate::app::{Shared, shared};
 use crate::clock::EdgeClock;
-use crate::driver::TypedDriver;
-use crate::hyperdrive::Database;
 use crate::internal::{self, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
+use crate::room_database::RoomDatabase;
 use crate::room_live::{Job, Live, connection_of, end};
 use crate::rooms::SESSIONS;
 use crate::socket;
@@ -45,9 +43,7 @@ struct Inner {
     env: Env,
     id: OnceCell<ConversationId>,
     live: RefCell<Option<Live>>,
-    store: RefCell<Option<Rc<PostgresStore<TypedDriver<Database>>>>>,
-    /// Statements under way.
-    running: Cell<usize>,
+    database: OnceCell<RoomDatabase>,
 }
 
 impl DurableObject for RoomObject {
@@ -65,8 +61,7 @@ impl DurableObject for RoomObject {
                 env,
                 id: OnceCell::new(),
                 live: RefCell::default(),
-                store: RefCell::default(),
-                running: Cell::new(0),
+                database: OnceCell::new(),
             }),
         }
     }
@@ -252,9 +247,16 @@ impl Inner {
     /// Runs a job beside whatever else happens to the object.
     fn start(self: &Rc<Self>, job: Job) {
         let inner = Rc::clone(self);
+        let asks = matches!(job, Job::Commit(_) | Job::Load { .. });
+        if asks && let Ok(database) = self.database() {
+            database.begin();
+        }
         let work = async move {
             if let Err(error) = inner.run(job).await {
                 tracing::error!(error = %error, "a Room's work failed");
+            }
+            if asks && let Ok(database) = inner.database() {
+                database.done().await;
             }
         };
         // In the span of the request that brought it about, if one did.
@@ -264,18 +266,14 @@ impl Inner {
     async fn run(self: &Rc<Self>, job: Job) -> Result<()> {
         match job {
             Job::Commit(sends) => {
-                let stored = self
-                    .using_store(async |store| store.append(&sends).await)
-                    .await
-                    .map_err(|error| failed(error, "a commit failed"));
+                let stored = self.database()?.store.append(&sends).await;
+                let stored = stored.map_err(|error| failed(error, "a commit failed"));
                 self.with(None, |live| live.input(Input::Committed(stored)))
             }
             Job::Load { since, limit } => {
                 let id = self.id()?;
-                let events = self
-                    .using_store(async |store| store.events(id, since, limit).await)
-                    .await
-                    .map_err(|error| failed(error, "a load failed"));
+                let events = self.database()?.store.events(id, since, limit).await;
+                let events = events.map_err(|error| failed(error, "a load failed"));
                 self.with(None, |live| live.input(Input::Loaded(events)))
             }
             Job::Record(epoch, events) => {
@@ -293,6 +291,14 @@ impl Inner {
         }
     }
 
+    fn database(&self) -> Result<&RoomDatabase> {
+        if let Some(database) = self.database.get() {
+            return Ok(database);
+        }
+        let database = RoomDatabase::of(&self.env)?;
+        Ok(self.database.get_or_init(|| database))
+    }
+
     /// Sees to it that the alarm rings at this time or earlier. Setting it is a write that is paid
     /// for, and a Room that has just woken does not know that it is set.
     async fn set_alarm(&self, at: Timestamp) -> Result<()> {
@@ -304,36 +310,6 @@ impl Inner {
         storage
             .set_alarm(at.millis_since(EdgeClock.now()).max(0))
             .await
-    }
-
-    /// Runs statements on the object's connection, and closes it after the last one that is
-    /// under way: an open connection would keep the object awake.
-    async fn using_store<T>(
-        &self,
-        work: impl AsyncFnOnce(
-            &PostgresStore<TypedDriver<Database>>,
-        ) -> std::result::Result<T, StoreError>,
-    ) -> std::result::Result<T, StoreError> {
-        let store = self.store()?;
-        self.running.set(self.running.get() + 1);
-        let result = work(&store).await;
-        self.running.set(self.running.get() - 1);
-        if self.running.get() == 0 {
-            store.driver().release();
-        }
-        result
-    }
-
-    fn store(&self) -> std::result::Result<Rc<PostgresStore<TypedDriver<Database>>>, StoreError> {
-        let mut slot = self.store.borrow_mut();
-        if let Some(store) = &*slot {
-            return Ok(Rc::clone(store));
-        }
-        let database =
-            Database::of(&self.env).map_err(|error| StoreError::Unexpected(error.to_string()))?;
-        let store = Rc::new(PostgresStore::new(TypedDriver::keeping(database)));
-        *slot = Some(Rc::clone(&store));
-        Ok(store)
     }
 }
 

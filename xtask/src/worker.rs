@@ -73,11 +73,12 @@ impl Flavour {
     }
 }
 
-/// `cargo xtask worker-build [--dev]`
+/// `cargo xtask worker-build [--dev|--faults]`
 pub(crate) fn command(arguments: &[String]) -> Verdict {
     let flavour = match arguments {
         [] => Flavour::Deployed,
         [only] if only == "--dev" => Flavour::Development,
+        [only] if only == "--faults" => Flavour::Faults,
         [other, ..] => bail!("unexpected argument `{other}`"),
     };
     if std::env::var_os(BUILT).is_none() {

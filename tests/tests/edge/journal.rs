@@ -32,6 +32,22 @@ impl Journal {
         }
     }
 
+    /// How many lines say this up to now.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        let log = fs::read_to_string(&self.file).expect("the server's log");
+        log.lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// The lines that belong to one request and say this.
+    pub(crate) fn of_request(&self, id: &str, message: &str) -> Vec<Value> {
+        let log = fs::read_to_string(&self.file).expect("the server's log");
+        let lines = log.lines().filter(|line| line.contains(id));
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(|line: &Value| line["request.id"] == id && line["message"] == message)
+            .collect()
+    }
+
     /// Leaves Rooms alone for so long that they are put away.
     pub(crate) async fn idle() {
         tokio::time::sleep(IDLE).await;
@@ -57,7 +73,7 @@ impl Journal {
 
     /// Waits until all that has happened is in the log: the server writes it in order, so that
     /// is when a request made now is.
-    async fn caught_up(&self) {
+    pub(crate) async fn caught_up(&self) {
         let id = unique("r");
         let api = Api::anonymous(&self.server);
         let request = api.request(Method::GET, "/api/users/profile/");

@@ -5,16 +5,22 @@
 //! Room woke (`journal.rs`). Those that restart the runtime wait until no other test runs.
 
 mod codes;
+mod cost;
 mod crowd;
+mod ghosts;
 mod internal;
 mod journal;
+mod panics;
 mod restart;
 mod sleep;
 mod two;
 
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 static RUNTIME: RwLock<()> = RwLock::const_new(());
+
+/// Held while a server is made to panic, and by whom that would cost an answer.
+static FAULTS: Mutex<()> = Mutex::const_new(());
 
 /// Holds off restarts of the runtime while a test counts on it.
 async fn undisturbed() -> RwLockReadGuard<'static, ()> {

@@ -57,6 +57,7 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("migrate.rs", "a Worker migrates nothing"),
     ("outbox.rs", "the runtime queues what a socket is to send"),
     ("run.rs", "the runtime starts and ends a Worker"),
+    ("room_database.rs", "natively one pool serves all Rooms"),
     ("secret_key.rs", "a Worker has no files"),
     ("serve.rs", "the runtime speaks HTTP"),
     ("signals.rs", "the runtime starts and ends a Worker"),

@@ -52,8 +52,8 @@ pub(super) mod effort {
     );
     pub(crate) const OTHER_MS: Given = given(20.0, "ms an object is awake for anything else");
     pub(crate) const LOOK_ROWS: Given = given(
-        3.0,
-        "rows objects write for a socket or a fresher token, at most: the Room's alarm, the session's list and alarm",
+        4.0,
+        "rows objects write for a socket or a fresher token, at most: the Room's alarm and name, the session's list and alarm",
     );
     pub(crate) const REQUEST_CPU_MS: Given = given(5.0, "ms of CPU for a request");
     pub(crate) const LOGIN_CPU_MS: Given = given(65.0, "ms of CPU for a login (argon2)");
