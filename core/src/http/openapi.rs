@@ -93,8 +93,7 @@ pub(super) enum BadRequestBody {
 
 /// Adds to every route what is true of all of its kind, and writes the document.
 pub(super) fn write(mut document: openapi::OpenApi) -> Bytes {
-    let paths = document.paths.paths.iter_mut();
-    for (path, item) in paths.filter(|(path, _)| path.starts_with("/api/")) {
+    for (path, item) in &mut document.paths.paths {
         let operations = [
             &mut item.get,
             &mut item.post,
@@ -111,19 +110,19 @@ pub(super) fn write(mut document: openapi::OpenApi) -> Bytes {
 }
 
 fn add_common(path: &str, operation: &mut openapi::path::Operation) {
-    let mut common = vec![ErrorCode::InvalidHost];
-    if operation.security.is_some() {
-        common.extend([ErrorCode::NotAuthenticated, ErrorCode::Unavailable]);
-    }
-    if path.contains("{id}") {
-        common.extend([ErrorCode::NotMember, ErrorCode::NotFound]);
+    // Whatever the method, a body that comes is read first.
+    let mut common = vec![ErrorCode::TooLarge];
+    if path.starts_with("/api/") {
+        common.push(ErrorCode::InvalidHost);
+        if operation.security.is_some() {
+            common.extend([ErrorCode::NotAuthenticated, ErrorCode::Unavailable]);
+        }
+        if path.contains("{id}") {
+            common.extend([ErrorCode::NotMember, ErrorCode::NotFound]);
+        }
     }
     if operation.request_body.is_some() {
-        common.extend([
-            ErrorCode::TooLarge,
-            ErrorCode::UnsupportedMediaType,
-            ErrorCode::Unavailable,
-        ]);
+        common.extend([ErrorCode::UnsupportedMediaType, ErrorCode::Unavailable]);
     }
     if common.contains(&ErrorCode::Unavailable) {
         common.push(ErrorCode::Internal);

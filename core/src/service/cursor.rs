@@ -1,5 +1,7 @@
 //! Cursors: where a page begins, as a text clients hand back and need not understand.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -7,6 +9,10 @@ use crate::domain::{ConversationId, Number, Timestamp};
 
 /// The longest text worth decoding.
 const MAX_CHARS: usize = 64;
+
+/// The times a conversation may have been active at, in milliseconds: from 1970 to the end of the
+/// year 9999. A database has an end as well, and beyond it only an error.
+const TIMES: RangeInclusive<i64> = 0..=253_402_300_799_999;
 
 /// The cursor of a message.
 pub fn of_number(number: Number) -> String {
@@ -32,10 +38,8 @@ pub fn of_activity(active_at: Timestamp, id: ConversationId) -> String {
 pub fn activity(cursor: &str) -> Option<(Timestamp, ConversationId)> {
     let text = decode(cursor)?;
     let (active_at, id) = text.split_once('.')?;
-    Some((
-        Timestamp(active_at.parse().ok()?),
-        ConversationId(id.parse().ok()?),
-    ))
+    let active_at = active_at.parse().ok().filter(|at| TIMES.contains(at))?;
+    Some((Timestamp(active_at), ConversationId(id.parse().ok()?)))
 }
 
 fn decode(cursor: &str) -> Option<String> {
@@ -73,5 +77,9 @@ mod tests {
             assert_eq!(number(text), None, "{text}");
         }
         assert_eq!(activity(&of_number(Number(1))), None);
+        for time in [i64::MIN, -1, 253_402_300_800_000, i64::MAX] {
+            let forged = of_activity(Timestamp(time), ConversationId(7));
+            assert_eq!(activity(&forged), None, "{time}");
+        }
     }
 }
