@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a failing input is tried in other, smaller forms.
 const SHRINKING_STEPS: u32 = 3_000;
 
+/// How much of a failing input is printed, in characters of its escapes.
+const SHOWN_CHARS: usize = 2_000;
+
 /// Something that reads bytes of strangers.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
@@ -82,10 +85,14 @@ impl Target<'_> {
                 line.replace('\'', "\\x27")
             ),
         };
-        let _ = write!(
-            text,
-            "The smallest input found, as a line for its corpus:\n{line}"
-        );
+        let _ = if line.len() > SHOWN_CHARS {
+            write!(text, "The smallest input found has {} bytes.", input.len())
+        } else {
+            write!(
+                text,
+                "The smallest input found, as a line for its corpus:\n{line}"
+            )
+        };
         text
     }
 }

@@ -11,6 +11,7 @@ mod cost;
 mod debian;
 mod deploy;
 mod edge;
+mod fuzz;
 mod hosts;
 mod http;
 mod npm;
@@ -93,6 +94,12 @@ const COMMANDS: &[Command] = &[
         run: cost::command,
     },
     Command {
+    Command {
+        name: "fuzz",
+        arguments: "[--minutes N] [TARGET] | TARGET --case N | TARGET --input LINE",
+        summary: "try hostile input for longer than the tests do, or one that failed again",
+        run: fuzz::command,
+    },
         name: "simulate",
         arguments: "[--worlds N]",
         summary: "let the Room live through many simulated worlds, on every core",

@@ -20,6 +20,9 @@ use crate::service::{FieldErrors, ServiceError};
 /// How long to wait before asking again when the server cannot say better, in milliseconds.
 const BUSY_MS: i64 = 2_000;
 
+/// How much of a method the path does not have is repeated, in characters.
+const MAX_METHOD_CHARS: usize = 32;
+
 /// Why a request was refused, and all a client is told of it.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
@@ -226,9 +229,11 @@ pub(super) async fn method_not_allowed(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
+    // A method is any word (RFC 9110 §9.1), and may be as long as a request's head.
+    let shown: String = method.as_str().chars().take(MAX_METHOD_CHARS).collect();
     ApiError::with_detail(
         ErrorCode::MethodNotAllowed,
-        format!("Method \"{method}\" not allowed."),
+        format!("Method \"{shown}\" not allowed."),
     )
     .into_response()
 }

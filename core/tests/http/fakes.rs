@@ -243,9 +243,13 @@ impl Store for FakeStore {
     ) -> StoreResult<Checked<History>> {
         let numbers = match page {
             Page::Latest => MESSAGES - limit + 1..=MESSAGES,
-            Page::Before(number) => number.0 - limit..=number.0 - 1,
-            Page::After(number) => number.0 + 1..=number.0 + limit,
-            Page::Around(number) => number.0 - limit / 2..=number.0 + limit / 2,
+            Page::Before(number) => (number.0 - limit).max(1)..=(number.0 - 1).min(MESSAGES),
+            Page::After(number) => {
+                number.0.saturating_add(1)..=number.0.saturating_add(limit).min(MESSAGES)
+            }
+            Page::Around(number) => {
+                number.0 - limit / 2..=number.0.saturating_add(limit / 2).min(MESSAGES)
+            }
         };
         let messages = numbers
             .filter(|number| (1..=MESSAGES).contains(number))

@@ -5,5 +5,6 @@ mod bodies;
 mod chat;
 mod fakes;
 mod frame;
+mod hostile;
 mod server;
 mod sockets;

@@ -13,7 +13,7 @@ use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
 use colloquy_core::domain::{Seconds, SessionId, UserId};
 use colloquy_core::http::{App, ClientAddress, router};
-use colloquy_core::ports::{Cache, Clock};
+use colloquy_core::ports::{Cache, Clock, Passwords};
 use colloquy_core::service::{Ports, Services};
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -70,6 +70,13 @@ impl Server {
     }
 
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::with_passwords(settings, Arc::new(Inline)).await
+    }
+
+    pub(crate) async fn with_passwords(
+        settings: &[(&str, &str)],
+        passwords: Arc<dyn Passwords>,
+    ) -> Self {
         let given: HashMap<_, _> = settings.iter().copied().collect();
         let settings =
             Settings::read(|name| given.get(name).map(|value| (*value).to_owned())).unwrap();
@@ -88,7 +95,7 @@ impl Server {
             store: store.clone(),
             cache,
             rooms: rooms.clone(),
-            passwords: Arc::new(Inline),
+            passwords,
             clock: clock.clone(),
             rng: Arc::new(Counter::default()),
         };
@@ -120,8 +127,11 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let method = request.method().as_str();
+        // A method has a case (RFC 9110 §9.1): `PoST` is described nowhere.
+        let described = method.bytes().all(|byte| byte.is_ascii_uppercase());
         let asked = (
-            request.method().as_str().to_lowercase(),
+            described.then(|| method.to_lowercase()).unwrap_or_default(),
             request.uri().path().to_owned(),
         );
         request
