@@ -3,11 +3,13 @@
 
 mod accounts;
 mod accounts_login;
+mod authorisation;
 mod conversations;
 mod cors_hosts;
 mod health;
 mod history;
 mod hostile;
+mod hostile_cursors;
 mod hostile_http;
 mod idempotency;
 mod limits;

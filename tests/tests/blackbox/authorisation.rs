@@ -1,0 +1,373 @@
+//! Who may do what: every route there is, with every kind of caller there is.
+//!
+//! The rows are held against the server's own description, so that a new route without a row fails
+//! here. Left out is what the protocol has no way to bring about yet: a member who was removed, and
+//! what only admins may do.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use colloquy_tests::{Account, Answer, Api, Description, Group, Server, payload, skipped, unique};
+use reqwest::Method;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+/// A conversation that does not exist.
+const NOWHERE: u64 = 999_999_999_999;
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// Nothing: a token that is brought is not even looked at.
+    Nothing,
+    /// A login.
+    Login,
+    /// A login of a member of the conversation in the path.
+    Membership,
+    /// The same, told by close codes.
+    Socket,
+}
+
+/// A route, and a request to it that is refused for its caller alone.
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    needs: Needs,
+    /// What a caller gets who may.
+    granted: u16,
+    body: fn(&Scene, &Account) -> Value,
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    needs: Needs,
+    granted: u16,
+    body: fn(&Scene, &Account) -> Value,
+) -> Row {
+    Row {
+        method,
+        path,
+        needs,
+        granted,
+        body,
+    }
+}
+
+fn no_body(_: &Scene, _: &Account) -> Value {
+    Value::Null
+}
+
+const CONVERSATIONS: &str = "/api/chat/conversations/";
+const CONVERSATION: &str = "/api/chat/conversations/{id}/";
+const MESSAGES: &str = "/api/chat/conversations/{id}/messages/";
+
+const TABLE: [Row; 15] = [
+    row(
+        "POST",
+        "/api/users/register/",
+        Needs::Nothing,
+        201,
+        |_, _| Account::fields(),
+    ),
+    row(
+        "POST",
+        "/api/users/login/",
+        Needs::Nothing,
+        200,
+        |_, caller| json!({"username": caller.username, "password": caller.password}),
+    ),
+    // What it needs is in its body; see the test of its own below.
+    row(
+        "POST",
+        "/api/users/token/refresh/",
+        Needs::Nothing,
+        200,
+        |scene, _| json!({"refresh": scene.fresh.tokens.refresh}),
+    ),
+    row(
+        "POST",
+        "/api/users/logout/",
+        Needs::Login,
+        205,
+        |_, caller| json!({"refresh": caller.tokens.refresh}),
+    ),
+    row("GET", "/api/users/profile/", Needs::Login, 200, no_body),
+    row(
+        "POST",
+        CONVERSATIONS,
+        Needs::Login,
+        201,
+        |scene, _| json!({"participants": [scene.fresh.id], "name": unique("group")}),
+    ),
+    row("GET", CONVERSATIONS, Needs::Login, 200, no_body),
+    row("GET", CONVERSATION, Needs::Membership, 200, no_body),
+    row("GET", MESSAGES, Needs::Membership, 200, no_body),
+    row(
+        "POST",
+        MESSAGES,
+        Needs::Membership,
+        201,
+        |_, _| json!({"message": "Hello"}),
+    ),
+    row("GET", "/ws/chat/{id}/", Needs::Socket, 101, no_body),
+    row("GET", "/health/", Needs::Nothing, 200, no_body),
+    row("GET", "/health/live/", Needs::Nothing, 200, no_body),
+    row("GET", "/health/ready/", Needs::Nothing, 200, no_body),
+    row("GET", "/api/openapi.json", Needs::Nothing, 200, no_body),
+];
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// Without a token.
+    Nobody,
+    /// With a text that is no token.
+    Garbage,
+    /// With a refresh token where an access token belongs.
+    RefreshToken,
+    /// By a login that was ended.
+    Revoked,
+    /// By a login whose access token ran out.
+    Expired,
+    /// Somebody else.
+    Stranger,
+    /// A member, asking for what is not there.
+    Lost,
+    /// A member.
+    Member,
+}
+
+/// What a route answers to a caller: a status and a code, or a close code alone.
+fn expected(needs: Needs, caller: Caller, granted: u16) -> (u16, &'static str) {
+    use Caller::{Expired, Garbage, Lost, Member, Nobody, RefreshToken, Revoked, Stranger};
+    match (needs, caller) {
+        (Needs::Nothing, _) | (_, Member) | (Needs::Login, Stranger | Lost) => (granted, ""),
+        (Needs::Login | Needs::Membership, Nobody) => (401, "not_authenticated"),
+        (Needs::Login | Needs::Membership, Garbage | RefreshToken) => (401, "token_invalid"),
+        (Needs::Login | Needs::Membership, Revoked) => (401, "session_revoked"),
+        (Needs::Login | Needs::Membership, Expired) => (401, "token_expired"),
+        (Needs::Membership, Stranger) => (403, "not_member"),
+        (Needs::Membership, Lost) => (404, "not_found"),
+        (Needs::Socket, Nobody | Garbage | RefreshToken | Revoked) => (4401, ""),
+        (Needs::Socket, Expired) => (4200, ""),
+        (Needs::Socket, Stranger) => (4403, ""),
+        (Needs::Socket, Lost) => (4404, ""),
+    }
+}
+
+/// Everybody who takes part in one row.
+struct Scene {
+    server: Server,
+    conversation: u64,
+    member: Account,
+    stranger: Account,
+    /// Somebody whose tokens nobody has used.
+    fresh: Account,
+}
+
+impl Scene {
+    async fn new(server: &Server) -> Self {
+        let (member, fresh, conversation) = Group::pair(server).await;
+        Self {
+            server: server.clone(),
+            conversation,
+            member,
+            stranger: Account::new(server).await,
+            fresh,
+        }
+    }
+
+    /// The caller, with the token that is brought; none for nobody.
+    async fn caller(&self, caller: Caller) -> (Account, Option<String>) {
+        let account = match caller {
+            Caller::Stranger => self.stranger.clone(),
+            Caller::Revoked => self.member.log_in().await,
+            _ => self.member.clone(),
+        };
+        let access = account.tokens.access.clone();
+        let token = match caller {
+            Caller::Nobody => None,
+            Caller::Garbage => Some("garbage".to_owned()),
+            Caller::RefreshToken => Some(account.tokens.refresh.clone()),
+            Caller::Stranger | Caller::Lost | Caller::Member => Some(access),
+            Caller::Revoked => {
+                account.log_out().await.expect(205);
+                Some(access)
+            }
+            Caller::Expired => {
+                outlive(&access).await;
+                Some(access)
+            }
+        };
+        (account, token)
+    }
+
+    async fn check(&self, row: &Row, caller: Caller, (account, token): &(Account, Option<String>)) {
+        let id = if caller == Caller::Lost {
+            NOWHERE
+        } else {
+            self.conversation
+        };
+        let path = row.path.replace("{id}", &id.to_string());
+        let expected = expected(row.needs, caller, row.granted);
+        let name = format!("{} {} by {caller:?}", row.method, row.path);
+        if row.needs == Needs::Socket {
+            let token = token.as_deref().unwrap_or_default();
+            let opening = account.socket(id).token(token).v2();
+            if expected.0 == row.granted {
+                opening.open().await;
+            } else {
+                assert_eq!(opening.refused().await.code, expected.0, "{name}");
+            }
+            return;
+        }
+        let body = (row.body)(self, account);
+        let answer = ask(&self.server, row, &path, token.as_deref(), &body).await;
+        let code = answer.body["code"].as_str().unwrap_or_default();
+        assert_eq!((answer.status, code), expected, "{name}: {answer}");
+        // Who may not ask learns nothing of what is wrong with the question.
+        if matches!(row.needs, Needs::Login | Needs::Membership)
+            && expected.0 == 401
+            && row.method != "GET"
+            && caller != Caller::Revoked
+        {
+            let answer = ask(&self.server, row, &path, token.as_deref(), &json!([7])).await;
+            assert_eq!(
+                (answer.status, answer.body["code"].as_str()),
+                (401, Some(expected.1)),
+                "{name}, wrong body: {answer}"
+            );
+        }
+    }
+}
+
+async fn ask(server: &Server, row: &Row, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    let api = Api::anonymous(server);
+    let api = token.map_or_else(|| api.clone(), |token| api.with_bearer(token));
+    let method = Method::from_bytes(row.method.as_bytes()).expect("a method");
+    let request = api.request(method, path);
+    if body.is_null() {
+        request.send().await
+    } else {
+        request.json(body).send().await
+    }
+}
+
+/// Waits for the time a token names as its end.
+async fn outlive(token: &str) {
+    let ends = payload(token)["exp"].as_i64().expect("an end");
+    let ends = OffsetDateTime::from_unix_timestamp(ends).expect("a time");
+    let left = ends - OffsetDateTime::now_utc();
+    tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+}
+
+async fn check_all(server: &Server, caller: Caller) {
+    let scene = Scene::new(server).await;
+    let who = scene.caller(caller).await;
+    // The one row that ends the login it is tried with comes last.
+    let (last, others): (Vec<&Row>, Vec<&Row>) =
+        TABLE.iter().partition(|row| row.path.contains("logout"));
+    for row in others.into_iter().chain(last) {
+        scene.check(row, caller, &who).await;
+    }
+}
+
+#[tokio::test]
+async fn every_route_has_a_row() {
+    let description = Description::of(&Server::under_test()).await;
+    let described: BTreeSet<(String, String)> = description.operations().into_iter().collect();
+    let rows = TABLE
+        .iter()
+        .map(|row| (row.method.to_owned(), row.path.to_owned()));
+    assert_eq!(
+        described,
+        rows.collect(),
+        "left: described; right: the rows of this table"
+    );
+}
+
+#[tokio::test]
+async fn without_a_token_only_what_is_open_answers() {
+    check_all(&Server::under_test(), Caller::Nobody).await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_token_opens_nothing() {
+    check_all(&Server::under_test(), Caller::Garbage).await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_no_access_token() {
+    check_all(&Server::under_test(), Caller::RefreshToken).await;
+}
+
+#[tokio::test]
+async fn a_login_that_was_ended_opens_nothing() {
+    check_all(&Server::under_test(), Caller::Revoked).await;
+}
+
+#[tokio::test]
+async fn an_expired_token_opens_nothing() {
+    let Some(server) = Server::short_tokens().await else {
+        skipped(
+            "expired tokens on every route",
+            "the host offers no server whose tokens end soon",
+        );
+        return;
+    };
+    check_all(&server, Caller::Expired).await;
+}
+
+#[tokio::test]
+async fn a_stranger_has_what_is_not_the_conversations() {
+    check_all(&Server::under_test(), Caller::Stranger).await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found_by_anyone() {
+    check_all(&Server::under_test(), Caller::Lost).await;
+}
+
+#[tokio::test]
+async fn a_member_has_it_all() {
+    check_all(&Server::under_test(), Caller::Member).await;
+}
+
+/// A refresh token is a credential of its own, and the only one the exchange takes.
+#[tokio::test]
+async fn only_a_refresh_token_of_a_login_that_stands_is_exchanged() {
+    let account = Account::new(&Server::under_test()).await;
+    let ended = account.log_in().await;
+    ended.log_out().await.expect(205);
+    for (name, token, code) in [
+        ("garbage", "garbage", "token_invalid"),
+        ("an access token", &account.tokens.access, "token_invalid"),
+        (
+            "one of an ended login",
+            &ended.tokens.refresh,
+            "session_revoked",
+        ),
+    ] {
+        let body = json!({"refresh": token});
+        let answer = account.api.post("/api/users/token/refresh/", &body).await;
+        assert_eq!(
+            (answer.status, answer.body["code"].as_str()),
+            (401, Some(code)),
+            "{name}: {answer}"
+        );
+    }
+    account.refresh().await.expect(200);
+}
+
+/// Nobody ends another's login.
+#[tokio::test]
+async fn a_login_is_ended_by_its_own_user_alone() {
+    let server = Server::under_test();
+    let (account, stranger) = tokio::join!(Account::new(&server), Account::new(&server));
+    let body = json!({"refresh": account.tokens.refresh});
+    let answer = stranger.api.post("/api/users/logout/", &body).await;
+    assert_eq!(answer.status, 400, "{answer}");
+    account.profile().await.expect(200);
+    account.refresh().await.expect(200);
+}
