@@ -52,13 +52,20 @@ async fn the_throttle_speaks_the_words_clients_know() {
     let mut socket = account.socket(id).open().await;
     let mut listener = other.socket(id).open().await;
     assert_eq!(say(&mut socket, "first").await["message"], "first");
-    let refusal = say(&mut socket, "too soon").await;
+    listener.expect_message("first").await;
+    let refusal = loop {
+        let answer = say(&mut socket, "too soon").await;
+        if answer.get("error").is_some() {
+            break answer;
+        }
+        // On a busy machine the period was over before it was asked: this one began the next.
+        listener.expect_message("too soon").await;
+    };
     assert_eq!(refusal["error"], TOO_FAST);
     assert_eq!(refusal["code"], "throttled");
     tokio::time::sleep(wait_of(&refusal)).await;
     assert_eq!(say(&mut socket, "in time").await["message"], "in time");
     // Nobody else heard of the refusal.
-    listener.expect_message("first").await;
     listener.expect_message("in time").await;
 }
 
