@@ -1,5 +1,6 @@
 //! `serve`: from settings to a server that listens, and to its end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use colloquy_core::config::{LogFormat, Settings};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::time::timeout;
 
 use crate::app::{App, Shown};
@@ -18,6 +19,10 @@ use crate::signals::stop_signal;
 
 /// How long closing the database may take after everything else has ended.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Connections that may wait to be accepted: everyone comes back at once after a restart, and who
+/// finds no place is silently left to try again a second later. The system may allow fewer.
+const BACKLOG: u32 = 4_096;
 
 /// Serves until the process is told to stop.
 pub fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
@@ -33,9 +38,9 @@ async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
     let mut signal = pin!(stop_signal()?);
     // First of all: a port that is taken should cost no migration.
     let (host, port) = (settings.host.as_str(), settings.port);
-    let listener = TcpListener::bind((host.trim_matches(['[', ']']), port)).await;
-    let listener =
-        listener.with_context(|| format!("cannot listen on {host}:{port} (HOST, PORT)"))?;
+    let listener = listen(host.trim_matches(['[', ']']), port)
+        .await
+        .with_context(|| format!("cannot listen on {host}:{port} (HOST, PORT)"))?;
     let address = listener.local_addr()?;
     let settings = Arc::new(settings);
     let app = tokio::select! {
@@ -59,6 +64,24 @@ async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
         tracing::warn!("the database did not close in time");
     }
     Ok(())
+}
+
+/// Listens on the first address of this name that can be had.
+async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in lookup_host((host, port)).await? {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // A restart must not wait for connections of before to be forgotten.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// Tells that the server listens, and people what to try next.
