@@ -13,6 +13,9 @@
 //! | `POST /server/stop`, `/server/start` | |
 //! | `POST /postgres/kill`, `/redis/kill`, `/redis-http/kill` | ends it at once; it stays away |
 //! | `POST /postgres/start`, `/redis/start`, `/redis-http/start` | |
+//! | `POST /{any}/freeze`, `/{any}/thaw` | lets it stand still, and go on; not PostgreSQL, whose processes are many |
+//!
+//! A chat server beside the one under test goes by its own name, and by the rules of `server`.
 //!
 //! 200 `{}`: done. 404: no such request. 409: this host has no such server. 500: the reason.
 
@@ -23,6 +26,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::hosts::is_public;
@@ -146,7 +150,13 @@ fn answer<'run>(
         "redis-http" => stack.under_test.front.as_mut(),
         "postgres" => whole.then_some(&mut shared.cluster.service),
         "redis" => whole.then_some(&mut shared.redis),
-        _ => return Ok(unknown),
+        _ => {
+            let mut beside = stack.beside.iter_mut();
+            match beside.find(|member| member.variant.server == name) {
+                Some(member) => Some(&mut member.server),
+                None => return Ok(unknown),
+            }
+        }
     };
     let Some(service) = service else {
         let host = stack.host.name();
@@ -155,7 +165,8 @@ fn answer<'run>(
             json!({"error": format!("the host {host} has no {name}")}),
         ));
     };
-    Ok(if act(service, action)? {
+    let is_store = matches!(name, "redis-http" | "postgres" | "redis");
+    Ok(if act(service, action, !is_store)? {
         (200, json!({}))
     } else {
         unknown
@@ -163,8 +174,7 @@ fn answer<'run>(
 }
 
 /// Does it, or answers that there is no such action.
-fn act(service: &mut Service<'_>, action: &str) -> Result<bool> {
-    let is_server = service.name() == "server";
+fn act(service: &mut Service<'_>, action: &str, is_server: bool) -> Result<bool> {
     match action {
         "start" => service.start()?,
         "kill" => {
@@ -173,6 +183,8 @@ fn act(service: &mut Service<'_>, action: &str) -> Result<bool> {
                 service.start()?;
             }
         }
+        "freeze" if service.name() != "postgres" => service.signal(Signal::SIGSTOP)?,
+        "thaw" if service.name() != "postgres" => service.signal(Signal::SIGCONT)?,
         "stop" if is_server => service.stop()?,
         "restart" if is_server => {
             service.stop()?;

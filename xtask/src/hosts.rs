@@ -134,6 +134,28 @@ pub(crate) const PATIENT: Variant = Variant {
     front: "redis-http-long-throttle",
     advertised: "long_throttle_base_url",
     settings: &[("THROTTLE_RATE_SECONDS", "120")],
+/// The servers of the torture run: most of its clients are on the first.
+pub(crate) const TORTURE: [Variant; 2] = [
+    Variant {
+        server: "torture",
+        front: "redis-http-torture",
+        advertised: "base_url",
+        settings: &[
+            ("THROTTLE_RATE_SECONDS", "0"),
+            // So short that tokens end in the middle of a run.
+            ("ACCESS_TOKEN_SECONDS", "30"),
+            // A line for every request would hide what matters.
+            ("LOG_LEVEL", "warn"),
+        ],
+    },
+    Variant {
+        server: "torture-throttled",
+        front: "redis-http-torture-throttled",
+        advertised: "throttled_base_url",
+        settings: &[("THROTTLE_RATE_SECONDS", "1"), ("LOG_LEVEL", "warn")],
+    },
+];
+
 };
 
 /// At the edge, a second server on the data of the one under test, as during a deploy: both write to

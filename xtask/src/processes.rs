@@ -137,6 +137,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends a signal to the whole group.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(killpg(leader(&self.child), signal)?)
+    }
+
     /// Whether the child still runs.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

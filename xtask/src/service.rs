@@ -136,6 +136,13 @@ impl<'run> Service<'run> {
         self.end(self.plan.kill)
     }
 
+    /// Sends a signal to it and to all it has started.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let process = self.process.as_ref();
+        let process = process.with_context(|| format!("{} is not running", self.plan.name))?;
+        process.signal(signal)
+    }
+
     /// The process it was started as, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use nix::sys::signal::Signal;
 
-use crate::hosts::{Host, SECOND, SETTINGS, UNDER_TEST, Variant, secret};
+use crate::hosts::{Host, SECOND, SETTINGS, TORTURE, UNDER_TEST, Variant, secret};
 use crate::postgres::Cluster;
 use crate::processes::Processes;
 use crate::service::{Plan, Probe, Service};
@@ -22,6 +22,9 @@ const EDGE: &str = "worker/dev/start.mjs";
 
 /// Where the edge's numbers in Redis begin, so that its servers find nothing of another host's.
 const EDGE_NUMBERS: usize = 8;
+
+/// Where the torture run's databases begin: behind those of every other server of a host.
+const TORTURE_NUMBER: usize = 6;
 
 /// The servers every part of a run shares.
 pub(crate) struct Shared<'run> {
@@ -84,6 +87,22 @@ impl<'run> Stack<'run> {
         })
     }
 
+    /// What the torture run needs of `host`, beside what [`Self::start`] may have left behind.
+    pub(crate) fn of_torture(
+        processes: &'run Processes,
+        host: Host,
+        programs: &Path,
+        shared: &Shared<'run>,
+    ) -> Result<Self> {
+        let ground = Ground::new(processes, host, programs, shared)?;
+        let [first, throttled] = TORTURE;
+        Ok(Self {
+            host,
+            under_test: ground.start(first, TORTURE_NUMBER, ports::free()?)?,
+            beside: vec![ground.start(throttled, TORTURE_NUMBER + 1, ports::free()?)?],
+        })
+    }
+
     /// Every server of this host and every front.
     pub(crate) fn services(&self) -> impl Iterator<Item = &Service<'run>> {
         std::iter::once(&self.under_test)
@@ -95,6 +114,18 @@ impl<'run> Stack<'run> {
 impl Member<'_> {
     pub(crate) fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.server.port())
+    }
+
+    /// The database it was given: `postgres://…` or `sqlite:path`.
+    pub(crate) fn database_url(&self) -> String {
+        let given = |wanted: &str| {
+            let setting = self.settings.iter().find(|(name, _)| name == wanted);
+            setting.map(|(_, value)| value.clone())
+        };
+        given("DATABASE_URL").unwrap_or_else(|| {
+            let directory = given("DATA_DIR").unwrap_or_default();
+            format!("sqlite:{directory}/colloquy.sqlite3")
+        })
     }
 }
 

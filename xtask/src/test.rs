@@ -23,7 +23,7 @@ use crate::hosts::Host;
 use crate::processes::Processes;
 use crate::report::{Counts, Report};
 use crate::stack::{Shared, Stack};
-use crate::{Verdict, check, control, deploy, edge, npm, simulator, tools, worker};
+use crate::{Verdict, check, control, deploy, edge, npm, simulator, tools, torture, worker};
 
 const SUITE: &str = "colloquy-tests";
 
@@ -230,6 +230,12 @@ fn blackbox<'run>(
             show_logs(&stack);
         }
     }
+    drop(stack);
+    if options.filter.is_none() {
+        report.tests(&format!("torture, {}", host.name()), |counts| {
+            torture::short(processes, host, shared, counts)
+        });
+    }
 }
 
 fn show_logs(stack: &Stack<'_>) {
@@ -323,7 +329,7 @@ impl Options {
     }
 }
 
-fn host(name: &str) -> Result<Host> {
+pub(crate) fn host(name: &str) -> Result<Host> {
     Host::ALL
         .into_iter()
         .find(|host| host.name() == name)

@@ -17,6 +17,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "contract tests look behind the store and prepare its databases",
     ),
     (
+        "torture/src/database.rs",
+        "the checker looks past the server, and locks what the server writes to",
+    ),
+    (
         "local-server/src/migrate.rs",
         "it reads the table that the migrations library keeps for itself",
     ),

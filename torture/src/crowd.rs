@@ -1,0 +1,235 @@
+//! All clients of a run: gathered, started, brought to their end, each with its log.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use fastrand::Rng;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::checker::Stored;
+use crate::line::Line;
+use crate::log::{Event, Log, Manner, Room};
+use crate::people::{self, Api, Party};
+use crate::rest::Poster;
+use crate::v1::Plain;
+use crate::v2::Resumer;
+use crate::world::{Client, Habits, Phase};
+
+/// The most clients in one conversation, and how many of them are one person's.
+const ROOM: u32 = 24;
+const DEVICES: u32 = 2;
+
+/// In most conversations.
+const CALM: Habits = Habits {
+    pause: Duration::from_millis(1_200),
+    window: 40,
+    loud: false,
+};
+
+/// In the first, where so much is said that who is away misses more than one resume delivers, and at
+/// times so much at once that who reads nothing has more waiting than a queue holds.
+const BUSY: Habits = Habits {
+    pause: Duration::from_millis(300),
+    window: 120,
+    loud: true,
+};
+
+/// Where a throttle holds them back.
+const THROTTLED: Habits = Habits {
+    pause: Duration::from_millis(1_800),
+    window: 2,
+    loud: false,
+};
+
+enum Actor {
+    V1(Plain),
+    V2(Resumer),
+    Rest(Poster),
+}
+
+impl Actor {
+    fn of(client: Client) -> Self {
+        match client.manner {
+            Manner::V1 => Self::V1(Plain::new(client)),
+            Manner::V2 => Self::V2(Resumer::new(client)),
+            Manner::Rest => Self::Rest(Poster::new(client)),
+        }
+    }
+
+    fn room(&self) -> Room {
+        match self {
+            Self::V1(Plain { client, .. })
+            | Self::V2(Resumer { client, .. })
+            | Self::Rest(Poster { client }) => client.room,
+        }
+    }
+
+    async fn chat(mut self) -> Self {
+        match &mut self {
+            Self::V1(actor) => actor.chat().await,
+            Self::V2(actor) => actor.chat().await,
+            Self::Rest(actor) => actor.chat().await,
+        }
+        self
+    }
+
+    async fn catch_up(mut self, head: u64) -> Self {
+        match &mut self {
+            Self::V1(actor) => actor.catch_up(head).await,
+            Self::V2(actor) => actor.catch_up(head).await,
+            Self::Rest(actor) => actor.catch_up(head).await,
+        }
+        self
+    }
+}
+
+/// Where the clients of a run are to be.
+pub(crate) struct Place<'a> {
+    pub(crate) ports: &'a [u16],
+    pub(crate) lines: &'a [Arc<Line>],
+    pub(crate) witness: mpsc::UnboundedSender<(Room, Event)>,
+}
+
+pub(crate) struct Crowd {
+    phase: watch::Sender<Phase>,
+    shouts: watch::Sender<u64>,
+    logs: Vec<Arc<Mutex<Log>>>,
+    idle: Vec<Actor>,
+    busy: Vec<JoinHandle<Actor>>,
+}
+
+impl Crowd {
+    /// Registers people past the lines and gives each their clients. A quarter of them, and at
+    /// least one party, is on the server with a throttle.
+    pub(crate) async fn gather(count: u32, seed: u64, place: Place<'_>) -> Result<Self> {
+        let mut crowd = Self {
+            phase: watch::channel(Phase::Running).0,
+            shouts: watch::channel(0).0,
+            logs: Vec::new(),
+            idle: Vec::new(),
+            busy: Vec::new(),
+        };
+        let throttled = count.div_ceil(4);
+        for (server, mut left) in [count - throttled, throttled].into_iter().enumerate() {
+            let direct = Api::new(SocketAddr::from((Ipv4Addr::LOCALHOST, place.ports[server])))?;
+            let api = Api::new(place.lines[server].address())?;
+            while left > 0 {
+                let here = left.min(ROOM);
+                left -= here;
+                let name = format!("torture{}", crowd.logs.len());
+                let people = usize::try_from(here.div_ceil(DEVICES).max(2))?;
+                let party = people::gather(&direct, server, &name, people).await?;
+                crowd.join(&party, here, seed, &api, &place.witness);
+            }
+        }
+        Ok(crowd)
+    }
+
+    fn join(
+        &mut self,
+        party: &Party,
+        clients: u32,
+        seed: u64,
+        api: &Api,
+        witness: &mpsc::UnboundedSender<(Room, Event)>,
+    ) {
+        let habits = match (self.logs.len(), party.room.server) {
+            (0, _) => BUSY,
+            (_, 0) => CALM,
+            _ => THROTTLED,
+        };
+        for (turn, person) in (0..clients).zip(party.people.iter().cycle()) {
+            let index = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
+            let manner = match turn % 8 {
+                3 => Manner::Rest,
+                1 | 6 => Manner::V1,
+                _ => Manner::V2,
+            };
+            let log = Arc::new(Mutex::new(Log::new(index, manner, party.room)));
+            self.logs.push(Arc::clone(&log));
+            let client = Client {
+                index,
+                manner,
+                person: Arc::clone(person),
+                room: party.room,
+                api: api.clone(),
+                habits,
+                phase: self.phase.subscribe(),
+                shouts: self.shouts.subscribe(),
+                log,
+                witness: witness.clone(),
+                rng: Rng::with_seed(seed.wrapping_add(u64::from(index) << 32)),
+                next: 0,
+            };
+            self.idle.push(Actor::of(client));
+        }
+    }
+
+    /// Lets everyone begin.
+    pub(crate) fn start(&mut self) {
+        self.set_going(Actor::chat);
+    }
+
+    fn set_going<F>(&mut self, work: impl Fn(Actor) -> F)
+    where
+        F: Future<Output = Actor> + Send + 'static,
+    {
+        for actor in self.idle.drain(..) {
+            self.busy.push(tokio::spawn(work(actor)));
+        }
+    }
+
+    /// Counting one more asks the loud ones to say all they can at once.
+    pub(crate) fn shouts(&self) -> watch::Sender<u64> {
+        self.shouts.clone()
+    }
+
+    /// Tells everyone how far the run is.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Waits until everyone is done, but no longer than `patience`. Answers who is not.
+    pub(crate) async fn settle(&mut self, patience: Duration) -> Vec<String> {
+        let deadline = Instant::now() + patience;
+        let mut stuck = Vec::new();
+        for mut task in self.busy.drain(..) {
+            match timeout_at(deadline, &mut task).await {
+                Ok(Ok(actor)) => self.idle.push(actor),
+                Ok(Err(error)) => stuck.push(format!("a client failed: {error}")),
+                Err(_) => {
+                    task.abort();
+                    let seconds = patience.as_secs();
+                    stuck.push(format!("a client was not done after {seconds} s"));
+                }
+            }
+        }
+        stuck
+    }
+
+    /// Lets everyone have everything there is, each by a last resume or from the history.
+    pub(crate) async fn catch_up(
+        &mut self,
+        stored: &BTreeMap<Room, Stored>,
+        patience: Duration,
+    ) -> Vec<String> {
+        self.set_going(|actor| {
+            let head = stored.get(&actor.room()).map_or(0, |stored| stored.seq);
+            actor.catch_up(head)
+        });
+        self.settle(patience).await
+    }
+
+    /// What everyone was told.
+    pub(crate) fn logs(&self) -> Vec<Log> {
+        let logs = self.logs.iter();
+        logs.map(|log| log.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect()
+    }
+}

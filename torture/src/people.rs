@@ -1,0 +1,191 @@
+//! Accounts and the conversations they are in. Made before anything goes wrong; afterwards only
+//! tokens are renewed, by logging in again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures_util::future::try_join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::log::Room;
+
+/// How long an answer may take before a client gives up on it and asks again.
+pub(crate) const ANSWER: Duration = Duration::from_secs(6);
+
+const PASSWORD: &str = "Violet Umbrellas Dance 42";
+
+/// How many are registered at once: passwords are hashed, which is meant to be slow.
+const AT_ONCE: usize = 8;
+
+/// A way to a server: past every fault, or along a line that has them.
+#[derive(Clone)]
+pub(crate) struct Api {
+    http: reqwest::Client,
+    address: SocketAddr,
+}
+
+/// An answer: its status and its body.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Api {
+    pub(crate) fn new(address: SocketAddr) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(ANSWER)
+            // Each request is a connection of its own, which a line can lose.
+            .pool_max_idle_per_host(0)
+            .build()?;
+        Ok(Self { http, address })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks once. The error is that no whole answer came.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Answer> {
+        let url = format!("http://{}{path}", self.address);
+        let mut request = self.http.request(method, url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await?;
+        let body = serde_json::from_str(&text)
+            .with_context(|| format!("{path} answered {status} without JSON: {text}"))?;
+        Ok(Answer { status, body })
+    }
+
+    /// Asks until this is the status: before the run nothing goes wrong, but there may be too much
+    /// to do at once.
+    async fn insist(
+        &self,
+        status: u16,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> Result<Value> {
+        for _ in 0..60 {
+            let answer = self.ask(Method::POST, path, token, Some(body)).await;
+            match answer {
+                Ok(answer) if answer.status == status => return Ok(answer.body),
+                Ok(answer) if answer.status != 503 => {
+                    bail!("{path} answered {} {}", answer.status, answer.body)
+                }
+                _ => tokio::time::sleep(Duration::from_millis(500)).await,
+            }
+        }
+        bail!("{path} never answered {status}")
+    }
+}
+
+/// One account and the token it uses now.
+pub(crate) struct Person {
+    pub(crate) id: u64,
+    username: String,
+    token: Mutex<String>,
+}
+
+impl Person {
+    async fn register(api: &Api, username: String) -> Result<Arc<Self>> {
+        let fields = json!({
+            "username": username, "email": format!("{username}@mail.example"),
+            "password": PASSWORD, "first_name": "", "last_name": "",
+        });
+        let made = api
+            .insist(201, "/api/users/register/", None, &fields)
+            .await?;
+        let person = Self {
+            id: made["id"].as_u64().context("an account without an id")?,
+            username,
+            token: Mutex::default(),
+        };
+        let fields = person.login();
+        let login = api.insist(200, "/api/users/login/", None, &fields).await?;
+        *person.token.lock().await = access(&login)?;
+        Ok(Arc::new(person))
+    }
+
+    fn login(&self) -> Value {
+        json!({"username": self.username, "password": PASSWORD})
+    }
+
+    /// The token to use.
+    pub(crate) async fn token(&self) -> String {
+        self.token.lock().await.clone()
+    }
+
+    /// Logs in again, unless somebody else has meanwhile replaced the token that is over.
+    pub(crate) async fn renew(&self, api: &Api, over: &str) -> Result<()> {
+        let mut token = self.token.lock().await;
+        if *token != over {
+            return Ok(());
+        }
+        let fields = self.login();
+        let answer = api
+            .ask(Method::POST, "/api/users/login/", None, Some(&fields))
+            .await?;
+        if answer.status != 200 {
+            bail!("logging in was answered {} {}", answer.status, answer.body);
+        }
+        *token = access(&answer.body)?;
+        Ok(())
+    }
+}
+
+fn access(login: &Value) -> Result<String> {
+    Ok(login["access"]
+        .as_str()
+        .context("no access token")?
+        .to_owned())
+}
+
+/// A conversation and the people in it.
+pub(crate) struct Party {
+    pub(crate) room: Room,
+    pub(crate) people: Vec<Arc<Person>>,
+}
+
+/// Registers `people` accounts and makes a group of them.
+pub(crate) async fn gather(api: &Api, server: usize, name: &str, people: usize) -> Result<Party> {
+    let mut members = Vec::new();
+    let names: Vec<String> = (0..people).map(|index| format!("{name}.{index}")).collect();
+    for some in names.chunks(AT_ONCE) {
+        let registered = some.iter().map(|name| Person::register(api, name.clone()));
+        members.extend(try_join_all(registered).await?);
+    }
+    let (first, others) = members.split_first().context("a party of nobody")?;
+    let ids: Vec<u64> = others.iter().map(|person| person.id).collect();
+    let fields = json!({"participants": ids, "name": name, "kind": "group"});
+    let token = first.token().await;
+    let made = api
+        .insist(201, "/api/chat/conversations/", Some(&token), &fields)
+        .await?;
+    let room = Room {
+        server,
+        id: made["id"]
+            .as_u64()
+            .context("a conversation without an id")?,
+    };
+    Ok(Party {
+        room,
+        people: members,
+    })
+}

@@ -1,0 +1,180 @@
+//! The end of a run: the table, the contradictions in words, and the line that replays it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::checker::{Fault, Findings, tally};
+use crate::faults::Injected;
+use crate::log::{Entry, Log, Manner};
+
+/// What a run came to.
+pub(crate) struct Outcome<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) seed: u64,
+    pub(crate) minutes: f64,
+    pub(crate) logs: &'a [Log],
+    pub(crate) injected: &'a Injected,
+    pub(crate) findings: &'a Findings,
+    /// Deliveries looked up in the database at once.
+    pub(crate) witnessed: u64,
+}
+
+#[derive(Default)]
+struct Sums {
+    clients: BTreeMap<Manner, u64>,
+    sent: u64,
+    times: u64,
+    acknowledged: u64,
+    heard: u64,
+    sockets: u64,
+    resumes: u64,
+    resets: u64,
+    loaded: u64,
+    closes: BTreeMap<u16, u32>,
+    refusals: BTreeMap<String, u32>,
+}
+
+impl Sums {
+    fn of(logs: &[Log]) -> Self {
+        let mut sums = Self::default();
+        for log in logs {
+            *sums.clients.entry(log.manner).or_default() += 1;
+            let (sent, times, acknowledged) = tally(log);
+            sums.sent += sent;
+            sums.times += times;
+            sums.acknowledged += acknowledged;
+            for entry in &log.entries {
+                match entry {
+                    Entry::Opened { .. } => sums.sockets += 1,
+                    Entry::Heard(_) => sums.heard += 1,
+                    Entry::Synced { .. } => sums.resumes += 1,
+                    Entry::Reset { .. } => sums.resets += 1,
+                    Entry::Loaded(_) => sums.loaded += 1,
+                    Entry::Sent { .. } | Entry::Acknowledged { .. } | Entry::Asked { .. } => {}
+                }
+            }
+            for (code, count) in &log.closes {
+                *sums.closes.entry(*code).or_default() += count;
+            }
+            for (code, count) in &log.refusals {
+                *sums.refusals.entry(code.clone()).or_default() += count;
+            }
+        }
+        sums
+    }
+}
+
+impl Outcome<'_> {
+    /// Whether nothing is wrong, and something was tried at all.
+    pub(crate) fn is_good(&self) -> bool {
+        self.findings.counts.is_empty() && Sums::of(self.logs).acknowledged > 0
+    }
+
+    /// The table and what belongs to it.
+    pub(crate) fn text(&self) -> String {
+        let sums = Sums::of(self.logs);
+        let mut text = String::new();
+        for sentence in &self.findings.sentences {
+            let _ = writeln!(text, "{sentence}");
+        }
+        let _ = writeln!(text, "\ntorture, {}", self.host);
+        let mut row = |name: &str, value: String| {
+            let _ = writeln!(text, "  {name:<32} {value:>10}");
+        };
+        let manners = [
+            (Manner::V2, "v2"),
+            (Manner::V1, "v1"),
+            (Manner::Rest, "REST"),
+        ];
+        for (manner, name) in manners {
+            let count = sums.clients.get(&manner).copied().unwrap_or_default();
+            row(&format!("clients, {name}"), count.to_string());
+        }
+        row("messages sent", sums.sent.to_string());
+        row("  with repeats", sums.times.to_string());
+        row("messages acknowledged", sums.acknowledged.to_string());
+        row("events delivered", sums.heard.to_string());
+        row("  looked up at once", self.witnessed.to_string());
+        row("messages read over REST", sums.loaded.to_string());
+        row("sockets opened", sums.sockets.to_string());
+        row("resumes answered", sums.resumes.to_string());
+        row("resets", sums.resets.to_string());
+        row(
+            "faults injected",
+            self.injected.values().sum::<u64>().to_string(),
+        );
+        for (kind, count) in self.injected {
+            row(&format!("  {kind}"), count.to_string());
+        }
+        for (code, count) in &sums.closes {
+            row(&format!("sockets closed with {code}"), count.to_string());
+        }
+        for (code, count) in &sums.refusals {
+            row(&format!("refused as {code}"), count.to_string());
+        }
+        let faults = [
+            (Fault::Lost, "lost"),
+            (Fault::Duplicated, "duplicated"),
+            (Fault::Reordered, "reordered"),
+            (Fault::Missing, "members that miss something"),
+            (Fault::Other, "other contradictions"),
+        ];
+        for (fault, name) in faults {
+            row(name, self.findings.count(fault).to_string());
+        }
+        let _ = writeln!(text, "{}", self.replay());
+        text
+    }
+
+    fn replay(&self) -> String {
+        let clients = self.logs.len();
+        format!(
+            "replay: cargo xtask torture --host {} --minutes {} --clients {clients} --seed {}",
+            self.host, self.minutes, self.seed
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Key;
+    use crate::log::Room;
+
+    #[test]
+    fn a_run_is_good_when_nothing_is_wrong_and_something_was_acknowledged() {
+        let key = Key {
+            client: 1,
+            number: 1,
+        };
+        let mut log = Log::new(1, Manner::V2, Room { server: 0, id: 1 });
+        let (mut findings, injected) = (Findings::default(), Injected::new());
+        let good = |log: &Log, findings: &Findings| {
+            let outcome = Outcome {
+                host: "sqlite",
+                seed: 7,
+                minutes: 0.5,
+                logs: std::slice::from_ref(log),
+                injected: &injected,
+                findings,
+                witnessed: 0,
+            };
+            let replay =
+                "replay: cargo xtask torture --host sqlite --minutes 0.5 --clients 1 --seed 7";
+            assert!(outcome.text().contains(replay));
+            outcome.is_good()
+        };
+        assert!(!good(&log, &findings), "nothing was tried");
+        log.note(Entry::Sent { key });
+        log.note(Entry::Acknowledged {
+            key,
+            message_id: 1,
+            seq: 1,
+            number: 1,
+            duplicate: false,
+        });
+        assert!(good(&log, &findings));
+        findings.add(Fault::Lost, || "it is gone".to_owned());
+        assert!(!good(&log, &findings));
+    }
+}

@@ -1,0 +1,225 @@
+//! What all clients share: the ways to the servers, how far the run is, and what they do alike.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use fastrand::Rng;
+use reqwest::Method;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::frame;
+use crate::key::Key;
+use crate::log::{Entry, Event, Log, Manner, Room};
+use crate::people::{ANSWER, Api, Person};
+
+/// Up to here nothing was heard: the line is given up. Above what a server needs that is frozen.
+pub(crate) const SILENCE: Duration = Duration::from_secs(5);
+
+/// How far the run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Send.
+    Running,
+    /// Send nothing new; end when nothing is left to be acknowledged.
+    Settling,
+}
+
+pub(crate) type Stream = WebSocketStream<TcpStream>;
+
+/// What a socket brought: a text, or how it ended.
+pub(crate) enum Came {
+    Text(String),
+    Ended(u16, String),
+}
+
+/// How much a client says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    /// Between two messages, on average.
+    pub(crate) pause: Duration,
+    /// How many messages may wait for their acknowledgement.
+    pub(crate) window: usize,
+    /// Whether it says all at once, when asked to, what its window holds.
+    pub(crate) loud: bool,
+}
+
+/// One client: who it is, what it was told, how it decides.
+pub(crate) struct Client {
+    pub(crate) index: u32,
+    pub(crate) manner: Manner,
+    pub(crate) person: Arc<Person>,
+    pub(crate) room: Room,
+    pub(crate) api: Api,
+    pub(crate) habits: Habits,
+    pub(crate) phase: watch::Receiver<Phase>,
+    /// Counts how often the loud ones were asked.
+    pub(crate) shouts: watch::Receiver<u64>,
+    pub(crate) log: Arc<Mutex<Log>>,
+    /// Some of what was delivered, for who looks at once whether it is stored.
+    pub(crate) witness: mpsc::UnboundedSender<(Room, Event)>,
+    pub(crate) rng: Rng,
+    pub(crate) next: u32,
+}
+
+impl Client {
+    pub(crate) fn note(&self, entry: Entry) {
+        self.with_log(|log| log.note(entry));
+    }
+
+    pub(crate) fn with_log<T>(&self, write: impl FnOnce(&mut Log) -> T) -> T {
+        write(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        *self.phase.borrow() == Phase::Running
+    }
+
+    pub(crate) fn new_key(&mut self) -> Key {
+        self.next += 1;
+        Key {
+            client: self.index,
+            number: self.next,
+        }
+    }
+
+    /// A pause around the average, so that clients do not march in step.
+    pub(crate) fn jitter(&mut self, average: Duration) -> Duration {
+        average.mul_f64(self.rng.f64() * 1.5 + 0.25)
+    }
+
+    /// Writes an event down as heard. What is not a message as it was sent is trouble.
+    pub(crate) fn hear(&mut self, event: Result<Event, String>) -> Option<Event> {
+        match event {
+            Ok(event) => {
+                self.note(Entry::Heard(event));
+                if self.rng.u32(0..50) == 0 {
+                    // The witness ends with the run.
+                    let _ = self.witness.send((self.room, event));
+                }
+                Some(event)
+            }
+            Err(trouble) => {
+                self.with_log(|log| log.trouble(trouble));
+                None
+            }
+        }
+    }
+
+    /// Opens a socket along the line.
+    pub(crate) async fn open(&mut self, v2: bool) -> Result<Stream> {
+        let token = self.person.token().await;
+        let (address, id) = (self.api.address(), self.room.id);
+        let url = format!("ws://{address}/ws/chat/{id}/?token={token}");
+        let mut request = url.into_client_request()?;
+        if v2 {
+            let protocol = HeaderValue::from_static("chat.v2");
+            request
+                .headers_mut()
+                .insert("sec-websocket-protocol", protocol);
+        }
+        let opening = async {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            anyhow::Ok(client_async(request, stream).await?.0)
+        };
+        timeout(ANSWER, opening).await.context("no upgrade")?
+    }
+
+    /// After a socket ended: what the code asks for. How long to stay away.
+    pub(crate) async fn ended(&mut self, code: u16, reason: &str) -> Duration {
+        self.with_log(|log| log.closed(code, reason));
+        if code == 4200 {
+            let token = self.person.token().await;
+            if self.person.renew(&self.api, &token).await.is_err() {
+                // Tried again when the next socket is told the same.
+                return self.jitter(Duration::from_secs(1));
+            }
+        }
+        let asked = reason.split_once("after_ms=");
+        let asked = asked.and_then(|(_, rest)| {
+            let digits = rest.split(|one: char| !one.is_ascii_digit()).next();
+            digits?.parse().ok()
+        });
+        Duration::from_millis(asked.unwrap_or(0)) + self.jitter(Duration::from_millis(150))
+    }
+
+    /// Loads everything after `number` over REST, to its end; the last number of it.
+    pub(crate) async fn load(&mut self, mut number: u64) -> Result<u64> {
+        loop {
+            let path = format!(
+                "/api/chat/conversations/{}/messages/?after={number}&limit=100",
+                self.room.id
+            );
+            let page = self.get(&path).await?;
+            let messages = page["messages"]
+                .as_array()
+                .context("a page without messages")?;
+            for message in messages {
+                match frame::of_history(message) {
+                    Ok(event) => {
+                        number = number.max(event.number);
+                        self.note(Entry::Loaded(event));
+                    }
+                    Err(trouble) => self.with_log(|log| log.trouble(trouble)),
+                }
+            }
+            if page["next_after"].is_null() || messages.is_empty() {
+                return Ok(number);
+            }
+        }
+    }
+
+    /// A page, once.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<serde_json::Value> {
+        let token = self.person.token().await;
+        let answer = self.api.ask(Method::GET, path, Some(&token), None).await?;
+        match answer.status {
+            200 => Ok(answer.body),
+            401 => {
+                self.person.renew(&self.api, &token).await?;
+                bail!("the token was over")
+            }
+            status => {
+                self.refused(&answer.body);
+                bail!("{path} answered {status}")
+            }
+        }
+    }
+
+    /// A REST answer that is none.
+    pub(crate) fn refused(&self, body: &serde_json::Value) {
+        let code = body["code"].as_str().unwrap_or("none");
+        // Only these are worth another attempt (docs/protocol.md, the table of errors).
+        let codes = [
+            "throttled",
+            "too_many_attempts",
+            "internal",
+            "unavailable",
+            "overloaded",
+        ];
+        self.with_log(|log| log.refused(code, codes.contains(&code)));
+    }
+}
+
+/// What the socket brings next.
+pub(crate) fn came(message: Option<Result<Message, Error>>) -> Option<Came> {
+    match message {
+        Some(Ok(Message::Text(text))) => Some(Came::Text(text.as_str().to_owned())),
+        Some(Ok(Message::Close(Some(CloseFrame { code, reason })))) => {
+            Some(Came::Ended(code.into(), reason.as_str().to_owned()))
+        }
+        // A close frame without a code (RFC 6455 §7.1.5).
+        Some(Ok(Message::Close(None))) => Some(Came::Ended(1005, String::new())),
+        Some(Ok(_)) => None,
+        Some(Err(error)) => Some(Came::Ended(1006, error.to_string())),
+        None => Some(Came::Ended(1006, String::new())),
+    }
+}

@@ -1,0 +1,186 @@
+//! `cargo xtask torture`: clients chat while everything under them is killed, frozen, stalled and
+//! cut off, and a checker holds what they were told against what is stored.
+//!
+//! Starts the servers and answers the requests to kill them; the clients, the faults' plan and the
+//! checker are the program in `torture/`. What is started is built with the development profile,
+//! like the tests.
+
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::hosts::Host;
+use crate::processes::Processes;
+use crate::report::Counts;
+use crate::stack::{Member, Shared, Stack};
+use crate::{Verdict, control, edge, test, tools};
+
+const PROGRAM: &str = "colloquy-torture";
+
+/// What is a part of every test run: half a minute, so that each fault comes about once.
+const SHORT: Options = Options {
+    host: Host::Sqlite,
+    minutes: 0.45,
+    clients: 48,
+    seed: None,
+    built: true,
+};
+
+/// How many lines of each log are shown when something was wrong.
+const LOG_LINES: usize = 30;
+
+/// `cargo xtask torture`
+pub(crate) fn command(arguments: &[String]) -> Verdict {
+    let options = Options::parse(arguments)?;
+    let processes = Processes::open()?;
+    if !options.built {
+        test::build(&processes, false)?;
+        build(&processes)?;
+        if options.host == Host::Edge {
+            edge::prepare(&processes)?;
+        }
+    }
+    let mut shared = Shared::start(&processes)?;
+    run(&processes, &options, &mut shared)
+}
+
+/// The step of `cargo xtask test` for one host; its servers are built.
+pub(crate) fn short<'run>(
+    processes: &'run Processes,
+    host: Host,
+    shared: &mut Shared<'run>,
+    counts: &mut Counts,
+) -> Result<()> {
+    build(processes)?;
+    if run(processes, &Options { host, ..SHORT }, shared)? {
+        counts.passed += 1;
+        return Ok(());
+    }
+    counts.failed += 1;
+    bail!("a promise was broken")
+}
+
+fn build(processes: &Processes) -> Result<()> {
+    let mut cargo = tools::cargo();
+    processes.succeed(cargo.args(["build", "--package", PROGRAM]))
+}
+
+fn run<'run>(
+    processes: &'run Processes,
+    options: &Options,
+    shared: &mut Shared<'run>,
+) -> Result<bool> {
+    let programs = test::programs(false);
+    let mut stack = Stack::of_torture(processes, options.host, &programs, shared)?;
+    let mut command = Command::new(programs.join(PROGRAM));
+    let seed = options.seed.unwrap_or_else(any_seed);
+    for (name, value) in [
+        ("--minutes", options.minutes.to_string()),
+        ("--clients", options.clients.to_string()),
+        ("--seed", seed.to_string()),
+    ] {
+        command.args([name, &value]);
+    }
+    let databases = [&stack.under_test, &stack.beside[0]].map(Member::database_url);
+    let [first, throttled] = databases;
+    command
+        .env("COLLOQUY_DATABASE_URL", first)
+        .env("COLLOQUY_THROTTLED_DATABASE_URL", throttled);
+    let status = control::during(&mut stack, shared, |control_url| {
+        processes.run(command.env("COLLOQUY_CONTROL_URL", control_url))
+    })??;
+    let good = match status.code() {
+        Some(0) => true,
+        Some(1) => false,
+        _ => bail!("the torture run itself ended with {status}, seed {seed}"),
+    };
+    if !good {
+        for service in stack.services() {
+            let (name, tail) = (service.name(), service.tail(LOG_LINES));
+            println!("--- the last lines of {name}\n{tail}");
+        }
+    }
+    Ok(good)
+}
+
+/// One that no run had before, most likely.
+fn any_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::from(now.unwrap_or_default().subsec_nanos())
+}
+
+#[derive(Debug, PartialEq)]
+struct Options {
+    host: Host,
+    minutes: f64,
+    clients: u32,
+    seed: Option<u64>,
+    /// Take what was built before.
+    built: bool,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self {
+            minutes: 2.0,
+            clients: 200,
+            built: false,
+            ..SHORT
+        };
+        let mut host = None;
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .with_context(|| format!("{argument} needs a value"))
+            };
+            match argument.as_str() {
+                "--host" => host = Some(test::host(value()?)?),
+                "--minutes" => options.minutes = value()?.parse().context("--minutes")?,
+                "--clients" => options.clients = value()?.parse().context("--clients")?,
+                "--seed" => options.seed = Some(value()?.parse().context("--seed")?),
+                "--built" => options.built = true,
+                other => bail!("unexpected argument `{other}`"),
+            }
+        }
+        options.host = host.context("which host? --host sqlite, postgres or edge")?;
+        if !(options.minutes > 0.0 && options.minutes.is_finite()) || options.clients < 8 {
+            bail!("a run takes some time, and at least 8 clients");
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Options::parse(&words)
+    }
+
+    #[test]
+    fn reads_its_command_line() {
+        let options = parse("--host edge --minutes 0.5 --seed 7 --clients 20 --built").unwrap();
+        let expected = Options {
+            host: Host::Edge,
+            minutes: 0.5,
+            clients: 20,
+            seed: Some(7),
+            built: true,
+        };
+        assert_eq!(options, expected);
+        for wrong in [
+            "",
+            "--host local",
+            "--host edge --minutes 0",
+            "--host",
+            "edge",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
