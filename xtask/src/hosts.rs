@@ -128,12 +128,6 @@ pub(crate) const BESIDE: &[Variant] = &[
     },
 ];
 
-/// At the edge, a throttle longer than a Room stays awake.
-pub(crate) const PATIENT: Variant = Variant {
-    server: "long-throttle",
-    front: "redis-http-long-throttle",
-    advertised: "long_throttle_base_url",
-    settings: &[("THROTTLE_RATE_SECONDS", "120")],
 /// The servers of the torture run: most of its clients are on the first.
 pub(crate) const TORTURE: [Variant; 2] = [
     Variant {
@@ -156,6 +150,12 @@ pub(crate) const TORTURE: [Variant; 2] = [
     },
 ];
 
+/// At the edge, a throttle longer than a Room stays awake.
+pub(crate) const PATIENT: Variant = Variant {
+    server: "long-throttle",
+    front: "redis-http-long-throttle",
+    advertised: "long_throttle_base_url",
+    settings: &[("THROTTLE_RATE_SECONDS", "120")],
 };
 
 /// At the edge, a second server on the data of the one under test, as during a deploy: both write to

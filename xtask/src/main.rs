@@ -26,8 +26,8 @@ mod smoke;
 mod stack;
 mod test;
 mod tools;
-mod wasm;
 mod torture;
+mod wasm;
 mod worker;
 
 use std::path::{Path, PathBuf};
@@ -113,12 +113,12 @@ const COMMANDS: &[Command] = &[
         run: simulator::mutate,
     },
     Command {
-    Command {
         name: "torture",
         arguments: "--host sqlite|postgres|edge [--minutes N] [--clients N] [--seed N] [--built]",
         summary: "let clients chat while servers are killed, frozen and cut off, and check every promise",
         run: torture::command,
     },
+    Command {
         name: "test",
         arguments: "[--host sqlite|postgres|edge] [--only lint|unit|blackbox] [--release] [-- filter]",
         summary: "install what the tests need, start private servers, run everything",
