@@ -12,6 +12,7 @@ mod body;
 mod conversations;
 mod error;
 mod extract;
+mod files;
 mod frame;
 mod gate;
 mod health;
@@ -55,6 +56,7 @@ pub fn router(app: App) -> Router {
     let (routes, document) = routes().split_for_parts();
     let app = app.describing(document);
     let inner = routes
+        .merge(files::routes())
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .route_layer(from_fn(frame::note_route))

@@ -6,6 +6,7 @@ mod accounts_login;
 mod authorisation;
 mod conversations;
 mod cors_hosts;
+mod files;
 mod health;
 mod history;
 mod hostile;
