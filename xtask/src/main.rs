@@ -20,6 +20,7 @@ mod postgres;
 mod processes;
 mod redis;
 mod report;
+mod schemathesis;
 mod service;
 mod simulator;
 mod smoke;
@@ -95,16 +96,22 @@ const COMMANDS: &[Command] = &[
         run: cost::command,
     },
     Command {
+        name: "schemathesis",
+        arguments: "[--seconds N] [--seed N]",
+        summary: "make requests from the server's description of itself, on private servers",
+        run: schemathesis::command,
+    },
+    Command {
+        name: "simulate",
+        arguments: "[--worlds N]",
+        summary: "let the Room live through many simulated worlds, on every core",
+        run: simulator::simulate,
+    },
     Command {
         name: "fuzz",
         arguments: "[--minutes N] [TARGET] | TARGET --case N | TARGET --input LINE",
         summary: "try hostile input for longer than the tests do, or one that failed again",
         run: fuzz::command,
-    },
-        name: "simulate",
-        arguments: "[--worlds N]",
-        summary: "let the Room live through many simulated worlds, on every core",
-        run: simulator::simulate,
     },
     Command {
         name: "mutate",

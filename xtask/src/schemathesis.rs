@@ -1,0 +1,204 @@
+//! `cargo xtask schemathesis`: requests made from the server's own description of itself, valid and
+//! not, against a private server over PostgreSQL.
+//!
+//! A command of its own, since it is the only thing here that needs Python; the black-box suite
+//! holds every answer against the same description. Two of the tool's checks are left out: what a
+//! schema cannot say (that a name is taken, that a password is common) it would take for valid, and
+//! a blank parameter, which counts as absent here, for accepted although invalid.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::hosts::Host;
+use crate::processes::Processes;
+use crate::stack::{Shared, Stack};
+use crate::{Verdict, http, test, tools};
+
+const USAGE: &str = "usage: cargo xtask schemathesis [--seconds N] [--seed N]";
+
+/// How long requests are made unless told otherwise; every run makes those of its first phases.
+const SECONDS: u64 = 60;
+
+/// What is installed, each file of it by its hash.
+const LOCK: &str = "tests/schemathesis/requirements.txt";
+
+/// The oldest Python it runs on.
+const PYTHON: (u32, u32) = (3, 11);
+
+const LEFT_OUT: &str = "positive_data_acceptance,negative_data_rejection";
+
+const PASSWORD: &str = "Violet Umbrellas Dance 42";
+
+/// `cargo xtask schemathesis`
+pub(crate) fn command(arguments: &[String]) -> Verdict {
+    let (seconds, seed) = parse(arguments)?;
+    let processes = Processes::open()?;
+    let program = installed(&processes)?;
+    test::build(&processes, false)?;
+    let shared = Shared::start(&processes)?;
+    let programs = test::programs(false);
+    let stack = Stack::start(&processes, Host::Postgres, &programs, &shared)?;
+    let url = stack.under_test.base_url();
+    let access = populate(&url)?;
+    let mut run = Command::new(program);
+    run.current_dir(processes.directory())
+        .args(["run", &format!("{url}/api/openapi.json")])
+        .args(["--header", &format!("Authorization: Bearer {access}")])
+        // What upgrades is no HTTP.
+        .args(["--exclude-path-regex", "^/ws/"])
+        .args([
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--continue-on-failure",
+        ])
+        .args(["--exclude-checks", LEFT_OUT, "--warnings", "off"])
+        .args(["--max-examples", "50", "--max-time", &seconds.to_string()])
+        .args(["--seed", &seed.to_string()])
+        .env("NO_PROXY", "127.0.0.1");
+    let good = processes.run(&mut run)?.success();
+    if !good {
+        println!("Replay: cargo xtask schemathesis --seconds {seconds} --seed {seed}");
+    }
+    Ok(good)
+}
+
+fn parse(arguments: &[String]) -> Result<(u64, u64)> {
+    let (mut seconds, mut seed) = (SECONDS, 1);
+    for pair in arguments.chunks(2) {
+        let [name, value] = pair else { bail!(USAGE) };
+        let number = value
+            .parse()
+            .with_context(|| format!("{value} is no number"))?;
+        match name.as_str() {
+            "--seconds" => seconds = number,
+            "--seed" => seed = number,
+            _ => bail!(USAGE),
+        }
+    }
+    ensure!(seconds > 0, "--seconds is at least 1");
+    Ok((seconds, seed))
+}
+
+/// The tool, in an environment of its own in the target directory; installed when its lock file is
+/// newer.
+fn installed(processes: &Processes) -> Result<PathBuf> {
+    let directory = tools::target_directory().join("schemathesis");
+    let lock = crate::root().join(LOCK);
+    let kept = directory.join("requirements.txt");
+    let program = directory.join("bin/st");
+    let wanted = std::fs::read_to_string(&lock)?;
+    if tools::is_program(&program)
+        && std::fs::read_to_string(&kept).is_ok_and(|text| text == wanted)
+    {
+        return Ok(program);
+    }
+    println!("    schemathesis into {}", directory.display());
+    let python = python()?;
+    let mut make = Command::new(python);
+    make.args(["-m", "venv", "--clear"]).arg(&directory);
+    processes
+        .succeed(&mut make)
+        .context("Python's venv is missing (on Debian: apt-get install python3-venv)")?;
+    let mut pip = Command::new(directory.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ])
+    .args([
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--requirement",
+    ])
+    .arg(&lock);
+    processes.succeed(pip.stdout(Stdio::null()))?;
+    std::fs::write(kept, wanted)?;
+    Ok(program)
+}
+
+/// A Python that is new enough, or what is the matter.
+fn python() -> Result<PathBuf> {
+    let (major, minor) = PYTHON;
+    let python = tools::find("python3")
+        .with_context(|| format!("Python is missing: install Python {major}.{minor} or newer"))?;
+    let version = tools::output(Command::new(&python).arg("--version"))?;
+    ensure!(
+        version_of(&version).is_some_and(|found| found >= PYTHON),
+        "Python {major}.{minor} or newer is needed; {} is {}",
+        python.display(),
+        version.trim()
+    );
+    Ok(python)
+}
+
+/// The 3 and 11 of `Python 3.11.2`.
+fn version_of(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim().strip_prefix("Python ")?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Three people and a conversation of two of them; an access token of the first.
+fn populate(url: &str) -> Result<String> {
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+    let port: u16 = port.with_context(|| format!("no port in {url}"))?;
+    for name in ["ann", "ben", "cleo"] {
+        let account = json!({
+            "username": name, "email": format!("{name}@mail.example"), "password": PASSWORD,
+        });
+        post(port, "/api/users/register/", "", &account)?;
+    }
+    let login = json!({"username": "ann", "password": PASSWORD});
+    let tokens = post(port, "/api/users/login/", "", &login)?;
+    let access = tokens["access"].as_str().context("no access token")?;
+    let bearer = format!("Authorization: Bearer {access}\r\n");
+    let pair = json!({"participants": [2]});
+    post(port, "/api/chat/conversations/", &bearer, &pair)?;
+    Ok(access.to_owned())
+}
+
+fn post(port: u16, path: &str, headers: &str, body: &Value) -> Result<Value> {
+    let headers = format!("Content-Type: application/json\r\n{headers}");
+    let (status, text) = http::send(port, "POST", path, &headers, &body.to_string())?;
+    ensure!(
+        (200..300).contains(&status),
+        "{path} answered {status}: {text}"
+    );
+    serde_json::from_str(&text).with_context(|| format!("{path} answered {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_its_command_line() {
+        let parsed = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            parse(&words)
+        };
+        assert_eq!(parsed("").unwrap(), (SECONDS, 1));
+        assert_eq!(parsed("--seed 7 --seconds 5").unwrap(), (5, 7));
+        for wrong in ["--seed", "--seconds 0", "--often 3", "--seed x"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(version_of("Python 3.11.2\n"), Some((3, 11)));
+        assert_eq!(version_of("pypy"), None);
+    }
+
+    #[test]
+    fn everything_installed_is_known_by_its_hash() {
+        let text = std::fs::read_to_string(crate::root().join(LOCK)).unwrap();
+        let packages = text.lines().filter(|line| line.contains("==")).count();
+        let hashed = text
+            .split("==")
+            .skip(1)
+            .filter(|rest| rest.contains("--hash=sha256:"));
+        assert_eq!(hashed.count(), packages);
+    }
+}
