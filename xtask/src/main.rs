@@ -60,14 +60,8 @@ const COMMANDS: &[Command] = &[
         run: check::command,
     },
     Command {
-        name: "wasm",
-        arguments: "",
-        summary: "install the wasm32 toolchain if need be and build what runs at the edge",
-        run: wasm::command,
-    },
-    Command {
         name: "worker-build",
-        arguments: "[--dev]",
+        arguments: "[--dev|--faults]",
         summary: "build the Worker into worker/build, with every tool in its locked version",
         run: worker::command,
     },
