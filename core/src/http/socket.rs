@@ -5,6 +5,7 @@
 //! The page's `Origin` is not looked at: a socket is opened by a token alone, never by a cookie,
 //! so a foreign page has nothing to open one with.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use axum::http::{HeaderMap, HeaderName};
@@ -42,7 +43,7 @@ const BEARER_PREFIX: &str = "bearer.";
 )]
 pub(super) async fn open(
     State(app): State<App>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     known: Known,
     parameters: Parameters,
     request: Request,
@@ -74,7 +75,8 @@ pub(super) async fn open(
         }
     };
     known.note_user(caller.user_id);
-    let Some(id) = conversation_id(&id) else {
+    // What is no text is no number either.
+    let Some(id) = id.ok().and_then(|Path(id)| conversation_id(&id)) else {
         return services
             .ports
             .rooms
