@@ -15,8 +15,8 @@ use crate::key::Key;
 use crate::log::{Entry, Event, Log, Manner, Room};
 use order::{Break, Order};
 
-/// How many contradictions are told in words; all are counted.
-const TOLD: usize = 40;
+/// How many contradictions of a kind are told in words; all are counted.
+const TOLD: u64 = 8;
 
 /// What kind of promise is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +50,9 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn add(&mut self, fault: Fault, sentence: impl FnOnce() -> String) {
-        *self.counts.entry(fault).or_default() += 1;
-        if self.sentences.len() < TOLD {
+        let count = self.counts.entry(fault).or_default();
+        *count += 1;
+        if *count <= TOLD {
             self.sentences.push(format!("{fault:?}: {}", sentence()));
         }
     }
@@ -82,12 +83,14 @@ pub(crate) fn check(stored: &BTreeMap<Room, Stored>, logs: &[Log]) -> Findings {
 /// The rows of a conversation by key; also finds what is wrong with the rows themselves.
 fn index(room: Room, stored: &Stored, findings: &mut Findings) -> HashMap<Key, Event> {
     let mut by_key: HashMap<Key, Event> = HashMap::new();
-    for (row, place) in stored.rows.iter().zip(1_u64..) {
-        if (row.seq, row.number) != (place, place) {
+    let mut place = (0, 0);
+    for row in &stored.rows {
+        if (row.seq, row.number) != (place.0 + 1, place.1 + 1) {
             findings.add(Fault::Reordered, || {
-                format!("{room:?}: row {place} is {row:?}")
+                format!("{room:?}: after seq and number {place:?} comes {row:?}")
             });
         }
+        place = (row.seq, row.number);
         if let Some(before) = by_key.insert(row.key, *row) {
             findings.add(Fault::Duplicated, || {
                 format!("{room:?}: {} is stored as {before:?} and {row:?}", row.key)
@@ -111,9 +114,10 @@ struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    fn at(&self, seq: u64) -> Option<Event> {
-        let index = usize::try_from(seq.checked_sub(1)?).ok()?;
-        self.stored.rows.get(index).copied()
+    /// Which row has this `seq`.
+    fn at(&self, seq: u64) -> Option<usize> {
+        let rows = &self.stored.rows;
+        rows.binary_search_by_key(&seq, |row| row.seq).ok()
     }
 
     fn named(&self, key: Key) -> Option<Event> {
@@ -127,7 +131,7 @@ struct Reader<'a> {
     kept: Kept<'a>,
     findings: &'a mut Findings,
     order: Order,
-    /// Which events the client has, by `seq`.
+    /// Which rows the client has.
     has: Vec<bool>,
     sent: HashMap<Key, u32>,
     /// What was acknowledged as new.
@@ -141,7 +145,7 @@ impl<'a> Reader<'a> {
             kept,
             findings,
             order: Order::default(),
-            has: vec![false; kept.stored.rows.len() + 1],
+            has: vec![false; kept.stored.rows.len()],
             sent: HashMap::new(),
             made: HashMap::new(),
         }
@@ -154,7 +158,11 @@ impl<'a> Reader<'a> {
         for trouble in &self.log.troubles {
             self.find(Fault::Other, || trouble.clone());
         }
-        let missing: Vec<usize> = (1..self.has.len()).filter(|seq| !self.has[*seq]).collect();
+        let rows = self.kept.stored.rows.iter().zip(&self.has);
+        let missing: Vec<u64> = rows
+            .filter(|(_, has)| !**has)
+            .map(|(row, _)| row.seq)
+            .collect();
         if let Some(first) = missing.first() {
             let count = missing.len();
             self.find(Fault::Missing, || {
@@ -216,12 +224,10 @@ impl<'a> Reader<'a> {
 
     /// An event came, by whatever way.
     fn had(&mut self, event: Event) {
-        let row = self.kept.at(event.seq);
-        if row == Some(event) {
-            if let Some(has) = usize::try_from(event.seq)
-                .ok()
-                .and_then(|at| self.has.get_mut(at))
-            {
+        let at = self.kept.at(event.seq);
+        let row = at.and_then(|at| self.kept.stored.rows.get(at));
+        if row == Some(&event) {
+            if let Some(has) = at.and_then(|at| self.has.get_mut(at)) {
                 *has = true;
             }
             return;

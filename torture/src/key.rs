@@ -27,14 +27,24 @@ impl Key {
         })
     }
 
-    /// The whole text of the message. Every second one is long, so that queues fill.
-    pub(crate) fn text(self) -> String {
+    /// Whether its text is long, as every second one is.
+    pub(crate) fn is_long(self) -> bool {
+        self.random().is_multiple_of(2)
+    }
+
+    fn random(self) -> usize {
         let mixed = (u64::from(self.client) << 32 | u64::from(self.number))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let random = usize::try_from(mixed >> 32).unwrap_or_default();
-        let length = match random % 2 {
-            0 => FILLING / 2 + random % (FILLING / 2),
-            _ => random % 40,
+        usize::try_from(mixed >> 32).unwrap_or_default()
+    }
+
+    /// The whole text of the message.
+    pub(crate) fn text(self) -> String {
+        let random = self.random();
+        let length = if self.is_long() {
+            FILLING / 2 + random % (FILLING / 2)
+        } else {
+            random % 40
         };
         let filling = WORDS.get(..length).unwrap_or_default();
         format!("{self} größer: {filling}.")

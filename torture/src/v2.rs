@@ -236,7 +236,9 @@ impl Resumer {
             self.client.shouts.mark_unchanged();
             while self.pending.len() < self.client.habits.window {
                 let key = self.client.new_key();
-                self.pending.insert(key, now);
+                if key.is_long() {
+                    self.pending.insert(key, now);
+                }
             }
         }
     }
