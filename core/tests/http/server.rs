@@ -129,11 +129,12 @@ impl Server {
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
         let method = request.method().as_str();
         // A method has a case (RFC 9110 §9.1): `PoST` is described nowhere.
-        let described = method.bytes().all(|byte| byte.is_ascii_uppercase());
-        let asked = (
-            described.then(|| method.to_lowercase()).unwrap_or_default(),
-            request.uri().path().to_owned(),
-        );
+        let method = if method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            method.to_lowercase()
+        } else {
+            String::new()
+        };
+        let asked = (method, request.uri().path().to_owned());
         request
             .extensions_mut()
             .insert(ClientAddress([192, 0, 2, 1].into()));
