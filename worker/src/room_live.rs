@@ -259,14 +259,21 @@ impl Live {
     }
 
     fn queue(&mut self, to: &[ConnectionId], frames: &[Frame], own: &mut VecDeque<Input<'static>>) {
+        let any = to.iter().find_map(|id| self.sockets.get(id));
+        let shared = any
+            .filter(|_| to.len() > 1)
+            .and_then(|any| SharedFrames::of(any, frames));
         for id in to {
             let Some(socket) = self.sockets.get(id) else {
                 continue;
             };
-            let sent = frames
-                .iter()
-                .try_for_each(|frame| socket.send_with_str(frame));
-            if sent.is_err() {
+            let sent = match &shared {
+                Some(shared) => shared.send(socket),
+                None => frames
+                    .iter()
+                    .all(|frame| socket.send_with_str(frame).is_ok()),
+            };
+            if !sent {
                 // It has closed; the runtime may tell later or never.
                 self.sockets.remove(id);
                 own.push_back(Input::Disconnect { id: *id });
@@ -315,6 +322,33 @@ impl Live {
             self.recording = true;
             self.jobs.push(Job::Record(epoch, events));
         }
+    }
+}
+
+/// Frames for many sockets, as the runtime's own strings: made once, not once a receiver.
+struct SharedFrames {
+    send: Function,
+    frames: Vec<JsValue>,
+}
+
+impl SharedFrames {
+    /// `any` is some socket: all have the same function.
+    fn of(any: &WebSocket, frames: &[Frame]) -> Option<Self> {
+        let any: &JsValue = any.as_ref();
+        let send = Reflect::get(any, &JsValue::from_str("send")).ok()?;
+        Some(Self {
+            send: send.dyn_into().ok()?,
+            frames: frames
+                .iter()
+                .map(|frame| JsValue::from_str(frame))
+                .collect(),
+        })
+    }
+
+    /// Whether the socket took them.
+    fn send(&self, socket: &WebSocket) -> bool {
+        let mut frames = self.frames.iter();
+        frames.all(|frame| self.send.call1(socket.as_ref(), frame).is_ok())
     }
 }
 
