@@ -60,8 +60,11 @@ impl Poster {
                     None => Duration::from_secs(1),
                 },
                 Ok(answer) if answer.status == 401 => {
-                    let _ = self.client.person.renew(&self.client.api, &token).await;
-                    Duration::from_millis(100)
+                    let person = &self.client.person;
+                    match person.renew(&self.client.api, &token).await {
+                        Ok(()) => Duration::ZERO,
+                        Err(_) => Duration::from_secs(1),
+                    }
                 }
                 Ok(answer) => {
                     self.client.refused(&answer.body);
