@@ -49,7 +49,7 @@ const DATABASES: [&str; 2] = ["COLLOQUY_DATABASE_URL", "COLLOQUY_THROTTLED_DATAB
 
 /// How long after the last fault the clients may take to have everything acknowledged, and then to
 /// have everything.
-const SETTLE: Duration = Duration::from_mins(1);
+const SETTLE: Duration = Duration::from_mins(2);
 
 /// How often everyone catches up with what arrived late.
 const ATTEMPTS: usize = 5;
