@@ -10,6 +10,8 @@ use std::io::Read as _;
 
 use anyhow::Result;
 
+use crate::worker::Flavour;
+
 /// What the suite runs against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
@@ -57,7 +59,11 @@ impl Host {
 
     /// The servers beside the one under test, each on stores of its own.
     pub(crate) fn beside(self) -> impl Iterator<Item = Variant> {
-        let more: &[Variant] = if self == Self::Edge { &[PATIENT] } else { &[] };
+        let more: &[Variant] = if self == Self::Edge {
+            &[PATIENT, FAULTY]
+        } else {
+            &[]
+        };
         BESIDE.iter().chain(more).copied()
     }
 
@@ -158,6 +164,19 @@ pub(crate) const PATIENT: Variant = Variant {
     front: "redis-http-long-throttle",
     advertised: "long_throttle_base_url",
     settings: &[("THROTTLE_RATE_SECONDS", "120")],
+};
+
+/// At the edge, a Worker that can be made to panic, with tokens whose end is announced soon after
+/// a client has been silent for too long.
+pub(crate) const FAULTY: Variant = Variant {
+    server: "faulty",
+    front: "redis-http-faulty",
+    advertised: "faulty_base_url",
+    settings: &[
+        ("THROTTLE_RATE_SECONDS", "0"),
+        ("ACCESS_TOKEN_SECONDS", "150"),
+        ("WORKER_BUILD", Flavour::Faults.directory()),
+    ],
 };
 
 /// At the edge, a second server on the data of the one under test, as during a deploy: both write to
