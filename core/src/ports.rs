@@ -302,6 +302,11 @@ pub enum CacheCommand {
         /// The counter.
         key: String,
     },
+    /// `DECR key`
+    Decrement {
+        /// The counter.
+        key: String,
+    },
     /// `TTL key`: seconds left; -1 without expiry, -2 without the key.
     TimeToLive {
         /// Any key.
@@ -316,7 +321,7 @@ pub enum CacheCommand {
 pub enum CacheReply {
     /// Of every command that answers with nothing of interest.
     Done,
-    /// Of `Increment` and `TimeToLive`.
+    /// Of `Increment`, `Decrement` and `TimeToLive`.
     Integer(i64),
     /// Of `Highest`.
     Members(Vec<std::sync::Arc<str>>),

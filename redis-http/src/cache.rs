@@ -108,9 +108,9 @@ fn reply(command: &CacheCommand, outcome: Outcome) -> Result<CacheReply, CacheEr
         outcome.map_err(|error| CacheError(format!("a command failed: {}", error.code())))?;
     let reply = match command {
         CacheCommand::Highest { .. } => members(reply).map(CacheReply::Members),
-        CacheCommand::Increment { .. } | CacheCommand::TimeToLive { .. } => {
-            reply.as_integer().map(CacheReply::Integer)
-        }
+        CacheCommand::Increment { .. }
+        | CacheCommand::Decrement { .. }
+        | CacheCommand::TimeToLive { .. } => reply.as_integer().map(CacheReply::Integer),
         CacheCommand::AddScored { .. }
         | CacheCommand::KeepHighest { .. }
         | CacheCommand::Delete { .. }

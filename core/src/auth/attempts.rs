@@ -74,6 +74,36 @@ impl Attempts {
         address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), TooManyAttempts> {
+        self.count(self.login_limits(username, address), now).await
+    }
+
+    /// Gives an attempt back that came to no verdict on the password: an outage must not lock out
+    /// those who tried during it, and nothing was guessed.
+    pub async fn undecided(&self, username: &str, address: Option<IpAddr>) {
+        let mut limits = self.login_limits(username, address);
+        limits.retain(|limit| limit.most > 0);
+        let window = self.limits.window.0;
+        let commands = limits.iter().flat_map(|Limit { key, .. }| {
+            [
+                // One that has ended meanwhile must not begin again without an end.
+                CacheCommand::StartCounter {
+                    key: key.clone(),
+                    seconds: window,
+                },
+                CacheCommand::Decrement { key: key.clone() },
+            ]
+        });
+        if self.cache.pipeline(commands.collect()).await.is_err() {
+            let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+            for limit in &limits {
+                if let Some(counter) = local.get_mut(&limit.key) {
+                    counter.count -= 1;
+                }
+            }
+        }
+    }
+
+    fn login_limits(&self, username: &str, address: Option<IpAddr>) -> Vec<Limit> {
         let mut limits = vec![Limit {
             key: self.account_key(username),
             most: self.limits.logins_per_account,
@@ -84,7 +114,7 @@ impl Attempts {
                 most: self.limits.logins_per_address,
             });
         }
-        self.count(limits, now).await
+        limits
     }
 
     /// Forgets the account's attempts after one has succeeded: its owner is not kept out by

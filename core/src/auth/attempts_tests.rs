@@ -40,6 +40,11 @@ impl Cache for Counters {
                 *count += 1;
                 CacheReply::Integer(*count)
             }
+            CacheCommand::Decrement { key } => {
+                let count = counts.entry(key).or_insert(0);
+                *count -= 1;
+                CacheReply::Integer(*count)
+            }
             CacheCommand::TimeToLive { .. } => {
                 CacheReply::Integer(if self.endless.load(Ordering::Relaxed) {
                     -1

@@ -117,7 +117,8 @@ impl Keys {
                     self.insert(&key, Value::Counter(0), expires_at);
                 }
             }
-            CacheCommand::Increment { key } => return self.increment(&key, now),
+            CacheCommand::Increment { key } => return self.step(&key, 1, now),
+            CacheCommand::Decrement { key } => return self.step(&key, -1, now),
             CacheCommand::TimeToLive { key } => {
                 let entry = self.touch(&key, now);
                 return Ok(CacheReply::Integer(
@@ -129,13 +130,13 @@ impl Keys {
         Ok(CacheReply::Done)
     }
 
-    fn increment(&mut self, key: &str, now: Timestamp) -> Result<CacheReply, CacheError> {
+    fn step(&mut self, key: &str, by: i64, now: Timestamp) -> Result<CacheReply, CacheError> {
         if self.touch(key, now).is_none() {
             self.insert(key, Value::Counter(0), None);
         }
         match self.entries.get_mut(key).map(|entry| &mut entry.value) {
             Some(Value::Counter(count)) => {
-                *count = count.saturating_add(1);
+                *count = count.saturating_add(by);
                 Ok(CacheReply::Integer(*count))
             }
             _ => Err(wrong_type(key)),

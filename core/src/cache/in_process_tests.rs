@@ -116,6 +116,10 @@ async fn counters_count_until_their_time_is_over() {
             expected
         );
     }
+    assert_eq!(
+        integer(&cache, CacheCommand::Decrement { key: key() }).await,
+        2
+    );
     clock.0.store(59_000, Ordering::Relaxed);
     assert_eq!(
         integer(&cache, CacheCommand::TimeToLive { key: key() }).await,

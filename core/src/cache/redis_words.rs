@@ -27,6 +27,7 @@ pub fn redis_words(command: &CacheCommand) -> Vec<String> {
             words(["SET", key, "0", "EX", &seconds.to_string(), "NX"])
         }
         CacheCommand::Increment { key } => words(["INCR", key]),
+        CacheCommand::Decrement { key } => words(["DECR", key]),
         CacheCommand::TimeToLive { key } => words(["TTL", key]),
         CacheCommand::Ping => words(["PING"]),
     }

@@ -219,7 +219,7 @@ mod tests {
             fields,
             ["email", "first_name", "last_name", "password", "username"]
         );
-        assert_eq!(errors["password"].len(), 3, "{errors:?}");
+        assert_eq!(errors["password"].len(), 2, "{errors:?}");
     }
 
     #[test]

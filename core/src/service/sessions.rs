@@ -39,7 +39,14 @@ pub async fn log_in(
     )
     .await;
     counted?;
-    let (user, rehashed_password) = verify(services, found?, password).await?;
+    let verdict = match found {
+        Ok(found) => verify(services, found, password).await,
+        Err(error) => Err(error.into()),
+    };
+    if !matches!(verdict, Ok(_) | Err(ServiceError::BadCredentials)) {
+        services.attempts.undecided(&username, address).await;
+    }
+    let (user, rehashed_password) = verdict?;
     // The hash took its time.
     let now = services.ports.clock.now();
     let id = SessionId(services.random_id().into());

@@ -165,6 +165,25 @@ async fn attempts_are_limited_for_each_account_and_success_forgives() {
 }
 
 #[tokio::test]
+async fn an_outage_locks_nobody_out() {
+    let server = Server::with(&[
+        ("LOGIN_ATTEMPTS_PER_ACCOUNT", "2"),
+        ("LOGIN_ATTEMPTS_PER_ADDRESS", "2"),
+    ])
+    .await;
+    let attempt = async || {
+        let body = json!({"username": "ann", "password": PASSWORD}).to_string();
+        server.post("/api/users/login/", body).await.status
+    };
+    server.store.trouble.store(1, Ordering::Relaxed);
+    for _ in 0..5 {
+        assert_eq!(attempt().await, 503);
+    }
+    server.store.trouble.store(0, Ordering::Relaxed);
+    assert_eq!(attempt().await, 200);
+}
+
+#[tokio::test]
 async fn registrations_are_limited_for_each_address() {
     let server = Server::with(&[("REGISTRATIONS_PER_ADDRESS", "1")]).await;
     assert_eq!(
