@@ -5,6 +5,8 @@
 //! in `testing::store_contract` holds every store to it. To add a use case: a method here, its
 //! statements in `sql/`, its case in the contract suite.
 
+mod cache;
+
 use async_trait::async_trait;
 use axum::extract::Request;
 use axum::response::Response;
@@ -18,6 +20,7 @@ use crate::domain::{
 };
 use crate::protocol::{CloseCode, SendCommand};
 
+pub use self::cache::{Cache, CacheCommand, CacheError, CacheKind, CacheReply};
 pub use crate::domain::{Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage};
 pub use crate::protocol::Events;
 
@@ -247,104 +250,6 @@ pub trait Store: Send + Sync {
 
     /// Whether the database answers, by the cheapest statement there is.
     async fn ping(&self) -> StoreResult<()>;
-}
-
-/// The cache is away, or answered with something else than was asked for. Never fails a request.
-#[derive(Debug, Error)]
-#[error("the cache is unavailable: {0}")]
-pub struct CacheError(pub String);
-
-/// The few commands a cache must know; each is one Redis command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CacheCommand {
-    /// `ZADD key score member …`. A member always comes with the same score.
-    AddScored {
-        /// The sorted set.
-        key: String,
-        /// Score and member, several at once.
-        entries: Vec<(i64, std::sync::Arc<str>)>,
-    },
-    /// `ZREMRANGEBYRANK key 0 -(count + 1)`: keeps the `count` highest.
-    KeepHighest {
-        /// The sorted set.
-        key: String,
-        /// How many stay.
-        count: i64,
-    },
-    /// `ZRANGE key -count -1`: the `count` highest, ascending.
-    Highest {
-        /// The sorted set.
-        key: String,
-        /// How many at most.
-        count: i64,
-    },
-    /// `DEL key`
-    Delete {
-        /// Any key.
-        key: String,
-    },
-    /// `EXPIRE key seconds`
-    Expire {
-        /// Any key.
-        key: String,
-        /// From now.
-        seconds: i64,
-    },
-    /// `SET key 0 EX seconds NX`: starts a counter unless it runs.
-    StartCounter {
-        /// The counter.
-        key: String,
-        /// How long it counts.
-        seconds: i64,
-    },
-    /// `INCR key`
-    Increment {
-        /// The counter.
-        key: String,
-    },
-    /// `DECR key`
-    Decrement {
-        /// The counter.
-        key: String,
-    },
-    /// `TTL key`: seconds left; -1 without expiry, -2 without the key.
-    TimeToLive {
-        /// Any key.
-        key: String,
-    },
-    /// `PING`
-    Ping,
-}
-
-/// What a cache command answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CacheReply {
-    /// Of every command that answers with nothing of interest.
-    Done,
-    /// Of `Increment`, `Decrement` and `TimeToLive`.
-    Integer(i64),
-    /// Of `Highest`.
-    Members(Vec<std::sync::Arc<str>>),
-}
-
-/// Where a history was read, as the REST API names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheKind {
-    /// A Redis: `"redis"`.
-    Redis,
-    /// The in-process cache: `"cache"`.
-    InProcess,
-}
-
-/// A cache that takes a pipeline of commands: one request, answers in the order given. Commands
-/// of one pipeline run in order but not as a transaction; other clients' may run between.
-#[async_trait]
-pub trait Cache: Send + Sync {
-    /// Runs the commands. An error says nothing about which of them ran.
-    async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError>;
-
-    /// Which it is.
-    fn kind(&self) -> CacheKind;
 }
 
 /// A socket that has been authenticated and may join its Room.

@@ -198,6 +198,8 @@ impl Package {
         cargo
             .current_dir(&self.directory)
             .env("CARGO_TARGET_DIR", directory().join("target"))
+            // What an interrupted build leaves half done would be taken for whole by the next.
+            .env("CARGO_INCREMENTAL", "0")
             .args(["test", "--quiet", "--test", "room_simulator"]);
         cargo
     }
@@ -251,8 +253,8 @@ fn directory() -> PathBuf {
     tools::target_directory().join("simulator")
 }
 
-/// The package's manifest, with a name of its own so that cargo takes no copy for another: the workspace's versions of what is needed, and a build that is both
-/// quick to make and quick to run.
+/// The package's manifest, with a name of its own so that cargo takes no copy for another: the
+/// workspace's versions of what is needed, and a build that is both quick to make and quick to run.
 fn manifest(name: &str, workspace: &str) -> Result<String> {
     let mut text = format!(
         "[package]\nname = \"colloquy-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
