@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use colloquy_core::auth::TokenError;
+use colloquy_core::cache::Unrecorded;
 use colloquy_core::domain::{
-    AppendedBatch, ConversationId, Epoch, SendOutcome, Seq, SessionId, Timestamp, UserId,
+    AppendedBatch, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
 };
 use colloquy_core::ports::StoreError;
 use colloquy_core::protocol::{CloseCode, Events, SendCommand};
 use colloquy_core::room::{
     ConnectionId, Effect, Effects, Frame, Idle, Input, Join, Room, StoreFailed, Ticket,
-    TokenRefused,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -36,9 +35,6 @@ const MAX_RETIRE_RETRY: Duration = Duration::from_secs(5);
 
 /// When nothing is due, the Room's task looks up this often all the same.
 const IDLE: Duration = Duration::from_hours(1);
-
-/// Events waiting for the cache while it is slow; the cache keeps no more than this anyway.
-const MAX_UNRECORDED: usize = 100;
 
 /// What reaches a Room from outside.
 #[derive(Debug)]
@@ -89,8 +85,7 @@ struct RoomTask {
     tickets: HashMap<Ticket, oneshot::Sender<SendOutcome>>,
     next_ticket: u64,
     jobs: FuturesUnordered<Job>,
-    recording: bool,
-    unrecorded: Option<(Epoch, Vec<(Seq, Frame)>)>,
+    unrecorded: Unrecorded,
     retire_after: Duration,
 }
 
@@ -121,8 +116,7 @@ pub(crate) async fn run(
         tickets: HashMap::new(),
         next_ticket: 0,
         jobs: FuturesUnordered::new(),
-        recording: false,
-        unrecorded: None,
+        unrecorded: Unrecorded::default(),
         retire_after: MIN_RETIRE_RETRY,
     };
     let mut messages = Vec::new();
@@ -154,7 +148,7 @@ impl RoomTask {
     /// How long to wait for something to happen; `None` when the Room has retired.
     fn wait(&mut self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
         let now = self.shared.clock.now();
-        let idle = if self.recording || !self.tickets.is_empty() {
+        let idle = if self.unrecorded.is_recording() || !self.tickets.is_empty() {
             Idle::No
         } else {
             self.room.idle(now)
@@ -230,7 +224,7 @@ impl RoomTask {
             Done::Committed(result) => self.input(Input::Committed(result)),
             Done::Loaded(result) => self.input(Input::Loaded(result)),
             Done::Recorded => {
-                self.recording = false;
+                self.unrecorded.recorded();
                 self.record();
             }
         }
@@ -257,7 +251,10 @@ impl RoomTask {
                     self.jobs.push(Box::pin(job));
                 }
                 Effect::Load { since, limit } => self.load(since, limit),
-                Effect::Record { epoch, events } => self.gather(epoch, events),
+                Effect::Record { epoch, events } => {
+                    self.unrecorded.gather(epoch, events);
+                    self.record();
+                }
                 Effect::Authenticate { id, token } => self.authenticate(id, &token),
                 Effect::Answer { ticket, outcome } => {
                     if let Some(answer) = self.tickets.remove(&ticket) {
@@ -308,27 +305,10 @@ impl RoomTask {
         }));
     }
 
-    /// One pipeline at a time; events that come meanwhile go together with the next.
-    fn gather(&mut self, epoch: Epoch, events: Vec<(Seq, Frame)>) {
-        match &mut self.unrecorded {
-            Some((same, waiting)) if *same == epoch => {
-                waiting.extend(events);
-                let surplus = waiting.len().saturating_sub(MAX_UNRECORDED);
-                waiting.drain(..surplus);
-            }
-            other => *other = Some((epoch, events)),
-        }
-        self.record();
-    }
-
     fn record(&mut self) {
-        if self.recording {
-            return;
-        }
-        let Some((epoch, events)) = self.unrecorded.take() else {
+        let Some((epoch, events)) = self.unrecorded.next_batch() else {
             return;
         };
-        self.recording = true;
         let (recent, id) = (self.shared.recent.clone(), self.id);
         self.jobs.push(Box::pin(async move {
             recent.record(id, &epoch, &events).await;
@@ -342,10 +322,7 @@ impl RoomTask {
             .shared
             .tokens
             .verify_access(token, now)
-            .map_err(|error| match error {
-                TokenError::Expired => TokenRefused::Expired,
-                TokenError::Invalid => TokenRefused::Invalid,
-            });
+            .map_err(Into::into);
         self.input(Input::Authenticated { id, result });
     }
 }

@@ -8,7 +8,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use colloquy_core::auth::{TokenError, Tokens};
+use colloquy_core::auth::Tokens;
+use colloquy_core::cache::Unrecorded;
 use colloquy_core::domain::{
     Append, Caller, ConversationId, Epoch, Seconds, SendOutcome, Seq, SessionId, Timestamp,
 };
@@ -27,9 +28,6 @@ use crate::clock::EdgeClock;
 
 /// How long a revocation is remembered for sockets that are just being let in.
 const REVOCATION_MEMORY: Seconds = Seconds(120);
-
-/// Events waiting for the cache while it is slow; the cache keeps no more than this anyway.
-const MAX_UNRECORDED: usize = 100;
 
 /// What is to be waited for.
 pub(crate) enum Job {
@@ -53,8 +51,7 @@ pub(crate) struct Live {
     tickets: HashMap<Ticket, oneshot::Sender<SendOutcome>>,
     next_connection: u64,
     next_ticket: u64,
-    recording: bool,
-    unrecorded: Option<(Epoch, Vec<(Seq, Frame)>)>,
+    unrecorded: Unrecorded,
     /// When the object is woken next, as far as this isolate knows.
     alarm: Option<Timestamp>,
     revoked: VecDeque<(Timestamp, SessionId)>,
@@ -108,8 +105,7 @@ impl Live {
             tickets: HashMap::new(),
             next_connection: last + 1,
             next_ticket: 0,
-            recording: false,
-            unrecorded: None,
+            unrecorded: Unrecorded::default(),
             alarm: None,
             revoked: VecDeque::new(),
             jobs: Vec::new(),
@@ -197,7 +193,7 @@ impl Live {
 
     /// The cache has taken what it was given.
     pub(crate) fn recorded(&mut self) {
-        self.recording = false;
+        self.unrecorded.recorded();
         self.record();
     }
 
@@ -231,7 +227,10 @@ impl Live {
                 }
                 Effect::Commit(sends) => self.jobs.push(Job::Commit(sends)),
                 Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),
-                Effect::Record { epoch, events } => self.gather(epoch, events),
+                Effect::Record { epoch, events } => {
+                    self.unrecorded.gather(epoch, events);
+                    self.record();
+                }
                 Effect::Authenticate { id, token } => {
                     let result = self.authenticate(&token);
                     own.push_back(Input::Authenticated { id, result });
@@ -252,10 +251,7 @@ impl Live {
             let prolong = Job::Prolong(caller.session_id.clone(), caller.expires_at);
             self.jobs.push(prolong);
         }
-        verified.map_err(|error| match error {
-            TokenError::Expired => TokenRefused::Expired,
-            TokenError::Invalid => TokenRefused::Invalid,
-        })
+        verified.map_err(Into::into)
     }
 
     fn queue(&mut self, to: &[ConnectionId], frames: &[Frame], own: &mut VecDeque<Input<'static>>) {
@@ -301,25 +297,8 @@ impl Live {
         }
     }
 
-    /// One pipeline at a time; events that come meanwhile go together with the next.
-    fn gather(&mut self, epoch: Epoch, events: Vec<(Seq, Frame)>) {
-        match &mut self.unrecorded {
-            Some((same, waiting)) if *same == epoch => {
-                waiting.extend(events);
-                let surplus = waiting.len().saturating_sub(MAX_UNRECORDED);
-                waiting.drain(..surplus);
-            }
-            other => *other = Some((epoch, events)),
-        }
-        self.record();
-    }
-
     fn record(&mut self) {
-        if self.recording {
-            return;
-        }
-        if let Some((epoch, events)) = self.unrecorded.take() {
-            self.recording = true;
+        if let Some((epoch, events)) = self.unrecorded.next_batch() {
             self.jobs.push(Job::Record(epoch, events));
         }
     }

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::config::Secret;
 use crate::domain::{Caller, Seconds, SessionId, Timestamp, UserId};
+use crate::room::TokenRefused;
 
 /// Longer texts are no tokens of ours; ours have about 300 characters.
 const MAX_TOKEN_BYTES: usize = 2_048;
@@ -27,6 +28,15 @@ pub enum TokenError {
     /// Genuine, but its time is over.
     #[error("Token is expired.")]
     Expired,
+}
+
+impl From<TokenError> for TokenRefused {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Expired => Self::Expired,
+            TokenError::Invalid => Self::Invalid,
+        }
+    }
 }
 
 /// What a genuine refresh token says.

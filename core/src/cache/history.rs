@@ -34,7 +34,7 @@ use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Histo
 use crate::protocol::{Event, MessageEvent};
 
 /// How many events of a conversation are kept: the most a history page can ask for.
-const KEPT_EVENTS: i64 = 100;
+pub(super) const KEPT_EVENTS: i64 = 100;
 
 /// How long an untouched history stays: 24 hours.
 const KEPT_SECONDS: i64 = 24 * 60 * 60;

@@ -11,7 +11,9 @@ mod in_process;
 #[cfg(test)]
 mod interleaving_tests;
 mod redis_words;
+mod unrecorded;
 
 pub use history::{Recent, RecentHistory};
 pub use in_process::InProcess;
 pub use redis_words::redis_words;
+pub use unrecorded::Unrecorded;
