@@ -326,7 +326,8 @@ async fn finish(socket: &mut Socket, close: CloseCode) {
     let farewell = async {
         io.write_all(&outbox::encode_close(close)).await?;
         io.shutdown().await?;
-        let mut sink = [0_u8; 4096];
+        // On the heap: the room for it would otherwise be part of every open connection's task.
+        let mut sink = vec![0_u8; 4096];
         while io.read(&mut sink).await? > 0 {}
         io::Result::Ok(())
     };
