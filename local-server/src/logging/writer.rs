@@ -16,6 +16,10 @@ use super::files::DailyFile;
 /// How many lines may wait to be written.
 const QUEUE_LINES: usize = 8_192;
 
+/// How long after a first line others are waited for: nobody sees it, and under load a line then
+/// wakes no thread and is no system call of its own.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
@@ -110,12 +114,16 @@ impl Writer {
     fn run(&mut self, queue: &Receiver<Order>) {
         loop {
             // Files are flushed when nothing waits, so that a burst costs few writes and a
-            // single line is seen at once.
+            // single line is seen soon.
             let order = match queue.try_recv() {
                 Ok(order) => Ok(order),
                 Err(TryRecvError::Empty) => {
                     self.flush();
-                    queue.recv_timeout(Duration::MAX)
+                    let order = queue.recv_timeout(Duration::MAX);
+                    if matches!(order, Ok(Order::Write(_))) {
+                        thread::sleep(GATHER);
+                    }
+                    order
                 }
                 Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
             };
