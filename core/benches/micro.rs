@@ -133,9 +133,10 @@ fn cache() -> Arc<dyn Cache> {
     Arc::new(InProcess::new(clock as Arc<dyn Clock>, 1 << 20))
 }
 
-/// A full page out of the in-process cache: read, decoded, held against the position.
-#[divan::bench]
-fn cached_history(bencher: Bencher<'_, '_>) {
+/// A full page out of the in-process cache: read, decoded, held against the position, written.
+/// At the place where it was proven before, it is found.
+#[divan::bench(args = [true, false])]
+fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
     let recent = RecentHistory::new(cache());
     let runtime = runtime();
     let facts: Vec<_> = (1..=100)
@@ -149,7 +150,11 @@ fn cached_history(bencher: Bencher<'_, '_>) {
     };
     bencher.bench_local(|| {
         let read = runtime.block_on(recent.read(CONVERSATION, 100));
-        let page = read.and_then(|recent| recent.believe(&position, 100));
+        let page = read.and_then(|read| {
+            let fresh = RecentHistory::new(cache());
+            let reader = if known { &recent } else { &fresh };
+            reader.page(&read, &position, 100)
+        });
         assert!(page.is_some(), "the cache has the page");
         page
     });

@@ -29,6 +29,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::pages::{Page, Pages};
 use crate::domain::{ConversationId, Epoch, Message, Position, Seq};
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, History};
 use crate::protocol::{Event, MessageEvent};
@@ -44,6 +45,7 @@ pub struct RecentHistory {
     cache: Arc<dyn Cache>,
     /// Whether the last request failed, so that an outage is told once and not once a request.
     away: AtomicBool,
+    pages: Pages,
 }
 
 /// What the cache held of one conversation: nothing to be shown before [`Recent::believe`].
@@ -60,6 +62,7 @@ impl RecentHistory {
         Self {
             cache,
             away: AtomicBool::new(false),
+            pages: Pages::default(),
         }
     }
 
@@ -85,6 +88,18 @@ impl RecentHistory {
             id,
             members: members.unwrap_or_default(),
         })
+    }
+
+    /// The newest page of at most `limit` messages, if `recent` proves it complete at `position`;
+    /// see [`Recent::believe`]. Where that was proven before, nothing is read again.
+    pub fn page(&self, recent: &Recent, position: &Position, limit: i64) -> Option<Page> {
+        let key = (recent.id, limit);
+        if let Some(page) = self.pages.get(key, position) {
+            return Some(page);
+        }
+        let page = Page::of(recent.believe(position, limit)?).ok()?;
+        self.pages.keep(key, page.clone());
+        Some(page)
     }
 
     /// Adds what the database answered after `recent` was not believed. `history` is a newest
@@ -160,7 +175,7 @@ impl Recent {
     /// The newest `limit` messages (fewer only when there are no more), with the position they
     /// reach, if the facts prove them complete at `position`; the database must have told that
     /// during this request.
-    pub fn believe(&self, position: &Position, limit: i64) -> Option<History> {
+    pub(super) fn believe(&self, position: &Position, limit: i64) -> Option<History> {
         let mut facts = self.facts(&position.epoch)?;
         let reached = dense_end(&facts, position.seq);
         facts.truncate(reached);

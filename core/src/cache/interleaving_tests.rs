@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use super::{InProcess, RecentHistory};
+use super::{InProcess, Page, RecentHistory};
 use crate::domain::{
     ConversationId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
 };
@@ -258,8 +258,11 @@ impl World {
             // Everything of this state was acknowledged before the read began.
             let began = self.database.lock().unwrap().states.len() - 1;
             let (recent, position) = self.cache_and_position(limit).await;
-            if let Some(history) = recent.as_ref().and_then(|r| r.believe(&position, limit)) {
-                self.check(began, limit, &history);
+            let page = recent
+                .as_ref()
+                .and_then(|recent| self.history.page(recent, &position, limit));
+            if let Some(page) = page {
+                self.check(began, limit, &page);
                 self.counts.lock().unwrap().0 += 1;
                 continue;
             }
@@ -289,11 +292,12 @@ impl World {
     }
 
     /// INVARIANT: a believed history is the database's at one moment since the read began.
-    fn check(&self, began: usize, limit: i64, believed: &History) {
+    fn check(&self, began: usize, limit: i64, believed: &Page) {
+        let messages: Vec<Message> = serde_json::from_str(believed.messages.get()).unwrap();
         let database = self.database.lock().unwrap();
         let held = database.states[began..].iter().any(|(epoch, log)| {
             *epoch == believed.position.epoch
-                && newest(log, limit) == believed.messages
+                && newest(log, limit) == messages
                 && believed.position.seq.0 == i64::try_from(log.len()).unwrap()
         });
         assert!(held, "believed what never was: {:?}", believed.position);

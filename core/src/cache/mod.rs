@@ -10,10 +10,12 @@ mod history;
 mod in_process;
 #[cfg(test)]
 mod interleaving_tests;
+mod pages;
 mod redis_words;
 mod unrecorded;
 
 pub use history::{Recent, RecentHistory};
 pub use in_process::InProcess;
+pub use pages::Page;
 pub use redis_words::redis_words;
 pub use unrecorded::Unrecorded;

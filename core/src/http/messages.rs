@@ -1,9 +1,12 @@
 //! `/api/chat/conversations/{id}/messages/`: histories and sends.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::App;
@@ -24,7 +27,8 @@ pub(super) struct HistoryAnswer {
     #[schema(value_type = i64, example = 7)]
     conversation_id: ConversationId,
     /// Oldest first.
-    messages: Vec<Message>,
+    #[schema(value_type = Vec<Message>)]
+    messages: Arc<RawValue>,
     /// Where the page was read: `redis`, `cache` (in this process) or `database`.
     #[schema(example = "redis")]
     source: &'static str,

@@ -1,13 +1,17 @@
 //! Messages: reading a history and sending over REST.
 
+use std::sync::Arc;
+
 use futures_util::future::join;
+use serde_json::value::RawValue;
 
 use super::{ServiceError, ServiceResult, Services, cursor};
+use crate::cache;
 use crate::domain::{
     Appended, Caller, ClientMessageId, ConversationId, MAX_MENTIONS, Message, MessageId,
     MessageText, SendOutcome, Seq, StoredMessage, UserId,
 };
-use crate::ports::{CacheKind, History, Page};
+use crate::ports::{CacheKind, Page};
 use crate::protocol::SendCommand;
 
 /// The most messages a page has.
@@ -24,8 +28,8 @@ pub enum Source {
 
 /// A page of a history.
 pub struct HistoryPage {
-    /// Oldest first.
-    pub messages: Vec<Message>,
+    /// Oldest first, as a JSON array.
+    pub messages: Arc<RawValue>,
     /// Where it was read.
     pub source: Source,
     /// For the page before, unless this one begins at the beginning.
@@ -37,17 +41,15 @@ pub struct HistoryPage {
 }
 
 impl HistoryPage {
-    fn new(history: History, source: Source) -> Self {
+    fn new(page: cache::Page, source: Source) -> Self {
         // Numbers are dense from 1, so the ends are known without asking for one more.
-        let first = history.messages.first().map(|message| message.number);
-        let last = history.messages.last().map(|message| message.number);
+        let before = page.first.filter(|number| number.0 > 1);
+        let after = page.last.filter(|number| *number < page.position.number);
         Self {
-            next_before: first.filter(|number| number.0 > 1).map(cursor::of_number),
-            next_after: last
-                .filter(|number| *number < history.position.number)
-                .map(cursor::of_number),
-            as_of_seq: history.position.seq,
-            messages: history.messages,
+            next_before: before.map(cursor::of_number),
+            next_after: after.map(cursor::of_number),
+            as_of_seq: page.position.seq,
+            messages: page.messages,
             source,
         }
     }
@@ -78,12 +80,12 @@ pub async fn history(
         )
         .await;
         let position = position??;
-        if let Some(history) = cached
+        let page = cached
             .as_ref()
-            .and_then(|cached| cached.believe(&position, limit))
-        {
+            .and_then(|cached| services.recent.page(cached, &position, limit));
+        if let Some(page) = page {
             return Ok(HistoryPage::new(
-                history,
+                page,
                 Source::Cache(services.recent.kind()),
             ));
         }
@@ -93,7 +95,9 @@ pub async fn history(
     if let Some(recent) = recent {
         services.recent.fill(&recent, &history).await;
     }
-    Ok(HistoryPage::new(history, Source::Database))
+    let page = cache::Page::of(history)
+        .map_err(|error| ServiceError::Fault(format!("a page could not be written: {error}")))?;
+    Ok(HistoryPage::new(page, Source::Database))
 }
 
 /// A message as asked for; nothing of it has been checked.
