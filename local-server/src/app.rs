@@ -17,6 +17,7 @@ use colloquy_core::ports::{Cache, Clock, Rng};
 use colloquy_core::service::{Ports, Services};
 use colloquy_redis_http::RedisCache;
 
+use crate::cache::JointCache;
 use crate::clock::{SystemClock, SystemRng};
 use crate::driver::Backend;
 use crate::migrate::{self, SchemaError};
@@ -122,10 +123,11 @@ fn tokens(settings: &Settings) -> anyhow::Result<Tokens> {
 
 fn cache(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Cache>> {
     Ok(match &settings.redis {
-        Some(redis) => Arc::new(
-            RedisCache::new(redis, Arc::clone(clock))
-                .context("UPSTASH_REDIS_REST_URL cannot be used")?,
-        ),
+        Some(redis) => {
+            let redis = RedisCache::new(redis, Arc::clone(clock))
+                .context("UPSTASH_REDIS_REST_URL cannot be used")?;
+            Arc::new(JointCache::new(Arc::new(redis)))
+        }
         None => Arc::new(InProcess::new(
             Arc::clone(clock),
             InProcess::DEFAULT_CAPACITY,

@@ -1,41 +1,40 @@
-//! Gathers the commits of all Rooms: while a transaction is under way, those of other Rooms
-//! queue up and go out together as the next one. A Room waits for its own batch alone.
+//! Joins the commits of all Rooms: while transactions are under way, the batches of other Rooms
+//! gather and go out together as the next one. A Room waits for its own batch alone.
 //!
-//! Several workers keep several transactions under way; a database with one writer gets one.
+//! Several transactions are under way at once; a database with one writer gets one.
 
 use std::sync::Arc;
 
 use colloquy_core::domain::{Append, AppendedBatch};
 use colloquy_core::ports::{Store, StoreError};
 use colloquy_core::room::StoreFailed;
-use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::gather::{Gather, Limits, Work};
+
+/// Sends that are worth a transaction beside another. Fewer would pay for one as much as many do,
+/// and the one under way is soon done.
+const ENOUGH_SENDS: usize = 32;
 
 /// Sends of one transaction, about; a Room's batch is never split.
 const MAX_SENDS: usize = 512;
 
-/// Rooms whose batches may wait; each Room has at most one.
-const MAX_WAITING: usize = 16 * 1024;
-
 type Answer = Result<AppendedBatch, StoreFailed>;
-
-struct Job {
-    sends: Vec<Append>,
-    answer: oneshot::Sender<Answer>,
-}
 
 /// The way from Rooms to the store.
 #[derive(Clone)]
-pub struct Committer(mpsc::Sender<Job>);
+pub struct Committer(Gather<Commits>);
+
+struct Commits(Arc<dyn Store>);
 
 impl Committer {
-    /// Starts the workers. They end when the last clone is dropped.
-    pub fn start(store: &Arc<dyn Store>, workers: usize) -> Self {
-        let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        let receiver = Arc::new(Mutex::new(receiver));
-        for _ in 0..workers.max(1) {
-            tokio::spawn(work(store.clone(), receiver.clone()));
-        }
-        Self(sender)
+    /// With at most so many transactions under way.
+    pub fn new(store: Arc<dyn Store>, writers: usize) -> Self {
+        let limits = Limits {
+            under_way: writers.max(1),
+            enough: ENOUGH_SENDS,
+            most: MAX_SENDS,
+        };
+        Self(Gather::new(Commits(store), limits))
     }
 
     /// Stores a Room's batch.
@@ -43,67 +42,49 @@ impl Committer {
     /// # Errors
     /// [`StoreFailed`] when it is not known to be stored.
     pub async fn commit(&self, sends: Vec<Append>) -> Answer {
-        let (answer, result) = oneshot::channel();
-        self.0
-            .send(Job { sends, answer })
-            .await
-            .map_err(|_| StoreFailed)?;
-        result.await.unwrap_or(Err(StoreFailed))
+        self.0.ask(sends).await.unwrap_or(Err(StoreFailed))
     }
 }
 
-async fn work(store: Arc<dyn Store>, receiver: Arc<Mutex<mpsc::Receiver<Job>>>) {
-    loop {
-        let mut jobs = Vec::new();
-        {
-            // The lock is a turnstile: one idle worker waits for work, the others for the lock.
-            let mut receiver = receiver.lock().await;
-            let Some(first) = receiver.recv().await else {
-                return;
-            };
-            let mut sends = first.sends.len();
-            jobs.push(first);
-            while sends < MAX_SENDS {
-                let Ok(job) = receiver.try_recv() else { break };
-                sends += job.sends.len();
-                jobs.push(job);
-            }
-        }
-        commit_together(&*store, jobs).await;
-    }
-}
+impl Work for Commits {
+    type Ask = Vec<Append>;
+    type Answer = Answer;
 
-async fn commit_together(store: &dyn Store, jobs: Vec<Job>) {
-    let all: Vec<Append> = jobs
-        .iter()
-        .flat_map(|job| job.sends.iter().cloned())
-        .collect();
-    match store.append(&all).await {
-        Ok(AppendedBatch { epoch, outcomes }) => {
-            let mut outcomes = outcomes.into_iter();
-            for job in jobs {
-                let own = AppendedBatch {
-                    epoch: epoch.clone(),
-                    outcomes: outcomes.by_ref().take(job.sends.len()).collect(),
-                };
-                // A Room that is gone needs no answer.
-                drop(job.answer.send(Ok(own)));
+    fn weight(sends: &Vec<Append>) -> usize {
+        sends.len()
+    }
+
+    async fn run(&self, mut batches: Vec<Vec<Append>>) -> Vec<Answer> {
+        let lengths: Vec<usize> = batches.iter().map(Vec::len).collect();
+        let all: Vec<Append> = batches.iter_mut().flat_map(|b| b.drain(..)).collect();
+        match self.0.append(&all).await {
+            Ok(AppendedBatch { epoch, outcomes }) => {
+                let mut outcomes = outcomes.into_iter();
+                let own = lengths.into_iter().map(|length| {
+                    Ok(AppendedBatch {
+                        epoch: epoch.clone(),
+                        outcomes: outcomes.by_ref().take(length).collect(),
+                    })
+                });
+                own.collect()
             }
-        }
-        Err(StoreError::Unexpected(reason)) if jobs.len() > 1 => {
-            tracing::error!(
-                error = reason,
-                "a joint commit failed; committing room by room"
-            );
-            for job in jobs {
-                let result = store.append(&job.sends).await;
-                drop(job.answer.send(result.map_err(failed)));
+            Err(StoreError::Unexpected(reason)) if lengths.len() > 1 => {
+                tracing::error!(
+                    error = reason,
+                    "a joint commit failed; committing room by room"
+                );
+                let mut answers = Vec::with_capacity(lengths.len());
+                let mut rest = &all[..];
+                for length in lengths {
+                    let (own, others) = rest.split_at(length);
+                    answers.push(self.0.append(own).await.map_err(failed));
+                    rest = others;
+                }
+                answers
             }
-        }
-        Err(error) => {
-            failed(error);
-            for job in jobs {
-                drop(job.answer.send(Err(StoreFailed)));
+            Err(error) => {
+                failed(error);
+                vec![Err(StoreFailed); lengths.len()]
             }
         }
     }

@@ -4,6 +4,7 @@
 //! history ([`crate::migrate`]). To bring another database: a file beside these two, an arm in
 //! [`Backend`], and the contract suite over it in `tests/`.
 
+mod lookups;
 mod postgres;
 mod sqlite;
 

@@ -6,11 +6,13 @@
 
 pub mod admin;
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod committer;
 pub mod driver;
 pub mod environment;
+mod gather;
 pub mod healthcheck;
 pub mod logging;
 pub mod migrate;

@@ -62,7 +62,7 @@ impl LocalRooms {
         writers: usize,
     ) -> Self {
         Self(Arc::new(Shared {
-            committer: Committer::start(&store, writers),
+            committer: Committer::new(Arc::clone(&store), writers),
             store,
             recent,
             tokens,

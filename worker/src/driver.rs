@@ -77,7 +77,7 @@ impl<C: Connect> TypedDriver<C> {
         };
         let answer = match query(&client, step).await {
             // A kept connection may have ended unnoticed; what only reads is asked again.
-            Err(error) if reused && access == Access::Read && is_lost(&error) => {
+            Err(error) if reused && access != Access::Write && is_lost(&error) => {
                 let client = self.connect.connect().await.map_err(Failure::Driver)?;
                 return query(&client, step).await.map_err(Failure::Postgres);
             }

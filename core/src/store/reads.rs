@@ -96,10 +96,11 @@ impl Reads {
     /// Runs one of them.
     async fn ask<D: Driver>(
         driver: &D,
+        access: Access,
         statement: &'static Statement,
         params: Vec<Param<'_>>,
     ) -> StoreResult<Option<String>> {
-        run_one(driver, Access::Read, Step::new(statement, params))
+        run_one(driver, access, Step::new(statement, params))
             .await
             .map_err(failed(statement))
     }
@@ -110,7 +111,13 @@ impl Reads {
         username: &str,
     ) -> StoreResult<Option<Credentials>> {
         let key = username.to_lowercase();
-        let answer = Self::ask(driver, &self.credentials, vec![Param::Text(&key)]).await?;
+        let answer = Self::ask(
+            driver,
+            Access::Lookup,
+            &self.credentials,
+            vec![Param::Text(&key)],
+        )
+        .await?;
         decode_optional(&self.credentials, answer)
     }
 
@@ -120,7 +127,8 @@ impl Reads {
         caller: &Caller,
         now: Timestamp,
     ) -> StoreResult<Checked<User>> {
-        let answer = Self::ask(driver, &self.profile, asked_by(caller, now)).await?;
+        let answer =
+            Self::ask(driver, Access::Lookup, &self.profile, asked_by(caller, now)).await?;
         decode_checked(&self.profile, answer)
     }
 
@@ -136,7 +144,8 @@ impl Reads {
         params.push(Param::OptionalInt(after.map(|(active_at, _)| active_at.0)));
         params.push(Param::OptionalInt(after.map(|(_, id)| id.0)));
         params.push(Param::Int(limit.max(0)));
-        let answer = Self::ask(driver, &self.conversations, params).await?;
+        let answer =
+            Self::ask(driver, Access::Read, &self.conversations, params).await?;
         decode_checked(&self.conversations, answer)
     }
 
@@ -149,7 +158,7 @@ impl Reads {
     ) -> StoreResult<Checked<Conversation>> {
         let mut params = asked_by(caller, now);
         params.push(Param::Int(id.0));
-        let answer = Self::ask(driver, &self.conversation, params).await?;
+        let answer = Self::ask(driver, Access::Read, &self.conversation, params).await?;
         decode_checked(&self.conversation, answer)
     }
 
@@ -162,7 +171,7 @@ impl Reads {
     ) -> StoreResult<Checked<Position>> {
         let mut params = asked_by(caller, now);
         params.push(Param::Int(id.0));
-        let answer = Self::ask(driver, &self.position, params).await?;
+        let answer = Self::ask(driver, Access::Lookup, &self.position, params).await?;
         decode_checked(&self.position, answer)
     }
 
@@ -175,7 +184,7 @@ impl Reads {
     ) -> StoreResult<Checked<Joined>> {
         let mut params = asked_by(caller, now);
         params.push(Param::Int(id.0));
-        let answer = Self::ask(driver, &self.join, params).await?;
+        let answer = Self::ask(driver, Access::Lookup, &self.join, params).await?;
         decode_checked(&self.join, answer)
     }
 
@@ -197,7 +206,7 @@ impl Reads {
             Param::Int(range.above),
             Param::Int(range.above_limit),
         ]);
-        let answer = Self::ask(driver, &self.messages, params).await?;
+        let answer = Self::ask(driver, Access::Read, &self.messages, params).await?;
         decode_checked(&self.messages, answer)
     }
 
@@ -213,12 +222,12 @@ impl Reads {
             Param::Int(since.0.max(0)),
             Param::Int(limit.max(0)),
         ];
-        let answer = Self::ask(driver, &self.events, params).await?;
+        let answer = Self::ask(driver, Access::Read, &self.events, params).await?;
         decode_optional(&self.events, answer)
     }
 
     pub(super) async fn ping<D: Driver>(&'static self, driver: &D) -> StoreResult<()> {
-        let answer = Self::ask(driver, &self.ping, Vec::new()).await?;
+        let answer = Self::ask(driver, Access::Lookup, &self.ping, Vec::new()).await?;
         decode::<i64>(&self.ping, answer).map(|_| ())
     }
 }

@@ -1,6 +1,10 @@
 //! PostgreSQL through sqlx: a pool, prepared statements, one round trip a batch.
+//!
+//! Lookups that come at the same time share one: see [`lookups`](super::lookups).
 
 use std::io;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,9 +13,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{
     PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres,
 };
-use sqlx::{Arguments, ConnectOptions, Connection, Executor};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::time::timeout;
 
+use super::lookups::{Column, Lookups, Reader};
 use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 
 /// What every connection is told once. Every statement is served by an index; the planner is
@@ -29,6 +34,7 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 pub struct PostgresDriver {
     pool: PgPool,
+    lookups: Lookups<PgPool>,
 }
 
 impl PostgresDriver {
@@ -60,7 +66,10 @@ impl PostgresDriver {
                 Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        Ok(Self {
+            lookups: Lookups::new(pool.clone(), lookups_at_once(pool_size)),
+            pool,
+        })
     }
 
     /// The pool itself.
@@ -77,17 +86,14 @@ impl PostgresDriver {
             .await
             .map_err(|error| driver_error(&error))
     }
+}
 
-    async fn run_step(&self, step: &Step<'_>) -> Result<Option<String>, sqlx::Error> {
-        let mut lease = Lease::of(&self.pool).await?;
-        let arguments = arguments(&step.params)?;
-        let query = sqlx::query_scalar_with::<_, Option<String>, _>(step.statement.text, arguments);
-        let row = timeout(RUN_TIMEOUT, query.fetch_optional(lease.connection()?))
-            .await
-            .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
-        lease.finished = matches!(&row, Ok(_) | Err(sqlx::Error::Database(_)));
-        row.map(Option::flatten)
-    }
+/// Exchanges for one statement at a time: as many as there are cores to serve them, and few enough
+/// that others gather meanwhile.
+fn lookups_at_once(pool_size: u32) -> usize {
+    let cores = available_parallelism().map_or(2, usize::from);
+    let most = usize::try_from(pool_size / 2).unwrap_or(usize::MAX);
+    cores.clamp(1, most.max(1))
 }
 
 #[async_trait]
@@ -102,15 +108,69 @@ impl Driver for PostgresDriver {
                 "PostgreSQL takes one step at a time".to_owned(),
             ));
         };
-        let answer = match self.run_step(step).await {
-            // After a restart of the server each pooled connection fails once.
-            Err(error) if access == Access::Read && is_lost(&error) => self.run_step(step).await,
+        let answer = match access {
+            Access::Lookup => self.lookups.look(step).await,
+            Access::Read => self.pool.one(step).await,
+            Access::Write => run_step(&self.pool, step)
+                .await
+                .map_err(|error| driver_error(&error)),
+        };
+        answer.map(|answer| vec![answer])
+    }
+}
+
+/// After a restart of the server each pooled connection fails once, so reads are repeated.
+impl Reader for PgPool {
+    async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
+        let answer = match run_step(self, step).await {
+            Err(error) if is_lost(&error) => run_step(self, step).await,
             answer => answer,
         };
-        answer
-            .map(|answer| vec![answer])
-            .map_err(|error| driver_error(&error))
+        answer.map_err(|error| driver_error(&error))
     }
+
+    async fn many(
+        &self,
+        text: &Arc<str>,
+        columns: &[Column<'_>],
+    ) -> Result<Vec<Option<String>>, DriverError> {
+        let answer = match run_many(self, text, columns).await {
+            Err(error) if is_lost(&error) => run_many(self, text, columns).await,
+            answer => answer,
+        };
+        answer.map_err(|error| driver_error(&error))
+    }
+}
+
+async fn run_step(pool: &PgPool, step: &Step<'_>) -> Result<Option<String>, sqlx::Error> {
+    let arguments = arguments(&step.params)?;
+    let query = sqlx::query_scalar_with::<_, Option<String>, _>(step.statement.text, arguments);
+    Lease::of(pool)
+        .await?
+        .run(|connection| query.fetch_optional(connection))
+        .await
+        .map(Option::flatten)
+}
+
+async fn run_many(
+    pool: &PgPool,
+    text: &Arc<str>,
+    columns: &[Column<'_>],
+) -> Result<Vec<Option<String>>, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for column in columns {
+        match column {
+            Column::Int(values) => arguments.add(values),
+            Column::Text(values) => arguments.add(values),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    let text = AssertSqlSafe(Arc::clone(text));
+    let query = sqlx::query_scalar_with::<_, Vec<Option<String>>, _>(text, arguments);
+    Lease::of(pool)
+        .await?
+        .run(|connection| query.fetch_one(connection))
+        .await
 }
 
 /// A connection that goes back to the pool only when its statement came to an end. When the
@@ -129,10 +189,20 @@ impl Lease {
         })
     }
 
-    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.connection
-            .as_deref_mut()
-            .ok_or(sqlx::Error::PoolClosed)
+    async fn run<'c, T, F>(
+        &'c mut self,
+        query: impl FnOnce(&'c mut PgConnection) -> F,
+    ) -> Result<T, sqlx::Error>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        let connection = self.connection.as_deref_mut();
+        let connection = connection.ok_or(sqlx::Error::PoolClosed)?;
+        let answer = timeout(RUN_TIMEOUT, query(connection))
+            .await
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
+        self.finished = matches!(&answer, Ok(_) | Err(sqlx::Error::Database(_)));
+        answer
     }
 }
 

@@ -104,7 +104,7 @@ impl Driver for SqliteDriver {
     ) -> Result<Vec<Option<String>>, DriverError> {
         let work = async {
             match access {
-                Access::Read => self.read(steps).await,
+                Access::Lookup | Access::Read => self.read(steps).await,
                 Access::Write => self.write(steps).await,
             }
         };

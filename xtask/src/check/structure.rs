@@ -47,12 +47,20 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("hyperdrive.rs", "sockets come from a binding"),
     ("logging.rs", "lines go to the console alone"),
     ("admin.rs", "a Worker has no command line"),
+    (
+        "cache.rs",
+        "requests share no process to join their pipelines in",
+    ),
     ("cli.rs", "a Worker has no command line"),
     (
         "committer.rs",
         "objects share no process to join their commits in",
     ),
     ("environment.rs", "a Worker has no environment file"),
+    (
+        "gather.rs",
+        "requests share no process to join their work in",
+    ),
     ("healthcheck.rs", "nobody runs a Worker in a container"),
     ("migrate.rs", "a Worker migrates nothing"),
     ("outbox.rs", "the runtime queues what a socket is to send"),

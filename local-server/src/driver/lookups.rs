@@ -1,0 +1,224 @@
+//! Lookups of several askers in one exchange with PostgreSQL: the same statement, an array for
+//! each of its parameters, an array of answers.
+//!
+//! A reading statement of core answers with one text, so it can stand as a scalar subquery, once
+//! for each asker; nothing of it has to be written twice. What finds a few rows by their keys is
+//! planned no worse there. What reads many is not joined: the exchange is the least of its cost.
+
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use colloquy_core::store::driver::{DriverError, Param, Statement, Step};
+
+use crate::gather::{Gather, Limits, Work};
+
+/// Askers of one exchange: so many that others begin beside it, and at most.
+const ENOUGH: usize = 8;
+const MOST: usize = 64;
+
+type Answer = Result<Option<String>, DriverError>;
+
+/// What carries statements to the server.
+pub(super) trait Reader: Clone + Send + Sync + 'static {
+    /// Reads for one.
+    fn one(&self, step: &Step<'_>) -> impl Future<Output = Answer> + Send;
+
+    /// Reads for many: as many answers as the columns are long, in the same order.
+    fn many(
+        &self,
+        text: &Arc<str>,
+        columns: &[Column<'_>],
+    ) -> impl Future<Output = Result<Vec<Option<String>>, DriverError>> + Send;
+}
+
+/// One parameter of every asker.
+pub(super) enum Column<'a> {
+    /// `bigint[]`
+    Int(Vec<Option<i64>>),
+    /// `text[]`
+    Text(Vec<Option<&'a str>>),
+}
+
+/// Every statement that looks up, each gathered for itself. Clones share them.
+#[derive(Clone)]
+pub(super) struct Lookups<R: Reader> {
+    reader: R,
+    under_way: usize,
+    statements: Arc<Statements<R>>,
+}
+
+/// By the statement's name.
+type Statements<R> = Mutex<HashMap<&'static str, Gather<Lookup<R>>>>;
+
+impl<R: Reader> Lookups<R> {
+    /// With at most `under_way` exchanges for one statement at a time.
+    pub(super) fn new(reader: R, under_way: usize) -> Self {
+        Self {
+            reader,
+            under_way,
+            statements: Arc::default(),
+        }
+    }
+
+    /// Looks up, alone or together with others.
+    pub(super) async fn look(&self, step: &Step<'_>) -> Answer {
+        let params = step.params.iter().copied().map(Owned::from).collect();
+        let gather = self.gather(step.statement);
+        let lost = || DriverError::Unavailable("a joint lookup came to no end".to_owned());
+        gather.ask(params).await.unwrap_or_else(|| Err(lost()))
+    }
+
+    fn gather(&self, statement: &'static Statement) -> Gather<Lookup<R>> {
+        let mut statements = self
+            .statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let begin = || {
+            let read = Lookup {
+                reader: self.reader.clone(),
+                statement,
+                text: OnceLock::new(),
+            };
+            let limits = Limits {
+                under_way: self.under_way,
+                enough: ENOUGH,
+                most: MOST,
+            };
+            Gather::new(read, limits)
+        };
+        statements
+            .entry(statement.name)
+            .or_insert_with(begin)
+            .clone()
+    }
+}
+
+/// One statement.
+struct Lookup<R> {
+    reader: R,
+    statement: &'static Statement,
+    /// The statement for many, once it is needed.
+    text: OnceLock<Arc<str>>,
+}
+
+impl<R: Reader> Work for Lookup<R> {
+    type Ask = Vec<Owned>;
+    type Answer = Answer;
+
+    async fn run(&self, asked: Vec<Vec<Owned>>) -> Vec<Answer> {
+        let [_, another, ..] = &asked[..] else {
+            return self.one_by_one(&asked).await;
+        };
+        // Without parameters there is nothing to make an array of.
+        if another.is_empty() {
+            return self.one_by_one(&asked).await;
+        }
+        let text = self
+            .text
+            .get_or_init(|| for_many(self.statement.text, another));
+        match self.reader.many(text, &columns(&asked)).await {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            // One of the questions may have spoilt it for all.
+            Err(DriverError::Unexpected(_)) => self.one_by_one(&asked).await,
+            Err(error) => asked.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+}
+
+impl<R: Reader> Lookup<R> {
+    async fn one_by_one(&self, asked: &[Vec<Owned>]) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(asked.len());
+        for params in asked {
+            let params: Vec<Param<'_>> = params.iter().map(Param::from).collect();
+            let step = Step::new(self.statement, params);
+            answers.push(self.reader.one(&step).await);
+        }
+        answers
+    }
+}
+
+/// The statement for many. `$2` becomes the second column of a table made of the arrays.
+fn for_many(text: &str, params: &[Owned]) -> Arc<str> {
+    let mut many = String::from("select array(select (\n");
+    many.push_str(&text.replace('$', "asked.p"));
+    many.push_str("\n) from unnest(");
+    for (index, param) in params.iter().enumerate() {
+        let (comma, number) = (if index == 0 { "" } else { ", " }, index + 1);
+        let kind = match param {
+            Owned::Int(_) => "bigint",
+            Owned::Text(_) => "text",
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(many, "{comma}${number}::{kind}[]");
+    }
+    many.push_str(") with ordinality as asked (");
+    for number in 1..=params.len() {
+        let _ = write!(many, "p{number}, ");
+    }
+    many.push_str("place) order by asked.place)");
+    many.into()
+}
+
+fn columns(asked: &[Vec<Owned>]) -> Vec<Column<'_>> {
+    let first = asked.first().into_iter().flatten().enumerate();
+    let column = |(index, kind): (usize, &Owned)| {
+        let values = asked.iter().map(|params| params.get(index));
+        match kind {
+            Owned::Int(_) => Column::Int(values.map(|value| value?.int()).collect()),
+            Owned::Text(_) => Column::Text(values.map(|value| value?.text()).collect()),
+        }
+    };
+    first.map(column).collect()
+}
+
+impl<R: Reader> fmt::Debug for Lookups<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookups")
+            .field("under_way", &self.under_way)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Param`] that outlives the call.
+#[derive(Debug)]
+enum Owned {
+    Int(Option<i64>),
+    Text(Option<Box<str>>),
+}
+
+impl Owned {
+    const fn int(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => *value,
+            Self::Text(_) => None,
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(value) => value.as_deref(),
+            Self::Int(_) => None,
+        }
+    }
+}
+
+impl From<Param<'_>> for Owned {
+    fn from(param: Param<'_>) -> Self {
+        match param {
+            Param::Int(value) => Self::Int(Some(value)),
+            Param::OptionalInt(value) => Self::Int(value),
+            Param::Text(value) => Self::Text(Some(value.into())),
+            Param::OptionalText(value) => Self::Text(value.map(Into::into)),
+        }
+    }
+}
+
+impl<'a> From<&'a Owned> for Param<'a> {
+    fn from(param: &'a Owned) -> Self {
+        match param {
+            Owned::Int(value) => Self::OptionalInt(*value),
+            Owned::Text(value) => Self::OptionalText(value.as_deref()),
+        }
+    }
+}
