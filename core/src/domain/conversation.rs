@@ -1,5 +1,7 @@
 //! The lasting side of a chat: who takes part and how far it has come.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -41,7 +43,7 @@ pub struct Conversation {
 }
 
 /// A conversation as a list shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ConversationSummary {
     /// Its id.
     #[schema(value_type = i64, example = 7)]
@@ -51,7 +53,8 @@ pub struct ConversationSummary {
     /// A group's name, when it has one.
     pub name: Option<String>,
     /// The members, by id.
-    pub participants: Vec<User>,
+    #[schema(value_type = Vec<User>)]
+    pub participants: Vec<Arc<User>>,
     /// The newest message, if there is one.
     pub last_message: Option<Message>,
     /// When it was created.

@@ -16,6 +16,7 @@
 mod answer;
 pub mod driver;
 mod input;
+mod listed;
 mod postgres;
 mod reads;
 mod sqlite;

@@ -3,11 +3,12 @@
 
 use super::answer::{decode, decode_checked, decode_optional, failed, run_one};
 use super::driver::{Access, Driver, Param, Statement, Step};
+use super::listed::Listed;
 use crate::domain::{
     Caller, Conversation, ConversationId, ConversationSummary, Credentials, Number, Position, Seq,
     Timestamp, User,
 };
-use crate::ports::{Checked, Events, History, Joined, Page, StoreResult};
+use crate::ports::{Checked, Events, History, Joined, Page, StoreError, StoreResult};
 
 /// The reading statements of one dialect.
 pub(super) struct Reads {
@@ -144,9 +145,14 @@ impl Reads {
         params.push(Param::OptionalInt(after.map(|(active_at, _)| active_at.0)));
         params.push(Param::OptionalInt(after.map(|(_, id)| id.0)));
         params.push(Param::Int(limit.max(0)));
-        let answer =
-            Self::ask(driver, Access::Read, &self.conversations, params).await?;
-        decode_checked(&self.conversations, answer)
+        let statement = &self.conversations;
+        let answer = Self::ask(driver, Access::Read, statement, params).await?;
+        let list = match decode_checked::<Listed>(statement, answer)? {
+            Ok(listed) => listed.summaries(),
+            Err(denied) => return Ok(Err(denied)),
+        };
+        list.map(Ok)
+            .ok_or_else(|| StoreError::Unexpected(format!("{} names a stranger", statement.name)))
     }
 
     pub(super) async fn conversation<D: Driver>(

@@ -1,6 +1,20 @@
--- Store::conversations. Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one
--- row a membership: the order by activity is made by sorting, so that sends need not keep it);
--- for those of the page members_pkey and messages_number_unique.
+-- Store::conversations. Each person is told once, however many of the conversations they are in.
+-- Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one row a membership: the
+-- order by activity is made by sorting, so that sends need not keep it); for those of the page
+-- members_pkey and messages_number_unique.
+with page as materialized (
+    select
+        c.*,
+        array(
+            select user_id from members where conversation_id = c.id order by user_id
+        ) as participants
+    from members m
+    join conversations c on c.id = m.conversation_id
+    where m.user_id = $1
+        and ($4 is null or (c.active_at, c.id) < (to_timestamp($4 / 1000.0), $5))
+    order by c.active_at desc, c.id desc
+    limit $6
+)
 select (
     case
         when not exists (
@@ -10,53 +24,44 @@ select (
             where s.id = $2 and s.user_id = $1
                 and s.revoked_at is null and s.expires_at > to_timestamp($3 / 1000.0)
         ) then json_build_object('denied', 'session')
-        else json_build_object('ok', (
-            select coalesce(json_agg(
-                json_build_object(
-                    'id', c.id, 'kind', c.kind, 'name', c.name,
-                    'participants', (
-                        select json_agg(
-                            json_build_object(
-                                'id', u.id, 'username', u.username, 'email', u.email,
-                                'first_name', u.first_name, 'last_name', u.last_name
-                            ) order by u.id
-                        )
-                        from members m
-                        join users u on u.id = m.user_id
-                        where m.conversation_id = c.id
-                    ),
-                    'last_message', (
-                        select json_build_object(
-                            'id', m.id, 'sender_id', m.sender_id,
-                            'sender', (select username from users where id = m.sender_id),
-                            'content', m.content,
-                            'timestamp', (extract(epoch from m.created_at) * 1000)::bigint,
-                            'seq', m.seq, 'number', m.number,
-                            'client_message_id', m.client_message_id, 'reply_to', m.reply_to,
-                            'mentions', coalesce(m.mentions, '{}'), 'version', m.version
-                        )
-                        from messages m
-                        where m.conversation_id = c.id
-                        order by m.number desc
-                        limit 1
-                    ),
-                    'created_at', (extract(epoch from c.created_at) * 1000)::bigint,
-                    'active_at', (extract(epoch from c.active_at) * 1000)::bigint,
-                    'seq', c.seq, 'number', c.number
-                ) order by c.active_at desc, c.id desc
-            ), '[]')
-            from (
-                select c.*
-                from members m
-                join conversations c on c.id = m.conversation_id
-                where m.user_id = $1
-                    and (
-                        $4 is null
-                        or (c.active_at, c.id) < (to_timestamp($4 / 1000.0), $5)
+        else json_build_object('ok', json_build_object(
+            'people', (
+                select coalesce(json_agg(
+                    json_build_object(
+                        'id', u.id, 'username', u.username, 'email', u.email,
+                        'first_name', u.first_name, 'last_name', u.last_name
                     )
-                order by c.active_at desc, c.id desc
-                limit $6
-            ) as c
+                ), '[]')
+                from users u
+                where u.id = any (array(select unnest(participants) from page))
+            ),
+            'conversations', (
+                select coalesce(json_agg(
+                    json_build_object(
+                        'id', page.id, 'kind', page.kind, 'name', page.name,
+                        'participants', page.participants,
+                        'last_message', (
+                            select json_build_object(
+                                'id', m.id, 'sender_id', m.sender_id,
+                                'sender', (select username from users where id = m.sender_id),
+                                'content', m.content,
+                                'timestamp', (extract(epoch from m.created_at) * 1000)::bigint,
+                                'seq', m.seq, 'number', m.number,
+                                'client_message_id', m.client_message_id, 'reply_to', m.reply_to,
+                                'mentions', coalesce(m.mentions, '{}'), 'version', m.version
+                            )
+                            from messages m
+                            where m.conversation_id = page.id
+                            order by m.number desc
+                            limit 1
+                        ),
+                        'created_at', (extract(epoch from page.created_at) * 1000)::bigint,
+                        'active_at', (extract(epoch from page.active_at) * 1000)::bigint,
+                        'seq', page.seq, 'number', page.number
+                    ) order by page.active_at desc, page.id desc
+                ), '[]')
+                from page
+            )
         ))
     end
 )::text

@@ -1,5 +1,7 @@
 //! The list of a person's conversations.
 
+use std::sync::Arc;
+
 use super::Fixture;
 use super::world::{NOW, Person, append_one, group, person, say, send, stored};
 use crate::domain::{ConversationId, ConversationSummary, Seconds};
@@ -48,7 +50,10 @@ pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) 
     assert_eq!(ids(&listed), [first.id, third.id, second.id]);
 
     let newest = &listed[0];
-    assert_eq!(newest.participants, [ada.user.clone(), bob.user.clone()]);
+    assert_eq!(
+        newest.participants,
+        [&ada, &bob].map(|who| Arc::new(who.user.clone()))
+    );
     assert_eq!((newest.created_at, newest.active_at), (NOW, at));
     assert_eq!((newest.seq, newest.number), (late.seq, late.number));
     let last = newest.last_message.as_ref().unwrap();
