@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -73,12 +75,6 @@ impl Target {
         }
     }
 
-    pub(crate) fn parse(name: &str) -> Result<Self> {
-        let names: Vec<&str> = Self::ALL.map(Self::name).to_vec();
-        let found = Self::ALL.into_iter().find(|target| target.name() == name);
-        found.with_context(|| format!("there is no target `{name}`: {}", names.join(", ")))
-    }
-
     /// What others are compared with.
     pub(crate) fn is_peer(self) -> bool {
         self.host().is_none()
@@ -91,6 +87,17 @@ impl Target {
             Self::Edge => Some(Host::Edge),
             _ => None,
         }
+    }
+}
+
+/// By name on a command line.
+impl ValueEnum for Target {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
     }
 }
 
