@@ -132,6 +132,8 @@ struct Running<'run> {
     front: Option<Service<'run>>,
     /// Signs the tokens of those that have any.
     secret: String,
+    /// Where the rows of ours are.
+    database: String,
 }
 
 impl<'a, 'run> Field<'a, 'run> {
@@ -168,10 +170,11 @@ impl<'a, 'run> Field<'a, 'run> {
         let running = self.running(contestant.target)?;
         let mut command = self.generator();
         command
-            .args(scenario.arguments)
+            .args(scenario.arguments.split(' '))
             .args(["--address", &format!("127.0.0.1:{}", running.server.port())])
             .args(["--users", USERS])
-            .env("SECRET_KEY", &running.secret);
+            .env("SECRET_KEY", &running.secret)
+            .env("DATABASE_URL", &running.database);
         if scenario.lengths > 0.0 {
             let length = seconds * scenario.lengths;
             command.args(["--seconds", &length.to_string()]);
@@ -242,10 +245,11 @@ impl<'a, 'run> Field<'a, 'run> {
         };
         let mut seed = self.generator();
         seed.args(["seed", "--users", USERS])
-            .env("DATABASE_URL", database);
+            .env("DATABASE_URL", &database);
         self.output(&mut seed)?;
         Ok(Running {
             target,
+            database,
             secret: value("SECRET_KEY").unwrap_or_default(),
             server: member.server,
             front: member.front,
@@ -306,6 +310,7 @@ impl<'a, 'run> Field<'a, 'run> {
             server,
             front: None,
             secret,
+            database: String::new(),
         })
     }
 
