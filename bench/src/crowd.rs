@@ -71,33 +71,22 @@ impl Crowd {
             shape.rooms > 0 && shape.connected > 0 && shape.senders > 0,
             "a crowd has rooms, members in them, and some who send"
         );
-        let run = &Rc::new(Run::new(target.v2, window)?);
+        let run = Rc::new(Run::new(target.v2, window)?);
         let senders = shape.senders.min(shape.connected);
         let ids = target.make_rooms(shape.rooms, shape.members).await?;
         let room = |id| {
             let sent = (0..senders).map(|_| Cell::new(0)).collect();
             Rc::new(Room { id, sent })
         };
-        let places = (0..).zip(ids).flat_map(|(index, id)| {
-            let room = room(id);
-            (0..shape.connected).map(move |member| (index, Rc::clone(&room), member))
-        });
-        let all: Vec<Rc<Socket>> = stream::iter(places)
-            .map(|(index, room, member)| async move {
-                let user = target.user(index, member, shape.members);
-                let opened = socket::connect(target, &target.upgrade(room.id, user)).await?;
-                anyhow::Ok(Socket::new(run, &room, member, opened))
-            })
-            .buffered(OPENING)
-            .try_collect()
-            .await?;
+        let rooms: Vec<Rc<Room>> = ids.into_iter().map(room).collect();
+        let all = open(target, shape, &run, &rooms).await?;
         let mut serving = JoinSet::new();
         for socket in &all {
             serving.spawn_local(Rc::clone(socket).serve());
         }
         let rooms = all.chunks(usize::try_from(shape.connected)?);
         let crowd = Self {
-            run: Rc::clone(run),
+            run,
             rooms: rooms.map(<[_]>::to_vec).collect(),
             senders,
             _serving: serving,
@@ -205,4 +194,26 @@ impl Crowd {
         }
         Ok(())
     }
+}
+
+/// Opens everyone's socket, room after room.
+async fn open(
+    target: &Target,
+    shape: &Shape,
+    run: &Rc<Run>,
+    rooms: &[Rc<Room>],
+) -> Result<Vec<Rc<Socket>>> {
+    let places = (0..).zip(rooms).flat_map(|(index, room)| {
+        let members = 0..shape.connected;
+        members.map(move |member| (index, room, member))
+    });
+    stream::iter(places)
+        .map(|(index, room, member)| async move {
+            let user = target.user(index, member, shape.members);
+            let opened = socket::connect(target, &target.upgrade(room.id, user)).await?;
+            anyhow::Ok(Socket::new(run, room, member, opened))
+        })
+        .buffered(OPENING)
+        .try_collect()
+        .await
 }

@@ -54,13 +54,10 @@ pub(crate) async fn measure(target: &Target, plan: &Plan) -> Result<Value> {
         hashes.push(after);
     }
     let mut figures = quantiles(&times);
+    per_thousand(&mut figures, &meter.read().await?, float(times.len()));
     figures["share_of_hash"] = median(shares).into();
     figures["requests_per_s"] = median(rates).into();
-    per_thousand(&mut figures, &meter.read().await?, float(times.len()));
-    let (rates, costs) = hashes
-        .iter()
-        .map(|hashes| (hashes.rate, hashes.cost))
-        .unzip();
+    let (rates, costs) = hashes.iter().map(|hash| (hash.rate, hash.cost)).unzip();
     figures["hashes_per_s"] = median(rates).into();
     figures["hash_cpu_s"] = median(costs).into();
     Ok(figures)
