@@ -97,23 +97,20 @@ async fn commit_together(store: &dyn Store, jobs: Vec<Job>) {
             );
             for job in jobs {
                 let result = store.append(&job.sends).await;
-                drop(job.answer.send(result.map_err(failed)));
+                drop(job.answer.send(result.map_err(|error| failed(&error))));
             }
         }
         Err(error) => {
-            failed(error);
+            let failed = failed(&error);
             for job in jobs {
-                drop(job.answer.send(Err(StoreFailed)));
+                drop(job.answer.send(Err(failed)));
             }
         }
     }
 }
 
 /// The place where a failed commit is logged: the Room knows no more than that it failed.
-fn failed(error: StoreError) -> StoreFailed {
-    match error {
-        StoreError::Unavailable(reason) => tracing::warn!(error = reason, "a commit failed"),
-        StoreError::Unexpected(reason) => tracing::error!(error = reason, "a commit failed"),
-    }
+fn failed(error: &StoreError) -> StoreFailed {
+    error.log("a commit failed");
     StoreFailed
 }
