@@ -295,12 +295,7 @@ impl<'a, 'run> Field<'a, 'run> {
             directory: directory.clone(),
             account: None,
             port,
-            probe: Probe::Http {
-                method: "GET",
-                path: "/health/live/",
-                headers: String::new(),
-                body: "",
-            },
+            probe: Probe::LIVE,
             kill: Signal::SIGKILL,
         };
         let mut server = Service::new(self.processes, plan, &directory)?;
