@@ -6,6 +6,8 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use crate::usage::Usage;
+
 /// A count as a number to divide.
 #[expect(
     clippy::cast_precision_loss,
@@ -27,6 +29,12 @@ pub(crate) fn histogram() -> Result<Histogram<u64>> {
     Ok(Histogram::new_with_max(60_000_000, 3)?)
 }
 
+/// The middle one; of an even count the upper of the two.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// `p50_us`, `p99_us`, `p999_us`, `max_us`.
 pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
     json!({
@@ -38,13 +46,9 @@ pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
 }
 
 /// Adds CPU seconds per 1,000 `events` to the figures: of the whole stack, and by name.
-pub(crate) fn per_thousand(figures: &mut Value, usage: &[(String, f64)], events: f64) {
-    let mut stack = 0.0;
-    for (name, seconds) in usage {
+pub(crate) fn per_thousand(figures: &mut Value, usage: &Usage, events: f64) {
+    for (name, seconds) in usage.by_name() {
         figures["cpu_s_per_1000_of"][name] = (seconds * 1_000.0 / events).into();
-        if name != crate::usage::GENERATOR {
-            stack += seconds;
-        }
     }
-    figures["cpu_s_per_1000"] = (stack * 1_000.0 / events).into();
+    figures["cpu_s_per_1000"] = (usage.stack() * 1_000.0 / events).into();
 }

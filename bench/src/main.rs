@@ -4,10 +4,14 @@
 //! measurement: a module with a `measure` and a row in [`Command`].
 
 mod connections;
+mod crowd;
 mod fanout;
 mod figures;
+mod growth;
 mod http;
+mod logins;
 mod order;
+mod pacer;
 mod requests;
 mod run;
 mod seed;
@@ -45,6 +49,13 @@ enum Command {
         #[command(flatten)]
         plan: fanout::Plan,
     },
+    /// What a message and a delivery cost at a rate the server easily keeps up with.
+    Growth {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        plan: growth::Plan,
+    },
     /// Memory of an idle connection.
     Idle {
         #[command(flatten)]
@@ -70,6 +81,9 @@ enum Command {
     Reads {
         #[command(flatten)]
         target: Target,
+        /// What is read.
+        #[arg(long, value_enum, default_value = "history")]
+        what: requests::What,
         #[command(flatten)]
         plan: requests::Plan,
     },
@@ -100,13 +114,17 @@ fn run() -> Result<()> {
     let local = tokio::task::LocalSet::new();
     let figures = local.block_on(&runtime, async move {
         match cli.command {
-            Command::Seed { users } => seed::seed(users + target::RESERVED).await,
+            Command::Seed { users } => {
+                let database = target::variable("DATABASE_URL");
+                seed::seed(&database, users + target::RESERVED).await
+            }
             Command::Fanout { target, plan } => fanout::measure(&target, &plan).await,
+            Command::Growth { target, plan } => growth::measure(&target, &plan).await,
             Command::Idle { target, plan } => connections::idle(&target, &plan).await,
             Command::Joins { target, plan } => connections::joins(&target, &plan).await,
             Command::Storm { target, plan } => connections::storm(&target, &plan).await,
-            Command::Reads { target, plan } => requests::reads(&target, &plan).await,
-            Command::Logins { target, plan } => requests::logins(&target, &plan).await,
+            Command::Reads { target, what, plan } => requests::reads(&target, what, &plan).await,
+            Command::Logins { target, plan } => logins::measure(&target, &plan).await,
         }
     })?;
     println!("{figures}");

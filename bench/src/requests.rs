@@ -1,20 +1,19 @@
-//! REST: reads over kept connections, and logins beside what the hash alone allows.
+//! REST: reads over kept connections.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome};
 use futures_util::future;
-use serde_json::{Value, json};
+use hdrhistogram::Histogram;
+use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::figures::{float, histogram, micros, per_thousand, quantiles};
-use crate::http::Client;
+use crate::http::{Answer, Client};
 use crate::socket;
-use crate::target::{Target, now_ms};
-use crate::usage::Meter;
+use crate::target::Target;
+use crate::usage::{Meter, Usage};
 use crate::wire::{self, Mark};
 
 /// Messages in the history that is read: a full page.
@@ -25,11 +24,6 @@ const LIST: usize = 20;
 
 /// Members of what is read.
 const MEMBERS: u32 = 10;
-
-/// Accounts that log in.
-const ACCOUNTS: u32 = 8;
-
-const PASSWORD: &str = "correct horse battery 9";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
@@ -43,24 +37,21 @@ pub(crate) enum What {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Plan {
-    /// What is read.
-    #[arg(long, value_enum, default_value = "history")]
-    what: What,
     /// Connections, each with one request under way.
     #[arg(long, default_value_t = 16)]
-    connections: u32,
+    pub(crate) connections: u32,
     /// Seconds before measuring.
     #[arg(long, default_value_t = 1.0)]
-    warm_up: f64,
+    pub(crate) warm_up: f64,
     /// Seconds of measuring.
     #[arg(long, default_value_t = 5.0)]
-    seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 /// Reads a second.
-pub(crate) async fn reads(target: &Target, plan: &Plan) -> Result<Value> {
+pub(crate) async fn reads(target: &Target, what: What, plan: &Plan) -> Result<Value> {
     let user = target.reserved(0);
-    let path = match plan.what {
+    let path = match what {
         What::Profile => "/api/users/profile/".to_owned(),
         What::List => {
             make_list(target).await?;
@@ -73,14 +64,14 @@ pub(crate) async fn reads(target: &Target, plan: &Plan) -> Result<Value> {
         }
     };
     let headers = target.authorization(user);
-    let load = Load {
-        target,
-        connections: plan.connections,
-    };
+    let load = Load::new(target, plan.connections);
     let ask = async |client: &mut Client, _| client.request("GET", &path, &headers, "").await;
     load.run(plan.warm_up, ask).await?;
-    let (mut figures, bytes) = load.run(plan.seconds, ask).await?;
-    figures["bytes"] = bytes.into();
+    let answers = load.run(plan.seconds, ask).await?;
+    let mut figures = quantiles(&answers.times);
+    figures["requests_per_s"] = answers.rate().into();
+    figures["bytes"] = answers.bytes.into();
+    per_thousand(&mut figures, &answers.usage, float(answers.times.len()));
     Ok(figures)
 }
 
@@ -129,91 +120,40 @@ async fn fill(target: &Target, room: i64, user: u32) -> Result<()> {
     Ok(())
 }
 
-/// Logins a second, and as a share of what the hash alone allows on all cores.
-pub(crate) async fn logins(target: &Target, plan: &Plan) -> Result<Value> {
-    let run = now_ms();
-    let name = |account: u32| format!("login{run}x{}", account % ACCOUNTS);
-    let mut client = Client::connect(target.address).await?;
-    for account in 0..ACCOUNTS {
-        let name = name(account);
-        let body = json!({
-            "username": name, "email": format!("{name}@chat.example"), "password": PASSWORD,
-        });
-        let body = body.to_string();
-        let path = "/api/users/register/";
-        let answer = client.request("POST", path, "", &body).await?;
-        ensure!(
-            answer.status == 201,
-            "registering was answered {}",
-            answer.status
-        );
-    }
-    let alone = hashes_a_second(Duration::from_secs_f64(plan.seconds / 2.0))?;
-    let load = Load {
-        target,
-        connections: plan.connections,
-    };
-    let ask = async |client: &mut Client, turn: u32| {
-        let body = json!({ "username": name(turn), "password": PASSWORD }).to_string();
-        client.request("POST", "/api/users/login/", "", &body).await
-    };
-    load.run(plan.warm_up, ask).await?;
-    let (mut figures, _) = load.run(plan.seconds, ask).await?;
-    let rate = figures["requests_per_s"].as_f64().unwrap_or_default();
-    figures["hashes_per_s"] = alone.into();
-    figures["share_of_hash"] = (rate / alone).into();
-    Ok(figures)
-}
-
-/// How fast all cores together check passwords, with nothing else to do.
-fn hashes_a_second(length: Duration) -> Result<f64> {
-    let salt = [7; 16];
-    let password = || Password::new(PASSWORD.to_owned());
-    let job = PasswordJob::Hash {
-        password: password(),
-        salt,
-    };
-    let PasswordOutcome::Hashed(stored) = job.run(&mut HashMemory::default()) else {
-        bail!("this machine could not hash a password");
-    };
-    let end = Instant::now() + length;
-    let cores = thread::available_parallelism()?.get();
-    let total: u64 = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut memory = HashMemory::default();
-                    let mut count = 0;
-                    while Instant::now() < end {
-                        let job = PasswordJob::Verify {
-                            password: password(),
-                            hash: Some(stored.clone()),
-                            salt,
-                        };
-                        job.run(&mut memory);
-                        count += 1;
-                    }
-                    count
-                })
-            })
-            .collect();
-        let counts = workers.into_iter().map(thread::ScopedJoinHandle::join);
-        counts.map(|count| count.unwrap_or(0_u64)).sum()
-    });
-    Ok(float(total) / length.as_secs_f64())
-}
-
 /// Requests as fast as they are answered, one under way on each connection.
-struct Load<'a> {
+pub(crate) struct Load<'a> {
     target: &'a Target,
     connections: u32,
 }
 
-impl Load<'_> {
-    /// Answers the figures and the length of the last answer.
-    async fn run<F>(&self, seconds: f64, ask: F) -> Result<(Value, usize)>
+/// How a load was answered.
+pub(crate) struct Answers {
+    pub(crate) times: Histogram<u64>,
+    usage: Usage,
+    seconds: f64,
+    /// The length of the last answer's body.
+    bytes: usize,
+}
+
+impl Answers {
+    /// Requests a second.
+    pub(crate) fn rate(&self) -> f64 {
+        float(self.times.len()) / self.seconds
+    }
+}
+
+impl<'a> Load<'a> {
+    pub(crate) fn new(target: &'a Target, connections: u32) -> Self {
+        Self {
+            target,
+            connections,
+        }
+    }
+
+    /// Has every connection ask for so many seconds; any other answer than 200 is an error.
+    pub(crate) async fn run<F>(&self, seconds: f64, ask: F) -> Result<Answers>
     where
-        F: AsyncFn(&mut Client, u32) -> Result<crate::http::Answer>,
+        F: AsyncFn(&mut Client, u32) -> Result<Answer>,
     {
         let meter = Meter::start(&self.target.trees).await?;
         let begun = Instant::now();
@@ -235,16 +175,16 @@ impl Load<'_> {
             anyhow::Ok((times, length))
         });
         let mut times = histogram()?;
-        let mut length = 0;
-        for (worker, bytes) in future::try_join_all(workers).await? {
+        let mut bytes = 0;
+        for (worker, length) in future::try_join_all(workers).await? {
             times.add(worker)?;
-            length = bytes;
+            bytes = length;
         }
-        let elapsed = begun.elapsed().as_secs_f64();
-        let usage = meter.read().await?;
-        let mut figures = quantiles(&times);
-        figures["requests_per_s"] = (float(times.len()) / elapsed).into();
-        per_thousand(&mut figures, &usage, float(times.len()));
-        Ok((figures, length))
+        Ok(Answers {
+            times,
+            seconds: begun.elapsed().as_secs_f64(),
+            usage: meter.read().await?,
+            bytes,
+        })
     }
 }

@@ -83,6 +83,11 @@ impl Run {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// Whether sockets speak v2.
+    pub(crate) fn v2(&self) -> bool {
+        self.v2
+    }
+
     /// The frame that sends a message.
     pub(crate) fn frame(&self, room: i64, mark: Mark) -> String {
         frame(self.v2, room, mark)

@@ -1,7 +1,9 @@
-//! Puts users with a login each into a database of Colloquy's, past the password hash: thousands
-//! of members would take minutes to register.
+//! Puts into a database of Colloquy's what would take minutes over REST: users with a login each,
+//! past the password hash, and more members than a conversation can be made with.
+//!
+//! The database is the one `DATABASE_URL` names: `postgres://…` or `sqlite:path`.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
@@ -12,21 +14,64 @@ const NO_PASSWORD: &str = "!";
 
 const YEAR_MS: i64 = 365 * 86_400_000;
 
-/// Fills the database `DATABASE_URL` names: `postgres://…` or `sqlite:path`.
-pub(crate) async fn seed(users: u32) -> Result<Value> {
-    let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
-    if url.starts_with("postgres:") {
-        postgres(&url, users).await?;
-    } else if url.starts_with("sqlite:") {
-        sqlite(&url, users).await?;
-    } else {
-        bail!("DATABASE_URL names neither PostgreSQL nor SQLite");
+/// A connection to either.
+enum Database {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+/// Fills a migrated database with users.
+pub(crate) async fn seed(url: &str, users: u32) -> Result<Value> {
+    match connect(url).await? {
+        Database::Postgres(connection) => postgres_users(connection, users).await?,
+        Database::Sqlite(connection) => sqlite_users(connection, users).await?,
     }
     Ok(json!({ "users": users }))
 }
 
-async fn postgres(url: &str, users: u32) -> Result<()> {
-    let mut connection = PgConnection::connect(url).await?;
+/// Makes these users members of a conversation that has others already.
+pub(crate) async fn add_members(url: &str, conversation: i64, users: &[u32]) -> Result<()> {
+    let ids = json!(users).to_string();
+    match connect(url).await? {
+        Database::Postgres(mut connection) => {
+            sqlx::query(
+                "insert into members (conversation_id, user_id, joined_at)
+                select $1, value::bigint, now() from json_array_elements_text($2::json)",
+            )
+            .bind(conversation)
+            .bind(ids)
+            .execute(&mut connection)
+            .await?;
+            connection.close().await?;
+        }
+        Database::Sqlite(mut connection) => {
+            sqlx::query(
+                "insert into members (conversation_id, user_id, joined_at)
+                select $1, value, $3 from json_each($2)",
+            )
+            .bind(conversation)
+            .bind(ids)
+            .bind(now_ms())
+            .execute(&mut connection)
+            .await?;
+            connection.close().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn connect(url: &str) -> Result<Database> {
+    ensure!(!url.is_empty(), "DATABASE_URL is not set");
+    if url.starts_with("postgres:") {
+        Ok(Database::Postgres(PgConnection::connect(url).await?))
+    } else if url.starts_with("sqlite:") {
+        Ok(Database::Sqlite(SqliteConnection::connect(url).await?))
+    } else {
+        bail!("DATABASE_URL names neither PostgreSQL nor SQLite")
+    }
+}
+
+async fn postgres_users(mut connection: PgConnection, users: u32) -> Result<()> {
     let mut transaction = connection.begin().await?;
     for user in 1..=users {
         let name = format!("bench{user}");
@@ -59,8 +104,7 @@ async fn postgres(url: &str, users: u32) -> Result<()> {
     Ok(connection.close().await?)
 }
 
-async fn sqlite(url: &str, users: u32) -> Result<()> {
-    let mut connection = SqliteConnection::connect(url).await?;
+async fn sqlite_users(mut connection: SqliteConnection, users: u32) -> Result<()> {
     let mut transaction = connection.begin().await?;
     let now = now_ms();
     for user in 1..=users {

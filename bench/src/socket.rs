@@ -106,6 +106,11 @@ impl Socket {
         Ok(stream.as_fd().try_clone_to_owned()?.into())
     }
 
+    /// Its place in its room.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
     /// The conversation it is in.
     pub(crate) fn room(&self) -> i64 {
         self.room.id

@@ -4,6 +4,7 @@
 //! over REST and a socket brings a token; the other peers take any room and ask for nothing.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,9 +12,11 @@ use clap::{Args, ValueEnum};
 use colloquy_core::auth::Tokens;
 use colloquy_core::config::Secret;
 use colloquy_core::domain::{Seconds, SessionId, Timestamp, UserId};
+use futures_util::future;
 use serde_json::{Value, json};
 
 use crate::http::Client;
+use crate::seed;
 use crate::usage::Tree;
 
 /// Long enough for any run.
@@ -21,6 +24,13 @@ const TOKEN_LIFE: Seconds = Seconds(86_400);
 
 /// How many users there are beyond those that rooms are filled with.
 pub(crate) const RESERVED: u32 = 100;
+
+/// Connections over which conversations are made at the same time.
+const MAKERS: u32 = 16;
+
+/// How many members a conversation is made with; REST takes no more than 500 beside the caller.
+/// Further ones are put into the database.
+const MADE_WITH: usize = 500;
 
 /// Which kind of server is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,8 +51,11 @@ pub(crate) struct Target {
     #[arg(long, value_enum, default_value = "accounts")]
     pub(crate) kind: Kind,
     /// Signs its tokens; read from the environment, so that it is in no list of processes.
-    #[arg(skip = secret())]
+    #[arg(skip = variable("SECRET_KEY"))]
     secret: String,
+    /// Where its rows are; only conversations too large for REST need it. From the environment too.
+    #[arg(skip = variable("DATABASE_URL"))]
+    database: String,
     /// How many users it has to fill rooms with; there are 100 more.
     #[arg(long, default_value_t = 5_000)]
     pub(crate) users: u32,
@@ -54,8 +67,9 @@ pub(crate) struct Target {
     pub(crate) trees: Vec<Tree>,
 }
 
-fn secret() -> String {
-    std::env::var("SECRET_KEY").unwrap_or_default()
+/// A variable of the environment, empty when it is not set.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
 }
 
 /// The name of the login every user has from the start.
@@ -103,12 +117,25 @@ impl Target {
             let first = now_ms() * 10_000 % 1_000_000_000_000;
             return Ok((0..i64::from(rooms)).map(|room| first + room).collect());
         }
+        let share = rooms.div_ceil(MAKERS).max(1);
+        let shares = (0..rooms).step_by(usize::try_from(share)?);
+        let shares = shares.map(|first| self.make_share(first..rooms.min(first + share), members));
+        Ok(future::try_join_all(shares).await?.concat())
+    }
+
+    /// Makes the rooms of these indices, one after the other.
+    async fn make_share(&self, rooms: Range<u32>, members: u32) -> Result<Vec<i64>> {
         let mut client = Client::connect(self.address).await?;
         let mut ids = Vec::new();
-        for room in 0..rooms {
+        for room in rooms {
             let people = (0..members).map(|member| self.user(room, member, members));
             let people: Vec<u32> = people.collect();
-            ids.push(self.make_room(&mut client, &people).await?);
+            let (first, rest) = people.split_at(people.len().min(MADE_WITH));
+            let id = self.make_room(&mut client, first).await?;
+            if !rest.is_empty() {
+                seed::add_members(&self.database, id, rest).await?;
+            }
+            ids.push(id);
         }
         Ok(ids)
     }

@@ -122,14 +122,37 @@ impl Meter {
         Ok(Self { before })
     }
 
-    /// CPU seconds since the start, by name; the last is the generator itself.
-    pub(crate) async fn read(&self) -> Result<Vec<(String, f64)>> {
+    /// What was spent since the start.
+    pub(crate) async fn read(&self) -> Result<Usage> {
         let trees = self.before.iter().map(|(tree, _)| tree.clone());
         let now = spent(trees.collect()).await?;
         let both = now.into_iter().zip(&self.before);
-        Ok(both
-            .map(|((tree, now), (_, before))| (tree.name, now - before))
-            .collect())
+        let spent = both.map(|((tree, now), (_, before))| (tree.name, now - before));
+        Ok(Usage(spent.collect()))
+    }
+}
+
+/// CPU seconds by name: first the server, last the generator itself.
+pub(crate) struct Usage(Vec<(String, f64)>);
+
+impl Usage {
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&str, f64)> {
+        let all = self.0.iter();
+        all.map(|(name, seconds)| (name.as_str(), *seconds))
+    }
+
+    /// Of the server and of all it uses.
+    pub(crate) fn stack(&self) -> f64 {
+        let others = self.by_name().filter(|(name, _)| *name != GENERATOR);
+        others.map(|(_, seconds)| seconds).sum()
+    }
+
+    pub(crate) fn server(&self) -> f64 {
+        self.0.first().map_or(0.0, |(_, seconds)| *seconds)
+    }
+
+    pub(crate) fn generator(&self) -> f64 {
+        self.0.last().map_or(0.0, |(_, seconds)| *seconds)
     }
 }
 

@@ -35,6 +35,16 @@ pub enum StoreError {
     Unexpected(String),
 }
 
+impl StoreError {
+    /// Logs it, for an adapter that hands on no more than that something failed.
+    pub fn log(&self, what: &'static str) {
+        match self {
+            Self::Unavailable(reason) => tracing::warn!(error = reason, "{what}"),
+            Self::Unexpected(reason) => tracing::error!(error = reason, "{what}"),
+        }
+    }
+}
+
 /// What every store method returns.
 pub type StoreResult<T> = Result<T, StoreError>;
 

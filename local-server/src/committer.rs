@@ -77,24 +77,20 @@ impl Work for Commits {
                 let mut rest = &all[..];
                 for length in lengths {
                     let (own, others) = rest.split_at(length);
-                    answers.push(self.0.append(own).await.map_err(failed));
+                    answers.push(self.0.append(own).await.map_err(|error| failed(&error)));
                     rest = others;
                 }
                 answers
             }
             Err(error) => {
-                failed(error);
-                vec![Err(StoreFailed); lengths.len()]
+                vec![Err(failed(&error)); lengths.len()]
             }
         }
     }
 }
 
 /// The place where a failed commit is logged: the Room knows no more than that it failed.
-fn failed(error: StoreError) -> StoreFailed {
-    match error {
-        StoreError::Unavailable(reason) => tracing::warn!(error = reason, "a commit failed"),
-        StoreError::Unexpected(reason) => tracing::error!(error = reason, "a commit failed"),
-    }
+fn failed(error: &StoreError) -> StoreFailed {
+    error.log("a commit failed");
     StoreFailed
 }

@@ -12,7 +12,6 @@ use colloquy_core::cache::Unrecorded;
 use colloquy_core::domain::{
     AppendedBatch, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
 };
-use colloquy_core::ports::StoreError;
 use colloquy_core::protocol::{CloseCode, Events, SendCommand};
 use colloquy_core::room::{
     ConnectionId, Effect, Effects, Frame, Idle, Input, Join, Room, StoreFailed, Ticket,
@@ -291,15 +290,9 @@ impl RoomTask {
     fn load(&mut self, since: Seq, limit: i64) {
         let (store, id) = (self.shared.store.clone(), self.id);
         self.jobs.push(Box::pin(async move {
-            Done::Loaded(store.events(id, since, limit).await.map_err(|error| {
-                match error {
-                    StoreError::Unavailable(reason) => {
-                        tracing::warn!(error = reason, "a load failed");
-                    }
-                    StoreError::Unexpected(reason) => {
-                        tracing::error!(error = reason, "a load failed");
-                    }
-                }
+            let events = store.events(id, since, limit).await;
+            Done::Loaded(events.map_err(|error| {
+                error.log("a load failed");
                 StoreFailed
             }))
         }));

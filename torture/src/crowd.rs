@@ -81,9 +81,9 @@ impl Actor {
 
     async fn catch_up(mut self, head: u64) -> Self {
         match &mut self {
-            Self::V1(actor) => actor.catch_up(head).await,
+            Self::V1(actor) => actor.client.catch_up(head).await,
             Self::V2(actor) => actor.catch_up(head).await,
-            Self::Rest(actor) => actor.catch_up(head).await,
+            Self::Rest(actor) => actor.client.catch_up(head).await,
         }
         self
     }

@@ -35,17 +35,6 @@ impl Poster {
         }
     }
 
-    /// Reads the whole history, which must have everything.
-    pub(crate) async fn catch_up(&mut self, head: u64) {
-        let mut have = 0;
-        while have < head {
-            match self.client.load(have).await {
-                Ok(number) if number >= head => have = number,
-                _ => sleep(Duration::from_millis(300)).await,
-            }
-        }
-    }
-
     /// Sends one message until it is stored; its `seq`.
     async fn send(&mut self, key: Key) -> u64 {
         loop {

@@ -44,17 +44,6 @@ impl Plain {
         }
     }
 
-    /// Reads the whole history, which must have everything.
-    pub(crate) async fn catch_up(&mut self, head: u64) {
-        let mut have = 0;
-        while have < head {
-            match self.client.load(have).await {
-                Ok(number) if number >= head => have = number,
-                _ => sleep(Duration::from_millis(300)).await,
-            }
-        }
-    }
-
     /// One socket's life; how it ended.
     async fn talk(&mut self, mut stream: Stream) -> (u16, String) {
         let mut heard = Instant::now();

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use reqwest::Method;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -149,6 +149,17 @@ impl Client {
             digits?.parse().ok()
         });
         Duration::from_millis(asked.unwrap_or(0)) + self.jitter(Duration::from_millis(150))
+    }
+
+    /// Reads the whole history, which must have everything, until it does.
+    pub(crate) async fn catch_up(&mut self, head: u64) {
+        let mut have = 0;
+        while have < head {
+            match self.load(have).await {
+                Ok(number) if number >= head => have = number,
+                _ => sleep(Duration::from_millis(300)).await,
+            }
+        }
     }
 
     /// Loads everything after `number` over REST, to its end; the last number of it.

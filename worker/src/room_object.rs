@@ -267,13 +267,13 @@ impl Inner {
         match job {
             Job::Commit(sends) => {
                 let stored = self.database()?.store.append(&sends).await;
-                let stored = stored.map_err(|error| failed(error, "a commit failed"));
+                let stored = stored.map_err(|error| failed(&error, "a commit failed"));
                 self.with(None, |live| live.input(Input::Committed(stored)))
             }
             Job::Load { since, limit } => {
                 let id = self.id()?;
                 let events = self.database()?.store.events(id, since, limit).await;
-                let events = events.map_err(|error| failed(error, "a load failed"));
+                let events = events.map_err(|error| failed(&error, "a load failed"));
                 self.with(None, |live| live.input(Input::Loaded(events)))
             }
             Job::Record(epoch, events) => {
@@ -314,10 +314,7 @@ impl Inner {
 }
 
 /// The place where a failure is logged: the Room knows no more than that it failed.
-fn failed(error: StoreError, what: &'static str) -> StoreFailed {
-    match error {
-        StoreError::Unavailable(reason) => tracing::warn!(error = reason, "{what}"),
-        StoreError::Unexpected(reason) => tracing::error!(error = reason, "{what}"),
-    }
+fn failed(error: &StoreError, what: &'static str) -> StoreFailed {
+    error.log(what);
     StoreFailed
 }

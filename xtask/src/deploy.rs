@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::processes::Processes;
-use crate::{Verdict, no_arguments, npm, worker};
+use crate::{Verdict, npm, worker};
 
 /// The part of `wrangler.toml` that stands in no environment, by the name wrangler takes for it.
 const TOP: &str = "";
@@ -30,8 +30,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 /// `cargo xtask dry-run`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    no_arguments(arguments)?;
+pub(crate) fn command() -> Verdict {
     let processes = Processes::open()?;
     dry_run(&processes, false)?;
     Ok(true)

@@ -34,15 +34,19 @@ const ALONE: Variant = Variant {
     settings: &[],
 };
 
-/// `cargo xtask edge [--port N]`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let port = match arguments {
-        [] => ports::usable(PORT).map_or_else(ports::free, Ok)?,
-        [name, port] if name == "--port" => {
-            let port = port.parse().context("--port takes a number")?;
-            ports::usable(port).with_context(|| format!("port {port} is in use"))?
-        }
-        _ => bail!("usage: cargo xtask edge [--port N]"),
+/// Where it listens.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The port; 8787 unless that is in use.
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+/// `cargo xtask edge`
+pub(crate) fn command(options: &Options) -> Verdict {
+    let port = match options.port {
+        None => ports::usable(PORT).map_or_else(ports::free, Ok)?,
+        Some(port) => ports::usable(port).with_context(|| format!("port {port} is in use"))?,
     };
     let processes = Processes::open()?;
     prepare(&processes)?;

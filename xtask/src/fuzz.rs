@@ -8,16 +8,11 @@
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
 
 use crate::processes::Processes;
 use crate::{Verdict, tools};
-
-const USAGE: &str =
-    "usage: cargo xtask fuzz [--minutes N] [TARGET], or TARGET --case N, or TARGET --input LINE";
-
-/// How long each target is tried unless told otherwise.
-const MINUTES: u64 = 1;
 
 /// A package's test program and the tests in it that take hostile input, by their whole names; the
 /// last part is what a target is called.
@@ -67,100 +62,71 @@ fn target_of(test: &str) -> &str {
     test.rsplit("::").next().unwrap_or(test)
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    /// Each for so many minutes.
-    Minutes(u64),
-    Case(u64),
-    Input(String),
+/// What every target is called.
+fn targets() -> impl Iterator<Item = &'static str> {
+    let tests = PROGRAMS.iter().flat_map(|program| program.tests);
+    tests.map(|test| target_of(test))
+}
+
+/// What is tried.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// The only target that is tried.
+    #[arg(value_parser = PossibleValuesParser::new(targets()))]
+    target: Option<String>,
+    /// How many minutes each target is tried.
+    #[arg(long, default_value_t = 1)]
+    minutes: u64,
+    /// Try this case of the target again.
+    #[arg(long, requires = "target", conflicts_with_all = ["minutes", "input"])]
+    case: Option<u64>,
+    /// Try this input on the target, written as a failure prints it.
+    #[arg(
+        long,
+        requires = "target",
+        conflicts_with = "minutes",
+        allow_hyphen_values = true
+    )]
+    input: Option<String>,
 }
 
 /// `cargo xtask fuzz`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let (wanted, target) = parse(arguments)?;
+pub(crate) fn command(options: &Options) -> Verdict {
     let processes = Processes::open()?;
     let mut good = true;
     for program in PROGRAMS {
-        let meant = |test: &&&str| target.as_deref().is_none_or(|name| name == target_of(test));
+        let meant = |test: &&&str| {
+            let target = options.target.as_deref();
+            target.is_none_or(|name| name == target_of(test))
+        };
         let tests: Vec<&str> = program.tests.iter().filter(meant).copied().collect();
         if !tests.is_empty() {
-            let status = processes.run(&mut run(program, &tests, &wanted)?)?;
+            let status = processes.run(&mut run(program, &tests, options)?)?;
             good &= status.success();
         }
     }
     Ok(good)
 }
 
-/// What is wanted, and of which target; of every one without.
-fn parse(arguments: &[String]) -> Result<(Wanted, Option<String>)> {
-    let (mut wanted, mut target) = (None, None);
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        if !argument.starts_with("--") {
-            ensure!(target.replace(argument.clone()).is_none(), USAGE);
-            continue;
-        }
-        let value = arguments.next().context(USAGE)?;
-        let number = || {
-            value
-                .parse()
-                .with_context(|| format!("{value} is no number"))
-        };
-        let chosen = match argument.as_str() {
-            "--minutes" => Wanted::Minutes(number()?),
-            "--case" => Wanted::Case(number()?),
-            "--input" => Wanted::Input(value.clone()),
-            _ => bail!(USAGE),
-        };
-        ensure!(wanted.replace(chosen).is_none(), USAGE);
-    }
-    let wanted = wanted.unwrap_or(Wanted::Minutes(MINUTES));
-    let mut known = PROGRAMS
-        .iter()
-        .flat_map(|program| program.tests)
-        .map(|test| target_of(test));
-    match &target {
-        None => ensure!(
-            matches!(wanted, Wanted::Minutes(_)),
-            "of which target? {USAGE}"
-        ),
-        Some(name) => ensure!(
-            known.any(|known| known == name),
-            "there is no target `{name}`; there are {}",
-            PROGRAMS
-                .iter()
-                .flat_map(|program| program.tests)
-                .map(|test| target_of(test))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    }
-    Ok((wanted, target))
-}
-
-fn run(program: &Program, tests: &[&str], wanted: &Wanted) -> Result<Command> {
+fn run(program: &Program, tests: &[&str], options: &Options) -> Result<Command> {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--quiet", "--package", program.package]);
     cargo.args(["--test", program.test]);
-    match wanted {
-        Wanted::Minutes(minutes) => {
-            // Optimised, with the checks of a debug build: ten times the cases.
-            cargo.env(
-                "CARGO_TARGET_DIR",
-                tools::target_directory().join("fuzz-build"),
-            );
-            cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "2");
-            let from = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() << 20;
-            println!("{}: cases from {from} on", program.package);
-            cargo.env("COLLOQUY_FUZZ_SECONDS", (minutes * 60).to_string());
-            cargo.env("COLLOQUY_FUZZ_FROM", from.to_string());
-        }
-        Wanted::Case(case) => {
-            cargo.env("COLLOQUY_FUZZ_CASE", case.to_string());
-        }
-        Wanted::Input(line) => {
-            cargo.env("COLLOQUY_FUZZ_INPUT", line);
-        }
+    if let Some(case) = options.case {
+        cargo.env("COLLOQUY_FUZZ_CASE", case.to_string());
+    } else if let Some(line) = &options.input {
+        cargo.env("COLLOQUY_FUZZ_INPUT", line);
+    } else {
+        // Optimised, with the checks of a debug build: ten times the cases.
+        cargo.env(
+            "CARGO_TARGET_DIR",
+            tools::target_directory().join("fuzz-build"),
+        );
+        cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "2");
+        let from = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() << 20;
+        println!("{}: cases from {from} on", program.package);
+        cargo.env("COLLOQUY_FUZZ_SECONDS", (options.minutes * 60).to_string());
+        cargo.env("COLLOQUY_FUZZ_FROM", from.to_string());
     }
     cargo.env("RUST_BACKTRACE", "0");
     cargo.args(["--", "--nocapture", "--exact"]).args(tests);
@@ -170,32 +136,31 @@ fn run(program: &Program, tests: &[&str], wanted: &Wanted) -> Result<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parsed(line: &str) -> Result<(Wanted, Option<String>)> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        parse(&words)
-    }
+    use crate::parsed;
 
     #[test]
     fn reads_its_command_line() {
-        assert_eq!(parsed("").unwrap(), (Wanted::Minutes(1), None));
-        let room = || Some("room".to_owned());
+        let read = parsed::<Options>;
+        let options = read("").unwrap();
+        assert_eq!((options.minutes, options.target), (1, None));
+        let options = read("--minutes 5 room").unwrap();
         assert_eq!(
-            parsed("--minutes 5 room").unwrap(),
-            (Wanted::Minutes(5), room())
+            (options.minutes, options.target.as_deref()),
+            (5, Some("room"))
         );
-        assert_eq!(parsed("room --case 7").unwrap(), (Wanted::Case(7), room()));
-        let input = Wanted::Input("\\x00".to_owned());
-        assert_eq!(parsed("room --input \\x00").unwrap(), (input, room()));
+        assert_eq!(read("room --case 7").unwrap().case, Some(7));
+        let options = read("room --input -\\x00").unwrap();
+        assert_eq!(options.input.as_deref(), Some("-\\x00"));
         for wrong in [
             "--case 7",
             "nothing",
             "room room",
             "room --case x",
             "room --case",
+            "room --case 7 --minutes 1",
             "--often 3",
         ] {
-            assert!(parsed(wrong).is_err(), "{wrong}");
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -224,11 +189,7 @@ mod tests {
             }
         }
         found.sort();
-        let mut known: Vec<&str> = PROGRAMS
-            .iter()
-            .flat_map(|program| program.tests)
-            .map(|test| target_of(test))
-            .collect();
+        let mut known: Vec<&str> = targets().collect();
         known.sort_unstable();
         assert_eq!(found, known);
     }

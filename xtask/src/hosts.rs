@@ -1,14 +1,16 @@
 //! The three ways the server under test is run, and every setting it is given: the one place to add
 //! a setting or a variant the black-box suite relies on.
 //!
-//! `sqlite` is what a newcomer gets from plain `cargo run`: everything inside one process.
-//! `postgres` is the deployment: PostgreSQL, and Redis behind its HTTP front. `edge` is the Worker
+//! `sqlite`, also called `local`, is what a newcomer gets from plain `cargo run`: everything inside
+//! one process. `postgres` is the deployment: PostgreSQL, and Redis behind its HTTP front. `edge` is the Worker
 //! in workerd, on the same stores. Starting them is in `stack`.
 
 use std::fs::File;
 use std::io::Read as _;
 
 use anyhow::Result;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use crate::worker::Flavour;
 
@@ -74,6 +76,24 @@ impl Host {
             Self::Edge => &[("LOG_LEVEL", "debug")],
             Self::Sqlite | Self::Postgres => &[],
         }
+    }
+}
+
+/// By name on a command line.
+impl ValueEnum for Host {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let value = PossibleValue::new(self.name());
+        Some(match self {
+            Self::Sqlite => value
+                .alias("local")
+                .help("What plain `cargo run` gives; also called local"),
+            Self::Postgres => value.help("PostgreSQL, and Redis behind its HTTP front"),
+            Self::Edge => value.help("The Worker in workerd, on the same stores"),
+        })
     }
 }
 

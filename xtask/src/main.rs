@@ -1,8 +1,8 @@
 //! The repository's own commands, run as `cargo xtask <command>`.
 //!
-//! This file owns the command table and nothing else. What a check forbids is in `check`, what the
-//! tests need is in `test` and the modules it names. To add a command, add a row to [`COMMANDS`]
-//! and a module that does the work.
+//! This file owns the list of commands and nothing else; what a command is told is the `Options` of
+//! the module that does the work. What a check forbids is in `check`, what the tests need is in
+//! `test` and the modules it names. To add a command, add a variant to [`Command`] and its module.
 
 mod bench;
 mod check;
@@ -34,117 +34,54 @@ mod worker;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
 
 /// What a command answers: whether everything it looked at was well.
 type Verdict = Result<bool>;
 
-struct Command {
-    name: &'static str,
-    arguments: &'static str,
-    summary: &'static str,
-    run: fn(&[String]) -> Verdict,
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "What is run on this repository")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
 }
 
-const COMMANDS: &[Command] = &[
-    Command {
-        name: "bench",
-        arguments: "[--quick] [--scenario NAME] [--target NAME] [--rounds N] [--seconds S] [--built] [--json FILE]",
-        summary: "measure every host beside its peers, on private servers",
-        run: bench::command,
-    },
-    Command {
-        name: "check",
-        arguments: "",
-        summary: "hold the source tree against the house's invariants",
-        run: check::command,
-    },
-    Command {
-        name: "worker-build",
-        arguments: "[--dev|--faults]",
-        summary: "build the Worker into worker/build, with every tool in its locked version",
-        run: worker::command,
-    },
-    Command {
-        name: "edge",
-        arguments: "[--port N]",
-        summary: "run the whole edge on this machine, on stores of its own, until Ctrl-C",
-        run: edge::command,
-    },
-    Command {
-        name: "dry-run",
-        arguments: "",
-        summary: "do all `wrangler deploy` does for each environment, short of uploading",
-        run: deploy::command,
-    },
-    Command {
-        name: "smoke",
-        arguments: "URL",
-        summary: "try what any deployed server must do, on the one at URL",
-        run: smoke::command,
-    },
-    Command {
-        name: "cost",
-        arguments: "[--write]",
-        summary: "compute what a month at the edge costs, or write it into docs/deploying.md",
-        run: cost::command,
-    },
-    Command {
-        name: "schemathesis",
-        arguments: "[--seconds N] [--seed N]",
-        summary: "make requests from the server's description of itself, on private servers",
-        run: schemathesis::command,
-    },
-    Command {
-        name: "simulate",
-        arguments: "[--worlds N]",
-        summary: "let the Room live through many simulated worlds, on every core",
-        run: simulator::simulate,
-    },
-    Command {
-        name: "fuzz",
-        arguments: "[--minutes N] [TARGET] | TARGET --case N | TARGET --input LINE",
-        summary: "try hostile input for longer than the tests do, or one that failed again",
-        run: fuzz::command,
-    },
-    Command {
-        name: "mutate",
-        arguments: "[PART OF A NAME]",
-        summary: "plant faults in copies of the Room and see that the simulator finds each",
-        run: simulator::mutate,
-    },
-    Command {
-        name: "torture",
-        arguments: "--host sqlite|postgres|edge [--minutes N] [--clients N] [--seed N] [--built]",
-        summary: "let clients chat while servers are killed, frozen and cut off, and check every promise",
-        run: torture::command,
-    },
-    Command {
-        name: "test",
-        arguments: "[--host sqlite|postgres|edge] [--only lint|unit|blackbox] [--release] [-- filter]",
-        summary: "install what the tests need, start private servers, run everything",
-        run: test::command,
-    },
-];
-
-/// Not in the table: only a run of this program starts it, see `processes`.
-const REAPER: &str = "reap";
+#[derive(Subcommand)]
+enum Command {
+    /// Measure every host beside its peers, on private servers.
+    Bench(bench::Options),
+    /// Hold the source tree against the house's invariants.
+    Check,
+    /// Build the Worker into worker/build, with every tool in its locked version.
+    WorkerBuild(worker::Options),
+    /// Run the whole edge on this machine, on stores of its own, until Ctrl-C.
+    Edge(edge::Options),
+    /// Do all `wrangler deploy` does for each environment, short of uploading.
+    DryRun,
+    /// Try what any deployed server must do, on one that is in use.
+    Smoke(smoke::Options),
+    /// Compute what a month at the edge costs.
+    Cost(cost::Options),
+    /// Make requests from the server's description of itself, on private servers.
+    Schemathesis(schemathesis::Options),
+    /// Let the Room live through many simulated worlds, on every core.
+    Simulate(simulator::Worlds),
+    /// Try hostile input for longer than the tests do, or one that failed again.
+    Fuzz(fuzz::Options),
+    /// Plant faults in copies of the Room and see that the simulator finds each.
+    Mutate(simulator::Mutants),
+    /// Let clients chat while servers are killed, frozen and cut off, and check every promise.
+    Torture(torture::Options),
+    /// Install what the tests need, start private servers, run everything.
+    Test(test::Options),
+    /// Only a run of this program starts it, see `processes`.
+    #[command(name = processes::REAPER, hide = true)]
+    Reap { directory: PathBuf },
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let verdict = match arguments.split_first() {
-        None => {
-            print!("{}", help());
-            return ExitCode::from(2);
-        }
-        Some((name, _)) if matches!(name.as_str(), "--help" | "-h" | "help") => {
-            print!("{}", help());
-            return ExitCode::SUCCESS;
-        }
-        Some((name, rest)) if name == REAPER => processes::reap(rest).map(|()| true),
-        Some((name, rest)) => dispatch(name, rest),
-    };
-    match verdict {
+    match run(Cli::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -154,29 +91,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(name: &str, rest: &[String]) -> Verdict {
-    if rest
-        .iter()
-        .any(|argument| argument == "--help" || argument == "-h")
-    {
-        print!("{}", help());
-        return Ok(true);
+fn run(command: Command) -> Verdict {
+    match command {
+        Command::Bench(options) => bench::command(&options),
+        Command::Check => check::command(),
+        Command::WorkerBuild(options) => worker::command(&options),
+        Command::Edge(options) => edge::command(&options),
+        Command::DryRun => deploy::command(),
+        Command::Smoke(options) => smoke::command(&options),
+        Command::Cost(options) => cost::command(&options),
+        Command::Schemathesis(options) => schemathesis::command(&options),
+        Command::Simulate(options) => simulator::simulate(&options),
+        Command::Fuzz(options) => fuzz::command(&options),
+        Command::Mutate(options) => simulator::mutate(&options),
+        Command::Torture(options) => torture::command(&options),
+        Command::Test(options) => test::command(&options),
+        Command::Reap { directory } => processes::reap(&directory).map(|()| true),
     }
-    let command = COMMANDS
-        .iter()
-        .find(|command| command.name == name)
-        .with_context(|| format!("there is no command `{name}`\n\n{}", help()))?;
-    (command.run)(rest)
-}
-
-fn help() -> String {
-    use std::fmt::Write as _;
-    let mut text = String::from("usage: cargo xtask <command>\n\n");
-    for command in COMMANDS {
-        let usage = format!("{} {}", command.name, command.arguments);
-        let _ = writeln!(text, "  {}\n      {}", usage.trim_end(), command.summary);
-    }
-    text
 }
 
 /// The repository's root: the directory above this package.
@@ -185,10 +116,30 @@ fn root() -> PathBuf {
     package.parent().unwrap_or(package).to_path_buf()
 }
 
-/// Refuses arguments where a command takes none, so that a typing error is not silently ignored.
-fn no_arguments(arguments: &[String]) -> Result<()> {
-    match arguments.first() {
-        None => Ok(()),
-        Some(argument) => anyhow::bail!("unexpected argument `{argument}`"),
+/// A number of minutes or seconds on a command line.
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().unwrap_or(f64::NAN);
+    if number > 0.0 && f64::is_finite(number) {
+        Ok(number)
+    } else {
+        Err("a number above 0 is wanted".to_owned())
+    }
+}
+
+/// The options a command's line stands for, as the tests of each command read them.
+#[cfg(test)]
+fn parsed<T: clap::Args>(line: &str) -> Result<T, clap::Error> {
+    let command = T::augment_args(clap::Command::new("command").no_binary_name(true));
+    let matches = command.try_get_matches_from(line.split_whitespace())?;
+    T::from_arg_matches(&matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_is_whole() {
+        super::Cli::command().debug_assert();
     }
 }

@@ -20,6 +20,9 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+/// The command by which a run starts its reaper; it is told the run's directory.
+pub(crate) const REAPER: &str = "reap";
+
 const POLL: Duration = Duration::from_millis(20);
 
 /// How long a group may take to leave after its farewell signal before it is killed.
@@ -39,7 +42,7 @@ impl Processes {
         let directory = create("run")?;
         let (reading, lifeline) = pipe()?;
         let reaper = Command::new(std::env::current_exe()?)
-            .arg(crate::REAPER)
+            .arg(REAPER)
             .arg(&directory)
             .stdin(reading)
             .stdout(Stdio::null())
@@ -200,11 +203,7 @@ fn notes(directory: &Path) -> PathBuf {
 }
 
 /// The reaper: waits until the run is gone, then ends what it left and removes its directory.
-pub(crate) fn reap(arguments: &[String]) -> Result<()> {
-    let [directory] = arguments else {
-        bail!("the reaper takes one directory")
-    };
-    let directory = Path::new(directory);
+pub(crate) fn reap(directory: &Path) -> Result<()> {
     // Nothing is ever written; this returns when the last writer is gone.
     io::stdin().read_to_end(&mut Vec::new())?;
     let mut groups = noted(directory);

@@ -9,18 +9,13 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::hosts::Host;
 use crate::processes::Processes;
 use crate::stack::{Shared, Stack};
 use crate::{Verdict, http, test, tools};
-
-const USAGE: &str = "usage: cargo xtask schemathesis [--seconds N] [--seed N]";
-
-/// How long requests are made unless told otherwise; every run makes those of its first phases.
-const SECONDS: u64 = 60;
 
 /// What is installed, each file of it by its hash.
 const LOCK: &str = "tests/schemathesis/requirements.txt";
@@ -32,9 +27,20 @@ const LEFT_OUT: &str = "positive_data_acceptance,negative_data_rejection";
 
 const PASSWORD: &str = "Violet Umbrellas Dance 42";
 
+/// How much is tried, and what.
+#[derive(clap::Args, Debug, PartialEq)]
+pub(crate) struct Options {
+    /// How long requests are made; every run makes those of its first phases.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// What decides.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
 /// `cargo xtask schemathesis`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let (seconds, seed) = parse(arguments)?;
+pub(crate) fn command(options: &Options) -> Verdict {
+    let Options { seconds, seed } = options;
     let processes = Processes::open()?;
     let program = installed(&processes)?;
     test::build(&processes, false)?;
@@ -63,23 +69,6 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
         println!("Replay: cargo xtask schemathesis --seconds {seconds} --seed {seed}");
     }
     Ok(good)
-}
-
-fn parse(arguments: &[String]) -> Result<(u64, u64)> {
-    let (mut seconds, mut seed) = (SECONDS, 1);
-    for pair in arguments.chunks(2) {
-        let [name, value] = pair else { bail!(USAGE) };
-        let number = value
-            .parse()
-            .with_context(|| format!("{value} is no number"))?;
-        match name.as_str() {
-            "--seconds" => seconds = number,
-            "--seed" => seed = number,
-            _ => bail!(USAGE),
-        }
-    }
-    ensure!(seconds > 0, "--seconds is at least 1");
-    Ok((seconds, seed))
 }
 
 /// The tool, in an environment of its own in the target directory; installed when its lock file is
@@ -175,18 +164,22 @@ fn post(port: u16, path: &str, headers: &str, body: &Value) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parsed;
 
     #[test]
     fn reads_its_command_line() {
-        let parsed = |line: &str| {
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            parse(&words)
-        };
-        assert_eq!(parsed("").unwrap(), (SECONDS, 1));
-        assert_eq!(parsed("--seed 7 --seconds 5").unwrap(), (5, 7));
+        let (seconds, seed) = (60, 1);
+        assert_eq!(parsed::<Options>("").unwrap(), Options { seconds, seed });
+        let (seconds, seed) = (5, 7);
+        let options = parsed::<Options>("--seed 7 --seconds 5").unwrap();
+        assert_eq!(options, Options { seconds, seed });
         for wrong in ["--seed", "--seconds 0", "--often 3", "--seed x"] {
-            assert!(parsed(wrong).is_err(), "{wrong}");
+            assert!(parsed::<Options>(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn knows_one_python_from_another() {
         assert_eq!(version_of("Python 3.11.2\n"), Some((3, 11)));
         assert_eq!(version_of("pypy"), None);
     }

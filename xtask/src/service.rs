@@ -51,6 +51,16 @@ pub(crate) enum Probe {
     Program(PathBuf, Vec<String>),
 }
 
+impl Probe {
+    /// What Colloquy, and every server beside it, answers when it lives.
+    pub(crate) const LIVE: Self = Self::Http {
+        method: "GET",
+        path: "/health/live/",
+        headers: String::new(),
+        body: "",
+    };
+}
+
 /// A server under the run's control.
 pub(crate) struct Service<'run> {
     processes: &'run Processes,

@@ -11,17 +11,22 @@ use anyhow::{Result, bail};
 use crate::processes::Processes;
 use crate::{Verdict, tools};
 
-const USAGE: &str = "usage: cargo xtask smoke URL, such as https://chat.example.com";
+/// What is tried.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The server's address, such as <https://chat.example.com>.
+    #[arg(value_parser = checked)]
+    url: String,
+}
 
 /// `cargo xtask smoke URL`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let [url] = arguments else { bail!(USAGE) };
-    let url = checked(url)?;
+pub(crate) fn command(options: &Options) -> Verdict {
+    let url = &options.url;
     println!(
         "Trying {url}: health, refusals, sockets of both versions, REST sends, resume, history, logout."
     );
     println!("It leaves three accounts whose names begin with smoke-, and their conversations.\n");
-    let status = Processes::open()?.run(&mut suite(&url))?;
+    let status = Processes::open()?.run(&mut suite(url))?;
     println!(
         "{}",
         if status.success() {
@@ -40,9 +45,9 @@ fn checked(url: &str) -> Result<String> {
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
     match rest {
-        None | Some("") => bail!("{url:?} is no address of a server; {USAGE}"),
+        None | Some("") => bail!("{url:?} is no address of a server"),
         Some(rest) if rest.contains(['/', '?', '#', '@']) => {
-            bail!("{url:?} is more than scheme, host and port; {USAGE}")
+            bail!("{url:?} is more than scheme, host and port")
         }
         Some(_) => Ok(url.to_owned()),
     }

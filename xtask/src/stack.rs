@@ -318,12 +318,7 @@ impl Place {
             directory: self.directory.clone(),
             account: None,
             port: self.port,
-            probe: Probe::Http {
-                method: "GET",
-                path: "/health/live/",
-                headers: String::new(),
-                body: "",
-            },
+            probe: Probe::LIVE,
             kill: Signal::SIGKILL,
         }
     }

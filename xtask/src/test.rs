@@ -67,8 +67,7 @@ const PROGRAMS: &[&str] = &["colloquy-local-server", "colloquy-redis-http"];
 const LOG_LINES: (usize, usize) = (80, 10);
 
 /// `cargo xtask test`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let options = Options::parse(arguments)?;
+pub(crate) fn command(options: &Options) -> Verdict {
     let mut report = Report::new(options.filter.is_some());
     let processes = Processes::open()?;
     let mut worker = None;
@@ -84,7 +83,7 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
         simulator::test(&processes, &mut report);
     }
     if options.wants(Part::Unit) || options.wants(Part::Blackbox) {
-        with_servers(&processes, &options, worker, &mut report);
+        with_servers(&processes, options, worker, &mut report);
     }
     drop(processes);
     let (text, good) = report.finish();
@@ -273,47 +272,35 @@ fn run_tests(processes: &Processes, mut cargo: Command, counts: &mut Counts) -> 
     Ok(())
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A part of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
+    /// The house's invariants, and the build for the edge.
     Lint,
+    /// The simulator, its mutations, unit and integration tests.
     Unit,
+    /// The suite that knows HTTP and WebSocket only.
     Blackbox,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Options {
+/// What is tested; everything, unless told otherwise.
+#[derive(clap::Args, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// The black-box suite alone, on this host alone.
+    #[arg(long)]
     host: Option<Host>,
+    /// One part alone.
+    #[arg(long)]
     only: Option<Part>,
+    /// Test what users run: slow to build.
+    #[arg(long)]
     release: bool,
+    /// Only the tests whose names contain this.
+    #[arg(last = true)]
     filter: Option<String>,
 }
 
 impl Options {
-    fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self::default();
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .with_context(|| format!("{argument} needs a value"))
-            };
-            match argument.as_str() {
-                "--host" => options.host = Some(host(value()?)?),
-                "--only" => options.only = Some(part(value()?)?),
-                "--release" => options.release = true,
-                "--" => {
-                    options.filter = Some(value()?.clone());
-                    if let Some(more) = arguments.next() {
-                        bail!("one filter at a time, not also `{more}`");
-                    }
-                }
-                other => bail!("unexpected argument `{other}`"),
-            }
-        }
-        Ok(options)
-    }
-
     /// A host is only chosen for the black-box suite, so choosing one also chooses that part.
     fn wants(&self, part: Part) -> bool {
         match self.only {
@@ -329,34 +316,10 @@ impl Options {
     }
 }
 
-pub(crate) fn host(name: &str) -> Result<Host> {
-    Host::ALL
-        .into_iter()
-        .find(|host| host.name() == name)
-        .with_context(|| format!("there is no host `{name}`: sqlite, postgres or edge"))
-}
-
-fn part(name: &str) -> Result<Part> {
-    Ok(match name {
-        "lint" => Part::Lint,
-        "unit" => Part::Unit,
-        "blackbox" => Part::Blackbox,
-        other => bail!("there is no part `{other}`: lint, unit or blackbox"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(line: &str) -> Result<Options> {
-        Options::parse(
-            &line
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>(),
-        )
-    }
+    use crate::parsed;
 
     #[test]
     fn every_host_runs_the_same_suite_and_the_edge_one_pass_more() {
@@ -366,16 +329,17 @@ mod tests {
 
     #[test]
     fn reads_its_command_line() {
-        assert_eq!(parse("").unwrap(), Options::default());
-        let options = parse("--host sqlite --release -- resume").unwrap();
+        let read = parsed::<Options>;
+        assert_eq!(read("").unwrap(), Options::default());
+        let options = read("--host local --release -- resume").unwrap();
         assert_eq!(options.host, Some(Host::Sqlite));
         assert_eq!(options.filter.as_deref(), Some("resume"));
         assert!(options.wants(Part::Blackbox) && !options.wants(Part::Unit));
-        assert_eq!(parse("--host edge").unwrap().hosts().count(), 1);
-        assert_eq!(parse("").unwrap().hosts().count(), 3);
-        assert!(parse("--only lint").unwrap().wants(Part::Lint));
+        assert_eq!(read("--host edge").unwrap().hosts().count(), 1);
+        assert_eq!(read("").unwrap().hosts().count(), 3);
+        assert!(read("--only lint").unwrap().wants(Part::Lint));
         for wrong in ["--host", "--host oracle", "--only all", "resume", "-- a b"] {
-            assert!(parse(wrong).is_err(), "{wrong}");
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 }

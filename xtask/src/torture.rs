@@ -8,13 +8,13 @@
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::hosts::Host;
 use crate::processes::Processes;
 use crate::report::Counts;
 use crate::stack::{Member, Shared, Stack};
-use crate::{Verdict, control, edge, test, tools};
+use crate::{Verdict, control, edge, positive, test, tools};
 
 const PROGRAM: &str = "colloquy-torture";
 
@@ -31,8 +31,7 @@ const SHORT: Options = Options {
 const LOG_LINES: usize = 30;
 
 /// `cargo xtask torture`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let options = Options::parse(arguments)?;
+pub(crate) fn command(options: &Options) -> Verdict {
     let processes = Processes::open()?;
     if !options.built {
         test::build(&processes, false)?;
@@ -42,7 +41,7 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
         }
     }
     let mut shared = Shared::start(&processes)?;
-    run(&processes, &options, &mut shared)
+    run(&processes, options, &mut shared)
 }
 
 /// The step of `cargo xtask test` for one host; its servers are built.
@@ -110,61 +109,35 @@ fn any_seed() -> u64 {
     u64::from(now.unwrap_or_default().subsec_nanos())
 }
 
-#[derive(Debug, PartialEq)]
-struct Options {
+/// Who is tortured, and how much.
+#[derive(clap::Args, Debug, PartialEq)]
+pub(crate) struct Options {
+    /// Whose servers.
+    #[arg(long)]
     host: Host,
+    /// For how long things go wrong.
+    #[arg(long, default_value_t = 2.0, value_parser = positive)]
     minutes: f64,
+    /// How many clients; at least 8.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(8..))]
     clients: u32,
+    /// What decides which faults come when; any, unless told.
+    #[arg(long)]
     seed: Option<u64>,
     /// Take what was built before.
+    #[arg(long)]
     built: bool,
-}
-
-impl Options {
-    fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self {
-            minutes: 2.0,
-            clients: 200,
-            built: false,
-            ..SHORT
-        };
-        let mut host = None;
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .with_context(|| format!("{argument} needs a value"))
-            };
-            match argument.as_str() {
-                "--host" => host = Some(test::host(value()?)?),
-                "--minutes" => options.minutes = value()?.parse().context("--minutes")?,
-                "--clients" => options.clients = value()?.parse().context("--clients")?,
-                "--seed" => options.seed = Some(value()?.parse().context("--seed")?),
-                "--built" => options.built = true,
-                other => bail!("unexpected argument `{other}`"),
-            }
-        }
-        options.host = host.context("which host? --host sqlite, postgres or edge")?;
-        if !(options.minutes > 0.0 && options.minutes.is_finite()) || options.clients < 8 {
-            bail!("a run takes some time, and at least 8 clients");
-        }
-        Ok(options)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(line: &str) -> Result<Options> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        Options::parse(&words)
-    }
+    use crate::parsed;
 
     #[test]
     fn reads_its_command_line() {
-        let options = parse("--host edge --minutes 0.5 --seed 7 --clients 20 --built").unwrap();
+        let options =
+            parsed::<Options>("--host edge --minutes 0.5 --seed 7 --clients 20 --built").unwrap();
         let expected = Options {
             host: Host::Edge,
             minutes: 0.5,
@@ -175,12 +148,13 @@ mod tests {
         assert_eq!(options, expected);
         for wrong in [
             "",
-            "--host local",
+            "--host oracle",
             "--host edge --minutes 0",
+            "--host edge --clients 7",
             "--host",
             "edge",
         ] {
-            assert!(parse(wrong).is_err(), "{wrong}");
+            assert!(parsed::<Options>(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -73,13 +73,23 @@ impl Flavour {
     }
 }
 
-/// `cargo xtask worker-build [--dev|--faults]`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let flavour = match arguments {
-        [] => Flavour::Deployed,
-        [only] if only == "--dev" => Flavour::Development,
-        [only] if only == "--faults" => Flavour::Faults,
-        [other, ..] => bail!("unexpected argument `{other}`"),
+/// What it is built for; without either, to be deployed.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Build it fast; it runs slowly.
+    #[arg(long)]
+    dev: bool,
+    /// Build the one that tests make panic, into worker/build-faults.
+    #[arg(long, conflicts_with = "dev")]
+    faults: bool,
+}
+
+/// `cargo xtask worker-build`
+pub(crate) fn command(options: &Options) -> Verdict {
+    let flavour = match options {
+        Options { dev: true, .. } => Flavour::Development,
+        Options { faults: true, .. } => Flavour::Faults,
+        Options { .. } => Flavour::Deployed,
     };
     if std::env::var_os(BUILT).is_none() {
         build(&Processes::open()?, flavour)?;

@@ -1,11 +1,11 @@
 //! A Room of a thousand sockets, awake and woken.
 
-use colloquy_tests::{Group, Server, Socket};
+use colloquy_tests::{Group, Socket};
 use futures_util::future::join_all;
 use futures_util::stream::{StreamExt as _, iter};
 
 use crate::journal::{ATTEMPTS, Journal};
-use crate::undisturbed;
+use crate::watched;
 
 /// As many as one user may have, and users enough.
 const EACH: usize = 20;
@@ -23,9 +23,7 @@ async fn all_hear(sockets: &mut [Socket], text: &str) {
 
 #[tokio::test]
 async fn a_thousand_sockets_hear_a_message_and_sleep_and_hear_the_next() {
-    let _undisturbed = undisturbed().await;
-    let server = Server::under_test();
-    let journal = Journal::of(&server).await;
+    let (_undisturbed, server, journal) = watched().await;
     let group = Group::of(&server, PEOPLE).await;
     let opening = (0..PEOPLE * EACH).map(async |turn| {
         let member = &group.members[turn % PEOPLE];

@@ -15,7 +15,10 @@ mod restart;
 mod sleep;
 mod two;
 
+use colloquy_tests::Server;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use journal::Journal;
 
 static RUNTIME: RwLock<()> = RwLock::const_new(());
 
@@ -25,6 +28,14 @@ static FAULTS: Mutex<()> = Mutex::const_new(());
 /// Holds off restarts of the runtime while a test counts on it.
 async fn undisturbed() -> RwLockReadGuard<'static, ()> {
     RUNTIME.read().await
+}
+
+/// What a test of Rooms that sleep begins with: the server under test, and its log.
+async fn watched() -> (RwLockReadGuard<'static, ()>, Server, Journal) {
+    let undisturbed = undisturbed().await;
+    let server = Server::under_test();
+    let journal = Journal::of(&server).await;
+    (undisturbed, server, journal)
 }
 
 /// Waits until no other test runs, and holds them off.

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::journal::{ATTEMPTS, Journal};
-use crate::undisturbed;
+use crate::{undisturbed, watched};
 
 const PING: &str = r#"{"type":"ping"}"#;
 
@@ -111,9 +111,7 @@ async fn known_repeat(socket: &mut Socket, key: &str, first: &Value) {
 
 #[tokio::test]
 async fn a_send_over_rest_wakes_it_for_all_sockets() {
-    let _undisturbed = undisturbed().await;
-    let server = Server::under_test();
-    let journal = Journal::of(&server).await;
+    let (_undisturbed, server, journal) = watched().await;
     let group = Group::of(&server, 4).await;
     let mut sockets = gathered(&group).await;
     for _ in 0..ATTEMPTS {
@@ -132,9 +130,7 @@ async fn a_send_over_rest_wakes_it_for_all_sockets() {
 
 #[tokio::test]
 async fn a_ping_is_answered_without_waking_it() {
-    let _undisturbed = undisturbed().await;
-    let server = Server::under_test();
-    let journal = Journal::of(&server).await;
+    let (_undisturbed, server, journal) = watched().await;
     let group = Group::of(&server, 4).await;
     let mut sockets = gathered(&group).await;
     for _ in 0..ATTEMPTS {
@@ -159,9 +155,7 @@ async fn a_ping_is_answered_without_waking_it() {
 
 #[tokio::test]
 async fn a_logout_reaches_sleeping_rooms_and_wakes_no_other() {
-    let _undisturbed = undisturbed().await;
-    let server = Server::under_test();
-    let journal = Journal::of(&server).await;
+    let (_undisturbed, server, journal) = watched().await;
     let laptop = Account::new(&server).await;
     let other = Account::new(&server).await;
     let mut rooms = Vec::new();

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -73,12 +75,6 @@ impl Target {
         }
     }
 
-    pub(crate) fn parse(name: &str) -> Result<Self> {
-        let names: Vec<&str> = Self::ALL.map(Self::name).to_vec();
-        let found = Self::ALL.into_iter().find(|target| target.name() == name);
-        found.with_context(|| format!("there is no target `{name}`: {}", names.join(", ")))
-    }
-
     /// What others are compared with.
     pub(crate) fn is_peer(self) -> bool {
         self.host().is_none()
@@ -91,6 +87,17 @@ impl Target {
             Self::Edge => Some(Host::Edge),
             _ => None,
         }
+    }
+}
+
+/// By name on a command line.
+impl ValueEnum for Target {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
     }
 }
 
@@ -125,6 +132,8 @@ struct Running<'run> {
     front: Option<Service<'run>>,
     /// Signs the tokens of those that have any.
     secret: String,
+    /// Where the rows of ours are.
+    database: String,
 }
 
 impl<'a, 'run> Field<'a, 'run> {
@@ -161,10 +170,11 @@ impl<'a, 'run> Field<'a, 'run> {
         let running = self.running(contestant.target)?;
         let mut command = self.generator();
         command
-            .args(scenario.arguments)
+            .args(scenario.arguments.split(' '))
             .args(["--address", &format!("127.0.0.1:{}", running.server.port())])
             .args(["--users", USERS])
-            .env("SECRET_KEY", &running.secret);
+            .env("SECRET_KEY", &running.secret)
+            .env("DATABASE_URL", &running.database);
         if scenario.lengths > 0.0 {
             let length = seconds * scenario.lengths;
             command.args(["--seconds", &length.to_string()]);
@@ -235,10 +245,11 @@ impl<'a, 'run> Field<'a, 'run> {
         };
         let mut seed = self.generator();
         seed.args(["seed", "--users", USERS])
-            .env("DATABASE_URL", database);
+            .env("DATABASE_URL", &database);
         self.output(&mut seed)?;
         Ok(Running {
             target,
+            database,
             secret: value("SECRET_KEY").unwrap_or_default(),
             server: member.server,
             front: member.front,
@@ -284,12 +295,7 @@ impl<'a, 'run> Field<'a, 'run> {
             directory: directory.clone(),
             account: None,
             port,
-            probe: Probe::Http {
-                method: "GET",
-                path: "/health/live/",
-                headers: String::new(),
-                body: "",
-            },
+            probe: Probe::LIVE,
             kill: Signal::SIGKILL,
         };
         let mut server = Service::new(self.processes, plan, &directory)?;
@@ -299,6 +305,7 @@ impl<'a, 'run> Field<'a, 'run> {
             server,
             front: None,
             secret,
+            database: String::new(),
         })
     }
 

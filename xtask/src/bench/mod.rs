@@ -23,14 +23,13 @@ use crate::bench::scenarios::{SCENARIOS, Scenario};
 use crate::bench::table::Results;
 use crate::processes::Processes;
 use crate::stack::Shared;
-use crate::{Verdict, npm, test, tools, worker};
+use crate::{Verdict, npm, positive, test, tools, worker};
 
 /// Packages of npm the peers are made of; the object's runtime is the Worker's.
 const PEERS: &[&str] = &["bench/peers/npm"];
 
 /// `cargo xtask bench`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    let options = Options::parse(arguments)?;
+pub(crate) fn command(options: &Options) -> Verdict {
     let scenarios: Vec<&Scenario> = SCENARIOS
         .iter()
         .filter(|scenario| options.wants(scenario))
@@ -47,14 +46,14 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
         bail!("nothing is left to measure; see `docs/performance.md` for the names");
     }
     let processes = Processes::open()?;
-    build(&processes, &options, &wanted)?;
+    build(&processes, options, &wanted)?;
     let shared = Shared::start(&processes)?;
     let programs = test::programs(true);
     let mut field = Field::start(&processes, &shared, &programs, &wanted)?;
     let mut all = Vec::new();
     let mut failures = Vec::new();
     for scenario in scenarios {
-        let results = run(scenario, &options, &mut field, &mut failures)?;
+        let results = run(scenario, options, &mut field, &mut failures)?;
         println!("\n{}", results.table());
         all.push(results.json());
     }
@@ -64,7 +63,7 @@ pub(crate) fn command(arguments: &[String]) -> Verdict {
     if let Some(file) = &options.json {
         let cores = std::thread::available_parallelism()?.get();
         let told = json!({
-            "cores": cores, "rounds": options.rounds, "seconds": options.seconds,
+            "cores": cores, "rounds": options.rounds(), "seconds": options.seconds(),
             "scenarios": all, "failures": failures,
         });
         fs::write(file, format!("{told:#}\n")).with_context(|| file.display().to_string())?;
@@ -84,14 +83,15 @@ fn run(
         .filter(|one| options.takes(one.target))
         .collect();
     let mut results = Results::new(scenario, &contestants);
-    for round in 1..=options.rounds {
+    let rounds = options.rounds();
+    for round in 1..=rounds {
         for (index, contestant) in contestants.iter().enumerate() {
             let name = contestant.name();
-            eprintln!("{} {round}/{} {name}", scenario.name, options.rounds);
+            eprintln!("{} {round}/{rounds} {name}", scenario.name);
             if scenario.fresh {
                 field.restart(contestant.target)?;
             }
-            match field.measure(contestant, scenario, options.seconds) {
+            match field.measure(contestant, scenario, options.seconds()) {
                 Ok(figures) => results.add(index, figures),
                 Err(error) => {
                     let failure = format!("{}, {name}, round {round}: {error:#}", scenario.name);
@@ -124,51 +124,39 @@ fn build(processes: &Processes, options: &Options, wanted: &[Target]) -> Result<
     Ok(())
 }
 
-#[derive(Debug, PartialEq)]
-struct Options {
-    rounds: u32,
-    seconds: f64,
+/// What is measured, of whom, and how often.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// One short round of what matters most.
+    #[arg(long)]
     quick: bool,
-    /// Take what was built before.
-    built: bool,
+    /// A scenario, or the beginning of several scenarios' names; may be repeated.
+    #[arg(long = "scenario", value_name = "NAME", value_parser = scenario)]
     scenarios: Vec<String>,
+    /// A server; may be repeated.
+    #[arg(long = "target", value_name = "NAME")]
     targets: Vec<Target>,
+    /// How many rounds; 5, or 1 if quick.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// How long a round measures; 5, or 2 if quick. Some scenarios take it several times over.
+    #[arg(long, value_parser = positive)]
+    seconds: Option<f64>,
+    /// Take what was built before.
+    #[arg(long)]
+    built: bool,
+    /// Write every round's figures there.
+    #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 impl Options {
-    fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self {
-            rounds: 5,
-            seconds: 5.0,
-            quick: false,
-            built: false,
-            scenarios: Vec::new(),
-            targets: Vec::new(),
-            json: None,
-        };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .with_context(|| format!("{argument} needs a value"))
-            };
-            match argument.as_str() {
-                "--quick" => {
-                    options.quick = true;
-                    (options.rounds, options.seconds) = (1, 2.0);
-                }
-                "--built" => options.built = true,
-                "--rounds" => options.rounds = value()?.parse().context("--rounds")?,
-                "--seconds" => options.seconds = value()?.parse().context("--seconds")?,
-                "--scenario" => options.scenarios.push(scenario(value()?)?),
-                "--target" => options.targets.push(Target::parse(value()?)?),
-                "--json" => options.json = Some(PathBuf::from(value()?)),
-                other => bail!("unexpected argument `{other}`"),
-            }
-        }
-        Ok(options)
+    fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 5 })
+    }
+
+    fn seconds(&self) -> f64 {
+        self.seconds.unwrap_or(if self.quick { 2.0 } else { 5.0 })
     }
 
     fn wants(&self, scenario: &Scenario) -> bool {
@@ -199,21 +187,19 @@ fn scenario(start: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(line: &str) -> Result<Options> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        Options::parse(&words)
-    }
+    use crate::parsed;
 
     #[test]
     fn reads_its_command_line() {
-        let options = parse("--quick --scenario moderate --target edge --json a.json").unwrap();
+        let line = "--quick --scenario moderate --target edge --seconds 3 --json a.json";
+        let options = parsed::<Options>(line).unwrap();
+        assert_eq!((options.rounds(), options.seconds()), (1, 3.0));
         let wanted = SCENARIOS.iter().filter(|scenario| options.wants(scenario));
         let wanted: Vec<&str> = wanted.map(|scenario| scenario.name).collect();
         assert_eq!(wanted, ["moderate-1x50", "moderate-50x10"]);
         assert!(options.takes(Target::Edge) && !options.takes(Target::Floor));
         for wrong in ["--scenario none", "--target none", "--rounds x", "fast"] {
-            assert!(parse(wrong).is_err(), "{wrong}");
+            assert!(parsed::<Options>(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -7,8 +7,8 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// One line about what happens.
     pub(crate) about: &'static str,
-    /// The load generator's command and options.
-    pub(crate) arguments: &'static [&'static str],
+    /// The load generator's command and options, apart by spaces.
+    pub(crate) arguments: &'static str,
     /// How often the run's seconds go into one round of it; 0 when it takes no time of its own.
     pub(crate) lengths: f64,
     /// The first is what ratios are of.
@@ -50,6 +50,45 @@ const REQUESTS: Column = column("requests/s", "/requests_per_s", 1.0, 0);
 const RATE: &[Column] = &[DELIVERIES, P50, P99, STACK, SERVER, GENERATOR];
 const LATENCY: &[Column] = &[P99, P50, P999, DELIVERIES, STACK, SERVER];
 const READS: &[Column] = &[REQUESTS, P50, P99, STACK, SERVER, GENERATOR];
+const MEMORY: &[Column] = &[
+    column("KiB/connection", "/kib_per_connection", 1.0, 2),
+    column("MiB before", "/resident_before_kib", 1.0 / 1024.0, 1),
+];
+const MESSAGE: Column = column("a message: server CPU µs", "/message_us/server", 1.0, 0);
+const ITS_STACK: Column = column("its stack", "/message_us/stack", 1.0, 0);
+const TO_ALL: Column = column("to all: server", "/message_to_all_us/server", 1.0, 0);
+const TO_ALL_STACK: Column = column("to all: stack", "/message_to_all_us/stack", 1.0, 0);
+const GENERATOR_SHARE: Column =
+    column("generator, % of a core", "/generator_share_of_core", 1e2, 0);
+const BY_MEMBERS: &[Column] = &[
+    column("a delivery: server CPU µs", "/delivery_us", 1.0, 2),
+    MESSAGE,
+    ITS_STACK,
+    TO_ALL,
+    TO_ALL_STACK,
+    DELIVERIES,
+    P50,
+    P99,
+    GENERATOR_SHARE,
+];
+const BY_ROOMS: &[Column] = &[
+    TO_ALL,
+    TO_ALL_STACK,
+    MESSAGE,
+    ITS_STACK,
+    P50,
+    P99,
+    GENERATOR_SHARE,
+];
+const LOGINS: &[Column] = &[
+    column("of the hash alone", "/share_of_hash", 1.0, 3),
+    REQUESTS,
+    column("hashes/s", "/hashes_per_s", 1.0, 0),
+    column("CPU ms a login", "/cpu_s_per_1000", 1.0, 1),
+    column("of it server", "/cpu_s_per_1000_of/server", 1.0, 1),
+    column("CPU ms a hash", "/hash_cpu_s", 1e3, 1),
+    P50,
+];
 
 const fn v1(target: Target) -> Contestant {
     Contestant { target, v2: false }
@@ -87,7 +126,7 @@ const GROWING: &[Contestant] = &[v1(Target::Postgres), v2(Target::Postgres)];
 const BASE: Scenario = Scenario {
     name: "",
     about: "",
-    arguments: &[],
+    arguments: "",
     lengths: 1.0,
     columns: RATE,
     contestants: ALL,
@@ -95,70 +134,72 @@ const BASE: Scenario = Scenario {
     quick: false,
 };
 
+/// Memory of what is connected and says nothing.
+const IDLE: Scenario = Scenario {
+    lengths: 0.0,
+    columns: MEMORY,
+    fresh: true,
+    ..BASE
+};
+
+/// Each on a server just started, so that Rooms of earlier rounds are no part of it.
+const GROWTH: Scenario = Scenario {
+    lengths: 2.0,
+    columns: BY_MEMBERS,
+    contestants: GROWING,
+    fresh: true,
+    ..BASE
+};
+
+const GROWTH_IN_ROOMS: Scenario = Scenario {
+    columns: BY_ROOMS,
+    ..GROWTH
+};
+
 /// Ten senders in a room keep ten messages under way each, unless said otherwise.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "fanout-1x10",
         about: "one room of 10 at saturation, everybody sends",
-        arguments: &["fanout", "--members", "10"],
+        arguments: "fanout --members 10",
         ..BASE
     },
     Scenario {
         name: "fanout-1x50",
         about: "one room of 50 at saturation, 10 send",
-        arguments: &["fanout", "--members", "50"],
+        arguments: "fanout --members 50",
         quick: true,
         ..BASE
     },
     Scenario {
         name: "fanout-1x50-window-1",
         about: "one room of 50, 10 send the next message when their last has arrived",
-        arguments: &["fanout", "--members", "50", "--window", "1"],
+        arguments: "fanout --members 50 --window 1",
         ..BASE
     },
     Scenario {
         name: "fanout-1x500",
         about: "one room of 500 at saturation, 10 send",
-        arguments: &["fanout", "--members", "500"],
+        arguments: "fanout --members 500",
         ..BASE
     },
     Scenario {
         name: "fanout-50x10",
         about: "50 rooms of 10 at saturation, 2 send in each, 5 messages under way each",
-        arguments: &[
-            "fanout",
-            "--rooms",
-            "50",
-            "--members",
-            "10",
-            "--senders",
-            "2",
-            "--window",
-            "5",
-        ],
+        arguments: "fanout --rooms 50 --members 10 --senders 2 --window 5",
         quick: true,
         ..BASE
     },
     Scenario {
         name: "many-rooms",
         about: "500 rooms of 2, one sends in each, one message under way",
-        arguments: &[
-            "fanout",
-            "--rooms",
-            "500",
-            "--members",
-            "2",
-            "--senders",
-            "1",
-            "--window",
-            "1",
-        ],
+        arguments: "fanout --rooms 500 --members 2 --senders 1 --window 1",
         ..BASE
     },
     Scenario {
         name: "moderate-1x50",
         about: "one room of 50 at 450 deliveries a second",
-        arguments: &["fanout", "--members", "50", "--rate", "450"],
+        arguments: "fanout --members 50 --rate 450",
         lengths: 6.0,
         columns: LATENCY,
         quick: true,
@@ -167,15 +208,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "moderate-50x10",
         about: "50 rooms of 10 at 900 deliveries a second",
-        arguments: &[
-            "fanout",
-            "--rooms",
-            "50",
-            "--members",
-            "10",
-            "--rate",
-            "900",
-        ],
+        arguments: "fanout --rooms 50 --members 10 --rate 900",
         lengths: 6.0,
         columns: LATENCY,
         ..BASE
@@ -183,32 +216,32 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "idle",
         about: "resident memory of an idle connection, 20 rooms of 50, server just started",
-        arguments: &["idle"],
-        lengths: 0.0,
-        columns: &[
-            column("KiB/connection", "/kib_per_connection", 1.0, 2),
-            column("MiB before", "/resident_before_kib", 1.0 / 1024.0, 1),
-        ],
-        fresh: true,
+        arguments: "idle",
         quick: true,
-        ..BASE
+        ..IDLE
     },
     Scenario {
         name: "idle-5000",
         about: "the same with 100 rooms of 50",
-        arguments: &["idle", "--rooms", "100"],
-        lengths: 0.0,
-        columns: &[
-            column("KiB/connection", "/kib_per_connection", 1.0, 2),
-            column("MiB before", "/resident_before_kib", 1.0 / 1024.0, 1),
-        ],
-        fresh: true,
-        ..BASE
+        arguments: "idle --rooms 100",
+        ..IDLE
+    },
+    Scenario {
+        name: "idle-10000",
+        about: "the same with 200 rooms of 50",
+        arguments: "idle --rooms 200",
+        ..IDLE
+    },
+    Scenario {
+        name: "idle-rooms-5000",
+        about: "as many in 5,000 rooms of 2",
+        arguments: "idle --rooms 5000 --members 2",
+        ..IDLE
     },
     Scenario {
         name: "joins",
         about: "sockets that join with their token and leave, 32 at a time; v2 until greeted",
-        arguments: &["joins"],
+        arguments: "joins",
         columns: &[
             column("joins/s", "/joins_per_s", 1.0, 0),
             P50,
@@ -223,7 +256,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "storm",
         about: "1,000 sockets of 20 rooms cut off and back at once: until the last one is",
-        arguments: &["storm"],
+        arguments: "storm",
         lengths: 0.0,
         columns: &[
             column("all back, ms", "/all_back_ms", 1.0, 0),
@@ -237,7 +270,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "history",
         about: "the newest 100 messages of a conversation, cached; 16 connections",
-        arguments: &["reads", "--what", "history"],
+        arguments: "reads --what history",
         columns: READS,
         contestants: ACCOUNTS,
         quick: true,
@@ -246,7 +279,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "profile",
         about: "the caller's account; 16 connections",
-        arguments: &["reads", "--what", "profile"],
+        arguments: "reads --what profile",
         columns: READS,
         contestants: ACCOUNTS,
         ..BASE
@@ -254,97 +287,66 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "list",
         about: "the caller's 20 conversations of 10; 16 connections",
-        arguments: &["reads", "--what", "list"],
+        arguments: "reads --what list",
         columns: READS,
         contestants: ACCOUNTS,
         ..BASE
     },
     Scenario {
         name: "logins",
-        about: "logins, 4 at a time, as a share of what the password hash alone allows on all cores",
-        arguments: &["logins", "--connections", "4"],
-        columns: &[
-            column("of the hash alone", "/share_of_hash", 1.0, 3),
-            REQUESTS,
-            column("hashes/s", "/hashes_per_s", 1.0, 0),
-            P50,
-        ],
+        about: "logins, 8 at a time, as a share of what the password hash alone allows on all cores",
+        arguments: "logins --connections 8",
+        lengths: 2.0,
+        columns: LOGINS,
         contestants: &[v1(Target::Postgres), v1(Target::Sqlite), v1(Target::Edge)],
         ..BASE
     },
     Scenario {
         name: "growth-members-10",
-        about: "cost of a delivery: one room of 10",
-        arguments: &["fanout", "--members", "10"],
-        contestants: GROWING,
-        ..BASE
+        about: "cost of a message and of a delivery, one by one: a room of 10",
+        arguments: "growth --members 10",
+        ..GROWTH
     },
     Scenario {
         name: "growth-members-100",
-        about: "one room of 100",
-        arguments: &["fanout", "--members", "100"],
-        contestants: GROWING,
-        ..BASE
+        about: "a room of 100",
+        arguments: "growth --members 100",
+        ..GROWTH
     },
     Scenario {
-        name: "growth-members-500",
-        about: "one room of 500: as many as a conversation can be made with",
-        arguments: &["fanout", "--members", "500"],
-        contestants: GROWING,
-        ..BASE
+        name: "growth-members-1000",
+        about: "a room of 1,000",
+        arguments: "growth --members 1000",
+        ..GROWTH
+    },
+    Scenario {
+        name: "growth-members-5000",
+        about: "a room of 5,000",
+        arguments: "growth --members 5000",
+        ..GROWTH
     },
     Scenario {
         name: "growth-rooms-1",
-        about: "cost of a delivery at 2,000 a second: one room of 2",
-        arguments: &["fanout", "--members", "2", "--rate", "2000"],
-        contestants: GROWING,
-        ..BASE
+        about: "cost of a message among more and more rooms: one room of 2",
+        arguments: "growth --members 2",
+        ..GROWTH_IN_ROOMS
     },
     Scenario {
         name: "growth-rooms-50",
         about: "50 rooms of 2",
-        arguments: &[
-            "fanout",
-            "--rooms",
-            "50",
-            "--members",
-            "2",
-            "--rate",
-            "2000",
-        ],
-        contestants: GROWING,
-        ..BASE
+        arguments: "growth --members 2 --rooms 50",
+        ..GROWTH_IN_ROOMS
     },
     Scenario {
         name: "growth-rooms-500",
         about: "500 rooms of 2",
-        arguments: &[
-            "fanout",
-            "--rooms",
-            "500",
-            "--members",
-            "2",
-            "--rate",
-            "2000",
-        ],
-        contestants: GROWING,
-        ..BASE
+        arguments: "growth --members 2 --rooms 500",
+        ..GROWTH_IN_ROOMS
     },
     Scenario {
         name: "growth-rooms-5000",
         about: "5,000 rooms of 2",
-        arguments: &[
-            "fanout",
-            "--rooms",
-            "5000",
-            "--members",
-            "2",
-            "--senders",
-            "1",
-            "--rate",
-            "2000",
-        ],
-        contestants: GROWING,
-        ..BASE
+        arguments: "growth --members 2 --rooms 5000",
+        ..GROWTH_IN_ROOMS
     },
 ];

@@ -14,8 +14,8 @@ mod tree;
 
 use anyhow::{Result, bail};
 
+use crate::Verdict;
 use crate::report::Counts;
-use crate::{Verdict, no_arguments};
 use tree::Tree;
 
 /// All that checks look at.
@@ -118,8 +118,7 @@ const CHECKS: &[Check] = &[
 ];
 
 /// `cargo xtask check`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    no_arguments(arguments)?;
+pub(crate) fn command() -> Verdict {
     let facts = Facts::gather()?;
     Ok(run(&facts).failed == 0)
 }

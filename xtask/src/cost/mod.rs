@@ -10,7 +10,7 @@ mod model;
 use std::fmt::Write as _;
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::Verdict;
 use given::{Given, Price, day, effort, prices};
@@ -24,16 +24,22 @@ const END: &str = "<!-- end of cost -->\n";
 /// The columns of the table: daily users.
 const USERS: [f64; 3] = [1e3, 1e5, 1e6];
 
-/// `cargo xtask cost [--write]`
-pub(crate) fn command(arguments: &[String]) -> Verdict {
-    match arguments {
-        [] => print!("{}", text()),
-        [only] if only == "--write" => {
-            let path = crate::root().join(DOCUMENT);
-            let document = fs::read_to_string(&path).context(DOCUMENT)?;
-            fs::write(&path, with_text(&document)?).context(DOCUMENT)?;
-        }
-        [other, ..] => bail!("unexpected argument `{other}`"),
+/// Where it goes.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Write it into docs/deploying.md instead of printing it.
+    #[arg(long)]
+    write: bool,
+}
+
+/// `cargo xtask cost`
+pub(crate) fn command(options: &Options) -> Verdict {
+    if options.write {
+        let path = crate::root().join(DOCUMENT);
+        let document = fs::read_to_string(&path).context(DOCUMENT)?;
+        fs::write(&path, with_text(&document)?).context(DOCUMENT)?;
+    } else {
+        print!("{}", text());
     }
     Ok(true)
 }

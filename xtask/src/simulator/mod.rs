@@ -50,28 +50,32 @@ pub mod testing {
 }
 ";
 
+/// How many worlds.
+#[derive(clap::Args)]
+pub(crate) struct Worlds {
+    /// How many; a test run lives through as many as are the default.
+    #[arg(long, default_value_t = WORLDS)]
+    worlds: u64,
+}
+
 /// `cargo xtask simulate`
-pub(crate) fn simulate(arguments: &[String]) -> Verdict {
-    let worlds = match arguments {
-        [] => WORLDS,
-        [flag, number] if flag == "--worlds" => number
-            .parse()
-            .with_context(|| format!("{number} is no number of worlds"))?,
-        _ => bail!("usage: cargo xtask simulate [--worlds N]"),
-    };
-    explore(&Processes::open()?, worlds)?;
+pub(crate) fn simulate(options: &Worlds) -> Verdict {
+    explore(&Processes::open()?, options.worlds)?;
     Ok(true)
 }
 
+/// Which mutants.
+#[derive(clap::Args)]
+pub(crate) struct Mutants {
+    /// Plant only the faults whose names contain this.
+    #[arg(default_value = "")]
+    part: String,
+}
+
 /// `cargo xtask mutate`
-pub(crate) fn mutate(arguments: &[String]) -> Verdict {
-    let wanted = match arguments {
-        [] => "",
-        [part] => part,
-        _ => bail!("usage: cargo xtask mutate [PART OF A NAME]"),
-    };
+pub(crate) fn mutate(options: &Mutants) -> Verdict {
     let mut counts = Counts::default();
-    hunt(&Processes::open()?, wanted, &mut counts)?;
+    hunt(&Processes::open()?, &options.part, &mut counts)?;
     Ok(counts.ran())
 }
 
