@@ -35,6 +35,10 @@ const MAX_RETIRE_RETRY: Duration = Duration::from_secs(5);
 /// When nothing is due, the Room's task looks up this often all the same.
 const IDLE: Duration = Duration::from_hours(1);
 
+/// How long the cache is left alone after it was told of events: a lone one reaches it at once, and
+/// a busy Room does not pay for it with every commit.
+const RECORD_PAUSE: Duration = Duration::from_millis(20);
+
 /// What reaches a Room from outside.
 #[derive(Debug)]
 pub(crate) enum RoomMessage {
@@ -305,6 +309,8 @@ impl RoomTask {
         let (recent, id) = (self.shared.recent.clone(), self.id);
         self.jobs.push(Box::pin(async move {
             recent.record(id, &epoch, &events).await;
+            // What comes meanwhile gathers. A reader who comes meanwhile asks the database.
+            tokio::time::sleep(RECORD_PAUSE).await;
             Done::Recorded
         }));
     }

@@ -278,10 +278,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "profile",
-        about: "the caller's account; 16 connections",
+        about: "the caller's account; 16 connections; the floor knows it by heart",
         arguments: "reads --what profile",
         columns: READS,
-        contestants: ACCOUNTS,
+        contestants: &[
+            v1(Target::Postgres),
+            v1(Target::Sqlite),
+            v1(Target::Edge),
+            v1(Target::Floor),
+            v1(Target::Node),
+        ],
         ..BASE
     },
     Scenario {
