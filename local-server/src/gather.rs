@@ -232,20 +232,29 @@ mod tests {
     #[tokio::test]
     async fn a_second_run_begins_when_it_is_worth_one() {
         let (work, gather) = gather([2, 2, 9]);
-        let asks: Vec<_> = (0..4)
-            .map(|ask| {
-                let gather = gather.clone();
-                tokio::spawn(async move { gather.ask(ask).await })
-            })
-            .collect();
-        // The first goes alone, the second waits, the third comes along with it, the fourth waits.
-        while work.runs.load(Ordering::SeqCst) < 2 {
+        let begun = async |runs| {
+            while work.runs.load(Ordering::SeqCst) < runs {
+                tokio::task::yield_now().await;
+            }
+        };
+        let ask = |ask| {
+            let gather = gather.clone();
+            tokio::spawn(async move { gather.ask(ask).await.unwrap() })
+        };
+        let first = ask(0);
+        begun(1).await;
+        // Not worth one: it waits until somebody comes along.
+        let second = ask(1);
+        for _ in 0..10 {
             tokio::task::yield_now().await;
         }
-        work.permits.add_permits(3);
-        let answers = join_all(asks).await.into_iter().map(Result::unwrap);
-        let expected = [(0, 0), (1, 1), (1, 2), (2, 3)];
-        assert_eq!(answers.collect::<Vec<_>>(), expected.map(Some));
+        assert_eq!(work.runs.load(Ordering::SeqCst), 1);
+        let third = ask(2);
+        begun(2).await;
+        work.permits.add_permits(2);
+        let answers = join_all([first, second, third]).await;
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, [(0, 0), (1, 1), (1, 2)]);
     }
 
     #[tokio::test]
