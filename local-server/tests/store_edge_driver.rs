@@ -170,6 +170,44 @@ async fn a_database_that_is_silent_is_unavailable() {
     database.drop().await;
 }
 
+static PREPARED: Statement = Statement {
+    name: "test/prepared",
+    text: "select count(*)::text from pg_prepared_statements",
+};
+static FORGET: Statement = Statement {
+    name: "test/forget",
+    text: "deallocate all",
+};
+
+#[tokio::test]
+async fn what_comes_again_on_a_connection_is_kept_by_the_server() {
+    let database = Database::create().await;
+    let driver = TypedDriver::keeping(tcp(&database));
+    for kept in ["0", "0", "1", "1"] {
+        let answer = run(&driver, Access::Write, &PREPARED).await;
+        assert_eq!(answer.expect("answers").as_deref(), Some(kept));
+    }
+    database.drop().await;
+}
+
+/// As a pool does that does not carry statements over from one of its connections to another.
+#[tokio::test]
+async fn a_server_that_forgets_is_asked_in_full_from_then_on() {
+    let database = Database::create().await;
+    let driver = TypedDriver::keeping(tcp(&database));
+    for _ in 0..3 {
+        run(&driver, Access::Write, &PING).await.expect("answers");
+    }
+    run(&driver, Access::Write, &FORGET).await.expect("forgets");
+    for _ in 0..3 {
+        let answer = run(&driver, Access::Write, &PING).await;
+        assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
+        let kept = run(&driver, Access::Write, &PREPARED).await;
+        assert_eq!(kept.expect("answers").as_deref(), Some("0"));
+    }
+    database.drop().await;
+}
+
 /// At the edge a round trip may be half a continent.
 #[tokio::test]
 async fn a_statement_is_one_round_trip() {

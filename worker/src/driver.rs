@@ -1,17 +1,21 @@
-//! PostgreSQL by `tokio_postgres`: one statement, one round trip, no prepared statements.
+//! PostgreSQL by `tokio_postgres`: one statement, one round trip.
 //!
-//! Statements run by `query_typed` with built-in types alone and answer one row with one text
-//! column: what a connection pool between this and the server (Hyperdrive) carries without
-//! knowing the session. Owns connections and how long to wait for them; what a connection runs
-//! over is brought by a [`Connect`], so that the store contract holds this driver natively too.
+//! Statements have built-in types alone and answer one row with one text column: what a connection
+//! pool between this and the server (Hyperdrive) carries without knowing the session. A connection
+//! that is kept has the server keep its statements, too (see [`Session`]). Owns connections and how
+//! long to wait for them; what a connection runs over is brought by a [`Connect`], so that the
+//! store contract holds this driver natively too.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
-use tokio_postgres::Client;
+use futures_util::future::join;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Error, Row, Statement};
 
 /// How long connecting and a statement may take together. Every statement is served by an index;
 /// one that takes this long is waiting for a database that is as good as away.
@@ -32,7 +36,9 @@ pub struct TypedDriver<C> {
     connect: C,
     /// Whether a connection is kept for the next statement, until [`Self::release`].
     keeps: bool,
-    kept: Mutex<Option<Client>>,
+    kept: Mutex<Option<Session>>,
+    /// Whether the server is asked to keep statements: until that has failed once.
+    prepares: AtomicBool,
 }
 
 impl<C: Connect> TypedDriver<C> {
@@ -43,6 +49,7 @@ impl<C: Connect> TypedDriver<C> {
             connect,
             keeps: false,
             kept: Mutex::new(None),
+            prepares: AtomicBool::new(true),
         }
     }
 
@@ -52,6 +59,7 @@ impl<C: Connect> TypedDriver<C> {
             connect,
             keeps: true,
             kept: Mutex::new(None),
+            prepares: AtomicBool::new(true),
         }
     }
 
@@ -60,39 +68,98 @@ impl<C: Connect> TypedDriver<C> {
         drop(self.take());
     }
 
-    fn take(&self) -> Option<Client> {
+    fn take(&self) -> Option<Session> {
         self.kept
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
-            .filter(|client| !client.is_closed())
+            .filter(|session| !session.client.is_closed())
+    }
+
+    async fn connect(&self) -> Result<Session, Failure> {
+        let client = self.connect.connect().await.map_err(Failure::Driver)?;
+        Ok(Session {
+            client,
+            known: Vec::new(),
+        })
     }
 
     async fn run_step(&self, access: Access, step: &Step<'_>) -> Result<Option<String>, Failure> {
         let kept = self.take();
         let reused = kept.is_some();
-        let client = match kept {
-            Some(client) => client,
-            None => self.connect.connect().await.map_err(Failure::Driver)?,
+        let mut session = match kept {
+            Some(session) => session,
+            None => self.connect().await?,
         };
-        let answer = match query(&client, step).await {
+        let answer = match session.run(step, &self.prepares).await {
             // A kept connection may have ended unnoticed; what only reads is asked again.
             Err(error) if reused && access != Access::Write && is_lost(&error) => {
-                let client = self.connect.connect().await.map_err(Failure::Driver)?;
-                return query(&client, step).await.map_err(Failure::Postgres);
+                session = self.connect().await?;
+                session.run(step, &self.prepares).await
             }
-            answer => answer.map_err(Failure::Postgres)?,
+            answer => answer,
         };
+        let answer = answer.map_err(Failure::Postgres)?;
         if self.keeps {
-            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
+            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         }
         Ok(answer)
     }
 }
 
+/// A connection, and the statements that have run on it.
+///
+/// To plan a large statement takes the server longer than to run it. One that comes a second time
+/// is therefore prepared, by the protocol's own means, and from then on run by its name. A pool
+/// between this and the server must carry that over to whichever connection of its own it uses;
+/// where one does not, it says so before anything is run, and nothing is prepared any more.
+struct Session {
+    client: Client,
+    /// By name; with what the server keeps, once it has been asked to.
+    known: Vec<(&'static str, Option<Statement>)>,
+}
+
+impl Session {
+    async fn run(
+        &mut self,
+        step: &Step<'_>,
+        prepares: &AtomicBool,
+    ) -> Result<Option<String>, Error> {
+        let name = step.statement.name;
+        let found = self.known.iter_mut().find(|(known, _)| *known == name);
+        match found {
+            _ if !prepares.load(Ordering::Relaxed) => query(&self.client, step).await,
+            None => {
+                self.known.push((name, None));
+                query(&self.client, step).await
+            }
+            Some((_, kept @ None)) => {
+                // Both at once: to prepare is no round trip of its own.
+                let types: Vec<Type> = step.params.iter().map(|param| typed(param).1).collect();
+                let prepare = self.client.prepare_typed(step.statement.text, &types);
+                let (answer, prepared) = join(query(&self.client, step), prepare).await;
+                prepares.fetch_and(prepared.is_ok(), Ordering::Relaxed);
+                *kept = prepared.ok();
+                answer
+            }
+            Some((_, Some(prepared))) => {
+                let params: Vec<_> = step.params.iter().map(|param| typed(param).0).collect();
+                match self.client.query(&*prepared, &params).await {
+                    Err(error) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
+                        tracing::warn!("the database forgets prepared statements");
+                        prepares.store(false, Ordering::Relaxed);
+                        query(&self.client, step).await
+                    }
+                    rows => first(&rows?),
+                }
+            }
+        }
+    }
+}
+
 enum Failure {
     Driver(DriverError),
-    Postgres(tokio_postgres::Error),
+    Postgres(Error),
 }
 
 #[async_trait]
@@ -129,13 +196,16 @@ impl<C: Connect> Driver for TypedDriver<C> {
 }
 
 /// Whether the connection is to blame rather than the statement.
-fn is_lost(error: &tokio_postgres::Error) -> bool {
+fn is_lost(error: &Error) -> bool {
     matches!(driver_error(error), DriverError::Unavailable(_))
 }
 
-async fn query(client: &Client, step: &Step<'_>) -> Result<Option<String>, tokio_postgres::Error> {
+async fn query(client: &Client, step: &Step<'_>) -> Result<Option<String>, Error> {
     let params: Vec<(&(dyn ToSql + Sync), Type)> = step.params.iter().map(typed).collect();
-    let rows = client.query_typed(step.statement.text, &params).await?;
+    first(&client.query_typed(step.statement.text, &params).await?)
+}
+
+fn first(rows: &[Row]) -> Result<Option<String>, Error> {
     rows.first()
         .map_or(Ok(None), |row| row.try_get::<_, Option<String>>(0))
 }
@@ -150,7 +220,7 @@ fn typed<'a>(param: &'a Param<'_>) -> (&'a (dyn ToSql + Sync), Type) {
 }
 
 /// What an error of `tokio_postgres` amounts to.
-pub fn driver_error(error: &tokio_postgres::Error) -> DriverError {
+pub fn driver_error(error: &Error) -> DriverError {
     match error.as_db_error() {
         Some(error) => {
             DriverError::of_postgres(error.code().code(), error.constraint(), error.message())

@@ -35,8 +35,8 @@ pub(crate) enum Job {
     Commit(Vec<Append>),
     /// Read events.
     Load { since: Seq, limit: i64 },
-    /// Put events into the cache.
-    Record(Epoch, Vec<(Seq, Frame)>),
+    /// Put events into the cache, until none wait.
+    Record,
     /// Wake the object at this time, at the latest.
     Alarm(Timestamp),
     /// A login goes on with a fresher token: its object is to know of it for longer.
@@ -52,6 +52,8 @@ pub(crate) struct Live {
     next_connection: u64,
     next_ticket: u64,
     unrecorded: Unrecorded,
+    /// Whether a [`Job::Record`] is under way.
+    records: bool,
     /// When the object is woken next, as far as this isolate knows.
     alarm: Option<Timestamp>,
     revoked: VecDeque<(Timestamp, SessionId)>,
@@ -106,6 +108,7 @@ impl Live {
             next_connection: last + 1,
             next_ticket: 0,
             unrecorded: Unrecorded::default(),
+            records: false,
             alarm: None,
             revoked: VecDeque::new(),
             jobs: Vec::new(),
@@ -191,10 +194,16 @@ impl Live {
         self.input(Input::Tick);
     }
 
-    /// The cache has taken what it was given.
-    pub(crate) fn recorded(&mut self) {
+    /// What the cache is to be given now.
+    pub(crate) fn unrecorded(&mut self) -> Option<(Epoch, Vec<(Seq, Frame)>)> {
+        self.unrecorded.next_batch()
+    }
+
+    /// The cache has taken what it was given. Whether more has come up.
+    pub(crate) fn recorded(&mut self) -> bool {
         self.unrecorded.recorded();
-        self.record();
+        self.records = self.unrecorded.is_waiting();
+        self.records
     }
 
     /// Hands the Room one input and carries out what it wants.
@@ -229,7 +238,9 @@ impl Live {
                 Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),
                 Effect::Record { epoch, events } => {
                     self.unrecorded.gather(epoch, events);
-                    self.record();
+                    if !std::mem::replace(&mut self.records, true) {
+                        self.jobs.push(Job::Record);
+                    }
                 }
                 Effect::Authenticate { id, token } => {
                     let result = self.authenticate(&token);
@@ -294,12 +305,6 @@ impl Live {
         if self.alarm.is_none_or(|armed| next < armed) {
             self.alarm = Some(next);
             self.jobs.push(Job::Alarm(next));
-        }
-    }
-
-    fn record(&mut self) {
-        if let Some((epoch, events)) = self.unrecorded.next_batch() {
-            self.jobs.push(Job::Record(epoch, events));
         }
     }
 }

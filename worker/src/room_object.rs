@@ -9,6 +9,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use colloquy_core::domain::{ConversationId, SendOutcome, SessionId, Timestamp};
 use colloquy_core::ports::{Clock as _, Store as _, StoreError};
@@ -17,8 +18,8 @@ use colloquy_core::room::{Input, StoreFailed};
 use tracing::Instrument as _;
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{
-    DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage,
-    WebSocketPair, durable_object,
+    Delay, DurableObject, Env, Request, Response, Result, State, WebSocket,
+    WebSocketIncomingMessage, WebSocketPair, durable_object,
 };
 
 use crate::app::{Shared, shared};
@@ -37,6 +38,10 @@ pub struct RoomObject {
 
 /// Where an object that sets an alarm keeps which conversation it is the Room of.
 const CONVERSATION: &str = "conversation";
+
+/// How long committed events gather for the cache. Readers that come meanwhile are answered by the
+/// database; a Room that is about to sleep is awake for this much longer.
+const RECORD_AFTER: Duration = Duration::from_millis(25);
 
 struct Inner {
     state: State,
@@ -276,11 +281,7 @@ impl Inner {
                 let events = events.map_err(|error| failed(&error, "a load failed"));
                 self.with(None, |live| live.input(Input::Loaded(events)))
             }
-            Job::Record(epoch, events) => {
-                let recent = &self.shared()?.recent;
-                recent.record(self.id()?, &epoch, &events).await;
-                self.with(None, Live::recorded)
-            }
+            Job::Record => self.record().await,
             Job::Alarm(at) => self.set_alarm(at).await,
             Job::Prolong(session_id, until) => {
                 if !self.enter(&session_id, until.0).await? {
@@ -289,6 +290,21 @@ impl Inner {
                 Ok(())
             }
         }
+    }
+
+    /// Puts events into the cache a moment after they were delivered, so that nobody waits for it
+    /// and a busy Room asks it less often.
+    async fn record(self: &Rc<Self>) -> Result<()> {
+        let (id, recent) = (self.id()?, &self.shared()?.recent);
+        let mut more = true;
+        while more {
+            Delay::from(RECORD_AFTER).await;
+            if let Some((epoch, events)) = self.with(None, Live::unrecorded)? {
+                recent.record(id, &epoch, &events).await;
+            }
+            more = self.with(None, Live::recorded)?;
+        }
+        Ok(())
     }
 
     fn database(&self) -> Result<&RoomDatabase> {

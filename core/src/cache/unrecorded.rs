@@ -42,6 +42,11 @@ impl Unrecorded {
         self.recording = false;
     }
 
+    /// Whether events wait.
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Whether a recording is under way.
     pub const fn is_recording(&self) -> bool {
         self.recording
