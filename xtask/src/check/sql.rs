@@ -21,6 +21,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "the checker looks past the server, and locks what the server writes to",
     ),
     (
+        "local-server/src/driver/lookups.rs",
+        "it wraps whichever of core's statements is asked for by several at once",
+    ),
+    (
         "local-server/src/migrate.rs",
         "it reads the table that the migrations library keeps for itself",
     ),
