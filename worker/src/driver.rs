@@ -137,16 +137,16 @@ impl Session {
                 // Both at once: to prepare is no round trip of its own.
                 let types: Vec<Type> = step.params.iter().map(|param| typed(param).1).collect();
                 let prepare = self.client.prepare_typed(step.statement.text, &types);
-                let (answer, prepared) = join(query(&self.client, step), prepare).await;
-                prepares.fetch_and(prepared.is_ok(), Ordering::Relaxed);
-                *kept = prepared.ok();
+                let (answer, ready) = join(query(&self.client, step), prepare).await;
+                prepares.fetch_and(ready.is_ok(), Ordering::Relaxed);
+                *kept = ready.ok();
                 answer
             }
-            Some((_, Some(prepared))) => {
+            Some((_, Some(ready))) => {
                 let params: Vec<_> = step.params.iter().map(|param| typed(param).0).collect();
-                match self.client.query(&*prepared, &params).await {
+                match self.client.query(&*ready, &params).await {
                     Err(error) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
-                        tracing::warn!("the database forgets prepared statements");
+                        tracing::warn!("the database forgets ready statements");
                         prepares.store(false, Ordering::Relaxed);
                         query(&self.client, step).await
                     }
