@@ -146,7 +146,7 @@ impl Session {
                 let params: Vec<_> = step.params.iter().map(|param| typed(param).0).collect();
                 match self.client.query(&*ready, &params).await {
                     Err(error) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
-                        tracing::warn!("the database forgets ready statements");
+                        tracing::warn!("the database forgets prepared statements");
                         prepares.store(false, Ordering::Relaxed);
                         query(&self.client, step).await
                     }
