@@ -120,8 +120,13 @@ const ACCOUNTS: &[Contestant] = &[
     v1(Target::Node),
 ];
 
-/// What grows is seen on the deployed shape.
-const GROWING: &[Contestant] = &[v1(Target::Postgres), v2(Target::Postgres)];
+/// What grows is seen on the deployed shape, and what of it the machine alone makes grow on the
+/// floor.
+const GROWING: &[Contestant] = &[
+    v1(Target::Postgres),
+    v2(Target::Postgres),
+    v1(Target::Floor),
+];
 
 const BASE: Scenario = Scenario {
     name: "",
