@@ -149,11 +149,11 @@ fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
         number: Number(100),
     };
     bencher.bench_local(|| {
-        let read = runtime.block_on(recent.read(CONVERSATION, 100));
-        let page = read.and_then(|read| {
-            let fresh = RecentHistory::new(cache());
-            let reader = if known { &recent } else { &fresh };
-            reader.page(&read, &position, 100)
+        let fresh = RecentHistory::new(cache());
+        let prover = if known { &recent } else { &fresh };
+        let page = runtime.block_on(async {
+            let mut read = recent.read(CONVERSATION, 100).await?;
+            prover.page(&mut read, &position, 100).await
         });
         assert!(page.is_some(), "the cache has the page");
         page

@@ -146,9 +146,9 @@ impl<W: Work> Turn<W> {
 
 impl<W: Work> State<W> {
     /// Whether those who wait are to be served beside so many other runs.
-    const fn is_worth_a_run(&self, others: usize, limits: Limits) -> bool {
+    fn is_worth_a_run(&self, others: usize, limits: Limits) -> bool {
         match others {
-            0 => self.weight > 0,
+            0 => !self.waiting.is_empty(),
             _ => self.weight >= limits.enough,
         }
     }
@@ -185,10 +185,15 @@ mod tests {
     }
 
     const FAULT: usize = 13;
+    const WEIGHTLESS: usize = 14;
 
     impl Work for Arc<Counting> {
         type Ask = usize;
         type Answer = (usize, usize);
+
+        fn weight(ask: &usize) -> usize {
+            usize::from(*ask != WEIGHTLESS)
+        }
 
         async fn run(&self, asked: Vec<usize>) -> Vec<(usize, usize)> {
             let run = self.runs.fetch_add(1, Ordering::SeqCst);
@@ -264,6 +269,13 @@ mod tests {
         let (failed, next) = tokio::join!(gather.ask(FAULT), gather.ask(1));
         assert_eq!((failed, next), (None, Some((1, 1))));
         assert_eq!(gather.ask(2).await, Some((2, 2)));
+    }
+
+    #[tokio::test]
+    async fn what_weighs_nothing_is_served_too() {
+        let (work, gather) = gather([1, 1, 1]);
+        work.permits.add_permits(1);
+        assert_eq!(gather.ask(WEIGHTLESS).await, Some((0, WEIGHTLESS)));
     }
 
     #[tokio::test]

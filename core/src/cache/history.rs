@@ -6,7 +6,8 @@
 //! 1. *A fact never changes.* Within an epoch the event at a `seq` is fixed once it is committed,
 //!    and only committed events are written here. So a set may lack facts but holds no false
 //!    one; adding is idempotent and commutes; and no order, repetition, delay or loss of writes
-//!    can make it wrong. Hence no lock, guard or script.
+//!    can make it wrong. Hence no lock, guard or script. And what was read once need not be read
+//!    again: facts that were proven before ([`pages`](super::pages)) join those just read.
 //! 2. *Completeness is proven at every read*, against the [`Position`] that the database told
 //!    during the same request. A history is believed only when the set reaches at least that
 //!    position and goes down from there without a gap, to as many messages as were asked for or
@@ -29,13 +30,17 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::pages::{Page, Pages};
+use super::pages::{Page, Pages, Proven};
 use crate::domain::{ConversationId, Epoch, Message, Position, Seq};
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, History};
 use crate::protocol::{Event, MessageEvent};
 
 /// How many events of a conversation are kept: the most a history page can ask for.
 pub(super) const KEPT_EVENTS: i64 = 100;
+
+/// How many events are asked of the cache where a page was proven before: those that may have come
+/// since. More of them cost a second request.
+const NEWEST_EVENTS: i64 = 8;
 
 /// How long an untouched history stays: 24 hours.
 const KEPT_SECONDS: i64 = 24 * 60 * 60;
@@ -48,12 +53,14 @@ pub struct RecentHistory {
     pages: Pages,
 }
 
-/// What the cache held of one conversation: nothing to be shown before [`Recent::believe`].
+/// What the cache held of one conversation: nothing to be shown before [`RecentHistory::page`].
 #[derive(Debug)]
 pub struct Recent {
     id: ConversationId,
     /// Ascending by `seq`.
     members: Vec<Arc<str>>,
+    /// What was proven of it before; then the members are only the newest.
+    proven: Option<Proven>,
 }
 
 impl RecentHistory {
@@ -71,35 +78,57 @@ impl RecentHistory {
         self.cache.kind()
     }
 
-    /// What the cache holds, enough for `limit` messages. `None` when the cache is away.
+    /// What the cache holds, enough for `limit` messages together with what was proven before.
+    /// `None` when the cache is away.
     pub async fn read(&self, id: ConversationId, limit: i64) -> Option<Recent> {
-        let count = limit.clamp(1, KEPT_EVENTS);
-        let replies = self
-            .run(vec![CacheCommand::Highest {
-                key: key(id),
-                count,
-            }])
-            .await?;
+        let proven = self.pages.get((id, limit));
+        let most = match &proven {
+            Some(_) => NEWEST_EVENTS,
+            None => KEPT_EVENTS,
+        };
+        let members = self.newest(id, limit.min(most)).await?;
+        Some(Recent {
+            id,
+            members,
+            proven,
+        })
+    }
+
+    /// The newest page of at most `limit` messages, if `recent` proves it complete at `position`,
+    /// which the database must have told during this request. Asks the cache again when more
+    /// came since the last proof than `recent` can tell.
+    pub async fn page(&self, recent: &mut Recent, position: &Position, limit: i64) -> Option<Page> {
+        let proven = recent.proven.as_ref();
+        if let Some(page) = proven.and_then(|proven| proven.at(position)) {
+            return Some(page.clone());
+        }
+        let mut history = recent.believe(position, limit);
+        if history.is_none() && recent.proven.take().is_some() {
+            recent.members = self.newest(recent.id, limit.min(KEPT_EVENTS)).await?;
+            history = recent.believe(position, limit);
+        }
+        let history = history?;
+        let page = Page::of(&history).ok()?;
+        let proven = Proven {
+            page: page.clone(),
+            messages: history.messages.into(),
+        };
+        self.pages.keep((recent.id, limit), proven);
+        Some(page)
+    }
+
+    /// The newest of what the cache holds.
+    async fn newest(&self, id: ConversationId, count: i64) -> Option<Vec<Arc<str>>> {
+        let highest = CacheCommand::Highest {
+            key: key(id),
+            count: count.max(1),
+        };
+        let replies = self.run(vec![highest]).await?;
         let members = replies.into_iter().find_map(|reply| match reply {
             CacheReply::Members(members) => Some(members),
             CacheReply::Done | CacheReply::Integer(_) => None,
         });
-        Some(Recent {
-            id,
-            members: members.unwrap_or_default(),
-        })
-    }
-
-    /// The newest page of at most `limit` messages, if `recent` proves it complete at `position`;
-    /// see [`Recent::believe`]. Where that was proven before, nothing is read again.
-    pub fn page(&self, recent: &Recent, position: &Position, limit: i64) -> Option<Page> {
-        let key = (recent.id, limit);
-        if let Some(page) = self.pages.get(key, position) {
-            return Some(page);
-        }
-        let page = Page::of(recent.believe(position, limit)?).ok()?;
-        self.pages.keep(key, page.clone());
-        Some(page)
+        Some(members.unwrap_or_default())
     }
 
     /// Adds what the database answered after `recent` was not believed. `history` is a newest
@@ -175,7 +204,7 @@ impl Recent {
     /// The newest `limit` messages (fewer only when there are no more), with the position they
     /// reach, if the facts prove them complete at `position`; the database must have told that
     /// during this request.
-    pub(super) fn believe(&self, position: &Position, limit: i64) -> Option<History> {
+    fn believe(&self, position: &Position, limit: i64) -> Option<History> {
         let mut facts = self.facts(&position.epoch)?;
         let reached = dense_end(&facts, position.seq);
         facts.truncate(reached);
@@ -201,10 +230,14 @@ impl Recent {
         complete.then_some(History { messages, position })
     }
 
-    /// The messages held, ascending by `seq` and each once; `None` when anything is found that is
-    /// no fact of this epoch.
+    /// The messages held or proven before, ascending by `seq` and each once; `None` when anything
+    /// is found that is no fact of this epoch.
     fn facts(&self, epoch: &Epoch) -> Option<Vec<Message>> {
-        let mut messages: Vec<Message> = Vec::with_capacity(self.members.len());
+        let mut messages = match &self.proven {
+            Some(proven) if proven.page.position.epoch != *epoch => return None,
+            Some(proven) => proven.messages.to_vec(),
+            None => Vec::with_capacity(self.members.len()),
+        };
         for member in &self.members {
             let (its_epoch, event) = member.split_once(' ')?;
             if its_epoch != &*epoch.0 {

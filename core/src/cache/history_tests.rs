@@ -1,6 +1,8 @@
 //! What [`Recent::believe`] takes and leaves, case by case; races are in `interleaving_tests`.
 
 use super::*;
+use crate::cache::InProcess;
+use crate::cache::interleaving_tests::NoTime;
 use crate::domain::{MessageId, Number, Timestamp, UserId};
 
 const ID: ConversationId = ConversationId(1);
@@ -44,6 +46,7 @@ fn recent(seqs: impl IntoIterator<Item = i64>) -> Recent {
     Recent {
         id: ID,
         members: seqs.into_iter().map(|n| fact("e1", n, "hi")).collect(),
+        proven: None,
     }
 }
 
@@ -104,6 +107,7 @@ fn twins_count_once_and_contradictions_void_everything() {
     let twice = |text: &str| Recent {
         id: ID,
         members: vec![fact("e1", 1, "hi"), fact("e1", 1, text)],
+        proven: None,
     };
     assert_eq!(believed(&twice("hi"), 1, 1), Some(vec![1]));
     assert_eq!(believed(&twice("ho"), 1, 1), None);
@@ -155,6 +159,7 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
             &Recent {
                 id: ID,
                 members: vec![fact("e0", 7, "old")],
+                proven: None,
             },
             &page,
         )
@@ -199,4 +204,80 @@ async fn a_cache_that_is_away_is_no_error() {
     history
         .record(ID, &epoch("e1"), &[(Seq(1), "{}".into())])
         .await;
+}
+
+/// Records what was said, and tells what a reader is shown at `seq` and how much was asked for it.
+async fn shown(
+    history: &RecentHistory,
+    cache: &Counting,
+    seq: i64,
+    limit: i64,
+) -> (Option<Vec<i64>>, Vec<i64>) {
+    let mut recent = history.read(ID, limit).await.unwrap();
+    let page = history.page(&mut recent, &at(seq), limit).await;
+    let seqs = page.map(|page| {
+        let messages: Vec<Message> = serde_json::from_str(page.messages.get()).unwrap();
+        messages.iter().map(|message| message.seq.0).collect()
+    });
+    (seqs, std::mem::take(&mut *cache.asked.lock().unwrap()))
+}
+
+/// Notes how many members each read asks for.
+struct Counting {
+    inner: InProcess,
+    asked: std::sync::Mutex<Vec<i64>>,
+}
+
+#[async_trait::async_trait]
+impl Cache for Counting {
+    async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
+        for command in &commands {
+            if let CacheCommand::Highest { count, .. } = command {
+                self.asked.lock().unwrap().push(*count);
+            }
+        }
+        self.inner.pipeline(commands).await
+    }
+
+    fn kind(&self) -> CacheKind {
+        CacheKind::Redis
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_new_since_a_proof_is_asked_of_the_cache() {
+    let cache = Arc::new(Counting {
+        inner: InProcess::new(Arc::new(NoTime), 1 << 20),
+        asked: std::sync::Mutex::default(),
+    });
+    let history = RecentHistory::new(cache.clone());
+    let record = async |seqs: std::ops::RangeInclusive<i64>| {
+        let events = seqs.map(|n| (Seq(n), Event::Message(message(n, "hi").into()).encode()));
+        let events: Vec<_> = events.collect();
+        history.record(ID, &epoch("e1"), &events).await;
+    };
+    let newest = |from: i64, to: i64| Some((from..=to).collect::<Vec<_>>());
+    record(1..=50).await;
+    assert_eq!(
+        shown(&history, &cache, 50, 20).await,
+        (newest(31, 50), vec![20])
+    );
+    assert_eq!(
+        shown(&history, &cache, 50, 20).await,
+        (newest(31, 50), vec![8])
+    );
+    record(51..=58).await;
+    assert_eq!(
+        shown(&history, &cache, 58, 20).await,
+        (newest(39, 58), vec![8])
+    );
+    // One more than that is found by asking again.
+    record(59..=67).await;
+    assert_eq!(
+        shown(&history, &cache, 67, 20).await,
+        (newest(48, 67), vec![8, 20])
+    );
+    // A message that the cache was never told of is not jumped over.
+    record(69..=70).await;
+    assert_eq!(shown(&history, &cache, 70, 20).await, (None, vec![8, 20]));
 }

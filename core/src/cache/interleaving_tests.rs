@@ -54,7 +54,8 @@ async fn give_way() {
     .await;
 }
 
-struct NoTime;
+/// A clock that stands still.
+pub(super) struct NoTime;
 
 impl Clock for NoTime {
     fn now(&self) -> Timestamp {
@@ -257,11 +258,10 @@ impl World {
             let limit = [1, 5, 20, 100][self.below(4)];
             // Everything of this state was acknowledged before the read began.
             let began = self.database.lock().unwrap().states.len() - 1;
-            let (recent, position) = self.cache_and_position(limit).await;
-            let page = recent
-                .as_ref()
-                .and_then(|recent| self.history.page(recent, &position, limit));
-            if let Some(page) = page {
+            let (mut recent, position) = self.cache_and_position(limit).await;
+            if let Some(recent) = &mut recent
+                && let Some(page) = self.history.page(recent, &position, limit).await
+            {
                 self.check(began, limit, &page);
                 self.counts.lock().unwrap().0 += 1;
                 continue;

@@ -1,8 +1,9 @@
-//! Pages as their readers are given them, kept so that the next reader's need not be made again.
+//! Pages that were proven, as their readers are given them, with the messages they are made of.
 //!
 //! Why what is kept is true: what a conversation's history holds up to a `seq` of an epoch never
 //! changes (see [`history`](super::history)), so neither does its newest page there. A page is
-//! found again only by that very place, which the database tells anew with every request.
+//! shown again only at that very place, which the database tells anew with every request; its
+//! messages are facts like those of the cache, and need not be asked of it again.
 //!
 //! Bounded in bytes: the pages used since the last clearing stay, the others go.
 
@@ -12,10 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
 
-use crate::domain::{ConversationId, Number, Position};
+use crate::domain::{ConversationId, Message, Number, Position};
 use crate::ports::History;
 
-/// How many bytes of pages are kept: some four hundred full ones.
+/// How many bytes are kept: some two hundred full pages.
 const CAPACITY: usize = 8 * 1024 * 1024;
 
 /// Part of a history, ready to be sent.
@@ -36,14 +37,29 @@ impl Page {
     ///
     /// # Errors
     /// None that a message can cause; serde's signature has one.
-    pub fn of(history: History) -> serde_json::Result<Self> {
+    pub fn of(history: &History) -> serde_json::Result<Self> {
         let messages = serde_json::value::to_raw_value(&history.messages)?;
         Ok(Self {
             messages: messages.into(),
             first: history.messages.first().map(|message| message.number),
             last: history.messages.last().map(|message| message.number),
-            position: history.position,
+            position: history.position.clone(),
         })
+    }
+}
+
+/// A page, and the messages it shows.
+#[derive(Debug, Clone)]
+pub(super) struct Proven {
+    pub(super) page: Page,
+    pub(super) messages: Arc<[Message]>,
+}
+
+impl Proven {
+    /// The page, if the conversation still stands there.
+    pub(super) fn at(&self, position: &Position) -> Option<&Page> {
+        let Position { epoch, seq, .. } = &self.page.position;
+        (*seq == position.seq && *epoch == position.epoch).then_some(&self.page)
     }
 }
 
@@ -57,29 +73,26 @@ pub(super) struct Pages(Mutex<Kept>);
 /// What was used since the last clearing is young, the rest old.
 #[derive(Debug, Default)]
 struct Kept {
-    young: HashMap<Key, Page>,
-    old: HashMap<Key, Page>,
+    young: HashMap<Key, Proven>,
+    old: HashMap<Key, Proven>,
     young_bytes: usize,
 }
 
 impl Pages {
-    /// The newest page of a conversation that stands there.
-    pub(super) fn get(&self, key: Key, position: &Position) -> Option<Page> {
+    /// What was proven last.
+    pub(super) fn get(&self, key: Key) -> Option<Proven> {
         let mut kept = self.lock();
-        let there = |page: &&Page| {
-            page.position.seq == position.seq && page.position.epoch == position.epoch
-        };
-        if let Some(page) = kept.young.get(&key) {
-            return Some(page).filter(there).cloned();
+        if let Some(proven) = kept.young.get(&key) {
+            return Some(proven.clone());
         }
-        let page = kept.old.get(&key).filter(there)?.clone();
-        kept.put(key, page.clone());
-        Some(page)
+        let proven = kept.old.get(&key)?.clone();
+        kept.put(key, proven.clone());
+        Some(proven)
     }
 
-    /// Keeps a page in the place of the one kept before.
-    pub(super) fn keep(&self, key: Key, page: Page) {
-        self.lock().put(key, page);
+    /// Keeps this in the place of what was kept before.
+    pub(super) fn keep(&self, key: Key, proven: Proven) {
+        self.lock().put(key, proven);
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -89,9 +102,9 @@ impl Pages {
 }
 
 impl Kept {
-    fn put(&mut self, key: Key, page: Page) {
-        self.young_bytes += weight(&page);
-        if let Some(before) = self.young.insert(key, page) {
+    fn put(&mut self, key: Key, proven: Proven) {
+        self.young_bytes += weight(&proven);
+        if let Some(before) = self.young.insert(key, proven) {
             self.young_bytes -= weight(&before);
         }
         if self.young_bytes > CAPACITY / 2 {
@@ -101,8 +114,9 @@ impl Kept {
     }
 }
 
-fn weight(page: &Page) -> usize {
-    page.messages.get().len() + 2 * size_of::<(Key, Page)>()
+/// A message takes about as much memory as its JSON.
+fn weight(proven: &Proven) -> usize {
+    2 * (proven.page.messages.get().len() + size_of::<(Key, Proven)>())
 }
 
 #[cfg(test)]
@@ -118,45 +132,46 @@ mod tests {
         }
     }
 
-    fn page(position: Position, length: usize) -> Page {
+    fn proven(position: Position, length: usize) -> Proven {
         let text = format!("\"{}\"", "x".repeat(length));
-        Page {
+        let page = Page {
             messages: RawValue::from_string(text).unwrap().into(),
             first: None,
             last: None,
             position,
+        };
+        Proven {
+            page,
+            messages: Arc::default(),
         }
     }
 
     #[test]
-    fn a_page_is_found_at_its_own_place_alone() {
+    fn a_page_is_shown_at_its_own_place_alone() {
         let (pages, key) = (Pages::default(), (ConversationId(1), 100));
-        pages.keep(key, page(at("e", 7), 1));
-        assert!(pages.get(key, &at("e", 7)).is_some());
+        pages.keep(key, proven(at("e", 7), 1));
+        let kept = pages.get(key).unwrap();
+        assert!(kept.at(&at("e", 7)).is_some());
         for elsewhere in [at("e", 6), at("e", 8), at("f", 7)] {
-            assert!(pages.get(key, &elsewhere).is_none());
+            assert!(kept.at(&elsewhere).is_none());
         }
-        assert!(pages.get((ConversationId(2), 100), &at("e", 7)).is_none());
-        assert!(pages.get((ConversationId(1), 99), &at("e", 7)).is_none());
-        pages.keep(key, page(at("e", 8), 1));
-        assert!(pages.get(key, &at("e", 7)).is_none());
+        assert!(pages.get((ConversationId(2), 100)).is_none());
+        assert!(pages.get((ConversationId(1), 99)).is_none());
+        pages.keep(key, proven(at("e", 8), 1));
+        assert!(pages.get(key).unwrap().at(&at("e", 8)).is_some());
     }
 
     #[test]
     fn memory_is_bounded_and_what_is_used_stays() {
         let (pages, used) = (Pages::default(), (ConversationId(0), 100));
-        pages.keep(used, page(at("e", 1), 1_000));
+        pages.keep(used, proven(at("e", 1), 1_000));
         for id in 1..10_000 {
-            pages.keep((ConversationId(id), 100), page(at("e", 1), 10_000));
-            assert!(pages.get(used, &at("e", 1)).is_some());
+            pages.keep((ConversationId(id), 100), proven(at("e", 1), 10_000));
+            assert!(pages.get(used).is_some());
             let kept = pages.lock();
-            let bytes: usize = kept
-                .young
-                .values()
-                .chain(kept.old.values())
-                .map(weight)
-                .sum();
-            assert!(bytes <= CAPACITY + 20_000, "{bytes}");
+            let all = kept.young.values().chain(kept.old.values());
+            let bytes: usize = all.map(weight).sum();
+            assert!(bytes <= CAPACITY + 40_000, "{bytes}");
         }
     }
 }

@@ -74,20 +74,17 @@ pub async fn history(
     let store = &services.ports.store;
     let mut recent = None;
     if page == Page::Latest {
-        let (position, cached) = join(
+        let (position, mut cached) = join(
             store.position(caller, id, now),
             services.recent.read(id, limit),
         )
         .await;
         let position = position??;
-        let page = cached
-            .as_ref()
-            .and_then(|cached| services.recent.page(cached, &position, limit));
-        if let Some(page) = page {
-            return Ok(HistoryPage::new(
-                page,
-                Source::Cache(services.recent.kind()),
-            ));
+        if let Some(cached) = &mut cached
+            && let Some(page) = services.recent.page(cached, &position, limit).await
+        {
+            let source = Source::Cache(services.recent.kind());
+            return Ok(HistoryPage::new(page, source));
         }
         recent = cached;
     }
@@ -95,7 +92,7 @@ pub async fn history(
     if let Some(recent) = recent {
         services.recent.fill(&recent, &history).await;
     }
-    let page = cache::Page::of(history)
+    let page = cache::Page::of(&history)
         .map_err(|error| ServiceError::Fault(format!("a page could not be written: {error}")))?;
     Ok(HistoryPage::new(page, Source::Database))
 }

@@ -53,8 +53,8 @@ impl<'a> Step<'a> {
 /// what only reads when a connection turns out to be dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// It reads a few rows by their keys: so little that the exchange costs more than the work,
-    /// and a driver may do it for several callers in one.
+    /// It reads a few rows by their keys, which are parameters: so little that the exchange costs
+    /// more than the work, and a driver may do it for several callers in one.
     Lookup,
     /// It changes nothing; the steps need no common snapshot.
     Read,

@@ -233,7 +233,7 @@ impl Reads {
     }
 
     pub(super) async fn ping<D: Driver>(&'static self, driver: &D) -> StoreResult<()> {
-        let answer = Self::ask(driver, Access::Lookup, &self.ping, Vec::new()).await?;
+        let answer = Self::ask(driver, Access::Read, &self.ping, Vec::new()).await?;
         decode::<i64>(&self.ping, answer).map(|_| ())
     }
 }

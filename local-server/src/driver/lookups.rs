@@ -1,15 +1,17 @@
-//! Lookups of several askers in one exchange with PostgreSQL: the same statement, an array for
-//! each of its parameters, an array of answers.
+//! Lookups of several askers in one exchange with the database: the same statement once, and the
+//! parameters of each.
 //!
 //! A reading statement of core answers with one text, so it can stand as a scalar subquery, once
 //! for each asker; nothing of it has to be written twice. What finds a few rows by their keys is
 //! planned no worse there. What reads many is not joined: the exchange is the least of its cost.
 
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::available_parallelism;
 
 use colloquy_core::store::driver::{DriverError, Param, Statement, Step};
+use serde::Serialize;
 
 use crate::gather::{Gather, Limits, Work};
 
@@ -19,25 +21,20 @@ const MOST: usize = 64;
 
 type Answer = Result<Option<String>, DriverError>;
 
-/// What carries statements to the server.
+/// What carries statements to the database.
 pub(super) trait Reader: Clone + Send + Sync + 'static {
     /// Reads for one.
     fn one(&self, step: &Step<'_>) -> impl Future<Output = Answer> + Send;
 
-    /// Reads for many: as many answers as the columns are long, in the same order.
+    /// The statement for many, each with parameters like these.
+    fn for_many(text: &str, params: &[Owned]) -> String;
+
+    /// Reads for many by that statement: as many answers, in the same order.
     fn many(
         &self,
         text: &Arc<str>,
-        columns: &[Column<'_>],
+        asked: &[Vec<Owned>],
     ) -> impl Future<Output = Result<Vec<Option<String>>, DriverError>> + Send;
-}
-
-/// One parameter of every asker.
-pub(super) enum Column<'a> {
-    /// `bigint[]`
-    Int(Vec<Option<i64>>),
-    /// `text[]`
-    Text(Vec<Option<&'a str>>),
 }
 
 /// Every statement that looks up, each gathered for itself. Clones share them.
@@ -52,11 +49,14 @@ pub(super) struct Lookups<R: Reader> {
 type Statements<R> = Mutex<HashMap<&'static str, Gather<Lookup<R>>>>;
 
 impl<R: Reader> Lookups<R> {
-    /// With at most `under_way` exchanges for one statement at a time.
-    pub(super) fn new(reader: R, under_way: usize) -> Self {
+    /// Over a pool of so many connections. Exchanges for one statement at a time are as many as
+    /// there are cores to serve them, and few enough that others gather meanwhile.
+    pub(super) fn new(reader: R, pool_size: u32) -> Self {
+        let cores = available_parallelism().map_or(2, usize::from);
+        let most = usize::try_from(pool_size / 2).unwrap_or(usize::MAX);
         Self {
             reader,
-            under_way,
+            under_way: cores.clamp(1, most.max(1)),
             statements: Arc::default(),
         }
     }
@@ -107,17 +107,13 @@ impl<R: Reader> Work for Lookup<R> {
     type Answer = Answer;
 
     async fn run(&self, asked: Vec<Vec<Owned>>) -> Vec<Answer> {
-        let [_, another, ..] = &asked[..] else {
+        let [first, _, ..] = &asked[..] else {
             return self.one_by_one(&asked).await;
         };
-        // Without parameters there is nothing to make an array of.
-        if another.is_empty() {
-            return self.one_by_one(&asked).await;
-        }
         let text = self
             .text
-            .get_or_init(|| for_many(self.statement.text, another));
-        match self.reader.many(text, &columns(&asked)).await {
+            .get_or_init(|| R::for_many(self.statement.text, first).into());
+        match self.reader.many(text, &asked).await {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             // One of the questions may have spoilt it for all.
             Err(DriverError::Unexpected(_)) => self.one_by_one(&asked).await,
@@ -138,40 +134,6 @@ impl<R: Reader> Lookup<R> {
     }
 }
 
-/// The statement for many. `$2` becomes the second column of a table made of the arrays.
-fn for_many(text: &str, params: &[Owned]) -> Arc<str> {
-    let mut many = String::from("select array(select (\n");
-    many.push_str(&text.replace('$', "asked.p"));
-    many.push_str("\n) from unnest(");
-    for (index, param) in params.iter().enumerate() {
-        let (comma, number) = (if index == 0 { "" } else { ", " }, index + 1);
-        let kind = match param {
-            Owned::Int(_) => "bigint",
-            Owned::Text(_) => "text",
-        };
-        // Writing to a String cannot fail.
-        let _ = write!(many, "{comma}${number}::{kind}[]");
-    }
-    many.push_str(") with ordinality as asked (");
-    for number in 1..=params.len() {
-        let _ = write!(many, "p{number}, ");
-    }
-    many.push_str("place) order by asked.place)");
-    many.into()
-}
-
-fn columns(asked: &[Vec<Owned>]) -> Vec<Column<'_>> {
-    let first = asked.first().into_iter().flatten().enumerate();
-    let column = |(index, kind): (usize, &Owned)| {
-        let values = asked.iter().map(|params| params.get(index));
-        match kind {
-            Owned::Int(_) => Column::Int(values.map(|value| value?.int()).collect()),
-            Owned::Text(_) => Column::Text(values.map(|value| value?.text()).collect()),
-        }
-    };
-    first.map(column).collect()
-}
-
 impl<R: Reader> fmt::Debug for Lookups<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lookups")
@@ -181,26 +143,11 @@ impl<R: Reader> fmt::Debug for Lookups<R> {
 }
 
 /// A [`Param`] that outlives the call.
-#[derive(Debug)]
-enum Owned {
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Owned {
     Int(Option<i64>),
     Text(Option<Box<str>>),
-}
-
-impl Owned {
-    const fn int(&self) -> Option<i64> {
-        match self {
-            Self::Int(value) => *value,
-            Self::Text(_) => None,
-        }
-    }
-
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(value) => value.as_deref(),
-            Self::Int(_) => None,
-        }
-    }
 }
 
 impl From<Param<'_>> for Owned {

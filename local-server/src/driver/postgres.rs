@@ -2,9 +2,9 @@
 //!
 //! Lookups that come at the same time share one: see [`lookups`](super::lookups).
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use sqlx::postgres::{
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::time::timeout;
 
-use super::lookups::{Column, Lookups, Reader};
+use super::lookups::{Lookups, Owned, Reader};
 use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 
 /// What every connection is told once. Every statement is served by an index; the planner is
@@ -67,7 +67,7 @@ impl PostgresDriver {
             })
             .connect_lazy_with(options);
         Ok(Self {
-            lookups: Lookups::new(pool.clone(), lookups_at_once(pool_size)),
+            lookups: Lookups::new(pool.clone(), pool_size),
             pool,
         })
     }
@@ -86,14 +86,6 @@ impl PostgresDriver {
             .await
             .map_err(|error| driver_error(&error))
     }
-}
-
-/// Exchanges for one statement at a time: as many as there are cores to serve them, and few enough
-/// that others gather meanwhile.
-fn lookups_at_once(pool_size: u32) -> usize {
-    let cores = available_parallelism().map_or(2, usize::from);
-    let most = usize::try_from(pool_size / 2).unwrap_or(usize::MAX);
-    cores.clamp(1, most.max(1))
 }
 
 #[async_trait]
@@ -119,27 +111,53 @@ impl Driver for PostgresDriver {
     }
 }
 
-/// After a restart of the server each pooled connection fails once, so reads are repeated.
 impl Reader for PgPool {
     async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
-        let answer = match run_step(self, step).await {
-            Err(error) if is_lost(&error) => run_step(self, step).await,
-            answer => answer,
-        };
-        answer.map_err(|error| driver_error(&error))
+        read(|| run_step(self, step)).await
+    }
+
+    /// `$2` becomes the second column of a table made of an array for each parameter.
+    fn for_many(text: &str, params: &[Owned]) -> String {
+        let mut many = String::from("select array(select (\n");
+        many.push_str(&text.replace('$', "asked.p"));
+        many.push_str("\n) from unnest(");
+        for (index, param) in params.iter().enumerate() {
+            let (comma, number) = (if index == 0 { "" } else { ", " }, index + 1);
+            let kind = match param {
+                Owned::Int(_) => "bigint",
+                Owned::Text(_) => "text",
+            };
+            // Writing to a String cannot fail.
+            let _ = write!(many, "{comma}${number}::{kind}[]");
+        }
+        many.push_str(") with ordinality as asked (");
+        for number in 1..=params.len() {
+            let _ = write!(many, "p{number}, ");
+        }
+        many.push_str("place) order by asked.place)");
+        many
     }
 
     async fn many(
         &self,
         text: &Arc<str>,
-        columns: &[Column<'_>],
+        asked: &[Vec<Owned>],
     ) -> Result<Vec<Option<String>>, DriverError> {
-        let answer = match run_many(self, text, columns).await {
-            Err(error) if is_lost(&error) => run_many(self, text, columns).await,
-            answer => answer,
-        };
-        answer.map_err(|error| driver_error(&error))
+        read(|| run_many(self, text, asked)).await
     }
+}
+
+/// Runs what only reads. After a restart of the server each pooled connection fails once, so it is
+/// then repeated.
+async fn read<T, F>(run: impl Fn() -> F) -> Result<T, DriverError>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let answer = match run().await {
+        Err(error) if is_lost(&error) => run().await,
+        answer => answer,
+    };
+    answer.map_err(|error| driver_error(&error))
 }
 
 async fn run_step(pool: &PgPool, step: &Step<'_>) -> Result<Option<String>, sqlx::Error> {
@@ -155,22 +173,41 @@ async fn run_step(pool: &PgPool, step: &Step<'_>) -> Result<Option<String>, sqlx
 async fn run_many(
     pool: &PgPool,
     text: &Arc<str>,
-    columns: &[Column<'_>],
+    asked: &[Vec<Owned>],
 ) -> Result<Vec<Option<String>>, sqlx::Error> {
-    let mut arguments = PgArguments::default();
-    for column in columns {
-        match column {
-            Column::Int(values) => arguments.add(values),
-            Column::Text(values) => arguments.add(values),
-        }
-        .map_err(sqlx::Error::Encode)?;
-    }
+    let arguments = columns(asked)?;
     let text = AssertSqlSafe(Arc::clone(text));
     let query = sqlx::query_scalar_with::<_, Vec<Option<String>>, _>(text, arguments);
     Lease::of(pool)
         .await?
         .run(|connection| query.fetch_one(connection))
         .await
+}
+
+/// An array for each parameter.
+fn columns(asked: &[Vec<Owned>]) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for (index, kind) in asked.first().into_iter().flatten().enumerate() {
+        let values = asked.iter().map(|params| params.get(index));
+        match kind {
+            Owned::Int(_) => {
+                let ints = values.map(|value| match value {
+                    Some(Owned::Int(value)) => *value,
+                    _ => None,
+                });
+                arguments.add(ints.collect::<Vec<_>>())
+            }
+            Owned::Text(_) => {
+                let texts = values.map(|value| match value {
+                    Some(Owned::Text(value)) => value.as_deref(),
+                    _ => None,
+                });
+                arguments.add(texts.collect::<Vec<_>>())
+            }
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
 }
 
 /// A connection that goes back to the pool only when its statement came to an end. When the

@@ -1,16 +1,25 @@
 //! SQLite: one writer, several readers, one file.
+//!
+//! A connection has a thread of its own, so a statement costs two changes of threads, more than
+//! most lookups themselves; those that come at the same time share them: see
+//! [`lookups`](super::lookups).
 
+use std::fmt::Write as _;
 use std::path::Path;
+use std::slice;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
+use futures_util::TryFutureExt as _;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
     SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Arguments, ConnectOptions};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions};
 use tokio::time::timeout;
 
+use super::lookups::{Lookups, Owned, Reader};
 use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 
 /// A [`Driver`] over an SQLite file in WAL mode.
@@ -21,6 +30,7 @@ use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 pub struct SqliteDriver {
     writer: SqlitePool,
     readers: SqlitePool,
+    lookups: Lookups<SqlitePool>,
 }
 
 impl SqliteDriver {
@@ -46,8 +56,13 @@ impl SqliteDriver {
             .connect_with(options.clone())
             .await
             .map_err(|error| driver_error(&error))?;
-        let readers = pool(readers.max(1)).connect_lazy_with(options.read_only(true));
-        Ok(Self { writer, readers })
+        let size = readers.max(1);
+        let readers = pool(size).connect_lazy_with(options.read_only(true));
+        Ok(Self {
+            lookups: Lookups::new(readers.clone(), size),
+            writer,
+            readers,
+        })
     }
 
     /// A database that ends with this driver. It has one connection, for readers too.
@@ -64,6 +79,7 @@ impl SqliteDriver {
             .await
             .map_err(|error| driver_error(&error))?;
         Ok(Self {
+            lookups: Lookups::new(writer.clone(), 1),
             readers: writer.clone(),
             writer,
         })
@@ -78,11 +94,6 @@ impl SqliteDriver {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-
-    async fn read(&self, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, sqlx::Error> {
-        let mut connection = self.readers.acquire().await?;
-        run_steps(&mut connection, steps).await
     }
 
     /// `begin immediate` takes the write lock at once: a transaction that first reads and then
@@ -102,18 +113,66 @@ impl Driver for SqliteDriver {
         access: Access,
         steps: &[Step<'_>],
     ) -> Result<Vec<Option<String>>, DriverError> {
-        let work = async {
-            match access {
-                Access::Lookup | Access::Read => self.read(steps).await,
-                Access::Write => self.write(steps).await,
-            }
-        };
         // A transaction that is dropped here is rolled back before its connection is used again.
-        timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
-            .await
-            .map_err(|_| timed_out())?
-            .map_err(|error| driver_error(&error))
+        in_time(async {
+            match (access, steps) {
+                (Access::Lookup, [step]) => Ok(vec![self.lookups.look(step).await?]),
+                (Access::Lookup | Access::Read, _) => read(&self.readers, steps).await,
+                (Access::Write, _) => self
+                    .write(steps)
+                    .await
+                    .map_err(|error| driver_error(&error)),
+            }
+        })
+        .await
     }
+}
+
+impl Reader for SqlitePool {
+    async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
+        let mut answers = read(self, slice::from_ref(step)).await?;
+        Ok(answers.pop().flatten())
+    }
+
+    /// `?2` becomes the second column of a table made of an array of arrays.
+    fn for_many(text: &str, params: &[Owned]) -> String {
+        let mut many = String::from("with asked as materialized (select key");
+        for number in 1..=params.len() {
+            // Writing to a String cannot fail.
+            let _ = write!(many, ", value ->> {} as p{number}", number - 1);
+        }
+        many.push_str(" from json_each(?1)) select (\n");
+        many.push_str(&text.replace('?', "asked.p"));
+        many.push_str("\n) from asked order by key");
+        many
+    }
+
+    async fn many(
+        &self,
+        text: &Arc<str>,
+        asked: &[Vec<Owned>],
+    ) -> Result<Vec<Option<String>>, DriverError> {
+        let asked = serde_json::to_string(asked)
+            .map_err(|error| DriverError::Unexpected(format!("no JSON: {error}")))?;
+        let work = async {
+            sqlx::query_scalar(AssertSqlSafe(Arc::clone(text)))
+                .bind(asked)
+                .fetch_all(&mut *self.acquire().await?)
+                .await
+        };
+        in_time(work.map_err(|error| driver_error(&error))).await
+    }
+}
+
+async fn read(pool: &SqlitePool, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, DriverError> {
+    let work = async { run_steps(&mut *pool.acquire().await?, steps).await };
+    work.await.map_err(|error| driver_error(&error))
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, DriverError>>) -> Result<T, DriverError> {
+    timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
+        .await
+        .unwrap_or_else(|_| Err(timed_out()))
 }
 
 /// Connections to a file do not age, so none is tested or replaced.
