@@ -6,7 +6,7 @@
 //! planned no worse there. What reads many is not joined: the exchange is the least of its cost.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 
@@ -23,11 +23,11 @@ type Answer = Result<Option<String>, DriverError>;
 
 /// What carries statements to the database.
 pub(super) trait Reader: Clone + Send + Sync + 'static {
+    /// The statement for many, made of that for one; each has parameters like these.
+    const FOR_MANY: fn(text: &str, params: &[Owned]) -> String;
+
     /// Reads for one.
     fn one(&self, step: &Step<'_>) -> impl Future<Output = Answer> + Send;
-
-    /// The statement for many, each with parameters like these.
-    fn for_many(text: &str, params: &[Owned]) -> String;
 
     /// Reads for many by that statement: as many answers, in the same order.
     fn many(
@@ -112,7 +112,7 @@ impl<R: Reader> Work for Lookup<R> {
         };
         let text = self
             .text
-            .get_or_init(|| R::for_many(self.statement.text, first).into());
+            .get_or_init(|| (R::FOR_MANY)(self.statement.text, first).into());
         match self.reader.many(text, &asked).await {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             // One of the questions may have spoilt it for all.
@@ -132,6 +132,43 @@ impl<R: Reader> Lookup<R> {
         }
         answers
     }
+}
+
+/// A statement of PostgreSQL for many: `$2` becomes the second column of a table made of an array
+/// for each parameter.
+pub(super) fn with_arrays(text: &str, params: &[Owned]) -> String {
+    let mut many = String::from("select array(select (\n");
+    many.push_str(&text.replace('$', "asked.p"));
+    many.push_str("\n) from unnest(");
+    for (index, param) in params.iter().enumerate() {
+        let (comma, number) = (if index == 0 { "" } else { ", " }, index + 1);
+        let kind = match param {
+            Owned::Int(_) => "bigint",
+            Owned::Text(_) => "text",
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(many, "{comma}${number}::{kind}[]");
+    }
+    many.push_str(") with ordinality as asked (");
+    for number in 1..=params.len() {
+        let _ = write!(many, "p{number}, ");
+    }
+    many.push_str("place) order by asked.place)");
+    many
+}
+
+/// A statement of SQLite for many: `?2` becomes the second column of a table made of a JSON array of
+/// everyone's parameters.
+pub(super) fn with_json(text: &str, params: &[Owned]) -> String {
+    let mut many = String::from("with asked as materialized (select key");
+    for number in 1..=params.len() {
+        // Writing to a String cannot fail.
+        let _ = write!(many, ", value ->> {} as p{number}", number - 1);
+    }
+    many.push_str(" from json_each(?1)) select (\n");
+    many.push_str(&text.replace('?', "asked.p"));
+    many.push_str("\n) from asked order by key");
+    many
 }
 
 impl<R: Reader> fmt::Debug for Lookups<R> {

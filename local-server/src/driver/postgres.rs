@@ -2,7 +2,6 @@
 //!
 //! Lookups that come at the same time share one: see [`lookups`](super::lookups).
 
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use sqlx::postgres::{
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::time::timeout;
 
-use super::lookups::{Lookups, Owned, Reader};
+use super::lookups::{self, Lookups, Owned, Reader};
 use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 
 /// What every connection is told once. Every statement is served by an index; the planner is
@@ -112,30 +111,10 @@ impl Driver for PostgresDriver {
 }
 
 impl Reader for PgPool {
+    const FOR_MANY: fn(&str, &[Owned]) -> String = lookups::with_arrays;
+
     async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
         read(|| run_step(self, step)).await
-    }
-
-    /// `$2` becomes the second column of a table made of an array for each parameter.
-    fn for_many(text: &str, params: &[Owned]) -> String {
-        let mut many = String::from("select array(select (\n");
-        many.push_str(&text.replace('$', "asked.p"));
-        many.push_str("\n) from unnest(");
-        for (index, param) in params.iter().enumerate() {
-            let (comma, number) = (if index == 0 { "" } else { ", " }, index + 1);
-            let kind = match param {
-                Owned::Int(_) => "bigint",
-                Owned::Text(_) => "text",
-            };
-            // Writing to a String cannot fail.
-            let _ = write!(many, "{comma}${number}::{kind}[]");
-        }
-        many.push_str(") with ordinality as asked (");
-        for number in 1..=params.len() {
-            let _ = write!(many, "p{number}, ");
-        }
-        many.push_str("place) order by asked.place)");
-        many
     }
 
     async fn many(

@@ -4,7 +4,6 @@
 //! most lookups themselves; those that come at the same time share them: see
 //! [`lookups`](super::lookups).
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::slice;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use sqlx::sqlite::{
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions};
 use tokio::time::timeout;
 
-use super::lookups::{Lookups, Owned, Reader};
+use super::lookups::{self, Lookups, Owned, Reader};
 use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 
 /// A [`Driver`] over an SQLite file in WAL mode.
@@ -129,22 +128,11 @@ impl Driver for SqliteDriver {
 }
 
 impl Reader for SqlitePool {
+    const FOR_MANY: fn(&str, &[Owned]) -> String = lookups::with_json;
+
     async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
         let mut answers = read(self, slice::from_ref(step)).await?;
         Ok(answers.pop().flatten())
-    }
-
-    /// `?2` becomes the second column of a table made of an array of arrays.
-    fn for_many(text: &str, params: &[Owned]) -> String {
-        let mut many = String::from("with asked as materialized (select key");
-        for number in 1..=params.len() {
-            // Writing to a String cannot fail.
-            let _ = write!(many, ", value ->> {} as p{number}", number - 1);
-        }
-        many.push_str(" from json_each(?1)) select (\n");
-        many.push_str(&text.replace('?', "asked.p"));
-        many.push_str("\n) from asked order by key");
-        many
     }
 
     async fn many(
