@@ -172,9 +172,11 @@ impl<W: Work> Drop for Turn<W> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use futures_util::future::join_all;
     use tokio::sync::Semaphore;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -275,7 +277,8 @@ mod tests {
     async fn what_weighs_nothing_is_served_too() {
         let (work, gather) = gather([1, 1, 1]);
         work.permits.add_permits(1);
-        assert_eq!(gather.ask(WEIGHTLESS).await, Some((0, WEIGHTLESS)));
+        let answer = timeout(Duration::from_secs(10), gather.ask(WEIGHTLESS)).await;
+        assert_eq!(answer, Ok(Some((0, WEIGHTLESS))));
     }
 
     #[tokio::test]
