@@ -1,6 +1,8 @@
 //! The edge's driver, held to the store contract here, where a database is at hand: it is compiled
 //! from its own file and given TCP instead of Hyperdrive's socket.
 
+#[path = "support/asking.rs"]
+mod asking;
 #[path = "../../worker/src/driver.rs"]
 #[expect(unreachable_pub, reason = "it is written as another crate's module")]
 mod driver;
@@ -9,11 +11,12 @@ mod support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use asking::run;
 use async_trait::async_trait;
 use colloquy_core::domain::UserId;
 use colloquy_core::ports::Store;
 use colloquy_core::store::PostgresStore;
-use colloquy_core::store::driver::{Access, Driver as _, DriverError, Statement, Step};
+use colloquy_core::store::driver::{Access, DriverError, Statement};
 use colloquy_core::testing::store_contract::Fixture;
 use driver::{Connect, TypedDriver};
 use support::{Database, execute};
@@ -112,30 +115,27 @@ static END_OTHERS: Statement = Statement {
            where datname = current_database() and pid <> pg_backend_pid()",
 };
 
-async fn run(
-    driver: &TypedDriver<&'static Tcp>,
-    access: Access,
-    statement: &'static Statement,
-) -> Result<Option<String>, DriverError> {
-    let mut answers = driver.run(access, &[Step::new(statement, [])]).await?;
-    Ok(answers.remove(0))
-}
-
 #[tokio::test]
 async fn a_connection_is_kept_until_it_is_released() {
     let database = Database::create().await;
     let tcp = tcp(&database);
     let driver = TypedDriver::keeping(tcp);
     for _ in 0..3 {
-        run(&driver, Access::Write, &PING).await.expect("answers");
+        run(&driver, Access::Write, &PING, [])
+            .await
+            .expect("answers");
     }
     assert_eq!(tcp.made.load(Ordering::Relaxed), 1);
     driver.release();
-    run(&driver, Access::Write, &PING).await.expect("answers");
+    run(&driver, Access::Write, &PING, [])
+        .await
+        .expect("answers");
     assert_eq!(tcp.made.load(Ordering::Relaxed), 2);
     let driver = TypedDriver::connecting(tcp);
     for _ in 0..3 {
-        run(&driver, Access::Write, &PING).await.expect("answers");
+        run(&driver, Access::Write, &PING, [])
+            .await
+            .expect("answers");
     }
     assert_eq!(tcp.made.load(Ordering::Relaxed), 5);
     database.drop().await;
@@ -147,9 +147,13 @@ async fn a_read_survives_a_kept_connection_that_ended() {
     let database = Database::create().await;
     let (tcp, other) = (tcp(&database), TypedDriver::connecting(tcp(&database)));
     let driver = TypedDriver::keeping(tcp);
-    run(&driver, Access::Read, &PING).await.expect("answers");
-    run(&other, Access::Write, &END_OTHERS).await.expect("ends");
-    let answer = run(&driver, Access::Read, &PING).await;
+    run(&driver, Access::Read, &PING, [])
+        .await
+        .expect("answers");
+    run(&other, Access::Write, &END_OTHERS, [])
+        .await
+        .expect("ends");
+    let answer = run(&driver, Access::Read, &PING, []).await;
     assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
     assert_eq!(tcp.made.load(Ordering::Relaxed), 2);
     database.drop().await;
@@ -162,10 +166,10 @@ async fn a_database_that_is_silent_is_unavailable() {
     impatient.patience = Duration::from_millis(200);
     let impatient: &'static Tcp = Box::leak(Box::new(impatient));
     let driver = TypedDriver::keeping(impatient);
-    let answer = run(&driver, Access::Read, &SLEEP).await;
+    let answer = run(&driver, Access::Read, &SLEEP, []).await;
     assert!(matches!(answer, Err(DriverError::Unavailable(_))));
     // What is still asked on the old connection is nobody's answer.
-    let answer = run(&driver, Access::Read, &PING).await;
+    let answer = run(&driver, Access::Read, &PING, []).await;
     assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
     database.drop().await;
 }
@@ -184,7 +188,7 @@ async fn what_comes_again_on_a_connection_is_kept_by_the_server() {
     let database = Database::create().await;
     let driver = TypedDriver::keeping(tcp(&database));
     for kept in ["0", "0", "1", "1"] {
-        let answer = run(&driver, Access::Write, &PREPARED).await;
+        let answer = run(&driver, Access::Write, &PREPARED, []).await;
         assert_eq!(answer.expect("answers").as_deref(), Some(kept));
     }
     database.drop().await;
@@ -196,13 +200,17 @@ async fn a_server_that_forgets_is_asked_in_full_from_then_on() {
     let database = Database::create().await;
     let driver = TypedDriver::keeping(tcp(&database));
     for _ in 0..3 {
-        run(&driver, Access::Write, &PING).await.expect("answers");
+        run(&driver, Access::Write, &PING, [])
+            .await
+            .expect("answers");
     }
-    run(&driver, Access::Write, &FORGET).await.expect("forgets");
+    run(&driver, Access::Write, &FORGET, [])
+        .await
+        .expect("forgets");
     for _ in 0..3 {
-        let answer = run(&driver, Access::Write, &PING).await;
+        let answer = run(&driver, Access::Write, &PING, []).await;
         assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
-        let kept = run(&driver, Access::Write, &PREPARED).await;
+        let kept = run(&driver, Access::Write, &PREPARED, []).await;
         assert_eq!(kept.expect("answers").as_deref(), Some("0"));
     }
     database.drop().await;
@@ -214,10 +222,14 @@ async fn a_statement_is_one_round_trip() {
     let database = Database::create().await;
     let (url, turns) = counted(&database.url()).await;
     let driver = TypedDriver::keeping(&*Box::leak(Box::new(Tcp::to(url))));
-    run(&driver, Access::Read, &PING).await.expect("answers");
+    run(&driver, Access::Read, &PING, [])
+        .await
+        .expect("answers");
     let before = turns.load(Ordering::SeqCst);
     for _ in 0..5 {
-        run(&driver, Access::Write, &PING).await.expect("answers");
+        run(&driver, Access::Write, &PING, [])
+            .await
+            .expect("answers");
     }
     assert_eq!(turns.load(Ordering::SeqCst) - before, 5);
     driver.release();

@@ -1,5 +1,7 @@
 //! What is the PostgreSQL driver's own: round trips, time limits, lost connections.
 
+#[path = "support/asking.rs"]
+mod asking;
 #[path = "support/counting.rs"]
 mod counting;
 #[path = "support/stalling.rs"]
@@ -8,6 +10,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use asking::run;
 use colloquy_core::domain::{
     Caller, ConversationId, ConversationKind, Epoch, MessageText, NewConversation, NewUser,
     Seconds, Seq, SessionId, Timestamp, UserId,
@@ -17,7 +20,7 @@ use colloquy_core::ports::{
     StoreError,
 };
 use colloquy_core::store::PostgresStore;
-use colloquy_core::store::driver::{Access, Driver, DriverError, Statement, Step};
+use colloquy_core::store::driver::{Access, DriverError, Statement};
 use colloquy_local_server::driver::PostgresDriver;
 use counting::Counting;
 use stalling::Stalling;
@@ -43,15 +46,6 @@ static END_OTHERS: Statement = Statement {
     text: "select count(pg_terminate_backend(pid))::text from pg_stat_activity \
            where datname = current_database() and pid <> pg_backend_pid()",
 };
-
-async fn run(
-    driver: &PostgresDriver,
-    access: Access,
-    statement: &'static Statement,
-) -> Result<Option<String>, DriverError> {
-    let mut answers = driver.run(access, &[Step::new(statement, [])]).await?;
-    Ok(answers.remove(0))
-}
 
 async fn user(store: &dyn Store, name: &str) -> Caller {
     let user = NewUser {
@@ -212,14 +206,14 @@ async fn a_statement_that_hangs_is_ended() {
     let database = Database::migrated().await;
     let driver = database.driver(1);
     let started = Instant::now();
-    let outcome = run(&driver, Access::Write, &SLEEP).await;
+    let outcome = run(&driver, Access::Write, &SLEEP, []).await;
     assert!(
         matches!(outcome, Err(DriverError::Unavailable(_))),
         "{outcome:?}"
     );
     assert!(started.elapsed() < Duration::from_secs(6));
     assert_eq!(
-        run(&driver, Access::Write, &PING).await,
+        run(&driver, Access::Write, &PING, []).await,
         Ok(Some("pong".to_owned()))
     );
     database.drop().await;
@@ -266,13 +260,13 @@ async fn a_silent_line_is_unavailable_and_replaced() {
     let proxy = Stalling::before(address).await;
     let driver = PostgresDriver::new(&url(proxy.port), 2).expect("a URL");
     assert_eq!(
-        run(&driver, Access::Read, &PING).await,
+        run(&driver, Access::Read, &PING, []).await,
         Ok(Some("pong".to_owned()))
     );
     proxy.fall_silent(true);
     for access in [Access::Write, Access::Read] {
         let started = Instant::now();
-        let outcome = run(&driver, access, &PING).await;
+        let outcome = run(&driver, access, &PING, []).await;
         assert!(
             matches!(outcome, Err(DriverError::Unavailable(_))),
             "{outcome:?}"
@@ -285,7 +279,7 @@ async fn a_silent_line_is_unavailable_and_replaced() {
     }
     proxy.fall_silent(false);
     assert_eq!(
-        run(&driver, Access::Write, &PING).await,
+        run(&driver, Access::Write, &PING, []).await,
         Ok(Some("pong".to_owned()))
     );
     database.drop().await;
@@ -316,14 +310,14 @@ async fn an_abandoned_statement_answers_nobody_else() {
     let database = Database::migrated().await;
     let driver = database.driver(1);
     for _ in 0..3 {
-        let abandoned = run(&driver, Access::Write, &NAP);
+        let abandoned = run(&driver, Access::Write, &NAP, []);
         assert!(
             tokio::time::timeout(Duration::from_millis(60), abandoned)
                 .await
                 .is_err()
         );
         assert_eq!(
-            run(&driver, Access::Write, &PING).await,
+            run(&driver, Access::Write, &PING, []).await,
             Ok(Some("pong".to_owned()))
         );
     }
@@ -335,25 +329,31 @@ async fn an_abandoned_statement_answers_nobody_else() {
 async fn readers_outlive_a_restart() {
     let database = Database::migrated().await;
     let (driver, other) = (database.driver(1), database.driver(1));
-    run(&driver, Access::Read, &PING).await.expect("answers");
-    run(&other, Access::Write, &END_OTHERS).await.expect("ends");
+    run(&driver, Access::Read, &PING, [])
+        .await
+        .expect("answers");
+    run(&other, Access::Write, &END_OTHERS, [])
+        .await
+        .expect("ends");
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(
-        run(&driver, Access::Read, &PING).await,
+        run(&driver, Access::Read, &PING, []).await,
         Ok(Some("pong".to_owned()))
     );
     // A writing one cannot know whether it was done, and says so; the one after works. (First
     // the pool takes back its connection, which it tests.)
     tokio::time::sleep(Duration::from_millis(100)).await;
-    run(&other, Access::Write, &END_OTHERS).await.expect("ends");
+    run(&other, Access::Write, &END_OTHERS, [])
+        .await
+        .expect("ends");
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let outcome = run(&driver, Access::Write, &PING).await;
+    let outcome = run(&driver, Access::Write, &PING, []).await;
     assert!(
         matches!(outcome, Err(DriverError::Unavailable(_))),
         "{outcome:?}"
     );
     assert_eq!(
-        run(&driver, Access::Write, &PING).await,
+        run(&driver, Access::Write, &PING, []).await,
         Ok(Some("pong".to_owned()))
     );
     database.drop().await;

@@ -131,7 +131,7 @@ impl Reader for SqlitePool {
     const FOR_MANY: fn(&str, &[Owned]) -> String = lookups::with_json;
 
     async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
-        let mut answers = read(self, slice::from_ref(step)).await?;
+        let mut answers = in_time(read(self, slice::from_ref(step))).await?;
         Ok(answers.pop().flatten())
     }
 

@@ -1,0 +1,13 @@
+//! One statement, asked of a driver.
+
+use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Statement, Step};
+
+pub(crate) async fn run<'a, D: Driver>(
+    driver: &D,
+    access: Access,
+    statement: &'static Statement,
+    params: impl Into<Vec<Param<'a>>>,
+) -> Result<Option<String>, DriverError> {
+    let mut answers = driver.run(access, &[Step::new(statement, params)]).await?;
+    Ok(answers.remove(0))
+}
