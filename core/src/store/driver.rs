@@ -17,7 +17,7 @@ pub struct Statement {
 }
 
 /// A positional parameter. Only these types exist, since not every driver at the edge can carry
-/// others; lists travel as one JSON text.
+/// others; a list travels as one text, in JSON or as PostgreSQL writes an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Param<'a> {
     /// A `bigint`.

@@ -14,6 +14,7 @@
 //! case in `testing::store_contract`.
 
 mod answer;
+mod columns;
 pub mod driver;
 mod input;
 mod listed;

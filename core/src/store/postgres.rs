@@ -6,15 +6,16 @@
 //! it sees what is there. Each of those repeats is bounded by [`ATTEMPTS`].
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::answer::{Creation, Outcome, Taken, decode, decode_checked, failed, run_one};
+use super::columns::columns;
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::input::{direct_key, ids_json, kind_text};
 use super::reads::{Reads, asked_by, reads};
 use crate::domain::{
-    Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
-    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, NewConversation,
+    NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
     Append, AppendedBatch, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
@@ -52,45 +53,11 @@ enum Registration {
     Taken(Taken),
 }
 
-/// A send as `messages/append` takes it.
-#[derive(Serialize)]
-struct Send<'a> {
-    conversation_id: i64,
-    sender_id: i64,
-    session_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_message_id: Option<&'a str>,
-    content: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reply_to: Option<i64>,
-    /// Absent when empty: the column is then null.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    mentions: &'a [UserId],
-    repeat_only: bool,
-    now: i64,
-}
-
 /// What `messages/append` answers.
 #[derive(Deserialize)]
 struct Written {
     epoch: Epoch,
     outcomes: Vec<Outcome>,
-}
-
-impl<'a> From<&'a Append> for Send<'a> {
-    fn from(send: &'a Append) -> Self {
-        Self {
-            conversation_id: send.conversation_id.0,
-            sender_id: send.sender_id.0,
-            session_id: &send.session_id.0,
-            client_message_id: send.client_message_id.as_ref().map(ClientMessageId::as_str),
-            content: send.message.as_str(),
-            reply_to: send.reply_to.map(|id| id.0),
-            mentions: &send.mentions,
-            repeat_only: send.repeat_only,
-            now: send.now.0,
-        }
-    }
 }
 
 impl<D: Driver> PostgresStore<D> {
@@ -289,11 +256,10 @@ impl<D: Driver> Store for PostgresStore<D> {
     }
 
     async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch> {
-        let input: Vec<Send<'_>> = sends.iter().map(Into::into).collect();
-        let input = serde_json::to_string(&input)
-            .map_err(|error| StoreError::Unexpected(error.to_string()))?;
+        let columns = columns(sends);
+        let params = columns.each_ref().map(|column| Param::Text(column));
         for _ in 0..ATTEMPTS {
-            let answer = match self.write(&APPEND, &[Param::Text(&input)]).await {
+            let answer = match self.write(&APPEND, &params).await {
                 Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => continue,
                 answer => answer.map_err(failed(&APPEND))?,
             };

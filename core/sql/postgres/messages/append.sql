@@ -1,128 +1,153 @@
--- Store::append: every send of the product comes through here. Index, each once a send:
--- users_pkey, sessions_pkey, conversations_pkey, members_pkey (index only),
--- messages_client_id_unique, messages_pkey (reply_to); once a batch instance_pkey. Inserts a row a
--- send, updates one a conversation.
+-- Store::append: every send of the product comes through here. Index, each once a sender:
+-- users_pkey, sessions_pkey, members_pkey (index only); once a send: messages_client_id_unique,
+-- messages_pkey (reply_to); once a conversation: conversations_pkey; once a batch: instance_pkey.
+-- Inserts a row a send, updates one a conversation.
+--
+-- $1 to $3 are the senders: conversations, users, sessions. $4 is each send's sender, counted from
+-- one, $5 the time in milliseconds, $6 the text; $7 client_message_id, $8 reply_to, $9 mentions as
+-- an array within the text, $10 whether only an earlier result is looked for. Each is an array; of
+-- the last four one that holds nothing but nulls may be empty.
 --
 -- The rows of `locked` are those of this moment: locking waits for other writers and reads the
 -- row again. Everything else is seen as it was when the statement began, so a repeat whose first
--- send commits while this one waits is not seen as `earlier`. It then breaks
+-- send commits while this one waits is not seen as a duplicate. It then breaks
 -- messages_client_id_unique; the store runs the statement again, and sees it.
 --
--- `limit 1` in what is looked up for each send keeps the planner, which takes any input for a
--- hundred rows, from reading whole tables into a hash instead.
-with input as materialized (
+-- `limit 1` in what is looked up for each row keeps the planner, which takes any input for a
+-- hundred rows, from reading whole tables into a hash instead; so does `any (array (…))`.
+--
+-- A batch is as large as the time before it was long, so what a send costs here is what a busy
+-- server can do: who sends is looked up once, arrays are cheaper to read than objects, and text is
+-- put together by hand, since json_build_object asks for the type of every value anew.
+with sender as materialized (
     select *
-    from rows from (json_to_recordset($1::json) as (
-        conversation_id bigint, sender_id bigint, session_id text, client_message_id text,
-        content text, reply_to bigint, mentions bigint[], repeat_only boolean, now bigint
-    )) with ordinality as send (
-        conversation_id, sender_id, session_id, client_message_id,
-        content, reply_to, mentions, repeat_only, now, place
-    )
+    from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality
+        as sender (conversation_id, user_id, session_id, place)
 ),
 -- In the order of ids, so that two batches never wait for each other. `no key` leaves members
 -- free to refer to the row meanwhile.
 locked as materialized (
-    select id, seq, number, active_at
+    select id, seq, number, (extract(epoch from active_at) * 1000)::bigint as active_at
     from conversations
-    where id = any (array(select conversation_id from input))
+    where id = any (array(select conversation_id from sender))
     order by id
     for no key update
 ),
-judged as materialized (
+known as materialized (
     select
-        input.place, input.conversation_id, input.sender_id, input.repeat_only, sender.username,
+        sender.place, sender.conversation_id, sender.user_id,
+        to_json(login.username)::text as name, login.expires_at,
         case
-            when sender.id is null then 'session'
             when locked.id is null then 'not_found'
             when member.user_id is null then 'not_member'
         end as denied,
-        earlier.id as earlier_id, earlier.seq as earlier_seq, earlier.number as earlier_number,
-        earlier.created_at as earlier_created_at,
-        input.reply_to is null or exists (
-            select from messages
-            where id = input.reply_to and conversation_id = input.conversation_id
-        ) as may_reply
-    from input
+        locked.seq, locked.number, locked.active_at
+    from sender
     left join lateral (
-        select u.id, u.username
+        select u.username, (extract(epoch from s.expires_at) * 1000)::bigint as expires_at
         from sessions s
         join users u on u.id = s.user_id and u.is_active
-        where s.id = input.session_id and s.user_id = input.sender_id
-            and s.revoked_at is null and s.expires_at > to_timestamp(input.now / 1000.0)
+        where s.id = sender.session_id and s.user_id = sender.user_id and s.revoked_at is null
         limit 1
-    ) as sender on true
-    left join locked on locked.id = input.conversation_id
+    ) as login on true
+    left join locked on locked.id = sender.conversation_id
     left join lateral (
         select user_id
         from members
-        where conversation_id = input.conversation_id and user_id = input.sender_id
+        where conversation_id = sender.conversation_id and user_id = sender.user_id
         limit 1
     ) as member on true
+),
+judged as materialized (
+    select
+        send.place, send.now, send.content, send.client_message_id, send.reply_to, send.mentions,
+        known.conversation_id, known.user_id, known.name, known.seq, known.number, known.active_at,
+        earlier.id as earlier_id, earlier.seq as earlier_seq, earlier.number as earlier_number,
+        earlier.created_at as earlier_created_at,
+        case
+            when known.expires_at > send.now then
+                case
+                    when known.denied is not null then known.denied
+                    when earlier.id is not null then 'duplicate'
+                    when send.repeat_only then 'no_repeat'
+                    when send.reply_to is null or exists (
+                        select from messages
+                        where id = send.reply_to and conversation_id = known.conversation_id
+                    ) then 'stored'
+                    else 'unknown_reply'
+                end
+            else 'session'
+        end as outcome
+    from unnest(
+        $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::boolean[]
+    ) with ordinality as send (
+        sender, now, content, client_message_id, reply_to, mentions, repeat_only, place
+    )
+    join known on known.place = send.sender
     left join lateral (
         select id, seq, number, created_at
         from messages
-        where conversation_id = input.conversation_id and sender_id = input.sender_id
-            and client_message_id = input.client_message_id
+        where conversation_id = known.conversation_id and sender_id = known.user_id
+            and client_message_id = send.client_message_id
         limit 1
     ) as earlier on true
 ),
-accepted as materialized (
+numbered as materialized (
     select
-        judged.place,
-        nextval('messages_id_seq') as id,
-        locked.id as conversation_id,
-        locked.seq + row_number() over earlier_here as seq,
-        locked.number + row_number() over earlier_here as number,
-        greatest(
-            locked.active_at, to_timestamp(max(input.now) over earlier_here / 1000.0)
-        ) as created_at,
-        input.sender_id, input.content, input.client_message_id, input.reply_to, input.mentions
+        place, outcome, conversation_id, user_id, name, content, client_message_id, reply_to,
+        mentions, earlier_id, earlier_seq, earlier_number, earlier_created_at,
+        case when outcome = 'stored' then nextval('messages_id_seq') end as id,
+        seq + count(*) filter (where outcome = 'stored') over so_far as seq,
+        number + count(*) filter (where outcome = 'stored') over so_far as number,
+        greatest(active_at, max(now) filter (where outcome = 'stored') over so_far) as created_at
     from judged
-    join input on input.place = judged.place
-    join locked on locked.id = judged.conversation_id
-    where judged.denied is null and judged.earlier_id is null and judged.may_reply
-        and not judged.repeat_only
-    window earlier_here as (partition by locked.id order by judged.place)
+    window so_far as (partition by conversation_id order by place rows unbounded preceding)
 ),
 stored as (
     insert into messages
         (id, conversation_id, seq, number, sender_id, content, client_message_id, reply_to,
         mentions, created_at)
     select
-        id, conversation_id, seq, number, sender_id, content, client_message_id, reply_to,
-        mentions, created_at
-    from accepted
+        id, conversation_id, seq, number, user_id, content, client_message_id, reply_to,
+        mentions::bigint[], timestamptz 'epoch' + created_at * interval '1 millisecond'
+    from numbered
+    where outcome = 'stored'
 ),
 advanced as (
     update conversations
-    set seq = newest.seq, number = newest.number, active_at = newest.created_at
+    set
+        seq = newest.seq,
+        number = newest.number,
+        active_at = timestamptz 'epoch' + newest.created_at * interval '1 millisecond'
     from (
         select
             conversation_id, max(seq) as seq, max(number) as number,
             max(created_at) as created_at
-        from accepted
+        from numbered
+        where outcome = 'stored'
         group by conversation_id
     ) as newest
     where conversations.id = newest.conversation_id
+        and conversations.id = any (array(
+            select conversation_id from numbered where outcome = 'stored'
+        ))
 )
-select json_build_object('epoch', (
-    select epoch from instance where singleton = 1
-), 'outcomes', coalesce(json_agg(
-    case
-        when judged.denied is not null then json_build_object('denied', judged.denied)
-        when judged.earlier_id is not null then json_build_object('duplicate', json_build_array(
-            judged.earlier_id, judged.earlier_seq, judged.earlier_number,
-            (extract(epoch from judged.earlier_created_at) * 1000)::bigint, judged.username
-        ))
-        when accepted.id is not null then json_build_object('stored', json_build_array(
-            accepted.id, accepted.seq, accepted.number,
-            (extract(epoch from accepted.created_at) * 1000)::bigint, judged.username
-        ))
-        when judged.repeat_only then to_json('no_repeat'::text)
-        else to_json('unknown_reply'::text)
-    end
-    order by judged.place
-), '[]'))::text
-from judged
-left join accepted on accepted.place = judged.place
+select concat(
+    '{"epoch":', (select to_json(epoch) from instance where singleton = 1), ',"outcomes":[',
+    string_agg(
+        case outcome
+            when 'stored' then concat(
+                '{"stored":[', id, ',', seq, ',', number, ',', created_at, ',', name, ']}'
+            )
+            when 'duplicate' then concat(
+                '{"duplicate":[', earlier_id, ',', earlier_seq, ',', earlier_number, ',',
+                (extract(epoch from earlier_created_at) * 1000)::bigint, ',', name, ']}'
+            )
+            when 'no_repeat' then '"no_repeat"'
+            when 'unknown_reply' then '"unknown_reply"'
+            else concat('{"denied":"', outcome, '"}')
+        end, ',' order by place
+    ),
+    ']}'
+)
+from numbered
