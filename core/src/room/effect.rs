@@ -9,7 +9,7 @@ use crate::protocol::CloseCode;
 /// One thing to do.
 #[derive(Debug)]
 pub enum Effect {
-    /// Queue frames for one connection: the answer to something it asked for, in one piece.
+    /// Queue frames for one connection: the answers to what it asked for, in one piece.
     Reply {
         /// For whom.
         to: ConnectionId,
@@ -72,9 +72,15 @@ impl Effects {
         self.0.push(effect);
     }
 
+    /// What one connection is answered in a row goes out in one piece.
     pub(super) fn reply(&mut self, to: ConnectionId, frame: Frame) {
-        let frames = vec![frame];
-        self.0.push(Effect::Reply { to, frames });
+        match self.0.last_mut() {
+            Some(Effect::Reply { to: last, frames }) if *last == to => frames.push(frame),
+            _ => self.0.push(Effect::Reply {
+                to,
+                frames: vec![frame],
+            }),
+        }
     }
 }
 
