@@ -35,9 +35,10 @@ const MAX_RETIRE_RETRY: Duration = Duration::from_secs(5);
 /// When nothing is due, the Room's task looks up this often all the same.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// How long the cache is left alone after it was told of events: a lone one reaches it at once, and
-/// a busy Room does not pay for it with every commit.
-const RECORD_PAUSE: Duration = Duration::from_millis(20);
+/// How often the cache is told of events. All Rooms tell it at the same moments, and so together:
+/// a request for each commit would cost a message as much as its delivery, and at the time of it.
+/// Who reads a history meanwhile is answered by the database.
+const RECORD_EVERY: Duration = Duration::from_millis(50);
 
 /// What reaches a Room from outside.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ pub(crate) enum RoomMessage {
 enum Done {
     Committed(Result<AppendedBatch, StoreFailed>),
     Loaded(Result<Option<Events>, StoreFailed>),
+    RecordDue,
     Recorded,
 }
 
@@ -89,6 +91,8 @@ struct RoomTask {
     next_ticket: u64,
     jobs: FuturesUnordered<Job>,
     unrecorded: Unrecorded,
+    /// Whether the cache is being told of events, or soon will be.
+    records: bool,
     retire_after: Duration,
 }
 
@@ -120,6 +124,7 @@ pub(crate) async fn run(
         next_ticket: 0,
         jobs: FuturesUnordered::new(),
         unrecorded: Unrecorded::default(),
+        records: false,
         retire_after: MIN_RETIRE_RETRY,
     };
     let mut messages = Vec::new();
@@ -151,7 +156,7 @@ impl RoomTask {
     /// How long to wait for something to happen; `None` when the Room has retired.
     fn wait(&mut self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
         let now = self.shared.clock.now();
-        let idle = if self.unrecorded.is_recording() || !self.tickets.is_empty() {
+        let idle = if self.records || !self.tickets.is_empty() {
             Idle::No
         } else {
             self.room.idle(now)
@@ -226,9 +231,11 @@ impl RoomTask {
         match done {
             Done::Committed(result) => self.input(Input::Committed(result)),
             Done::Loaded(result) => self.input(Input::Loaded(result)),
+            Done::RecordDue => self.record(),
             Done::Recorded => {
                 self.unrecorded.recorded();
-                self.record();
+                self.records = false;
+                self.record_soon();
             }
         }
     }
@@ -256,7 +263,7 @@ impl RoomTask {
                 Effect::Load { since, limit } => self.load(since, limit),
                 Effect::Record { epoch, events } => {
                     self.unrecorded.gather(epoch, events);
-                    self.record();
+                    self.record_soon();
                 }
                 Effect::Authenticate { id, token } => self.authenticate(id, &token),
                 Effect::Answer { ticket, outcome } => {
@@ -302,6 +309,18 @@ impl RoomTask {
         }));
     }
 
+    fn record_soon(&mut self) {
+        if self.records || !self.unrecorded.is_waiting() {
+            return;
+        }
+        self.records = true;
+        let due = self.shared.started + next_multiple(self.shared.started.elapsed(), RECORD_EVERY);
+        self.jobs.push(Box::pin(async move {
+            tokio::time::sleep_until(due).await;
+            Done::RecordDue
+        }));
+    }
+
     fn record(&mut self) {
         let Some((epoch, events)) = self.unrecorded.next_batch() else {
             return;
@@ -309,8 +328,6 @@ impl RoomTask {
         let (recent, id) = (self.shared.recent.clone(), self.id);
         self.jobs.push(Box::pin(async move {
             recent.record(id, &epoch, &events).await;
-            // What comes meanwhile gathers. A reader who comes meanwhile asks the database.
-            tokio::time::sleep(RECORD_PAUSE).await;
             Done::Recorded
         }));
     }
@@ -328,4 +345,11 @@ impl RoomTask {
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(at.millis_since(now)).unwrap_or(0) + 1)
+}
+
+/// The first multiple of `step` after `time`.
+fn next_multiple(time: Duration, step: Duration) -> Duration {
+    let before = time.as_nanos() / step.as_nanos();
+    let before = u32::try_from(before).unwrap_or(u32::MAX);
+    step.saturating_mul(before.saturating_add(1))
 }

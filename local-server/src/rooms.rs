@@ -19,6 +19,7 @@ use colloquy_core::room::ConnectionId;
 use dashmap::DashMap;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::committer::Committer;
@@ -40,6 +41,7 @@ pub struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) throttle_ms: i64,
     pub(crate) tasks: TaskTracker,
+    pub(crate) started: Instant,
     rooms: DashMap<ConversationId, mpsc::Sender<RoomMessage>>,
     revoked: Mutex<VecDeque<(Timestamp, SessionId)>>,
     next_connection: AtomicU64,
@@ -69,6 +71,7 @@ impl LocalRooms {
             clock,
             throttle_ms,
             tasks: TaskTracker::new(),
+            started: Instant::now(),
             rooms: DashMap::new(),
             revoked: Mutex::default(),
             next_connection: AtomicU64::new(1),

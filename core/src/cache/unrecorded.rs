@@ -46,11 +46,6 @@ impl Unrecorded {
     pub const fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
-
-    /// Whether a recording is under way.
-    pub const fn is_recording(&self) -> bool {
-        self.recording
-    }
 }
 
 #[cfg(test)]
