@@ -13,15 +13,25 @@
 -- send commits while this one waits is not seen as a duplicate. It then breaks
 -- messages_client_id_unique; the store runs the statement again, and sees it.
 --
--- `limit 1` in what is looked up for each row keeps the planner, which takes any input for a
--- hundred rows, from reading whole tables into a hash instead; so does `any (array (…))`.
+-- The planner takes any input for ten rows. `limit 1` in what is looked up for each keeps it from
+-- reading whole tables into a hash instead; so does `any (array (…))`. That the arrays stand in
+-- `input` keeps their lengths from it: it would take every plan made for one batch alone for a
+-- better one, and make one each time, where nobody has forbidden that.
 --
 -- A batch is as large as the time before it was long, so what a send costs here is what a busy
 -- server can do: who sends is looked up once, arrays are cheaper to read than objects, and text is
 -- put together by hand, since json_build_object asks for the type of every value anew.
-with sender as materialized (
-    select *
-    from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality
+with input as materialized (
+    select
+        $1::bigint[] as conversations, $2::bigint[] as users, $3::text[] as sessions,
+        $4::bigint[] as senders, $5::bigint[] as times, $6::text[] as contents,
+        $7::text[] as client_message_ids, $8::bigint[] as replies, $9::text[] as mentions,
+        $10::boolean[] as repeats
+),
+sender as materialized (
+    select sender.*
+    from input
+    cross join unnest(input.conversations, input.users, input.sessions) with ordinality
         as sender (conversation_id, user_id, session_id, place)
 ),
 -- In the order of ids, so that two batches never wait for each other. `no key` leaves members
@@ -78,8 +88,10 @@ judged as materialized (
                 end
             else 'session'
         end as outcome
-    from unnest(
-        $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::boolean[]
+    from input
+    cross join unnest(
+        input.senders, input.times, input.contents, input.client_message_ids, input.replies,
+        input.mentions, input.repeats
     ) with ordinality as send (
         sender, now, content, client_message_id, reply_to, mentions, repeat_only, place
     )
