@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use asking::run;
 use async_trait::async_trait;
-use colloquy_core::domain::UserId;
-use colloquy_core::ports::Store;
+use colloquy_core::domain::{Append, ConversationId, MessageText, SessionId, Timestamp, UserId};
+use colloquy_core::ports::{Appended, Denied, Store};
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, DriverError, Statement};
 use colloquy_core::testing::store_contract::Fixture;
@@ -213,6 +213,63 @@ async fn a_server_that_forgets_is_asked_in_full_from_then_on() {
         let kept = run(&driver, Access::Write, &PREPARED, []).await;
         assert_eq!(kept.expect("answers").as_deref(), Some("0"));
     }
+    database.drop().await;
+}
+
+static PLANS: Statement = Statement {
+    name: "test/plans",
+    text: "select current_setting('plan_cache_mode')",
+};
+static PLAN_AS_YOU_LIKE: Statement = Statement {
+    name: "test/plan",
+    text: "select set_config('plan_cache_mode', 'auto', false)",
+};
+static KEPT_PLANS: Statement = Statement {
+    name: "test/kept",
+    text: "select max(generic_plans)::text from pg_prepared_statements \
+           where statement like '%insert into messages%'",
+};
+
+/// Planning a batch takes longer than storing it. A migrated database plans once; and where its
+/// role's settings do not hold, the server finds by itself that one plan serves every batch.
+#[tokio::test]
+async fn a_batch_is_not_planned_again() {
+    let database = Database::migrated().await;
+    let store = PostgresStore::new(TypedDriver::keeping(tcp(&database)));
+    let answer = run(store.driver(), Access::Read, &PLANS, []).await;
+    assert_eq!(
+        answer.expect("answers").as_deref(),
+        Some("force_generic_plan")
+    );
+    let answer = run(store.driver(), Access::Read, &PLAN_AS_YOU_LIKE, []).await;
+    assert_eq!(answer.expect("answers").as_deref(), Some("auto"));
+    // Nobody's send is judged by the same statement.
+    let send = Append {
+        conversation_id: ConversationId(1),
+        sender_id: UserId(1),
+        session_id: SessionId("s".into()),
+        client_message_id: None,
+        message: MessageText::new("hello".to_owned()).expect("a text"),
+        reply_to: None,
+        mentions: Vec::new(),
+        repeat_only: false,
+        now: Timestamp(1),
+    };
+    for _ in 0..10 {
+        let batch = store.append(std::slice::from_ref(&send)).await;
+        let denied = Appended::Denied(Denied::Session);
+        assert_eq!(batch.expect("answers").outcomes, [denied]);
+    }
+    let answer = run(store.driver(), Access::Read, &KEPT_PLANS, []).await;
+    let kept: u32 = answer
+        .expect("answers")
+        .expect("prepared")
+        .parse()
+        .expect("a count");
+    assert!(
+        kept >= 2,
+        "{kept} of 10 batches were stored by a plan that was kept"
+    );
     database.drop().await;
 }
 
