@@ -1,10 +1,18 @@
 //! The throttle: one send a second for each user and conversation, over every way of sending.
 
-use colloquy_tests::{Account, Group, Server, unique, wait_of};
+use colloquy_tests::{Account, Group, Server, timestamp, unique, wait_of};
 use serde_json::{Value, json};
 
-async fn refused_over_rest(account: &Account, id: u64) -> Value {
+/// What a send is refused with so soon after one that was stored. `None` when a busy machine took
+/// so long that it was rightly let through: then nothing was shown, and the test begins again.
+async fn refused_over_rest(account: &Account, id: u64, stored: &Value) -> Option<Value> {
     let answer = account.send(id, &unique("m"), "too soon").await;
+    if answer.status == 201 {
+        let (first, second) = (&stored["timestamp"], &answer.body["timestamp"]);
+        let between = timestamp(second) - timestamp(first);
+        assert!(between >= time::Duration::milliseconds(990), "{between}");
+        return None;
+    }
     answer.refused(429, "throttled");
     let seconds = answer
         .header("retry-after")
@@ -15,7 +23,17 @@ async fn refused_over_rest(account: &Account, id: u64) -> Value {
         seconds,
         Some(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap())
     );
-    answer.body
+    Some(answer.body)
+}
+
+/// Until everything in it came in time.
+async fn in_time(attempt: impl AsyncFn() -> Option<()>) {
+    for _ in 0..10 {
+        if attempt().await.is_some() {
+            return;
+        }
+    }
+    panic!("the machine never managed two sends within a second");
 }
 
 #[tokio::test]
@@ -41,18 +59,26 @@ async fn the_wait_is_at_most_the_period_and_waiting_it_out_is_enough() {
 #[tokio::test]
 async fn rest_and_sockets_share_it() {
     let server = Server::under_test();
-    let (account, _, id) = Group::pair(&server).await;
-    let mut socket = account.socket(id).v2().open().await;
-    let key = socket.say("by socket").await;
-    socket.ack(&key).await;
-    let refusal = refused_over_rest(&account, id).await;
-    tokio::time::sleep(wait_of(&refusal)).await;
-    account.send(id, &unique("m"), "by post").await.expect(201);
-    socket.say("too soon").await;
-    assert_eq!(socket.error().await["code"], "throttled");
-    let mut v1 = account.socket(id).open().await;
-    v1.send(&json!({"message": "too soon"})).await;
-    assert_eq!(v1.next().await["code"], "throttled");
+    in_time(async || {
+        let (account, _, id) = Group::pair(&server).await;
+        let mut socket = account.socket(id).v2().open().await;
+        let mut v1 = account.socket(id).open().await;
+        let key = socket.say("by socket").await;
+        let stored = socket.ack(&key).await;
+        let refusal = refused_over_rest(&account, id, &stored).await?;
+        tokio::time::sleep(wait_of(&refusal)).await;
+        account.send(id, &unique("m"), "by post").await.expect(201);
+        socket.say("too soon").await;
+        assert_eq!(socket.error().await["code"], "throttled");
+        let stored = v1.next().await;
+        assert_eq!(stored["message"], "by socket");
+        let stored = v1.next().await;
+        assert_eq!(stored["message"], "by post");
+        v1.send(&json!({"message": "too soon"})).await;
+        assert_eq!(v1.next().await["code"], "throttled");
+        Some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -69,25 +95,30 @@ async fn every_login_and_socket_of_a_user_shares_it() {
 
 #[tokio::test]
 async fn a_refused_send_costs_nothing_and_leaves_nothing() {
-    let (account, other, id) = Group::pair(&Server::under_test()).await;
-    let mut listener = other.socket(id).v2().open().await;
-    account.send(id, &unique("m"), "first").await.expect(201);
-    let first = refused_over_rest(&account, id).await;
-    let mut waits = vec![wait_of(&first)];
-    for _ in 0..5 {
-        waits.push(wait_of(&refused_over_rest(&account, id).await));
-    }
-    // Asking again does not put the end off: the wait only ever gets shorter.
-    assert!(
-        waits.is_sorted_by(|earlier, later| earlier >= later),
-        "{waits:?}"
-    );
-    tokio::time::sleep(waits[5]).await;
-    account.send(id, &unique("m"), "second").await.expect(201);
-    listener.expect_message("first").await;
-    listener.expect_message("second").await;
-    let history = account.history(id).await;
-    assert_eq!(history.len(), 2, "{history:?}");
+    let server = Server::under_test();
+    in_time(async || {
+        let (account, other, id) = Group::pair(&server).await;
+        let mut listener = other.socket(id).v2().open().await;
+        let stored = account.send(id, &unique("m"), "first").await.expect(201);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            let refusal = refused_over_rest(&account, id, &stored).await?;
+            waits.push(wait_of(&refusal));
+        }
+        // Asking again does not put the end off: the wait only ever gets shorter.
+        assert!(
+            waits.is_sorted_by(|earlier, later| earlier >= later),
+            "{waits:?}"
+        );
+        tokio::time::sleep(waits[5]).await;
+        account.send(id, &unique("m"), "second").await.expect(201);
+        listener.expect_message("first").await;
+        listener.expect_message("second").await;
+        let history = account.history(id).await;
+        assert_eq!(history.len(), 2, "{history:?}");
+        Some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -144,16 +175,19 @@ async fn of_many_sends_at_once_one_is_stored() {
 #[tokio::test]
 async fn others_and_other_conversations_are_not_concerned() {
     let server = Server::under_test();
-    let (account, other, id) = Group::pair(&server).await;
-    let elsewhere = Group::among(vec![account.clone(), other.clone()]).await;
-    account.send(id, &unique("m"), "mine").await.expect(201);
-    refused_over_rest(&account, id).await;
-    other.send(id, &unique("m"), "yours").await.expect(201);
-    account
-        .send(elsewhere.id, &unique("m"), "elsewhere")
-        .await
-        .expect(201);
-    refused_over_rest(&account, elsewhere.id).await;
+    in_time(async || {
+        let (account, other, id) = Group::pair(&server).await;
+        let elsewhere = Group::among(vec![account.clone(), other.clone()]).await;
+        let stored = account.send(id, &unique("m"), "mine").await.expect(201);
+        refused_over_rest(&account, id, &stored).await?;
+        other.send(id, &unique("m"), "yours").await.expect(201);
+        let key = unique("m");
+        let answer = account.send(elsewhere.id, &key, "elsewhere").await;
+        let stored = answer.expect(201);
+        refused_over_rest(&account, elsewhere.id, &stored).await?;
+        Some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -172,8 +206,8 @@ async fn reconnecting_does_not_lift_it() {
         .await;
     // A machine slow enough to take a second for this may let it through, later than a second on.
     if answer["type"] == "ack" {
-        let first = colloquy_tests::timestamp(&stored["timestamp"]);
-        let second = colloquy_tests::timestamp(&answer["timestamp"]);
+        let first = timestamp(&stored["timestamp"]);
+        let second = timestamp(&answer["timestamp"]);
         assert!(
             second - first >= time::Duration::milliseconds(990),
             "{answer}"
