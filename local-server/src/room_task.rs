@@ -91,8 +91,6 @@ struct RoomTask {
     next_ticket: u64,
     jobs: FuturesUnordered<Job>,
     unrecorded: Unrecorded,
-    /// Whether the cache is being told of events, or soon will be.
-    records: bool,
     retire_after: Duration,
 }
 
@@ -124,7 +122,6 @@ pub(crate) async fn run(
         next_ticket: 0,
         jobs: FuturesUnordered::new(),
         unrecorded: Unrecorded::default(),
-        records: false,
         retire_after: MIN_RETIRE_RETRY,
     };
     let mut messages = Vec::new();
@@ -156,7 +153,7 @@ impl RoomTask {
     /// How long to wait for something to happen; `None` when the Room has retired.
     fn wait(&mut self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
         let now = self.shared.clock.now();
-        let idle = if self.records || !self.tickets.is_empty() {
+        let idle = if !self.unrecorded.is_idle() || !self.tickets.is_empty() {
             Idle::No
         } else {
             self.room.idle(now)
@@ -233,9 +230,9 @@ impl RoomTask {
             Done::Loaded(result) => self.input(Input::Loaded(result)),
             Done::RecordDue => self.record(),
             Done::Recorded => {
-                self.unrecorded.recorded();
-                self.records = false;
-                self.record_soon();
+                if self.unrecorded.recorded() {
+                    self.record_soon();
+                }
             }
         }
     }
@@ -262,8 +259,9 @@ impl RoomTask {
                 }
                 Effect::Load { since, limit } => self.load(since, limit),
                 Effect::Record { epoch, events } => {
-                    self.unrecorded.gather(epoch, events);
-                    self.record_soon();
+                    if self.unrecorded.gather(epoch, events) {
+                        self.record_soon();
+                    }
                 }
                 Effect::Authenticate { id, token } => self.authenticate(id, &token),
                 Effect::Answer { ticket, outcome } => {
@@ -310,10 +308,6 @@ impl RoomTask {
     }
 
     fn record_soon(&mut self) {
-        if self.records || !self.unrecorded.is_waiting() {
-            return;
-        }
-        self.records = true;
         let due = self.shared.started + next_multiple(self.shared.started.elapsed(), RECORD_EVERY);
         self.jobs.push(Box::pin(async move {
             tokio::time::sleep_until(due).await;

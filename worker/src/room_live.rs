@@ -52,8 +52,6 @@ pub(crate) struct Live {
     next_connection: u64,
     next_ticket: u64,
     unrecorded: Unrecorded,
-    /// Whether a [`Job::Record`] is under way.
-    records: bool,
     /// When the object is woken next, as far as this isolate knows.
     alarm: Option<Timestamp>,
     revoked: VecDeque<(Timestamp, SessionId)>,
@@ -108,7 +106,6 @@ impl Live {
             next_connection: last + 1,
             next_ticket: 0,
             unrecorded: Unrecorded::default(),
-            records: false,
             alarm: None,
             revoked: VecDeque::new(),
             jobs: Vec::new(),
@@ -201,9 +198,7 @@ impl Live {
 
     /// The cache has taken what it was given. Whether more has come up.
     pub(crate) fn recorded(&mut self) -> bool {
-        self.unrecorded.recorded();
-        self.records = self.unrecorded.is_waiting();
-        self.records
+        self.unrecorded.recorded()
     }
 
     /// Hands the Room one input and carries out what it wants.
@@ -237,8 +232,7 @@ impl Live {
                 Effect::Commit(sends) => self.jobs.push(Job::Commit(sends)),
                 Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),
                 Effect::Record { epoch, events } => {
-                    self.unrecorded.gather(epoch, events);
-                    if !std::mem::replace(&mut self.records, true) {
+                    if self.unrecorded.gather(epoch, events) {
                         self.jobs.push(Job::Record);
                     }
                 }
