@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 async fn refused_over_rest(account: &Account, id: u64, stored: &Value) -> Option<Value> {
     let answer = account.send(id, &unique("m"), "too soon").await;
     if answer.status == 201 {
-        let (first, second) = (&stored["timestamp"], &answer.body["timestamp"]);
-        let between = timestamp(second) - timestamp(first);
-        assert!(between >= time::Duration::milliseconds(990), "{between}");
+        assert_a_period_apart(stored, &answer.body);
         return None;
     }
     answer.refused(429, "throttled");
@@ -24,6 +22,11 @@ async fn refused_over_rest(account: &Account, id: u64, stored: &Value) -> Option
         Some(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap())
     );
     Some(answer.body)
+}
+
+fn assert_a_period_apart(first: &Value, second: &Value) {
+    let between = timestamp(&second["timestamp"]) - timestamp(&first["timestamp"]);
+    assert!(between >= time::Duration::milliseconds(990), "{second}");
 }
 
 /// Until everything in it came in time.
@@ -206,12 +209,7 @@ async fn reconnecting_does_not_lift_it() {
         .await;
     // A machine slow enough to take a second for this may let it through, later than a second on.
     if answer["type"] == "ack" {
-        let first = timestamp(&stored["timestamp"]);
-        let second = timestamp(&answer["timestamp"]);
-        assert!(
-            second - first >= time::Duration::milliseconds(990),
-            "{answer}"
-        );
+        assert_a_period_apart(&stored, &answer);
     } else {
         assert_eq!(
             (&answer["code"], &answer["client_message_id"]),
