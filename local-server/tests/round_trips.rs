@@ -235,6 +235,18 @@ impl World {
         self.rooms.send(chat, caller, send).await
     }
 
+    /// Nobody is connected, nothing is under way: the Room is forgotten, and not before the cache was
+    /// told.
+    async fn forgotten(&self) {
+        let forgotten = async {
+            while self.rooms.live() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let forgotten = tokio::time::timeout(Duration::from_secs(10), forgotten).await;
+        assert!(forgotten.is_ok(), "a Room stays though nobody needs it");
+    }
+
     async fn end(self) {
         self.rooms.shutdown().await;
         self.database.drop().await;
@@ -271,7 +283,7 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
     let chat = world.conversation(&ann, bob.user_id).await;
     world.cost();
     world.send(&ann, chat, 1_000).await;
-    settle().await;
+    world.forgotten().await;
     assert_eq!(world.cost(), (1, 1), "the first of a Room that was asleep");
 
     // One send is one statement. While it is held up, 99 more gather and make one together.
@@ -293,15 +305,7 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
             .iter()
             .all(|outcome| matches!(outcome, SendOutcome::Appended(Appended::Stored(_))))
     );
-    // Nobody is connected, nothing is under way: the Room is forgotten.
-    let forgotten = async {
-        while world.rooms.live() > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let forgotten = tokio::time::timeout(Duration::from_secs(10), forgotten).await;
-    assert!(forgotten.is_ok(), "a Room stays though nobody needs it");
-    // Nor is it forgotten before the cache was told.
+    world.forgotten().await;
     let (statements, pipelines) = world.cost();
     assert_eq!(statements, 2);
     assert!(
@@ -318,6 +322,7 @@ async fn a_cached_history_is_a_statement_and_a_pipeline_at_once() {
     let (bob, _) = world.account("bob").await;
     let chat = world.conversation(&ann, bob.user_id).await;
     world.send(&ann, chat, 1).await;
+    world.forgotten().await;
     let path = format!("/api/chat/conversations/{chat}/messages/");
     world.call("GET", &path, &token, "").await;
     world.cost();
