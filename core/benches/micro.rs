@@ -10,13 +10,14 @@
 )]
 mod fakes;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use axum::body::Body;
 use axum::http::Request;
 use colloquy_core::auth::Tokens;
-use colloquy_core::cache::{InProcess, RecentHistory};
+use colloquy_core::cache::{InProcess, NewEvents, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
 use colloquy_core::domain::{
     Appended, AppendedBatch, ConversationId, Epoch, MessageId, Number, Position, Seconds, Seq,
@@ -133,16 +134,21 @@ fn cache() -> Arc<dyn Cache> {
     Arc::new(InProcess::new(clock as Arc<dyn Clock>, 1 << 20))
 }
 
+fn facts(seqs: RangeInclusive<i64>) -> NewEvents {
+    NewEvents {
+        conversation_id: CONVERSATION,
+        epoch: epoch(),
+        events: seqs.map(|seq| (Seq(seq), event(seq).encode())).collect(),
+    }
+}
+
 /// A full page out of the in-process cache: read, decoded, held against the position, written.
 /// At the place where it was proven before, it is found.
 #[divan::bench(args = [true, false])]
 fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
     let recent = RecentHistory::new(cache());
     let runtime = runtime();
-    let facts: Vec<_> = (1..=100)
-        .map(|seq| (Seq(seq), event(seq).encode()))
-        .collect();
-    runtime.block_on(recent.record(CONVERSATION, &epoch(), &facts));
+    runtime.block_on(recent.record(&[facts(1..=100)]));
     let position = Position {
         epoch: epoch(),
         seq: Seq(100),
@@ -168,8 +174,7 @@ fn cache_record(bencher: Bencher<'_, '_>) {
     let mut seq = 0;
     bencher.bench_local(|| {
         seq += 1;
-        let facts = [(Seq(seq), event(seq).encode())];
-        runtime.block_on(recent.record(CONVERSATION, &epoch(), &facts));
+        runtime.block_on(recent.record(&[facts(seq..=seq)]));
     });
 }
 

@@ -18,6 +18,7 @@ pub mod logging;
 pub mod migrate;
 pub mod outbox;
 pub mod passwords;
+mod recorder;
 mod room_task;
 pub mod rooms;
 pub mod run;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use colloquy_core::cache::Unrecorded;
+use colloquy_core::cache::NewEvents;
 use colloquy_core::domain::{
     AppendedBatch, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
 };
@@ -34,11 +34,6 @@ const MAX_RETIRE_RETRY: Duration = Duration::from_secs(5);
 
 /// When nothing is due, the Room's task looks up this often all the same.
 const IDLE: Duration = Duration::from_hours(1);
-
-/// How often the cache is told of events. All Rooms tell it at the same moments, and so together:
-/// a request for each commit would cost a message as much as its delivery, and at the time of it.
-/// Who reads a history meanwhile is answered by the database.
-const RECORD_EVERY: Duration = Duration::from_millis(50);
 
 /// What reaches a Room from outside.
 #[derive(Debug)]
@@ -76,8 +71,6 @@ pub(crate) enum RoomMessage {
 enum Done {
     Committed(Result<AppendedBatch, StoreFailed>),
     Loaded(Result<Option<Events>, StoreFailed>),
-    RecordDue,
-    Recorded,
 }
 
 type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -90,7 +83,6 @@ struct RoomTask {
     tickets: HashMap<Ticket, oneshot::Sender<SendOutcome>>,
     next_ticket: u64,
     jobs: FuturesUnordered<Job>,
-    unrecorded: Unrecorded,
     retire_after: Duration,
 }
 
@@ -121,7 +113,6 @@ pub(crate) async fn run(
         tickets: HashMap::new(),
         next_ticket: 0,
         jobs: FuturesUnordered::new(),
-        unrecorded: Unrecorded::default(),
         retire_after: MIN_RETIRE_RETRY,
     };
     let mut messages = Vec::new();
@@ -153,10 +144,10 @@ impl RoomTask {
     /// How long to wait for something to happen; `None` when the Room has retired.
     fn wait(&mut self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
         let now = self.shared.clock.now();
-        let idle = if !self.unrecorded.is_idle() || !self.tickets.is_empty() {
-            Idle::No
-        } else {
+        let idle = if self.tickets.is_empty() {
             self.room.idle(now)
+        } else {
+            Idle::No
         };
         match idle {
             Idle::Now if self.shared.retire(self.id, inbox) => None,
@@ -228,12 +219,6 @@ impl RoomTask {
         match done {
             Done::Committed(result) => self.input(Input::Committed(result)),
             Done::Loaded(result) => self.input(Input::Loaded(result)),
-            Done::RecordDue => self.record(),
-            Done::Recorded => {
-                if self.unrecorded.recorded() {
-                    self.record_soon();
-                }
-            }
         }
     }
 
@@ -259,9 +244,11 @@ impl RoomTask {
                 }
                 Effect::Load { since, limit } => self.load(since, limit),
                 Effect::Record { epoch, events } => {
-                    if self.unrecorded.gather(epoch, events) {
-                        self.record_soon();
-                    }
+                    self.shared.recorder.record(NewEvents {
+                        conversation_id: self.id,
+                        epoch,
+                        events,
+                    });
                 }
                 Effect::Authenticate { id, token } => self.authenticate(id, &token),
                 Effect::Answer { ticket, outcome } => {
@@ -307,25 +294,6 @@ impl RoomTask {
         }));
     }
 
-    fn record_soon(&mut self) {
-        let due = self.shared.started + next_multiple(self.shared.started.elapsed(), RECORD_EVERY);
-        self.jobs.push(Box::pin(async move {
-            tokio::time::sleep_until(due).await;
-            Done::RecordDue
-        }));
-    }
-
-    fn record(&mut self) {
-        let Some((epoch, events)) = self.unrecorded.next_batch() else {
-            return;
-        };
-        let (recent, id) = (self.shared.recent.clone(), self.id);
-        self.jobs.push(Box::pin(async move {
-            recent.record(id, &epoch, &events).await;
-            Done::Recorded
-        }));
-    }
-
     fn authenticate(&mut self, id: ConnectionId, token: &str) {
         let now = self.shared.clock.now();
         let result = self
@@ -339,11 +307,4 @@ impl RoomTask {
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(at.millis_since(now)).unwrap_or(0) + 1)
-}
-
-/// The first multiple of `step` after `time`.
-fn next_multiple(time: Duration, step: Duration) -> Duration {
-    let before = time.as_nanos() / step.as_nanos();
-    let before = u32::try_from(before).unwrap_or(u32::MAX);
-    step.saturating_mul(before.saturating_add(1))
 }

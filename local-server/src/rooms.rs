@@ -19,10 +19,10 @@ use colloquy_core::room::ConnectionId;
 use dashmap::DashMap;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::committer::Committer;
+use crate::recorder::Recorder;
 use crate::room_task::{self, RoomMessage};
 use crate::socket;
 
@@ -36,12 +36,11 @@ const REVOCATION_MEMORY: Seconds = Seconds(120);
 pub struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) committer: Committer,
-    pub(crate) recent: Arc<RecentHistory>,
+    pub(crate) recorder: Recorder,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) throttle_ms: i64,
     pub(crate) tasks: TaskTracker,
-    pub(crate) started: Instant,
     rooms: DashMap<ConversationId, mpsc::Sender<RoomMessage>>,
     revoked: Mutex<VecDeque<(Timestamp, SessionId)>>,
     next_connection: AtomicU64,
@@ -63,15 +62,15 @@ impl LocalRooms {
         throttle_ms: i64,
         writers: usize,
     ) -> Self {
+        let tasks = TaskTracker::new();
         Self(Arc::new(Shared {
             committer: Committer::new(Arc::clone(&store), writers),
             store,
-            recent,
+            recorder: Recorder::new(recent, tasks.clone()),
             tokens,
             clock,
             throttle_ms,
-            tasks: TaskTracker::new(),
-            started: Instant::now(),
+            tasks,
             rooms: DashMap::new(),
             revoked: Mutex::default(),
             next_connection: AtomicU64::new(1),
@@ -85,7 +84,7 @@ impl LocalRooms {
     }
 
     /// Ends every Room: what was accepted is committed and answered, then the sockets are closed
-    /// with 4000. Returns when the last socket is gone.
+    /// with 4000. Returns when the last socket is gone and the cache was told of everything.
     pub async fn shutdown(&self) {
         self.0.closing.store(true, Ordering::SeqCst);
         let rooms: Vec<_> = self

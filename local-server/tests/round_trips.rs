@@ -235,22 +235,32 @@ impl World {
         self.rooms.send(chat, caller, send).await
     }
 
-    /// Nobody is connected, nothing is under way: the Room is forgotten, and not before the cache was
-    /// told.
-    async fn forgotten(&self) {
-        let forgotten = async {
-            while self.rooms.live() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        let forgotten = tokio::time::timeout(Duration::from_secs(10), forgotten).await;
-        assert!(forgotten.is_ok(), "a Room stays though nobody needs it");
+    /// Nobody is connected, nothing is under way: the Room is forgotten, and the cache is told.
+    async fn settled(&self) {
+        within("a Room stays though nobody needs it", || {
+            self.rooms.live() == 0
+        })
+        .await;
+        within("the cache is not told", || {
+            self.cache.pipelines.load(Ordering::Relaxed) > 0
+        })
+        .await;
     }
 
     async fn end(self) {
         self.rooms.shutdown().await;
         self.database.drop().await;
     }
+}
+
+async fn within(fault: &str, done: impl Fn() -> bool) {
+    let waited = async {
+        while !done() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), waited).await;
+    assert!(waited.is_ok(), "{fault}");
 }
 
 /// Lets everything that can go on do so; on one thread that takes a few turns.
@@ -283,7 +293,7 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
     let chat = world.conversation(&ann, bob.user_id).await;
     world.cost();
     world.send(&ann, chat, 1_000).await;
-    world.forgotten().await;
+    world.settled().await;
     assert_eq!(world.cost(), (1, 1), "the first of a Room that was asleep");
 
     // One send is one statement. While it is held up, 99 more gather and make one together.
@@ -305,7 +315,8 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
             .iter()
             .all(|outcome| matches!(outcome, SendOutcome::Appended(Appended::Stored(_))))
     );
-    world.forgotten().await;
+    world.settled().await;
+    world.rooms.shutdown().await;
     let (statements, pipelines) = world.cost();
     assert_eq!(statements, 2);
     assert!(
@@ -321,8 +332,9 @@ async fn a_cached_history_is_a_statement_and_a_pipeline_at_once() {
     let (ann, token) = world.account("ann").await;
     let (bob, _) = world.account("bob").await;
     let chat = world.conversation(&ann, bob.user_id).await;
+    world.cost();
     world.send(&ann, chat, 1).await;
-    world.forgotten().await;
+    world.settled().await;
     let path = format!("/api/chat/conversations/{chat}/messages/");
     world.call("GET", &path, &token, "").await;
     world.cost();

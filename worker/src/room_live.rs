@@ -9,9 +9,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use colloquy_core::auth::Tokens;
-use colloquy_core::cache::Unrecorded;
+use colloquy_core::cache::{NewEvents, Unrecorded};
 use colloquy_core::domain::{
-    Append, Caller, ConversationId, Epoch, Seconds, SendOutcome, Seq, SessionId, Timestamp,
+    Append, Caller, ConversationId, Seconds, SendOutcome, Seq, SessionId, Timestamp,
 };
 use colloquy_core::ports::Clock as _;
 use colloquy_core::protocol::CloseCode;
@@ -45,6 +45,7 @@ pub(crate) enum Job {
 
 /// One live conversation of this isolate.
 pub(crate) struct Live {
+    id: ConversationId,
     room: Room,
     tokens: Arc<Tokens>,
     sockets: HashMap<ConnectionId, WebSocket>,
@@ -99,6 +100,7 @@ impl Live {
             Room::restore(id, throttle_ms, snapshots)
         };
         let mut live = Self {
+            id,
             room,
             tokens: Arc::clone(&shared.tokens),
             sockets,
@@ -192,7 +194,7 @@ impl Live {
     }
 
     /// What the cache is to be given now.
-    pub(crate) fn unrecorded(&mut self) -> Option<(Epoch, Vec<(Seq, Frame)>)> {
+    pub(crate) fn unrecorded(&mut self) -> Vec<NewEvents> {
         self.unrecorded.next_batch()
     }
 
@@ -232,7 +234,12 @@ impl Live {
                 Effect::Commit(sends) => self.jobs.push(Job::Commit(sends)),
                 Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),
                 Effect::Record { epoch, events } => {
-                    if self.unrecorded.gather(epoch, events) {
+                    let new = NewEvents {
+                        conversation_id: self.id,
+                        epoch,
+                        events,
+                    };
+                    if self.unrecorded.gather(new) {
                         self.jobs.push(Job::Record);
                     }
                 }

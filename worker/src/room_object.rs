@@ -295,13 +295,12 @@ impl Inner {
     /// Puts events into the cache a moment after they were delivered, so that nobody waits for it
     /// and a busy Room asks it less often.
     async fn record(self: &Rc<Self>) -> Result<()> {
-        let (id, recent) = (self.id()?, &self.shared()?.recent);
+        let recent = &self.shared()?.recent;
         let mut more = true;
         while more {
             Delay::from(RECORD_AFTER).await;
-            if let Some((epoch, events)) = self.with(None, Live::unrecorded)? {
-                recent.record(id, &epoch, &events).await;
-            }
+            let batch = self.with(None, Live::unrecorded)?;
+            recent.record(&batch).await;
             more = self.with(None, Live::recorded)?;
         }
         Ok(())

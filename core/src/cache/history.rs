@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pages::{Page, Pages, Proven};
+use super::unrecorded::NewEvents;
 use crate::domain::{ConversationId, Epoch, Message, Position, Seq};
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, History};
 use crate::protocol::{Event, MessageEvent};
@@ -141,48 +142,33 @@ impl RecentHistory {
         });
         let entries: Vec<_> = entries.collect();
         let clear = recent.facts(epoch).is_none();
-        self.write(recent.id, entries, clear).await;
-    }
-
-    /// Adds events right after their commit, so that the next read finds them. They may come
-    /// late, twice, in any order or never. `epoch` is one the database told before they were
-    /// committed: an outdated one makes them useless, a later one could make them false.
-    pub async fn record(&self, id: ConversationId, epoch: &Epoch, events: &[(Seq, Arc<str>)]) {
-        let entries = events
-            .iter()
-            .map(|(seq, event)| (seq.0, member(epoch, event)))
-            .collect();
-        self.write(id, entries, false).await;
-    }
-
-    async fn write(&self, id: ConversationId, entries: Vec<(i64, Arc<str>)>, clear: bool) {
-        let key = key(id);
-        let mut commands = Vec::with_capacity(4);
+        let mut commands = Vec::new();
         if clear {
-            commands.push(CacheCommand::Delete { key: key.clone() });
+            let key = key(recent.id);
+            commands.push(CacheCommand::Delete { key });
         }
-        if !entries.is_empty() {
-            commands.extend([
-                CacheCommand::AddScored {
-                    key: key.clone(),
-                    entries,
-                },
-                CacheCommand::KeepHighest {
-                    key: key.clone(),
-                    count: KEPT_EVENTS,
-                },
-                CacheCommand::Expire {
-                    key,
-                    seconds: KEPT_SECONDS,
-                },
-            ]);
-        }
-        if !commands.is_empty() {
-            self.run(commands).await;
-        }
+        add(&mut commands, recent.id, entries);
+        self.run(commands).await;
     }
 
+    /// Adds events after their commit, in one pipeline, so that later reads find them. They may
+    /// come late, twice, in any order or never. Their epoch is one the database told before they
+    /// were committed: an outdated one makes them useless, a later one could make them false.
+    pub async fn record(&self, told: &[NewEvents]) {
+        let mut commands = Vec::with_capacity(3 * told.len());
+        for new in told {
+            let entries = new.events.iter();
+            let entries = entries.map(|(seq, event)| (seq.0, member(&new.epoch, event)));
+            add(&mut commands, new.conversation_id, entries.collect());
+        }
+        self.run(commands).await;
+    }
+
+    /// `None` when the cache is away. Of no commands it is not told.
     async fn run(&self, commands: Vec<CacheCommand>) -> Option<Vec<CacheReply>> {
+        if commands.is_empty() {
+            return Some(Vec::new());
+        }
         match self.cache.pipeline(commands).await {
             Ok(replies) => {
                 if self.away.swap(false, Ordering::Relaxed) {
@@ -281,6 +267,28 @@ fn dense_length(facts: &[Message], top: Seq, limit: usize) -> usize {
         .take(limit)
         .take_while(|(m, seq)| m.seq == *seq)
         .count()
+}
+
+/// What adds events to the set of a conversation, each with its `seq`.
+fn add(commands: &mut Vec<CacheCommand>, id: ConversationId, entries: Vec<(i64, Arc<str>)>) {
+    if entries.is_empty() {
+        return;
+    }
+    let key = key(id);
+    commands.extend([
+        CacheCommand::AddScored {
+            key: key.clone(),
+            entries,
+        },
+        CacheCommand::KeepHighest {
+            key: key.clone(),
+            count: KEPT_EVENTS,
+        },
+        CacheCommand::Expire {
+            key,
+            seconds: KEPT_SECONDS,
+        },
+    ]);
 }
 
 fn key(id: ConversationId) -> String {

@@ -165,9 +165,9 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
         )
         .await;
     history
-        .record(ID, &epoch("e1"), &[(Seq(2), "{}".into())])
+        .record(&[new_events(ID, [2]), new_events(ConversationId(2), [7])])
         .await;
-    history.record(ID, &epoch("e1"), &[]).await;
+    history.record(&[new_events(ID, [])]).await;
     let calls = cache.0.lock().unwrap();
     let key = "history:1".to_owned();
     let clear = CacheCommand::Delete { key: key.clone() };
@@ -178,32 +178,39 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
             .collect::<Vec<_>>(),
         [false, true, false]
     );
-    assert_eq!(
-        calls[2],
+    let added = [(key, 2), ("history:2".to_owned(), 7)].map(|(key, seq)| {
         [
             CacheCommand::AddScored {
                 key: key.clone(),
-                entries: vec![(2, "e1 {}".into())]
+                entries: vec![(seq, "e1 {}".into())],
             },
             CacheCommand::KeepHighest {
                 key: key.clone(),
-                count: 100
+                count: 100,
             },
             CacheCommand::Expire {
                 key,
-                seconds: 86_400
+                seconds: 86_400,
             },
         ]
-    );
+    });
+    assert_eq!(calls[2], added.concat());
 }
 
 #[tokio::test]
 async fn a_cache_that_is_away_is_no_error() {
     let history = RecentHistory::new(Arc::new(Scripted(std::sync::Mutex::default(), None)));
     assert!(history.read(ID, 100).await.is_none());
-    history
-        .record(ID, &epoch("e1"), &[(Seq(1), "{}".into())])
-        .await;
+    history.record(&[new_events(ID, [1])]).await;
+}
+
+/// Events of no content.
+fn new_events<const N: usize>(conversation_id: ConversationId, seqs: [i64; N]) -> NewEvents {
+    NewEvents {
+        conversation_id,
+        epoch: epoch("e1"),
+        events: seqs.map(|seq| (Seq(seq), "{}".into())).into(),
+    }
 }
 
 /// Records what was said, and tells what a reader is shown at `seq` and how much was asked for it.
@@ -253,8 +260,12 @@ async fn only_what_is_new_since_a_proof_is_asked_of_the_cache() {
     let history = RecentHistory::new(cache.clone());
     let record = async |seqs: std::ops::RangeInclusive<i64>| {
         let events = seqs.map(|n| (Seq(n), Event::Message(message(n, "hi").into()).encode()));
-        let events: Vec<_> = events.collect();
-        history.record(ID, &epoch("e1"), &events).await;
+        let new = NewEvents {
+            conversation_id: ID,
+            epoch: epoch("e1"),
+            events: events.collect(),
+        };
+        history.record(&[new]).await;
     };
     let newest = |from: i64, to: i64| Some((from..=to).collect::<Vec<_>>());
     record(1..=50).await;

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use super::{InProcess, Page, RecentHistory};
+use super::{InProcess, NewEvents, Page, RecentHistory};
 use crate::domain::{
     ConversationId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
 };
@@ -129,7 +129,7 @@ impl Database {
     }
 
     /// One transaction that appends `count` messages.
-    fn commit(&mut self, count: usize) -> (Epoch, Vec<(Seq, Arc<str>)>) {
+    fn commit(&mut self, count: usize) -> NewEvents {
         let (epoch, mut log) = self.now().clone();
         let mut events = Vec::new();
         for _ in 0..count {
@@ -152,7 +152,11 @@ impl Database {
             log.push(message);
         }
         self.states.push((epoch.clone(), log));
-        (epoch, events)
+        NewEvents {
+            conversation_id: ID,
+            epoch,
+            events,
+        }
     }
 
     /// A restored backup, declared as such.
@@ -230,24 +234,24 @@ impl World {
             } else {
                 1 + self.below(3)
             };
-            let (epoch, mut events) = self.database.lock().unwrap().commit(count);
+            let mut new = self.database.lock().unwrap().commit(count);
             self.idle(3).await;
             match self.below(12) {
                 0 => continue,
                 1 | 2 => {
-                    late.push((epoch, events));
+                    late.push(new);
                     continue;
                 }
-                3 => events.reverse(),
-                4 => late.push((epoch.clone(), events.clone())),
+                3 => new.events.reverse(),
+                4 => late.push(new.clone()),
                 _ => {}
             }
-            self.history.record(ID, &epoch, &events).await;
+            self.history.record(&[new]).await;
         }
         while !late.is_empty() {
-            let (epoch, events) = late.swap_remove(self.below(late.len()));
+            let new = late.swap_remove(self.below(late.len()));
             self.idle(8).await;
-            self.history.record(ID, &epoch, &events).await;
+            self.history.record(&[new]).await;
         }
     }
 

@@ -18,4 +18,4 @@ pub use history::{Recent, RecentHistory};
 pub use in_process::InProcess;
 pub use pages::Page;
 pub use redis_words::redis_words;
-pub use unrecorded::Unrecorded;
+pub use unrecorded::{NewEvents, Unrecorded};

@@ -1,19 +1,29 @@
-//! Events on their way to the cache: one pipeline at a time; what comes meanwhile goes together
+//! Events on their way to the cache: one recording at a time; what comes meanwhile goes together
 //! with the next. Owns the bound on what waits for a slow cache; an adapter does the waiting.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::history::KEPT_EVENTS;
-use crate::domain::{Epoch, Seq};
+use crate::domain::{ConversationId, Epoch, Seq};
 
-/// Events of one history with their encoded frames, to be recorded together.
-type Batch = (Epoch, Vec<(Seq, Arc<str>)>);
+/// Committed events of one conversation, as the cache is told of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvents {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The history they belong to.
+    pub epoch: Epoch,
+    /// Each with its frame's JSON.
+    pub events: Vec<(Seq, Arc<str>)>,
+}
 
-/// What one Room has yet to tell the cache.
+/// What some Rooms have yet to tell the cache.
 #[derive(Debug, Default)]
 pub struct Unrecorded {
     state: State,
-    waiting: Option<Batch>,
+    waiting: HashMap<ConversationId, NewEvents>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,18 +37,25 @@ enum State {
 }
 
 impl Unrecorded {
-    /// Takes committed events. More than the cache would keep do not wait: the oldest go. Whether
-    /// a recording is to be begun; otherwise one is under way, and goes on with these.
+    /// Takes committed events. More of a conversation than the cache would keep do not wait: the
+    /// oldest go. Whether a recording is to be begun; otherwise one is under way, and goes on with
+    /// these.
     #[must_use]
-    pub fn gather(&mut self, epoch: Epoch, events: Vec<(Seq, Arc<str>)>) -> bool {
-        match &mut self.waiting {
-            Some((same, waiting)) if *same == epoch => {
-                waiting.extend(events);
+    pub fn gather(&mut self, new: NewEvents) -> bool {
+        match self.waiting.entry(new.conversation_id) {
+            Entry::Vacant(entry) => {
+                entry.insert(new);
+            }
+            Entry::Occupied(entry) if entry.get().epoch == new.epoch => {
+                let waiting = &mut entry.into_mut().events;
+                waiting.extend(new.events);
                 let kept = usize::try_from(KEPT_EVENTS).unwrap_or(usize::MAX);
                 let surplus = waiting.len().saturating_sub(kept);
                 waiting.drain(..surplus);
             }
-            other => *other = Some((epoch, events)),
+            Entry::Occupied(mut entry) => {
+                entry.insert(new);
+            }
         }
         let begins = self.state == State::Idle;
         if begins {
@@ -47,27 +64,22 @@ impl Unrecorded {
         begins
     }
 
-    /// What to record now, if anything; [`Self::recorded`] is then due.
-    pub fn next_batch(&mut self) -> Option<Batch> {
+    /// What to record now; [`Self::recorded`] is then due. Nothing while a recording is under way.
+    pub fn next_batch(&mut self) -> Vec<NewEvents> {
         if self.state != State::Due {
-            return None;
+            return Vec::new();
         }
         self.state = State::Recording;
-        self.waiting.take()
+        self.waiting.drain().map(|(_, new)| new).collect()
     }
 
     /// The cache has taken what it was given, or not. Whether the recording goes on, since more
     /// has come meanwhile.
     #[must_use]
     pub fn recorded(&mut self) -> bool {
-        let more = self.waiting.is_some();
+        let more = !self.waiting.is_empty();
         self.state = if more { State::Due } else { State::Idle };
         more
-    }
-
-    /// Whether nothing waits and nothing is under way.
-    pub fn is_idle(&self) -> bool {
-        self.state == State::Idle
     }
 }
 
@@ -75,36 +87,42 @@ impl Unrecorded {
 mod tests {
     use super::*;
 
-    fn events(seqs: std::ops::RangeInclusive<i64>) -> Vec<(Seq, Arc<str>)> {
-        seqs.map(|seq| (Seq(seq), "{}".into())).collect()
+    fn events(id: i64, epoch: &str, seqs: std::ops::RangeInclusive<i64>) -> NewEvents {
+        NewEvents {
+            conversation_id: ConversationId(id),
+            epoch: Epoch(epoch.into()),
+            events: seqs.map(|seq| (Seq(seq), "{}".into())).collect(),
+        }
     }
 
-    fn seqs(batch: Option<Batch>) -> Vec<i64> {
-        let (_, events) = batch.unwrap();
-        events.iter().map(|(seq, _)| seq.0).collect()
+    /// The seqs of each conversation.
+    fn seqs(mut batch: Vec<NewEvents>) -> Vec<(i64, Vec<i64>)> {
+        batch.sort_by_key(|new| new.conversation_id.0);
+        let seqs = |new: &NewEvents| new.events.iter().map(|(seq, _)| seq.0).collect();
+        let told = batch.iter().map(|new| (new.conversation_id.0, seqs(new)));
+        told.collect()
     }
 
     #[test]
     fn one_batch_at_a_time_and_the_newest_of_what_waits() {
-        let (mut unrecorded, epoch) = (Unrecorded::default(), Epoch("e".into()));
-        assert_eq!(unrecorded.next_batch(), None);
-        assert!(unrecorded.gather(epoch.clone(), events(1..=2)));
-        assert_eq!(seqs(unrecorded.next_batch()), [1, 2]);
-        assert!(!unrecorded.gather(epoch.clone(), events(3..=60)));
-        assert!(!unrecorded.gather(epoch, events(61..=120)));
-        assert_eq!(unrecorded.next_batch(), None, "one is under way");
+        let mut unrecorded = Unrecorded::default();
+        assert_eq!(unrecorded.next_batch(), []);
+        assert!(unrecorded.gather(events(1, "e", 1..=2)));
+        assert!(!unrecorded.gather(events(2, "e", 7..=7)));
+        let first = [(1, vec![1, 2]), (2, vec![7])];
+        assert_eq!(seqs(unrecorded.next_batch()), first);
+        assert!(!unrecorded.gather(events(1, "e", 3..=60)));
+        assert!(!unrecorded.gather(events(1, "e", 61..=120)));
+        assert_eq!(unrecorded.next_batch(), [], "one is under way");
         assert!(unrecorded.recorded(), "more has come");
-        assert_eq!(
-            seqs(unrecorded.next_batch()),
-            (21..=120).collect::<Vec<_>>()
-        );
+        let newest = [(1, (21..=120).collect::<Vec<_>>())];
+        assert_eq!(seqs(unrecorded.next_batch()), newest);
         // Of another history nothing is put together with the first's.
-        assert!(!unrecorded.gather(Epoch("e".into()), events(121..=121)));
-        assert!(!unrecorded.gather(Epoch("f".into()), events(5..=5)));
+        assert!(!unrecorded.gather(events(1, "e", 121..=121)));
+        assert!(!unrecorded.gather(events(1, "f", 5..=5)));
         assert!(unrecorded.recorded());
-        assert_eq!(seqs(unrecorded.next_batch()), [5]);
-        assert!(!unrecorded.is_idle());
+        assert_eq!(seqs(unrecorded.next_batch()), [(1, vec![5])]);
         assert!(!unrecorded.recorded(), "nothing has come");
-        assert!(unrecorded.is_idle());
+        assert!(unrecorded.gather(events(1, "f", 6..=6)), "all is done");
     }
 }
