@@ -129,9 +129,12 @@ fn runtime() -> tokio::runtime::Runtime {
     builder.build().expect("a runtime")
 }
 
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock(AtomicI64::new(NOW.0)))
+}
+
 fn cache() -> Arc<dyn Cache> {
-    let clock = Arc::new(ManualClock(AtomicI64::new(NOW.0)));
-    Arc::new(InProcess::new(clock as Arc<dyn Clock>, 1 << 20))
+    Arc::new(InProcess::new(clock(), 1 << 20))
 }
 
 fn facts(seqs: RangeInclusive<i64>) -> NewEvents {
@@ -146,7 +149,7 @@ fn facts(seqs: RangeInclusive<i64>) -> NewEvents {
 /// At the place where it was proven before, it is found.
 #[divan::bench(args = [true, false])]
 fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
-    let recent = RecentHistory::new(cache());
+    let recent = RecentHistory::new(cache(), clock());
     let runtime = runtime();
     runtime.block_on(recent.record(&[facts(1..=100)]));
     let position = Position {
@@ -155,7 +158,7 @@ fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
         number: Number(100),
     };
     bencher.bench_local(|| {
-        let fresh = RecentHistory::new(cache());
+        let fresh = RecentHistory::new(cache(), clock());
         let prover = if known { &recent } else { &fresh };
         let page = runtime.block_on(async {
             let mut read = recent.read(CONVERSATION, 100).await?;
@@ -169,7 +172,7 @@ fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
 /// One event recorded.
 #[divan::bench]
 fn cache_record(bencher: Bencher<'_, '_>) {
-    let recent = RecentHistory::new(cache());
+    let recent = RecentHistory::new(cache(), clock());
     let runtime = runtime();
     let mut seq = 0;
     bencher.bench_local(|| {
@@ -188,13 +191,13 @@ fn route(bencher: Bencher<'_, '_>, path: &str) {
         .issue_access(UserId(1), &SessionId("s1".into()), NOW)
         .0;
     let cache = cache();
-    let recent = Arc::new(RecentHistory::new(Arc::clone(&cache)));
+    let recent = Arc::new(RecentHistory::new(Arc::clone(&cache), clock()));
     let ports = Ports {
         store: Arc::new(FakeStore::default()),
         cache,
         rooms: Arc::new(FakeRooms::default()),
         passwords: Arc::new(Inline),
-        clock: Arc::new(ManualClock(AtomicI64::new(NOW.0))),
+        clock: clock(),
         rng: Arc::new(Counter::default()),
     };
     let services = Services::new(ports, recent, tokens, settings.attempts);

@@ -48,7 +48,7 @@ impl App {
         let tokens = Arc::new(tokens(settings)?);
         let backend = open_database(settings).await?;
         let cache = cache(settings, &clock)?;
-        let recent = Arc::new(RecentHistory::new(Arc::clone(&cache)));
+        let recent = Arc::new(RecentHistory::new(Arc::clone(&cache), Arc::clone(&clock)));
         let store = backend.store();
         let rooms = LocalRooms::new(
             Arc::clone(&store),

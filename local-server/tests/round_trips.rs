@@ -124,7 +124,10 @@ impl World {
             pipelines: AtomicUsize::new(0),
             gates: Arc::clone(&gates),
         });
-        let recent = Arc::new(RecentHistory::new(Arc::clone(&cache) as Arc<dyn Cache>));
+        let recent = Arc::new(RecentHistory::new(
+            Arc::clone(&cache) as Arc<dyn Cache>,
+            Arc::clone(&clock),
+        ));
         let secret =
             colloquy_core::config::Secret::new("a key for nothing but this test, 32 bytes");
         let tokens = Arc::new(Tokens::new(&secret, &[], Seconds(900), Seconds(9_000)));

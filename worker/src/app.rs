@@ -103,7 +103,7 @@ fn build(env: &Env) -> Result<Shared, String> {
             InProcess::DEFAULT_CAPACITY,
         )),
     };
-    let recent = Arc::new(RecentHistory::new(Arc::clone(&cache)));
+    let recent = Arc::new(RecentHistory::new(Arc::clone(&cache), Arc::clone(&clock)));
     let database = Database::of(env).map_err(|error| error.to_string())?;
     let ports = Ports {
         store: Arc::new(PostgresStore::new(TypedDriver::connecting(database))),

@@ -28,12 +28,12 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::pages::{Page, Pages, Proven};
 use super::unrecorded::NewEvents;
 use crate::domain::{ConversationId, Epoch, Message, Position, Seq};
-use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, History};
+use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock, History};
 use crate::protocol::{Event, MessageEvent};
 
 /// How many events of a conversation are kept: the most a history page can ask for.
@@ -43,14 +43,25 @@ pub(super) const KEPT_EVENTS: i64 = 100;
 /// since. More of them cost a second request.
 const NEWEST_EVENTS: i64 = 8;
 
+/// No time at which the cache answered.
+const NEVER: i64 = i64::MIN;
+
+/// How long a cache that has answered is taken to be there still. A page known by heart is shown
+/// without asking it meanwhile: it tells nothing that could make the page more or less true, only
+/// whether `source` may name it, and nobody sees so soon that it has gone away.
+const THERE_FOR_MS: i64 = 20;
+
 /// How long an untouched history stays: 24 hours.
 const KEPT_SECONDS: i64 = 24 * 60 * 60;
 
 /// The recent histories of all conversations.
 pub struct RecentHistory {
     cache: Arc<dyn Cache>,
+    clock: Arc<dyn Clock>,
     /// Whether the last request failed, so that an outage is told once and not once a request.
     away: AtomicBool,
+    /// When it answered last, in ms; `NEVER` after a failure.
+    answered_at: AtomicI64,
     pages: Pages,
 }
 
@@ -58,18 +69,20 @@ pub struct RecentHistory {
 #[derive(Debug)]
 pub struct Recent {
     id: ConversationId,
-    /// Ascending by `seq`.
-    members: Vec<Arc<str>>,
+    /// Ascending by `seq`; `None` as long as it was not asked.
+    members: Option<Vec<Arc<str>>>,
     /// What was proven of it before; then the members are only the newest.
     proven: Option<Proven>,
 }
 
 impl RecentHistory {
     /// Recent histories kept in `cache`.
-    pub fn new(cache: Arc<dyn Cache>) -> Self {
+    pub fn new(cache: Arc<dyn Cache>, clock: Arc<dyn Clock>) -> Self {
         Self {
             cache,
+            clock,
             away: AtomicBool::new(false),
+            answered_at: AtomicI64::new(NEVER),
             pages: Pages::default(),
         }
     }
@@ -79,15 +92,16 @@ impl RecentHistory {
         self.cache.kind()
     }
 
-    /// What the cache holds, enough for `limit` messages together with what was proven before.
-    /// `None` when the cache is away.
+    /// What the cache holds, enough for `limit` messages together with what was proven before. It
+    /// is not asked yet where that alone may do and the cache has just answered somebody. `None`
+    /// when the cache is away.
     pub async fn read(&self, id: ConversationId, limit: i64) -> Option<Recent> {
         let proven = self.pages.get((id, limit));
-        let most = match &proven {
-            Some(_) => NEWEST_EVENTS,
-            None => KEPT_EVENTS,
+        let members = match &proven {
+            Some(_) if self.is_there() => None,
+            Some(_) => Some(self.newest(id, limit.min(NEWEST_EVENTS)).await?),
+            None => Some(self.newest(id, limit.min(KEPT_EVENTS)).await?),
         };
-        let members = self.newest(id, limit.min(most)).await?;
         Some(Recent {
             id,
             members,
@@ -96,16 +110,19 @@ impl RecentHistory {
     }
 
     /// The newest page of at most `limit` messages, if `recent` proves it complete at `position`,
-    /// which the database must have told during this request. Asks the cache again when more
-    /// came since the last proof than `recent` can tell.
+    /// which the database must have told during this request. Asks the cache when more came since
+    /// the last proof than `recent` can tell.
     pub async fn page(&self, recent: &mut Recent, position: &Position, limit: i64) -> Option<Page> {
         let proven = recent.proven.as_ref();
         if let Some(page) = proven.and_then(|proven| proven.at(position)) {
             return Some(page.clone());
         }
+        if recent.members.is_none() {
+            recent.members = Some(self.newest(recent.id, limit.min(NEWEST_EVENTS)).await?);
+        }
         let mut history = recent.believe(position, limit);
         if history.is_none() && recent.proven.take().is_some() {
-            recent.members = self.newest(recent.id, limit.min(KEPT_EVENTS)).await?;
+            recent.members = Some(self.newest(recent.id, limit.min(KEPT_EVENTS)).await?);
             history = recent.believe(position, limit);
         }
         let history = history?;
@@ -164,6 +181,13 @@ impl RecentHistory {
         self.run(commands).await;
     }
 
+    /// Whether the cache has answered just now.
+    fn is_there(&self) -> bool {
+        let answered_at = self.answered_at.load(Ordering::Relaxed);
+        // A clock that was set back says nothing.
+        (0..THERE_FOR_MS).contains(&self.clock.now().0.saturating_sub(answered_at))
+    }
+
     /// `None` when the cache is away. Of no commands it is not told.
     async fn run(&self, commands: Vec<CacheCommand>) -> Option<Vec<CacheReply>> {
         if commands.is_empty() {
@@ -171,12 +195,15 @@ impl RecentHistory {
         }
         match self.cache.pipeline(commands).await {
             Ok(replies) => {
+                let now = self.clock.now();
+                self.answered_at.store(now.0, Ordering::Relaxed);
                 if self.away.swap(false, Ordering::Relaxed) {
                     tracing::info!("the cache answers again");
                 }
                 Some(replies)
             }
             Err(CacheError(reason)) => {
+                self.answered_at.store(NEVER, Ordering::Relaxed);
                 if !self.away.swap(true, Ordering::Relaxed) {
                     tracing::warn!(reason, "the cache is away, the database answers alone");
                 }
@@ -222,9 +249,9 @@ impl Recent {
         let mut messages = match &self.proven {
             Some(proven) if proven.page.position.epoch != *epoch => return None,
             Some(proven) => proven.messages.to_vec(),
-            None => Vec::with_capacity(self.members.len()),
+            None => Vec::new(),
         };
-        for member in &self.members {
+        for member in self.members.iter().flatten() {
             let (its_epoch, event) = member.split_once(' ')?;
             if its_epoch != &*epoch.0 {
                 return None;

@@ -45,7 +45,7 @@ fn fact(epoch_name: &str, n: i64, text: &str) -> Arc<str> {
 fn recent(seqs: impl IntoIterator<Item = i64>) -> Recent {
     Recent {
         id: ID,
-        members: seqs.into_iter().map(|n| fact("e1", n, "hi")).collect(),
+        members: Some(seqs.into_iter().map(|n| fact("e1", n, "hi")).collect()),
         proven: None,
     }
 }
@@ -106,7 +106,7 @@ fn what_came_after_the_position_is_taken_as_far_as_it_is_dense() {
 fn twins_count_once_and_contradictions_void_everything() {
     let twice = |text: &str| Recent {
         id: ID,
-        members: vec![fact("e1", 1, "hi"), fact("e1", 1, text)],
+        members: Some(vec![fact("e1", 1, "hi"), fact("e1", 1, text)]),
         proven: None,
     };
     assert_eq!(believed(&twice("hi"), 1, 1), Some(vec![1]));
@@ -122,7 +122,7 @@ fn one_stranger_voids_everything() {
         "".into(),
     ] {
         let mut recent = recent(1..=3);
-        recent.members.insert(0, stranger.clone());
+        recent.members.as_mut().unwrap().insert(0, stranger.clone());
         assert_eq!(believed(&recent, 3, 2), None, "{stranger}");
     }
 }
@@ -148,7 +148,7 @@ impl Cache for Scripted {
 #[tokio::test]
 async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
     let cache = Arc::new(Scripted(std::sync::Mutex::default(), Some(Vec::new())));
-    let history = RecentHistory::new(cache.clone());
+    let history = RecentHistory::new(cache.clone(), Arc::new(NoTime));
     let page = History {
         messages: vec![message(1, "hi")],
         position: at(1),
@@ -158,7 +158,7 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
         .fill(
             &Recent {
                 id: ID,
-                members: vec![fact("e0", 7, "old")],
+                members: Some(vec![fact("e0", 7, "old")]),
                 proven: None,
             },
             &page,
@@ -199,7 +199,10 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
 
 #[tokio::test]
 async fn a_cache_that_is_away_is_no_error() {
-    let history = RecentHistory::new(Arc::new(Scripted(std::sync::Mutex::default(), None)));
+    let history = RecentHistory::new(
+        Arc::new(Scripted(std::sync::Mutex::default(), None)),
+        Arc::new(NoTime),
+    );
     assert!(history.read(ID, 100).await.is_none());
     history.record(&[new_events(ID, [1])]).await;
 }
@@ -213,26 +216,21 @@ fn new_events<const N: usize>(conversation_id: ConversationId, seqs: [i64; N]) -
     }
 }
 
-/// Records what was said, and tells what a reader is shown at `seq` and how much was asked for it.
-async fn shown(
-    history: &RecentHistory,
-    cache: &Counting,
-    seq: i64,
-    limit: i64,
-) -> (Option<Vec<i64>>, Vec<i64>) {
-    let mut recent = history.read(ID, limit).await.unwrap();
-    let page = history.page(&mut recent, &at(seq), limit).await;
-    let seqs = page.map(|page| {
-        let messages: Vec<Message> = serde_json::from_str(page.messages.get()).unwrap();
-        messages.iter().map(|message| message.seq.0).collect()
-    });
-    (seqs, std::mem::take(&mut *cache.asked.lock().unwrap()))
+/// A clock that is set by hand.
+#[derive(Default)]
+struct Manual(AtomicI64);
+
+impl Clock for Manual {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
 }
 
-/// Notes how many members each read asks for.
+/// Notes how many members each read asks for; without an answer when it is away.
 struct Counting {
     inner: InProcess,
     asked: std::sync::Mutex<Vec<i64>>,
+    away: AtomicBool,
 }
 
 #[async_trait::async_trait]
@@ -243,6 +241,9 @@ impl Cache for Counting {
                 self.asked.lock().unwrap().push(*count);
             }
         }
+        if self.away.load(Ordering::Relaxed) {
+            return Err(CacheError("away".to_owned()));
+        }
         self.inner.pipeline(commands).await
     }
 
@@ -251,44 +252,99 @@ impl Cache for Counting {
     }
 }
 
-#[tokio::test]
-async fn only_what_is_new_since_a_proof_is_asked_of_the_cache() {
-    let cache = Arc::new(Counting {
-        inner: InProcess::new(Arc::new(NoTime), 1 << 20),
-        asked: std::sync::Mutex::default(),
-    });
-    let history = RecentHistory::new(cache.clone());
-    let record = async |seqs: std::ops::RangeInclusive<i64>| {
+struct Watched {
+    history: RecentHistory,
+    cache: Arc<Counting>,
+    clock: Arc<Manual>,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let clock = Arc::new(Manual::default());
+        let cache = Arc::new(Counting {
+            inner: InProcess::new(Arc::new(NoTime), 1 << 20),
+            asked: std::sync::Mutex::default(),
+            away: AtomicBool::new(false),
+        });
+        Self {
+            history: RecentHistory::new(cache.clone(), clock.clone()),
+            cache,
+            clock,
+        }
+    }
+
+    async fn record(&self, seqs: std::ops::RangeInclusive<i64>) {
         let events = seqs.map(|n| (Seq(n), Event::Message(message(n, "hi").into()).encode()));
         let new = NewEvents {
             conversation_id: ID,
             epoch: epoch("e1"),
             events: events.collect(),
         };
-        history.record(&[new]).await;
-    };
-    let newest = |from: i64, to: i64| Some((from..=to).collect::<Vec<_>>());
-    record(1..=50).await;
-    assert_eq!(
-        shown(&history, &cache, 50, 20).await,
-        (newest(31, 50), vec![20])
-    );
-    assert_eq!(
-        shown(&history, &cache, 50, 20).await,
-        (newest(31, 50), vec![8])
-    );
-    record(51..=58).await;
-    assert_eq!(
-        shown(&history, &cache, 58, 20).await,
-        (newest(39, 58), vec![8])
-    );
+        self.history.record(&[new]).await;
+    }
+
+    fn later(&self) {
+        self.clock.0.fetch_add(THERE_FOR_MS, Ordering::Relaxed);
+    }
+
+    /// What a reader is shown at `seq`, and how much was asked of the cache for it.
+    async fn shown(&self, seq: i64, limit: i64) -> (Option<Vec<i64>>, Vec<i64>) {
+        let page = async {
+            let mut recent = self.history.read(ID, limit).await?;
+            self.history.page(&mut recent, &at(seq), limit).await
+        };
+        let seqs = page.await.map(|page| {
+            let messages: Vec<Message> = serde_json::from_str(page.messages.get()).unwrap();
+            messages.iter().map(|message| message.seq.0).collect()
+        });
+        (seqs, std::mem::take(&mut *self.cache.asked.lock().unwrap()))
+    }
+}
+
+fn run(from: i64, to: i64) -> Vec<i64> {
+    (from..=to).collect()
+}
+
+#[tokio::test]
+async fn only_what_is_new_since_a_proof_is_asked_of_the_cache() {
+    let world = Watched::new();
+    world.record(1..=50).await;
+    assert_eq!(world.shown(50, 20).await, (Some(run(31, 50)), vec![20]));
+    world.later();
+    assert_eq!(world.shown(50, 20).await, (Some(run(31, 50)), vec![8]));
+    world.record(51..=58).await;
+    world.later();
+    assert_eq!(world.shown(58, 20).await, (Some(run(39, 58)), vec![8]));
     // One more than that is found by asking again.
-    record(59..=67).await;
-    assert_eq!(
-        shown(&history, &cache, 67, 20).await,
-        (newest(48, 67), vec![8, 20])
-    );
+    world.record(59..=67).await;
+    world.later();
+    assert_eq!(world.shown(67, 20).await, (Some(run(48, 67)), vec![8, 20]));
     // A message that the cache was never told of is not jumped over.
-    record(69..=70).await;
-    assert_eq!(shown(&history, &cache, 70, 20).await, (None, vec![8, 20]));
+    world.record(69..=70).await;
+    world.later();
+    assert_eq!(world.shown(70, 20).await, (None, vec![8, 20]));
+}
+
+#[tokio::test]
+async fn a_cache_that_has_just_answered_is_not_asked_for_a_page_known_by_heart() {
+    let world = Watched::new();
+    world.record(1..=50).await;
+    assert_eq!(world.shown(50, 20).await, (Some(run(31, 50)), vec![20]));
+    assert_eq!(world.shown(50, 20).await, (Some(run(31, 50)), vec![]));
+    assert_eq!(world.shown(50, 7).await.1, [7], "another page");
+    // Where the conversation has moved on, it is asked all the same, and again if need be.
+    world.record(51..=52).await;
+    assert_eq!(world.shown(52, 20).await, (Some(run(33, 52)), vec![8]));
+    world.record(53..=67).await;
+    assert_eq!(world.shown(67, 20).await, (Some(run(48, 67)), vec![8, 20]));
+    // Whether it is there is found out in time, and at once when anybody finds it away.
+    world.cache.away.store(true, Ordering::Relaxed);
+    assert_eq!(world.shown(67, 20).await, (Some(run(48, 67)), vec![]));
+    world.later();
+    assert_eq!(world.shown(67, 20).await, (None, vec![8]));
+    world.cache.away.store(false, Ordering::Relaxed);
+    assert_eq!(world.shown(67, 20).await, (Some(run(48, 67)), vec![8]));
+    world.cache.away.store(true, Ordering::Relaxed);
+    world.record(68..=68).await;
+    assert_eq!(world.shown(67, 20).await, (None, vec![8]));
 }

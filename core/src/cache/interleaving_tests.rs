@@ -204,7 +204,7 @@ impl World {
         Self {
             database: Arc::new(Mutex::new(database)),
             dice,
-            history: Arc::new(RecentHistory::new(cache.clone())),
+            history: Arc::new(RecentHistory::new(cache.clone(), Arc::new(NoTime))),
             cache,
             counts: Arc::default(),
         }

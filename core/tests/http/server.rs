@@ -90,7 +90,10 @@ impl Server {
         ));
         let secret = Secret::new("a key of more than 32 bytes, all of it");
         let tokens = Arc::new(Tokens::new(&secret, &[], Seconds(900), Seconds(604_800)));
-        let recent = Arc::new(RecentHistory::new(Arc::clone(&cache)));
+        let recent = Arc::new(RecentHistory::new(
+            Arc::clone(&cache),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        ));
         let ports = Ports {
             store: store.clone(),
             cache,

@@ -33,8 +33,7 @@ async fn goes_and_comes_back(service: &str) {
         (&health["database"], &health["redis"]),
         (&json!(true), &json!(false))
     );
-    let page = crowd.observer.latest(crowd.id).await;
-    assert_eq!(page["source"], "database");
+    read_from(&crowd.observer, crowd.id, "database").await;
     // Each of them also reads after every acknowledgement that what was told is there.
     crowd.progress(2).await;
     control.act(service, "start").await;
