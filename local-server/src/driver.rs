@@ -5,6 +5,7 @@
 //! [`Backend`], and the contract suite over it in `tests/`.
 
 mod lookups;
+mod pool;
 mod postgres;
 mod sqlite;
 
@@ -19,7 +20,7 @@ use colloquy_core::store::{PostgresStore, SqliteStore};
 pub use postgres::PostgresDriver;
 pub use sqlite::SqliteDriver;
 
-/// How long a statement waits for a free connection.
+/// How long a statement waits for a free connection, and how long for a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a batch may take once it has a connection. Every statement is served by an index;
@@ -61,11 +62,11 @@ impl Backend {
         }
     }
 
-    /// Waits for running statements and closes every connection; SQLite then folds its log back
-    /// into the one file.
+    /// Closes every connection; SQLite then folds its log back into the one file. A statement that
+    /// still runs comes to its end first.
     pub async fn close(&self) {
         match self {
-            Self::Postgres(driver) => driver.pool().close().await,
+            Self::Postgres(driver) => driver.close().await,
             Self::Sqlite(driver) => driver.close().await,
         }
     }

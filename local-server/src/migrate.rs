@@ -5,6 +5,7 @@
 
 use colloquy_core::store::driver::DriverError;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{PgConnection, SqliteConnection};
 use thiserror::Error;
 
 use crate::driver::Backend;
@@ -88,7 +89,7 @@ pub async fn migrate(backend: &Backend) -> Result<(), SchemaError> {
     }
     match backend {
         Backend::Postgres(driver) => POSTGRES.run(&mut driver.connect().await?).await?,
-        Backend::Sqlite(driver) => SQLITE.run(driver.writer()).await?,
+        Backend::Sqlite(driver) => SQLITE.run(&mut *driver.writer().await?).await?,
     }
     Ok(())
 }
@@ -99,8 +100,14 @@ pub async fn migrate(backend: &Backend) -> Result<(), SchemaError> {
 /// What is wrong with it, and what to do.
 pub async fn check_schema(backend: &Backend) -> Result<(), SchemaError> {
     let (known, applied) = match backend {
-        Backend::Postgres(driver) => (&POSTGRES, applied_in_postgres(driver.pool()).await?),
-        Backend::Sqlite(driver) => (&SQLITE, applied_in_sqlite(driver.writer()).await?),
+        Backend::Postgres(driver) => (
+            &POSTGRES,
+            applied_in_postgres(&mut driver.connect().await?).await?,
+        ),
+        Backend::Sqlite(driver) => (
+            &SQLITE,
+            applied_in_sqlite(&mut *driver.writer().await?).await?,
+        ),
     };
     compare(known, applied.as_deref())
 }
@@ -110,25 +117,29 @@ type Applied = (i64, bool, Vec<u8>);
 
 const APPLIED: &str = "select version, success, checksum from _sqlx_migrations order by version";
 
-async fn applied_in_postgres(pool: &sqlx::PgPool) -> Result<Option<Vec<Applied>>, SchemaError> {
+async fn applied_in_postgres(
+    connection: &mut PgConnection,
+) -> Result<Option<Vec<Applied>>, SchemaError> {
     let table: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(pool)
+        .fetch_one(&mut *connection)
         .await?;
     if table {
-        Ok(Some(sqlx::query_as(APPLIED).fetch_all(pool).await?))
+        Ok(Some(sqlx::query_as(APPLIED).fetch_all(connection).await?))
     } else {
         Ok(None)
     }
 }
 
-async fn applied_in_sqlite(pool: &sqlx::SqlitePool) -> Result<Option<Vec<Applied>>, SchemaError> {
+async fn applied_in_sqlite(
+    connection: &mut SqliteConnection,
+) -> Result<Option<Vec<Applied>>, SchemaError> {
     let table: bool = sqlx::query_scalar(
         "select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')",
     )
-    .fetch_one(pool)
+    .fetch_one(&mut *connection)
     .await?;
     if table {
-        Ok(Some(sqlx::query_as(APPLIED).fetch_all(pool).await?))
+        Ok(Some(sqlx::query_as(APPLIED).fetch_all(connection).await?))
     } else {
         Ok(None)
     }

@@ -339,7 +339,6 @@ async fn a_cached_history_is_a_statement_and_a_pipeline_at_once() {
     world.send(&ann, chat, 1).await;
     world.settled().await;
     let path = format!("/api/chat/conversations/{chat}/messages/");
-    world.call("GET", &path, &token, "").await;
     world.cost();
     // Each waits for the other: one after the other would wait for ever.
     *world.gates.meeting.write().await = Some(Arc::new(Barrier::new(2)));

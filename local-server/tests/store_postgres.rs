@@ -41,8 +41,8 @@ impl Fixture for PostgresFixture {
     }
 
     async fn close(self: Box<Self>) {
-        self.store.driver().pool().close().await;
-        self.other.driver().pool().close().await;
+        self.store.driver().close().await;
+        self.other.driver().close().await;
         self.database.drop().await;
     }
 }

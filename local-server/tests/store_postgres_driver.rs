@@ -23,6 +23,7 @@ use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, DriverError, Statement};
 use colloquy_local_server::driver::PostgresDriver;
 use counting::Counting;
+use sqlx::Connection as _;
 use stalling::Stalling;
 use support::Database;
 
@@ -226,8 +227,8 @@ async fn a_locked_conversation_is_unavailable_not_stuck() {
     let store = PostgresStore::new(database.driver(2));
     let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
     let id = create(&store, &ada, bob.user_id).await;
-    let pool = store.driver().pool();
-    let mut holder = pool.begin().await.expect("begins");
+    let mut connection = store.driver().connect().await.expect("connects");
+    let mut holder = connection.begin().await.expect("begins");
     sqlx::query("select from conversations where id = $1 for update")
         .bind(id.0)
         .execute(&mut *holder)

@@ -48,7 +48,7 @@ impl Fixture for SqliteFixture {
     async fn deactivate(&self, user_id: UserId) {
         sqlx::query("update users set is_active = 0 where id = ?1")
             .bind(user_id.0)
-            .execute(self.store.driver().writer())
+            .execute(&mut *self.store.driver().writer().await.expect("free"))
             .await
             .expect("deactivates");
     }
@@ -88,7 +88,7 @@ mod schema {
         migrate(&backend).await.expect("migrates");
         let run = async |sql: &'static str| {
             sqlx::query(sql)
-                .execute(driver.writer())
+                .execute(&mut *driver.writer().await.expect("free"))
                 .await
                 .expect("runs");
         };
@@ -153,7 +153,7 @@ mod driver {
         let driver = open(&folder.path().join("chat.sqlite3")).await;
         let pragma = async |sql: &'static str| -> i64 {
             sqlx::query_scalar(sql)
-                .fetch_one(driver.writer())
+                .fetch_one(&mut *driver.writer().await.expect("free"))
                 .await
                 .expect("answers")
         };
@@ -166,7 +166,7 @@ mod driver {
             1
         );
         let journal: String = sqlx::query_scalar("select journal_mode from pragma_journal_mode")
-            .fetch_one(driver.writer())
+            .fetch_one(&mut *driver.writer().await.expect("free"))
             .await
             .expect("answers");
         assert_eq!(journal, "wal");
@@ -209,7 +209,7 @@ mod driver {
         backend.store().renew_epoch(&epoch).await.expect("writes");
         let other = open(&path).await;
         let seen: String = sqlx::query_scalar("select epoch from instance")
-            .fetch_one(other.writer())
+            .fetch_one(&mut *other.writer().await.expect("free"))
             .await
             .expect("reads");
         assert_eq!(seen, "seen");

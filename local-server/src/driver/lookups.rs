@@ -51,12 +51,11 @@ type Statements<R> = Mutex<HashMap<&'static str, Gather<Lookup<R>>>>;
 impl<R: Reader> Lookups<R> {
     /// Over a pool of so many connections. Exchanges for one statement at a time are as many as
     /// there are cores to serve them, and few enough that others gather meanwhile.
-    pub(super) fn new(reader: R, pool_size: u32) -> Self {
+    pub(super) fn new(reader: R, pool_size: usize) -> Self {
         let cores = available_parallelism().map_or(2, usize::from);
-        let most = usize::try_from(pool_size / 2).unwrap_or(usize::MAX);
         Self {
             reader,
-            under_way: cores.clamp(1, most.max(1)),
+            under_way: cores.clamp(1, (pool_size / 2).max(1)),
             statements: Arc::default(),
         }
     }

@@ -2,21 +2,21 @@
 //!
 //! Lookups that come at the same time share one: see [`lookups`](super::lookups).
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{
-    PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres,
-};
+use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::time::timeout;
 
 use super::lookups::{self, Lookups, Owned, Reader};
-use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
+use super::pool::{acquire, close, pool};
+use super::{RUN_TIMEOUT, common_error, timed_out};
 
 /// What every connection is told once. Every statement is served by an index; the planner is
 /// kept from thinking otherwise while tables are small, since a prepared statement keeps its
@@ -29,11 +29,50 @@ const SETTINGS: &str = "set enable_seqscan = off; \
 /// A connection that has been idle for longer is tested before use.
 const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 
+/// A connection that is older than this is replaced, so that the server gets back what a long
+/// life has gathered there.
+const MAX_AGE: Duration = Duration::from_mins(30);
+
 /// A [`Driver`] over a pool of PostgreSQL connections.
 #[derive(Debug, Clone)]
 pub struct PostgresDriver {
-    pool: PgPool,
-    lookups: Lookups<PgPool>,
+    pool: Pool<Connections>,
+    lookups: Lookups<Pool<Connections>>,
+}
+
+/// What makes connections, and tells which may be used again.
+struct Connections(PgConnectOptions);
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The options hold a password.
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+impl Manager for Connections {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = self.0.connect().await?;
+        connection.execute(SETTINGS).await?;
+        Ok(connection)
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut PgConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if metrics.age() > MAX_AGE {
+            return Err(RecycleError::message("old"));
+        }
+        if metrics.last_used() > TRUSTED_IDLE {
+            connection.ping().await?;
+        }
+        Ok(())
+    }
 }
 
 impl PostgresDriver {
@@ -49,31 +88,16 @@ impl PostgresDriver {
         let options = options
             .application_name("colloquy-local-server")
             .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(pool_size.max(1))
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > TRUSTED_IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
-            })
-            .connect_lazy_with(options);
+        let pool = pool(Connections(options), pool_size)?;
         Ok(Self {
-            lookups: Lookups::new(pool.clone(), pool_size),
+            lookups: Lookups::new(pool.clone(), pool.status().max_size),
             pool,
         })
     }
 
-    /// The pool itself.
-    pub const fn pool(&self) -> &PgPool {
-        &self.pool
+    /// Closes every connection that is free, and each other when its statement has come to an end.
+    pub async fn close(&self) {
+        close(&self.pool).await;
     }
 
     /// A connection of its own without the pool's settings: a migration may take long.
@@ -81,7 +105,7 @@ impl PostgresDriver {
     /// # Errors
     /// `Unavailable` when the server is away.
     pub async fn connect(&self) -> Result<PgConnection, DriverError> {
-        PgConnection::connect_with(&self.pool.connect_options())
+        PgConnection::connect_with(&self.pool.manager().0)
             .await
             .map_err(|error| driver_error(&error))
     }
@@ -110,7 +134,7 @@ impl Driver for PostgresDriver {
     }
 }
 
-impl Reader for PgPool {
+impl Reader for Pool<Connections> {
     const FOR_MANY: fn(&str, &[Owned]) -> String = lookups::with_arrays;
 
     async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
@@ -126,8 +150,8 @@ impl Reader for PgPool {
     }
 }
 
-/// Runs what only reads. After a restart of the server each pooled connection fails once, so it is
-/// then repeated.
+/// Runs what only reads. After a restart of the server a connection fails once, so it is then
+/// repeated.
 async fn read<T, F>(run: impl Fn() -> F) -> Result<T, DriverError>
 where
     F: Future<Output = Result<T, sqlx::Error>>,
@@ -139,7 +163,10 @@ where
     answer.map_err(|error| driver_error(&error))
 }
 
-async fn run_step(pool: &PgPool, step: &Step<'_>) -> Result<Option<String>, sqlx::Error> {
+async fn run_step(
+    pool: &Pool<Connections>,
+    step: &Step<'_>,
+) -> Result<Option<String>, sqlx::Error> {
     let arguments = arguments(&step.params)?;
     let query = sqlx::query_scalar_with::<_, Option<String>, _>(step.statement.text, arguments);
     Lease::of(pool)
@@ -150,7 +177,7 @@ async fn run_step(pool: &PgPool, step: &Step<'_>) -> Result<Option<String>, sqlx
 }
 
 async fn run_many(
-    pool: &PgPool,
+    pool: &Pool<Connections>,
     text: &Arc<str>,
     asked: &[Vec<Owned>],
 ) -> Result<Vec<Option<String>>, sqlx::Error> {
@@ -192,15 +219,17 @@ fn columns(asked: &[Vec<Owned>]) -> Result<PgArguments, sqlx::Error> {
 /// A connection that goes back to the pool only when its statement came to an end. When the
 /// statement timed out, or who asked went away, it is closed instead: what it would receive next
 /// belongs to the statement before, and a stalled server would never be done with it.
-struct Lease {
-    connection: Option<PoolConnection<Postgres>>,
+struct Lease<'p> {
+    pool: &'p Pool<Connections>,
+    connection: Option<Object<Connections>>,
     finished: bool,
 }
 
-impl Lease {
-    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
+impl<'p> Lease<'p> {
+    async fn of(pool: &'p Pool<Connections>) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            connection: Some(pool.acquire().await?),
+            pool,
+            connection: Some(acquire(pool).await?),
             finished: false,
         })
     }
@@ -217,17 +246,22 @@ impl Lease {
         let answer = timeout(RUN_TIMEOUT, query(connection))
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
-        self.finished = matches!(&answer, Ok(_) | Err(sqlx::Error::Database(_)));
+        if answer.as_ref().is_err_and(is_lost) {
+            // The server has ended the others, too.
+            drop(self.pool.retain(|_, _| false));
+        } else {
+            self.finished = matches!(&answer, Ok(_) | Err(sqlx::Error::Database(_)));
+        }
         answer
     }
 }
 
-impl Drop for Lease {
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if let Some(mut connection) = self.connection.take()
+        if let Some(connection) = self.connection.take()
             && !self.finished
         {
-            connection.close_on_drop();
+            drop(Object::take(connection));
         }
     }
 }

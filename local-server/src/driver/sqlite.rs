@@ -4,21 +4,23 @@
 //! most lookups themselves; those that come at the same time share them: see
 //! [`lookups`](super::lookups).
 
+use std::ops::DerefMut;
 use std::path::Path;
 use std::slice;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
+use deadpool::managed::{Manager, Metrics, Pool, RecycleResult};
 use futures_util::TryFutureExt as _;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
-    SqlitePoolOptions, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
 };
-use sqlx::{Arguments, AssertSqlSafe, ConnectOptions};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
 use tokio::time::timeout;
 
 use super::lookups::{self, Lookups, Owned, Reader};
+use super::pool::{acquire, close, pool};
 use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 
 /// A [`Driver`] over an SQLite file in WAL mode.
@@ -27,9 +29,26 @@ use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 /// SQLite's lock, and readers do not disturb them.
 #[derive(Debug, Clone)]
 pub struct SqliteDriver {
-    writer: SqlitePool,
-    readers: SqlitePool,
-    lookups: Lookups<SqlitePool>,
+    writer: Pool<Connections>,
+    readers: Pool<Connections>,
+    lookups: Lookups<Pool<Connections>>,
+}
+
+/// What makes connections. To a file, they do not age: none is tested or replaced.
+#[derive(Debug)]
+struct Connections(SqliteConnectOptions);
+
+impl Manager for Connections {
+    type Type = SqliteConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<SqliteConnection, sqlx::Error> {
+        self.0.connect().await
+    }
+
+    async fn recycle(&self, _: &mut SqliteConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        Ok(())
+    }
 }
 
 impl SqliteDriver {
@@ -51,17 +70,12 @@ impl SqliteDriver {
             .busy_timeout(RUN_TIMEOUT)
             .foreign_keys(true)
             .disable_statement_logging();
-        let writer = pool(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| driver_error(&error))?;
-        let size = readers.max(1);
-        let readers = pool(size).connect_lazy_with(options.read_only(true));
-        Ok(Self {
-            lookups: Lookups::new(readers.clone(), size),
-            writer,
-            readers,
-        })
+        let driver = Self::over(
+            pool(Connections(options.clone()), 1)?,
+            pool(Connections(options.read_only(true)), readers)?,
+        );
+        driver.writer().await?;
+        Ok(driver)
     }
 
     /// A database that ends with this driver. It has one connection, for readers too.
@@ -73,32 +87,44 @@ impl SqliteDriver {
             .in_memory(true)
             .foreign_keys(true)
             .disable_statement_logging();
-        let writer = pool(1)
-            .connect_with(options)
-            .await
-            .map_err(|error| driver_error(&error))?;
-        Ok(Self {
-            lookups: Lookups::new(writer.clone(), 1),
-            readers: writer.clone(),
-            writer,
-        })
+        let one = pool(Connections(options), 1)?;
+        let driver = Self::over(one.clone(), one);
+        driver.writer().await?;
+        Ok(driver)
     }
 
-    /// The pool of the one connection that may write.
-    pub const fn writer(&self) -> &SqlitePool {
-        &self.writer
+    fn over(writer: Pool<Connections>, readers: Pool<Connections>) -> Self {
+        let size = readers.status().max_size;
+        Self {
+            lookups: Lookups::new(readers.clone(), size),
+            writer,
+            readers,
+        }
+    }
+
+    /// The one connection that may write.
+    ///
+    /// # Errors
+    /// `Unavailable` when somebody else does not give it back, or it cannot be opened.
+    pub async fn writer(
+        &self,
+    ) -> Result<impl DerefMut<Target = SqliteConnection> + use<>, DriverError> {
+        acquire(&self.writer)
+            .await
+            .map_err(|error| driver_error(&error))
     }
 
     /// Closes every connection, the writer last: it folds the log back into the file.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        close(&self.readers).await;
+        close(&self.writer).await;
     }
 
     /// `begin immediate` takes the write lock at once: a transaction that first reads and then
     /// writes could otherwise be refused half way, when another process wrote in between.
     async fn write(&self, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, sqlx::Error> {
-        let mut transaction = self.writer.begin_with("begin immediate").await?;
+        let mut connection = acquire(&self.writer).await?;
+        let mut transaction = connection.begin_with("begin immediate").await?;
         let answers = run_steps(&mut transaction, steps).await?;
         transaction.commit().await?;
         Ok(answers)
@@ -127,7 +153,7 @@ impl Driver for SqliteDriver {
     }
 }
 
-impl Reader for SqlitePool {
+impl Reader for Pool<Connections> {
     const FOR_MANY: fn(&str, &[Owned]) -> String = lookups::with_json;
 
     async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
@@ -145,15 +171,18 @@ impl Reader for SqlitePool {
         let work = async {
             sqlx::query_scalar(AssertSqlSafe(Arc::clone(text)))
                 .bind(asked)
-                .fetch_all(&mut *self.acquire().await?)
+                .fetch_all(&mut *acquire(self).await?)
                 .await
         };
         in_time(work.map_err(|error| driver_error(&error))).await
     }
 }
 
-async fn read(pool: &SqlitePool, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, DriverError> {
-    let work = async { run_steps(&mut *pool.acquire().await?, steps).await };
+async fn read(
+    pool: &Pool<Connections>,
+    steps: &[Step<'_>],
+) -> Result<Vec<Option<String>>, DriverError> {
+    let work = async { run_steps(&mut *acquire(pool).await?, steps).await };
     work.await.map_err(|error| driver_error(&error))
 }
 
@@ -161,16 +190,6 @@ async fn in_time<T>(work: impl Future<Output = Result<T, DriverError>>) -> Resul
     timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
         .await
         .unwrap_or_else(|_| Err(timed_out()))
-}
-
-/// Connections to a file do not age, so none is tested or replaced.
-fn pool(size: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
 }
 
 async fn run_steps(

@@ -38,7 +38,7 @@ impl Database {
         migrate(&Backend::Postgres(driver.clone()))
             .await
             .expect("migrates");
-        driver.pool().close().await;
+        driver.close().await;
         database
     }
 
