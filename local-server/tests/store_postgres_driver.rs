@@ -8,6 +8,7 @@ mod counting;
 mod stalling;
 mod support;
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use asking::run;
@@ -23,6 +24,7 @@ use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, DriverError, Statement};
 use colloquy_local_server::driver::PostgresDriver;
 use counting::Counting;
+use futures_util::future::join_all;
 use sqlx::Connection as _;
 use stalling::Stalling;
 use support::Database;
@@ -41,6 +43,10 @@ static NAP: Statement = Statement {
 static PING: Statement = Statement {
     name: "test/ping",
     text: "select 'pong'::text",
+};
+static BACKEND: Statement = Statement {
+    name: "test/backend",
+    text: "select pg_backend_pid()::text",
 };
 static END_OTHERS: Statement = Statement {
     name: "test/end",
@@ -325,38 +331,56 @@ async fn an_abandoned_statement_answers_nobody_else() {
     database.drop().await;
 }
 
-/// A reading statement does not notice that the server ended its connection.
+/// Ends every connection of a driver, as a restart of the server does, and sees them gone.
+async fn end_all(other: &PostgresDriver) {
+    let others = async || run(other, Access::Write, &END_OTHERS, []).await;
+    while others().await != Ok(Some("0".to_owned())) {}
+}
+
+/// Opens as many connections as so many statements need that run at once.
+async fn open(driver: &PostgresDriver, connections: usize) {
+    let naps = (0..connections).map(|_| run(driver, Access::Write, &NAP, []));
+    let answers = join_all(naps).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+}
+
+/// What comes next finds the memory of the statement before warm, on both sides.
+#[tokio::test]
+async fn the_connection_used_last_goes_first() {
+    let database = Database::migrated().await;
+    let driver = database.driver(4);
+    open(&driver, 4).await;
+    let mut used = HashSet::new();
+    for _ in 0..8 {
+        used.insert(
+            run(&driver, Access::Write, &BACKEND, [])
+                .await
+                .expect("answers"),
+        );
+    }
+    assert_eq!(used.len(), 1, "{used:?}");
+    database.drop().await;
+}
+
+/// A reading statement does not notice that the server ended all connections.
 #[tokio::test]
 async fn readers_outlive_a_restart() {
     let database = Database::migrated().await;
-    let (driver, other) = (database.driver(1), database.driver(1));
-    run(&driver, Access::Read, &PING, [])
-        .await
-        .expect("answers");
-    run(&other, Access::Write, &END_OTHERS, [])
-        .await
-        .expect("ends");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(
-        run(&driver, Access::Read, &PING, []).await,
-        Ok(Some("pong".to_owned()))
-    );
-    // A writing one cannot know whether it was done, and says so; the one after works. (First
-    // the pool takes back its connection, which it tests.)
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    run(&other, Access::Write, &END_OTHERS, [])
-        .await
-        .expect("ends");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let (driver, other) = (database.driver(4), database.driver(1));
+    let pong = || Ok(Some("pong".to_owned()));
+    open(&driver, 4).await;
+    end_all(&other).await;
+    assert_eq!(run(&driver, Access::Read, &PING, []).await, pong());
+    // A writing one cannot know whether it was done, and says so; all those after it work.
+    open(&driver, 4).await;
+    end_all(&other).await;
     let outcome = run(&driver, Access::Write, &PING, []).await;
     assert!(
         matches!(outcome, Err(DriverError::Unavailable(_))),
         "{outcome:?}"
     );
-    assert_eq!(
-        run(&driver, Access::Write, &PING, []).await,
-        Ok(Some("pong".to_owned()))
-    );
+    let answers = join_all((0..4).map(|_| run(&driver, Access::Write, &PING, []))).await;
+    assert_eq!(answers, [pong(), pong(), pong(), pong()]);
     database.drop().await;
 }
 
