@@ -29,6 +29,10 @@ const SETTINGS: &str = "set enable_seqscan = off; \
 /// A connection that has been idle for longer is tested before use.
 const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 
+/// A connection that nobody has needed for longer is closed: the server may want its memory, and
+/// what lies between may have forgotten it.
+const MAX_IDLE: Duration = Duration::from_mins(5);
+
 /// A connection that is older than this is replaced, so that the server gets back what a long
 /// life has gathered there.
 const MAX_AGE: Duration = Duration::from_mins(30);
@@ -227,6 +231,7 @@ struct Lease<'p> {
 
 impl<'p> Lease<'p> {
     async fn of(pool: &'p Pool<Connections>) -> Result<Self, sqlx::Error> {
+        drop(pool.retain(|_, metrics| metrics.last_used() < MAX_IDLE));
         Ok(Self {
             pool,
             connection: Some(acquire(pool).await?),
