@@ -65,6 +65,10 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("migrate.rs", "a Worker migrates nothing"),
     ("outbox.rs", "the runtime queues what a socket is to send"),
     ("run.rs", "the runtime starts and ends a Worker"),
+    (
+        "recorder.rs",
+        "objects share no process to tell the cache together",
+    ),
     ("room_database.rs", "natively one pool serves all Rooms"),
     ("secret_key.rs", "a Worker has no files"),
     ("serve.rs", "the runtime speaks HTTP"),
