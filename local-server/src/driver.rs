@@ -62,8 +62,8 @@ impl Backend {
         }
     }
 
-    /// Closes every connection; SQLite then folds its log back into the one file. A statement that
-    /// still runs comes to its end first.
+    /// Closes every connection that is free, and each other when its statement has come to an end.
+    /// With the last one SQLite folds its log back into the one file.
     pub async fn close(&self) {
         match self {
             Self::Postgres(driver) => driver.close().await,

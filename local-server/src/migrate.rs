@@ -102,7 +102,7 @@ pub async fn check_schema(backend: &Backend) -> Result<(), SchemaError> {
     let (known, applied) = match backend {
         Backend::Postgres(driver) => (
             &POSTGRES,
-            applied_in_postgres(&mut driver.connect().await?).await?,
+            applied_in_postgres(&mut *driver.acquire().await?).await?,
         ),
         Backend::Sqlite(driver) => (
             &SQLITE,

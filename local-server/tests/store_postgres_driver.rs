@@ -384,6 +384,25 @@ async fn readers_outlive_a_restart() {
     database.drop().await;
 }
 
+/// A restart of the server is a pause, no fault: who needs a connection meanwhile waits for it.
+#[tokio::test]
+async fn a_server_that_is_starting_is_waited_for() {
+    let database = Database::migrated().await;
+    let (address, url) = through(&database);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let port = free.local_addr().expect("bound").port();
+    drop(free);
+    let driver = PostgresDriver::new(&url(port), 1).expect("a URL");
+    let asked = run(&driver, Access::Write, &PING, []);
+    let started = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Stalling::at(port, address).await
+    };
+    let (answer, _server) = tokio::join!(asked, started);
+    assert_eq!(answer, Ok(Some("pong".to_owned())));
+    database.drop().await;
+}
+
 #[tokio::test]
 async fn a_server_that_is_away_is_unavailable() {
     let driver = PostgresDriver::new("postgres://nobody@127.0.0.1:9/none", 1).expect("a URL");

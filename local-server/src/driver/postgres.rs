@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::DerefMut;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
 use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::lookups::{self, Lookups, Owned, Reader};
 use super::pool::{acquire, close, pool};
@@ -28,6 +29,9 @@ const SETTINGS: &str = "set enable_seqscan = off; \
 
 /// A connection that has been idle for longer is tested before use.
 const TRUSTED_IDLE: Duration = Duration::from_secs(15);
+
+/// How often a server that is starting is tried again.
+const STARTING_RETRY: Duration = Duration::from_millis(50);
 
 /// A connection that nobody has needed for longer is closed: the server may want its memory, and
 /// what lies between may have forgotten it.
@@ -58,8 +62,14 @@ impl Manager for Connections {
     type Type = PgConnection;
     type Error = sqlx::Error;
 
+    /// A server that is being restarted is waited for, as long as the pool lets one wait.
     async fn create(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = self.0.connect().await?;
+        let mut connection = loop {
+            match self.0.connect().await {
+                Err(error) if is_starting(&error) => sleep(STARTING_RETRY).await,
+                connection => break connection?,
+            }
+        };
         connection.execute(SETTINGS).await?;
         Ok(connection)
     }
@@ -102,6 +112,18 @@ impl PostgresDriver {
     /// Closes every connection that is free, and each other when its statement has come to an end.
     pub async fn close(&self) {
         close(&self.pool).await;
+    }
+
+    /// A connection of the pool.
+    ///
+    /// # Errors
+    /// `Unavailable` when none is free in time, or the server is away.
+    pub async fn acquire(
+        &self,
+    ) -> Result<impl DerefMut<Target = PgConnection> + use<>, DriverError> {
+        acquire(&self.pool)
+            .await
+            .map_err(|error| driver_error(&error))
     }
 
     /// A connection of its own without the pool's settings: a migration may take long.
@@ -283,6 +305,18 @@ fn arguments(params: &[Param<'_>]) -> Result<PgArguments, sqlx::Error> {
         .map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
+}
+
+/// Nobody listens, or the server says that it does not take connections yet, or has as many as it
+/// can: `cannot_connect_now`, `too_many_connections`.
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => {
+            matches!(error.code().as_deref(), Some("57P03" | "53300"))
+        }
+        _ => false,
+    }
 }
 
 /// The connection had ended before the statement reached the server, or with it.

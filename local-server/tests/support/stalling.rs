@@ -14,7 +14,12 @@ pub(crate) struct Stalling {
 impl Stalling {
     /// Forwards to this address.
     pub(crate) async fn before(address: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        Self::at(0, address).await
+    }
+
+    /// The same at this port; at a free one for 0.
+    pub(crate) async fn at(port: u16, address: String) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("binds");
         let port = listener.local_addr().expect("bound").port();
         let silent = Arc::new(AtomicBool::new(false));
         let shared = Arc::clone(&silent);
