@@ -20,7 +20,7 @@ use colloquy_core::store::{PostgresStore, SqliteStore};
 pub use postgres::PostgresDriver;
 pub use sqlite::SqliteDriver;
 
-/// How long a statement waits for a free connection, and how long for a new one.
+/// How long a statement waits for a connection, a free one or a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a batch may take once it has a connection. Every statement is served by an index;

@@ -11,6 +11,7 @@ use colloquy_core::store::driver::DriverError;
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Object, Pool, PoolConfig, PoolError, QueueMode, Timeouts};
 use sqlx::Connection;
+use tokio::time::timeout;
 
 use super::ACQUIRE_TIMEOUT;
 
@@ -22,8 +23,9 @@ pub(super) fn pool<M: Manager>(manager: M, size: u32) -> Result<Pool<M>, DriverE
     let config = PoolConfig {
         max_size: usize::try_from(size).unwrap_or(usize::MAX).max(1),
         timeouts: Timeouts {
-            wait: Some(ACQUIRE_TIMEOUT),
-            create: Some(ACQUIRE_TIMEOUT),
+            // All together: see `acquire`.
+            wait: None,
+            create: None,
             recycle: Some(TEST_TIMEOUT),
         },
         queue_mode: QueueMode::Lifo,
@@ -43,7 +45,9 @@ pub(super) async fn acquire<M>(pool: &Pool<M>) -> Result<Object<M>, sqlx::Error>
 where
     M: Manager<Error = sqlx::Error>,
 {
-    pool.get().await.map_err(|error| match error {
+    let found = timeout(ACQUIRE_TIMEOUT, pool.get()).await;
+    let found = found.map_err(|_| sqlx::Error::PoolTimedOut)?;
+    found.map_err(|error| match error {
         PoolError::Backend(error) => error,
         PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,
         PoolError::Closed => sqlx::Error::PoolClosed,
