@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cache::InProcess;
+use crate::cache::in_process::tests::Hands;
 use crate::cache::interleaving_tests::NoTime;
 use crate::domain::{MessageId, Number, Timestamp, UserId};
 
@@ -216,16 +217,6 @@ fn new_events<const N: usize>(conversation_id: ConversationId, seqs: [i64; N]) -
     }
 }
 
-/// A clock that is set by hand.
-#[derive(Default)]
-struct Manual(AtomicI64);
-
-impl Clock for Manual {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
-}
-
 /// Notes how many members each read asks for; without an answer when it is away.
 struct Counting {
     inner: InProcess,
@@ -255,12 +246,12 @@ impl Cache for Counting {
 struct Watched {
     history: RecentHistory,
     cache: Arc<Counting>,
-    clock: Arc<Manual>,
+    clock: Arc<Hands>,
 }
 
 impl Watched {
     fn new() -> Self {
-        let clock = Arc::new(Manual::default());
+        let clock = Arc::new(Hands::default());
         let cache = Arc::new(Counting {
             inner: InProcess::new(Arc::new(NoTime), 1 << 20),
             asked: std::sync::Mutex::default(),

@@ -268,4 +268,4 @@ fn wrong_type(key: &str) -> CacheError {
 
 #[cfg(test)]
 #[path = "in_process_tests.rs"]
-mod tests;
+pub(super) mod tests;

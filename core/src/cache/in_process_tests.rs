@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 
+/// A clock that is set by hand.
 #[derive(Default)]
-struct Hands(AtomicI64);
+pub(in crate::cache) struct Hands(pub(in crate::cache) AtomicI64);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
