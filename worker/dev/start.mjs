@@ -63,6 +63,8 @@ const miniflare = new Miniflare({
   host: argument("host", "127.0.0.1"),
   port: Number(argument("port", process.env.PORT ?? "0")),
   cf: false,
+  // Otherwise what is asked of Redis passes through another Worker, for a header it does not have.
+  stripCfConnectingIp: false,
   compatibilityDate,
   modulesRoot: build,
   modules: [

@@ -3,9 +3,9 @@
 //! Connecting takes several round trips and the derivation of a key; a statement takes one. While
 //! batches follow each other the connection stays, also between two messages of a lively talk. An
 //! open one keeps the object awake, which is paid for: after a statement that came alone it is
-//! closed at once, after others when nothing has followed for [`LINGER_MS`]. So an idle Room sleeps.
+//! closed at once, after others when nothing has followed for [`LIVELY_MS`]. So an idle Room sleeps.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use colloquy_core::domain::Timestamp;
@@ -17,14 +17,14 @@ use crate::clock::EdgeClock;
 use crate::driver::TypedDriver;
 use crate::hyperdrive::Database;
 
-/// How close two statements are that make a third likely, and how long the connection waits for it.
-const LINGER_MS: i64 = 1_000;
+/// How soon after one statement the next begins where a third is likely, and how long the connection
+/// waits for it. What a statement takes does not count: a slow database is no pause in the talk.
+const LIVELY_MS: i64 = 1_000;
 
 /// The store of one Room.
 pub(crate) struct RoomDatabase {
     pub(crate) store: PostgresStore<TypedDriver<Database>>,
-    running: Cell<usize>,
-    last_done: Cell<Timestamp>,
+    talk: RefCell<Talk>,
     /// Whether somebody waits to close the connection.
     lingers: Cell<bool>,
 }
@@ -34,50 +34,123 @@ impl RoomDatabase {
     pub(crate) fn of(env: &Env) -> Result<Self> {
         Ok(Self {
             store: PostgresStore::new(TypedDriver::keeping(Database::of(env)?)),
-            running: Cell::new(0),
-            last_done: Cell::new(Timestamp(0)),
+            talk: RefCell::default(),
             lingers: Cell::new(false),
         })
     }
 
     /// A statement is going to run.
     pub(crate) fn begin(&self) {
-        self.running.set(self.running.get() + 1);
+        self.talk.borrow_mut().begin(EdgeClock.now());
     }
 
     /// A statement has run, and what follows from it has begun. Returns when the connection is
-    /// closed or somebody else sees to it.
+    /// closed or somebody else sees to it. One sees to it for all: a timer for each statement
+    /// would cost a busy Room more than its connection.
     pub(crate) async fn done(&self) {
-        self.running.set(self.running.get() - 1);
-        if self.running.get() > 0 {
+        let runs = self.talk.borrow_mut().done(EdgeClock.now());
+        if runs || self.lingers.replace(true) {
             return;
         }
-        let now = EdgeClock.now();
-        let since = now.millis_since(self.last_done.replace(now));
-        if self.lingers.get() {
-            return;
+        while let Some(rest) = self.rest() {
+            Delay::from(rest).await;
         }
-        if (0..LINGER_MS).contains(&since) {
-            self.lingers.set(true);
-            self.linger().await;
-            self.lingers.set(false);
-        }
+        self.lingers.set(false);
         self.store.driver().release();
     }
 
-    /// Returns when nothing runs and nothing has for [`LINGER_MS`]. One waits for all: a timer for
-    /// each statement would cost a busy Room more than its connection.
-    async fn linger(&self) {
-        let mut rest_ms = LINGER_MS;
-        while (1..=LINGER_MS).contains(&rest_ms) {
-            Delay::from(Duration::from_millis(rest_ms.unsigned_abs())).await;
-            let idle_ms = EdgeClock.now().millis_since(self.last_done.get());
-            let running = self.running.get() > 0;
-            rest_ms = if running {
-                LINGER_MS
-            } else {
-                LINGER_MS - idle_ms
-            };
+    /// For how long the talk is likely to go on; `None` when it is over.
+    pub(crate) fn rest(&self) -> Option<Duration> {
+        self.talk.borrow().rest(EdgeClock.now())
+    }
+}
+
+/// How statements follow each other.
+#[derive(Default)]
+struct Talk {
+    running: usize,
+    last_done: Option<Timestamp>,
+    /// Whether what ran last began soon after something had run.
+    follows: bool,
+}
+
+impl Talk {
+    fn begin(&mut self, now: Timestamp) {
+        if self.running == 0 {
+            self.follows = self.left_ms(now).is_some();
         }
+        self.running += 1;
+    }
+
+    /// Whether others run still.
+    fn done(&mut self, now: Timestamp) -> bool {
+        self.running -= 1;
+        self.last_done = Some(now);
+        self.running > 0
+    }
+
+    /// For how long it may go on before it is asked again; `None` when it is over.
+    fn rest(&self, now: Timestamp) -> Option<Duration> {
+        let rest_ms = match self.running {
+            0 if self.follows => self.left_ms(now)?,
+            0 => return None,
+            _ => LIVELY_MS,
+        };
+        Some(Duration::from_millis(rest_ms.unsigned_abs()))
+    }
+
+    /// What is left of the time in which something is likely to follow.
+    fn left_ms(&self, now: Timestamp) -> Option<i64> {
+        let since = now.millis_since(self.last_done?);
+        // A clock that was set back says nothing.
+        (0..LIVELY_MS).contains(&since).then(|| LIVELY_MS - since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp(1_000_000 + ms)
+    }
+
+    fn rest_ms(talk: &Talk, ms: i64) -> Option<u128> {
+        talk.rest(at(ms)).map(|rest| rest.as_millis())
+    }
+
+    #[test]
+    fn one_alone_is_waited_for_by_nobody() {
+        let mut talk = Talk::default();
+        assert_eq!(rest_ms(&talk, 0), None);
+        for ms in [0, 10_000] {
+            talk.begin(at(ms));
+            talk.done(at(ms + 5));
+            assert_eq!(rest_ms(&talk, ms + 5), None);
+        }
+    }
+
+    #[test]
+    fn what_follows_soon_is_waited_for_however_long_it_takes_itself() {
+        let mut talk = Talk::default();
+        talk.begin(at(0));
+        talk.done(at(4_000));
+        talk.begin(at(4_900));
+        assert_eq!(rest_ms(&talk, 20_000), Some(1_000), "it runs");
+        talk.done(at(20_000));
+        assert_eq!(rest_ms(&talk, 20_000), Some(1_000));
+        assert_eq!(rest_ms(&talk, 20_999), Some(1));
+        assert_eq!(rest_ms(&talk, 21_000), None);
+        assert_eq!(rest_ms(&talk, 1_000), None, "a clock set back");
+    }
+
+    #[test]
+    fn two_at_once_do_not_follow_each_other() {
+        let mut talk = Talk::default();
+        talk.begin(at(0));
+        talk.begin(at(1));
+        assert!(talk.done(at(2)), "the other runs");
+        assert!(!talk.done(at(3)));
+        assert_eq!(rest_ms(&talk, 3), None);
     }
 }

@@ -7,7 +7,7 @@
 //! gathers sends for the next, so order needs no lock here. The database connection is closed when
 //! nothing needs it any more (`room_database.rs`): an idle Room sleeps.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,9 +39,13 @@ pub struct RoomObject {
 /// Where an object that sets an alarm keeps which conversation it is the Room of.
 const CONVERSATION: &str = "conversation";
 
-/// How long committed events gather for the cache. Readers that come meanwhile are answered by the
-/// database; a Room that is about to sleep is awake for this much longer.
+/// How long committed events gather for the cache, where they are not part of a lively talk.
 const RECORD_AFTER: Duration = Duration::from_millis(25);
+
+/// How long they gather at most while the talk goes on. A request to the cache costs more than
+/// storing what it is told of. Who reads the history meanwhile is answered by the database, and
+/// tells the cache at once.
+const RECORD_EVERY_MS: i64 = 3_000;
 
 struct Inner {
     state: State,
@@ -49,6 +53,7 @@ struct Inner {
     id: OnceCell<ConversationId>,
     live: RefCell<Option<Live>>,
     database: OnceCell<RoomDatabase>,
+    recorded_at: Cell<Timestamp>,
 }
 
 impl DurableObject for RoomObject {
@@ -67,6 +72,7 @@ impl DurableObject for RoomObject {
                 id: OnceCell::new(),
                 live: RefCell::default(),
                 database: OnceCell::new(),
+                recorded_at: Cell::new(Timestamp(0)),
             }),
         }
     }
@@ -292,18 +298,29 @@ impl Inner {
         }
     }
 
-    /// Puts events into the cache a moment after they were delivered, so that nobody waits for it
-    /// and a busy Room asks it less often.
+    /// Puts events into the cache some time after they were delivered, so that nobody waits for it
+    /// and a lively Room asks it less often.
     async fn record(self: &Rc<Self>) -> Result<()> {
-        let recent = &self.shared()?.recent;
+        let (recent, database) = (&self.shared()?.recent, self.database()?);
         let mut more = true;
         while more {
             Delay::from(RECORD_AFTER).await;
+            while let (Some(left), Some(rest)) = (self.gathers_for(), database.rest()) {
+                Delay::from(left.min(rest)).await;
+            }
             let batch = self.with(None, Live::unrecorded)?;
             recent.record(&batch).await;
+            self.recorded_at.set(EdgeClock.now());
             more = self.with(None, Live::recorded)?;
         }
         Ok(())
+    }
+
+    /// How long events may gather still, since the cache was told last.
+    fn gathers_for(&self) -> Option<Duration> {
+        let since = EdgeClock.now().millis_since(self.recorded_at.get());
+        let left = (0..RECORD_EVERY_MS).contains(&since);
+        left.then(|| Duration::from_millis((RECORD_EVERY_MS - since).unsigned_abs()))
     }
 
     fn database(&self) -> Result<&RoomDatabase> {

@@ -149,22 +149,29 @@ impl RecentHistory {
         Some(members.unwrap_or_default())
     }
 
-    /// Adds what the database answered after `recent` was not believed. `history` is a newest
-    /// page, as one statement read it. A failure is only logged.
+    /// Adds what the cache lacked of what the database answered after `recent` was not believed.
+    /// `history` is a newest page, as one statement read it. A failure is only logged.
     pub async fn fill(&self, recent: &Recent, history: &History) {
         let epoch = &history.position.epoch;
-        let entries = history.messages.iter().map(|message| {
-            let event = Event::Message(MessageEvent::from(message.clone()));
-            (message.seq.0, member(epoch, &event.encode()))
-        });
-        let entries: Vec<_> = entries.collect();
-        let clear = recent.facts(epoch).is_none();
+        let known = recent.facts(epoch);
         let mut commands = Vec::new();
-        if clear {
+        if known.is_none() {
             let key = key(recent.id);
             commands.push(CacheCommand::Delete { key });
         }
-        add(&mut commands, recent.id, entries);
+        // What was proven before may be there no longer.
+        let known = known.filter(|_| recent.proven.is_none());
+        let known = known.unwrap_or_default();
+        let is_known = |message: &Message| {
+            let found = known.binary_search_by_key(&message.seq, |fact| fact.seq);
+            found.is_ok_and(|at| known.get(at) == Some(message))
+        };
+        let missing = history.messages.iter().filter(|message| !is_known(message));
+        let entries = missing.map(|message| {
+            let event = Event::Message(MessageEvent::from(message.clone()));
+            (message.seq.0, member(epoch, &event.encode()))
+        });
+        add(&mut commands, recent.id, entries.collect());
         self.run(commands).await;
     }
 

@@ -154,7 +154,7 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
         messages: vec![message(1, "hi")],
         position: at(1),
     };
-    history.fill(&recent([1]), &page).await;
+    history.fill(&recent([]), &page).await;
     history
         .fill(
             &Recent {
@@ -196,6 +196,45 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
         ]
     });
     assert_eq!(calls[2], added.concat());
+}
+
+#[tokio::test]
+async fn a_fill_adds_what_the_cache_lacks_and_no_more() {
+    let page = History {
+        messages: (1..=4).map(|n| message(n, "hi")).collect(),
+        position: at(4),
+    };
+    let told_otherwise = Recent {
+        members: Some(vec![fact("e1", 1, "hi"), fact("e1", 2, "ho")]),
+        ..recent([])
+    };
+    let proven = Proven {
+        page: Page::of(&page).expect("a page"),
+        messages: page.messages.clone().into(),
+    };
+    // It was proven once; since then the cache may have lost it.
+    let known_by_heart = Recent {
+        members: None,
+        proven: Some(proven),
+        ..recent([])
+    };
+    for (cached, expected) in [
+        (recent([2, 3]), vec![1, 4]),
+        (told_otherwise, vec![2, 3, 4]),
+        (known_by_heart, vec![1, 2, 3, 4]),
+        (recent(1..=4), vec![]),
+    ] {
+        let cache = Arc::new(Scripted(std::sync::Mutex::default(), Some(Vec::new())));
+        let history = RecentHistory::new(cache.clone(), Arc::new(NoTime));
+        history.fill(&cached, &page).await;
+        let calls = cache.0.lock().unwrap();
+        let added = calls.iter().flatten().filter_map(|command| match command {
+            CacheCommand::AddScored { entries, .. } => Some(entries),
+            _ => None,
+        });
+        let seqs: Vec<i64> = added.flatten().map(|(seq, _)| *seq).collect();
+        assert_eq!(seqs, expected, "{cached:?}");
+    }
 }
 
 #[tokio::test]
