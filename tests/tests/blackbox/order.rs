@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use colloquy_tests::{Account, Group, Sent, Server, Socket, below, skipped, unique};
+use colloquy_tests::{Group, Sent, Server, Socket, below, skipped, unique};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -22,8 +22,7 @@ fn sent(events: &[Value]) -> Vec<Sent> {
 
 /// Sends `count` messages in full frames, each frame once the one before is acknowledged; what
 /// was acknowledged and what was heard meanwhile.
-async fn pour(member: &Account, id: u64, count: usize, heard: usize) -> (Vec<Value>, Vec<Sent>) {
-    let mut socket = member.socket(id).v2().open().await;
+async fn pour(mut socket: Socket, count: usize, heard: usize) -> (Vec<Value>, Vec<Sent>) {
     let mut acks = Vec::new();
     for start in (0..count).step_by(FRAME) {
         let mut keys: Vec<String> = (start..count.min(start + FRAME))
@@ -53,11 +52,14 @@ async fn two_senders_of_a_thousand_each_are_heard_in_one_order() {
         return;
     };
     let group = Group::of(&server, 4).await;
+    // All are there before the first of them speaks.
+    let one = group.members[0].socket(group.id).v2().open().await;
+    let two = group.members[1].socket(group.id).v2().open().await;
     let mut v2 = group.members[2].socket(group.id).v2().open().await;
     let mut v1 = group.members[3].socket(group.id).open().await;
     let (one, two, by_v2, by_v1) = tokio::join!(
-        pour(&group.members[0], group.id, MANY, 2 * MANY),
-        pour(&group.members[1], group.id, MANY, 2 * MANY),
+        pour(one, MANY, 2 * MANY),
+        pour(two, MANY, 2 * MANY),
         v2.events(2 * MANY),
         v1.events(2 * MANY),
     );

@@ -50,6 +50,10 @@ pub(super) mod effort {
         100.0,
         "ms a Room is awake for a send: connect, commit, cache",
     );
+    pub(crate) const LIVELY_MS: Given = given(
+        100.0,
+        "ms more, on average, as its connection is kept: a second after one send in ten, which followed another within a second",
+    );
     pub(crate) const OTHER_MS: Given = given(20.0, "ms an object is awake for anything else");
     pub(crate) const LOOK_ROWS: Given = given(
         4.0,
@@ -72,6 +76,7 @@ pub(super) mod effort {
     pub(crate) const ALL: &[&Given] = &[
         &CONNECTED_AT_ONCE,
         &SEND_MS,
+        &LIVELY_MS,
         &OTHER_MS,
         &LOOK_ROWS,
         &REQUEST_CPU_MS,

@@ -98,9 +98,10 @@ impl Objects {
         let alarms = looks + day::LOGINS.value;
         let sends = day::SENDS.value + day::REST_SENDS.value;
         let others = calls + frames + alarms - sends;
+        let send_ms = effort::SEND_MS.value + effort::LIVELY_MS.value;
         Self {
             requests: calls + frames / FRAMES_A_REQUEST + alarms,
-            seconds: (sends * effort::SEND_MS.value + others * effort::OTHER_MS.value) / 1_000.0,
+            seconds: (sends * send_ms + others * effort::OTHER_MS.value) / 1_000.0,
             rows: looks * effort::LOOK_ROWS.value,
         }
     }
