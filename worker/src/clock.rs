@@ -2,6 +2,8 @@
 //!
 //! At the edge time stands still while code runs and moves on with every answer from outside.
 
+use std::time::Duration;
+
 use colloquy_core::domain::Timestamp;
 use colloquy_core::ports::{Clock, Rng};
 use worker::Date;
@@ -14,6 +16,14 @@ impl Clock for EdgeClock {
     fn now(&self) -> Timestamp {
         Timestamp(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+/// What is left of a `span` that began at `then`; `None` when it is over or never began. A clock that
+/// was set back says nothing.
+pub(crate) fn left(span: Duration, then: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    let since = u64::try_from(now.millis_since(then?)).ok()?;
+    let left = span.checked_sub(Duration::from_millis(since))?;
+    (!left.is_zero()).then_some(left)
 }
 
 /// The runtime's randomness (Web Crypto).

@@ -3,7 +3,7 @@
 //! Connecting takes several round trips and the derivation of a key; a statement takes one. While
 //! batches follow each other the connection stays, also between two messages of a lively talk. An
 //! open one keeps the object awake, which is paid for: after a statement that came alone it is
-//! closed at once, after others when nothing has followed for [`LIVELY_MS`]. So an idle Room sleeps.
+//! closed at once, after others when nothing has followed for [`LIVELY`]. So an idle Room sleeps.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use colloquy_core::ports::Clock as _;
 use colloquy_core::store::PostgresStore;
 use worker::{Delay, Env, Result};
 
-use crate::clock::EdgeClock;
+use crate::clock::{EdgeClock, left};
 use crate::driver::TypedDriver;
 use crate::hyperdrive::Database;
 
 /// How soon after one statement the next begins where a third is likely, and how long the connection
 /// waits for it. What a statement takes does not count: a slow database is no pause in the talk.
-const LIVELY_MS: i64 = 1_000;
+const LIVELY: Duration = Duration::from_secs(1);
 
 /// The store of one Room.
 pub(crate) struct RoomDatabase {
@@ -77,7 +77,7 @@ struct Talk {
 impl Talk {
     fn begin(&mut self, now: Timestamp) {
         if self.running == 0 {
-            self.follows = self.left_ms(now).is_some();
+            self.follows = self.left(now).is_some();
         }
         self.running += 1;
     }
@@ -91,19 +91,16 @@ impl Talk {
 
     /// For how long it may go on before it is asked again; `None` when it is over.
     fn rest(&self, now: Timestamp) -> Option<Duration> {
-        let rest_ms = match self.running {
-            0 if self.follows => self.left_ms(now)?,
-            0 => return None,
-            _ => LIVELY_MS,
-        };
-        Some(Duration::from_millis(rest_ms.unsigned_abs()))
+        match self.running {
+            0 if self.follows => self.left(now),
+            0 => None,
+            _ => Some(LIVELY),
+        }
     }
 
     /// What is left of the time in which something is likely to follow.
-    fn left_ms(&self, now: Timestamp) -> Option<i64> {
-        let since = now.millis_since(self.last_done?);
-        // A clock that was set back says nothing.
-        (0..LIVELY_MS).contains(&since).then(|| LIVELY_MS - since)
+    fn left(&self, now: Timestamp) -> Option<Duration> {
+        left(LIVELY, self.last_done, now)
     }
 }
 

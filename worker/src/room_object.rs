@@ -23,7 +23,7 @@ use worker::{
 };
 
 use crate::app::{Shared, shared};
-use crate::clock::EdgeClock;
+use crate::clock::{EdgeClock, left};
 use crate::internal::{self, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
 use crate::room_database::RoomDatabase;
 use crate::room_live::{Job, Live, connection_of, end};
@@ -42,10 +42,10 @@ const CONVERSATION: &str = "conversation";
 /// How long committed events gather for the cache, where they are not part of a lively talk.
 const RECORD_AFTER: Duration = Duration::from_millis(25);
 
-/// How long they gather at most while the talk goes on. A request to the cache costs more than
-/// storing what it is told of. Who reads the history meanwhile is answered by the database, and
+/// How long they gather at most while the talk goes on: a request to the cache for each message is a
+/// third of what the message costs. Who reads the history meanwhile is answered by the database, and
 /// tells the cache at once.
-const RECORD_EVERY_MS: i64 = 3_000;
+const RECORD_EVERY: Duration = Duration::from_secs(3);
 
 struct Inner {
     state: State,
@@ -53,7 +53,7 @@ struct Inner {
     id: OnceCell<ConversationId>,
     live: RefCell<Option<Live>>,
     database: OnceCell<RoomDatabase>,
-    recorded_at: Cell<Timestamp>,
+    recorded_at: Cell<Option<Timestamp>>,
 }
 
 impl DurableObject for RoomObject {
@@ -72,7 +72,7 @@ impl DurableObject for RoomObject {
                 id: OnceCell::new(),
                 live: RefCell::default(),
                 database: OnceCell::new(),
-                recorded_at: Cell::new(Timestamp(0)),
+                recorded_at: Cell::default(),
             }),
         }
     }
@@ -310,7 +310,7 @@ impl Inner {
             }
             let batch = self.with(None, Live::unrecorded)?;
             recent.record(&batch).await;
-            self.recorded_at.set(EdgeClock.now());
+            self.recorded_at.set(Some(EdgeClock.now()));
             more = self.with(None, Live::recorded)?;
         }
         Ok(())
@@ -318,9 +318,7 @@ impl Inner {
 
     /// How long events may gather still, since the cache was told last.
     fn gathers_for(&self) -> Option<Duration> {
-        let since = EdgeClock.now().millis_since(self.recorded_at.get());
-        let left = (0..RECORD_EVERY_MS).contains(&since);
-        left.then(|| Duration::from_millis((RECORD_EVERY_MS - since).unsigned_abs()))
+        left(RECORD_EVERY, self.recorded_at.get(), EdgeClock.now())
     }
 
     fn database(&self) -> Result<&RoomDatabase> {

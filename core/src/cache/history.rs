@@ -153,20 +153,19 @@ impl RecentHistory {
     /// `history` is a newest page, as one statement read it. A failure is only logged.
     pub async fn fill(&self, recent: &Recent, history: &History) {
         let epoch = &history.position.epoch;
-        let known = recent.facts(epoch);
         let mut commands = Vec::new();
-        if known.is_none() {
-            let key = key(recent.id);
-            commands.push(CacheCommand::Delete { key });
-        }
-        // What was proven before may be there no longer.
-        let known = known.filter(|_| recent.proven.is_none());
-        let known = known.unwrap_or_default();
-        let is_known = |message: &Message| {
-            let found = known.binary_search_by_key(&message.seq, |fact| fact.seq);
-            found.is_ok_and(|at| known.get(at) == Some(message))
+        let known = match recent.facts(epoch) {
+            // What was proven before may be there no longer.
+            Some(_) if recent.proven.is_some() => Vec::new(),
+            Some(facts) => facts,
+            None => {
+                let key = key(recent.id);
+                commands.push(CacheCommand::Delete { key });
+                Vec::new()
+            }
         };
-        let missing = history.messages.iter().filter(|message| !is_known(message));
+        let messages = history.messages.iter();
+        let missing = messages.filter(|message| !known.contains(message));
         let entries = missing.map(|message| {
             let event = Event::Message(MessageEvent::from(message.clone()));
             (message.seq.0, member(epoch, &event.encode()))

@@ -11,7 +11,7 @@ const SECONDS_A_DAY: f64 = 86_400.0;
 const OBJECT_GB: f64 = 0.128;
 /// Incoming frames that are billed as one request.
 const FRAMES_A_REQUEST: f64 = 20.0;
-/// A pipeline after a send: add, trim, prolong.
+/// A pipeline after a send: add, trim, prolong. At most: a lively Room makes one for several sends.
 const COMMANDS_A_SEND: f64 = 3.0;
 /// Two counters of three commands, and one that is deleted after a success.
 const COMMANDS_A_LOGIN: f64 = 7.0;
