@@ -2,7 +2,7 @@
 //! [`colloquy_core::room::Room`] and carries out its effects.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +115,7 @@ pub(crate) async fn run(
         jobs: FuturesUnordered::new(),
         retire_after: MIN_RETIRE_RETRY,
     };
+    task.room.hold();
     let mut messages = Vec::new();
     // Moved only when something is due earlier, so that a message costs no timer; a tick too many
     // does no harm.
@@ -123,7 +124,8 @@ pub(crate) async fn run(
         let Some(wait) = task.wait(&inbox) else {
             return;
         };
-        let due = Instant::now() + wait;
+        let gathering = task.gathering();
+        let due = Instant::now() + gathering.map_or(wait, |time| time.min(wait));
         if alarm.is_elapsed() || due < alarm.deadline() {
             alarm.as_mut().reset(due);
         }
@@ -135,6 +137,8 @@ pub(crate) async fn run(
                     task.message(message);
                 }
             }
+            // After what is already there: it may be company.
+            () = ready(()), if gathering == Some(Duration::ZERO) => task.release(),
             () = &mut alarm => task.input(Input::Tick),
         }
     }
@@ -220,6 +224,20 @@ impl RoomTask {
             Done::Committed(result) => self.input(Input::Committed(result)),
             Done::Loaded(result) => self.input(Input::Loaded(result)),
         }
+    }
+
+    /// How long what has gathered goes on waiting for more; `None` when nothing has.
+    fn gathering(&self) -> Option<Duration> {
+        let now = self.shared.clock.now();
+        let at = self.room.release_at(now)?;
+        let left = at.millis_since(now).try_into().unwrap_or(0);
+        Some(Duration::from_millis(left))
+    }
+
+    /// Lets what has gathered leave.
+    fn release(&mut self) {
+        let effects = self.room.release(self.shared.clock.now());
+        self.carry_out(effects);
     }
 
     fn input(&mut self, input: Input<'_>) {

@@ -190,6 +190,8 @@ impl Room {
         if !append.repeat_only && !matches!(&outcome, SendOutcome::Appended(Appended::Stored(_))) {
             // Only what is stored anew costs throttle.
             self.throttle.give_back(user, taken);
+            // Any of the user's connections may have been kept with it meanwhile.
+            self.connections.touch_where(|c| c.user_id == user);
         }
         let mut outcome = outcome;
         let mut others = outcome.clone();

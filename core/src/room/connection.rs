@@ -179,6 +179,12 @@ impl Connections {
         }
     }
 
+    /// Marks all connections like this.
+    pub(super) fn touch_where(&mut self, wanted: impl Fn(&Connection) -> bool) {
+        let ids = self.ids_where(wanted);
+        self.unsaved.extend(ids);
+    }
+
     /// The keeper: the connection that always knows where the Room stands.
     pub(super) fn keeper(&self) -> Option<ConnectionId> {
         self.all.first_key_value().map(|(id, _)| *id)

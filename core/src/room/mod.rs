@@ -16,6 +16,7 @@
 //! built from [`Input::Committed`] and [`Input::Loaded`] alone.
 
 mod commands;
+mod company;
 mod connection;
 mod delivery;
 mod effect;
@@ -28,6 +29,7 @@ mod snapshot;
 mod tests;
 mod throttle;
 
+use company::Company;
 use connection::Connections;
 pub use effect::{Effect, Effects};
 pub use input::{ConnectionId, Frame, Input, Join, StoreFailed, Ticket, TokenRefused};
@@ -68,6 +70,9 @@ pub struct Room {
     throttle: Throttle,
     recent: Recent,
     loads: resume::Loads,
+    /// Whether the driver lets sends gather.
+    held: bool,
+    company: Company,
     closing: bool,
 }
 
@@ -85,6 +90,8 @@ impl Room {
             throttle: Throttle::new(throttle_ms),
             recent: Recent::default(),
             loads: resume::Loads::default(),
+            held: false,
+            company: Company::default(),
             closing: false,
         }
     }
@@ -112,8 +119,13 @@ impl Room {
                 let origin = sends::Origin::Ticket(ticket);
                 self.send((user_id, session_id), send, origin, now, &mut effects);
             }
-            Input::Committed(Ok(batch)) => self.committed(batch, now, &mut effects),
-            Input::Committed(Err(StoreFailed)) => self.commit_failed(now, &mut effects),
+            Input::Committed(result) => {
+                self.company.is_answered(now);
+                match result {
+                    Ok(batch) => self.committed(batch, now, &mut effects),
+                    Err(StoreFailed) => self.commit_failed(now, &mut effects),
+                }
+            }
             Input::Loaded(Ok(Some(events))) => self.loaded(events, now, &mut effects),
             Input::Loaded(Ok(None)) => self.conversation_gone(&mut effects),
             Input::Loaded(Err(StoreFailed)) => self.load_failed(now),
@@ -125,6 +137,28 @@ impl Room {
             Input::Shutdown => self.closing = true,
         }
         self.go_on(now, &mut effects);
+        effects
+    }
+
+    /// From now on sends gather until the driver calls [`Self::release`]: the more of them leave
+    /// together, the less each costs.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// When a held Room's sends are best let go: at once if that is no later than now, otherwise
+    /// then at the latest, and sooner if others come. `None` when none wait, or others are on
+    /// their way.
+    pub fn release_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.sends.waiting();
+        let may_leave = self.held && waiting > 0 && !self.sends.committing();
+        may_leave.then(|| self.company.leave_at(waiting, now))
+    }
+
+    /// Lets what has gathered leave as one batch.
+    pub fn release(&mut self, now: Timestamp) -> Effects {
+        let mut effects = Effects::default();
+        self.begin_commit(now, &mut effects);
         effects
     }
 
@@ -266,12 +300,20 @@ impl Room {
 
     /// After every input: starts whatever can be started, ends what is to end.
     fn go_on(&mut self, now: Timestamp, effects: &mut Effects) {
-        if let Some(batch) = self.sends.take_batch() {
-            effects.push(Effect::Commit(batch));
+        if !self.held {
+            self.begin_commit(now, effects);
         }
         self.start_load(now, effects);
         if self.closing && self.sends.is_empty() {
             self.close_where(CloseCode::Restarting, |_| true, effects);
+        }
+    }
+
+    fn begin_commit(&mut self, now: Timestamp, effects: &mut Effects) {
+        if let Some(batch) = self.sends.take_batch() {
+            let senders = batch.iter().map(|send| send.sender_id);
+            self.company.leaves(senders, now);
+            effects.push(Effect::Commit(batch));
         }
     }
 }

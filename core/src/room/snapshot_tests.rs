@@ -76,6 +76,21 @@ fn the_throttle_and_repeats_are_still_known() {
 }
 
 #[test]
+fn what_was_not_stored_costs_no_throttle_after_a_sleep_either() {
+    let mut stage = Stage::with(&[(1, true), (1, true), (1, false)]);
+    let mut kept = Vec::new();
+    stage.send(1, "a");
+    // Another socket of the user says something, and is kept with the throttle that runs now.
+    stage.say(2, &json!({"type": "nothing"}));
+    stage.keep(&mut kept);
+    stage.input(Input::Committed(Err(StoreFailed)));
+    stage.sleep(&mut kept);
+    stage.say(3, &json!({"message": "b"}));
+    assert!(stage.frames.is_empty());
+    assert_eq!(stage.commits, [1]);
+}
+
+#[test]
 fn where_it_stands_outlives_its_keeper() {
     let mut stage = Stage::with(&[(1, true), (2, true), (3, true)]);
     let mut kept = Vec::new();

@@ -112,6 +112,15 @@ impl Stage {
 
     fn input(&mut self, input: Input<'_>) {
         let effects = self.room.handle(input, self.now);
+        self.sort(effects);
+    }
+
+    fn release(&mut self) {
+        let effects = self.room.release(self.now);
+        self.sort(effects);
+    }
+
+    fn sort(&mut self, effects: Effects) {
         (self.frames, self.closed, self.recorded) = Default::default();
         (self.commits, self.loads, self.answers) = Default::default();
         for effect in effects {
@@ -239,6 +248,37 @@ fn sends_gather_while_a_commit_is_under_way() {
         seen(&[("message", 12), ("message", 13)]),
         "v1 gets them one by one"
     );
+}
+
+#[test]
+fn a_held_room_lets_sends_leave_when_its_driver_says_so() {
+    let mut stage = Stage::with(&[(1, true), (2, true), (3, true)]);
+    stage.room.hold();
+    for id in [1, 2] {
+        stage.send(id, "a");
+        assert!(stage.commits.is_empty());
+    }
+    assert_eq!(stage.room.release_at(stage.now), Some(stage.now));
+    stage.release();
+    assert_eq!(stage.commits, [2]);
+    stage.send(3, "a");
+    let others = stage.room.release_at(stage.now);
+    assert_eq!(others, None, "others are on their way");
+    stage.release();
+    assert!(stage.commits.is_empty());
+    stage.stored(&[11, 12]);
+    assert!(stage.commits.is_empty());
+    let patient = stage.room.release_at(stage.now);
+    assert!(
+        patient > Some(stage.now),
+        "those it has just heard may answer"
+    );
+    stage.input(Input::Shutdown);
+    assert!(stage.closed.is_empty(), "what was accepted is finished");
+    stage.release();
+    assert_eq!(stage.commits, [1]);
+    stage.stored(&[13]);
+    assert_eq!(stage.closed.len(), 3);
 }
 
 #[test]

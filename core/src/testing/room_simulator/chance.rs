@@ -14,6 +14,8 @@ pub(super) enum Stream {
     Store,
     /// When a client tries again.
     Client,
+    /// How long a driver lets sends gather.
+    Driver,
 }
 
 /// The stream of one thing in the world of `seed`.

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use super::chance::{Stream, stream};
 use super::network::FAR_AWAY;
+use super::plan::Plan;
 use super::world::{END_OF_TIME, Happening, World};
 use crate::domain::{Append, Caller, ConversationId, Seq, Timestamp, UserId};
 use crate::protocol::Event;
@@ -37,6 +39,8 @@ pub(super) struct Host {
     /// By the world's clock.
     pub(super) alarm: Option<Timestamp>,
     pub(super) in_flight: Option<Vec<Append>>,
+    /// When what has gathered is let go, by the world's clock.
+    release: Option<Timestamp>,
     /// From where on it reads.
     pub(super) loading: Option<Seq>,
     pub(super) jobs: u64,
@@ -74,6 +78,7 @@ impl World {
             kept: BTreeMap::new(),
             alarm: None,
             in_flight: None,
+            release: None,
             loading: None,
             jobs: 0,
             own: Seq(0),
@@ -86,7 +91,7 @@ impl World {
     }
 
     pub(super) fn new_room(&self) -> Room {
-        Room::new(CONVERSATION, self.plan.throttle_ms)
+        driven(Room::new(CONVERSATION, self.plan.throttle_ms), &self.plan)
     }
 
     /// What a host's clock shows.
@@ -123,9 +128,47 @@ impl World {
         if asked {
             self.check_throttled(id, &throttled)?;
         }
+        self.gather(id);
+        self.settle(id);
+        Ok(())
+    }
+
+    fn settle(&mut self, id: u64) {
         self.keep(id);
         self.arm(id);
         self.retire(id);
+    }
+
+    /// What waits in a held Room is let go when it wants, or a little later.
+    fn gather(&mut self, id: u64) {
+        let (now, real) = (self.clock(id), self.now);
+        let Some(place) = self.place(id) else { return };
+        let Some(host) = self.hosts.get_mut(&id) else {
+            return;
+        };
+        let Some(at) = host.release_at(now).filter(|_| host.release.is_none()) else {
+            return;
+        };
+        let moment = u64::try_from(real.0).unwrap_or(0);
+        let mut chance = stream(self.seed, Stream::Driver, id, moment);
+        let late = chance.i64(0..self.plan.gather_ms.max(1));
+        let at = Timestamp(real.0 + at.millis_since(now) + late);
+        host.release = Some(at);
+        self.at(at, Happening::Release(place));
+    }
+
+    pub(super) fn release(&mut self, place: Place) -> Result<(), String> {
+        let now = self.clock(place.host);
+        let Some(host) = self.remembers(place) else {
+            return Ok(());
+        };
+        host.release = None;
+        let Some(room) = &mut host.room else {
+            return Ok(());
+        };
+        let effects = room.release(now);
+        self.carry_out(place.host, effects)?;
+        self.settle(place.host);
         Ok(())
     }
 
@@ -196,8 +239,8 @@ impl World {
         let lost = host.crashed.is_some_and(|crashed| {
             host.set_back || self.now.millis_since(crashed) < self.plan.throttle_ms
         });
-        if host.in_flight.is_some() || lost {
-            // What waits behind a commit has taken its period already, also when it is lost with
+        if host.in_flight.is_some() || host.release_at(now).is_some() || lost {
+            // What waits for its commit has taken its period already, also when it is lost with
             // the Room's memory.
             return Ok(());
         }
@@ -286,12 +329,14 @@ impl World {
 
     /// The Room's memory is dropped while nothing is under way.
     pub(super) fn sleep(&mut self) {
-        let front = self.front;
+        let (front, now) = (self.front, self.clock(self.front));
         let waiting = self.rest.values().any(|send| send.host == front);
         let Some(host) = self.hosts.get_mut(&front) else {
             return;
         };
-        if host.in_flight.is_some() || host.loading.is_some() || waiting || host.room.is_none() {
+        let gathering = host.release_at(now).is_some();
+        let busy = host.in_flight.is_some() || host.loading.is_some() || gathering;
+        if busy || waiting || host.room.is_none() {
             return;
         }
         host.forget();
@@ -341,7 +386,6 @@ impl World {
     /// The Room as its sockets remember it.
     fn wake(&mut self, id: u64) -> Result<(), String> {
         let room = self.new_room();
-        let throttle_ms = self.plan.throttle_ms;
         let Some(host) = self.hosts.get_mut(&id).filter(|host| host.room.is_none()) else {
             return Ok(());
         };
@@ -353,17 +397,32 @@ impl World {
         host.room = Some(if snapshots.is_empty() {
             room
         } else {
-            Room::restore(CONVERSATION, throttle_ms, snapshots)
+            let room = Room::restore(CONVERSATION, self.plan.throttle_ms, snapshots);
+            driven(room, &self.plan)
         });
         Ok(())
     }
 }
 
+/// A Room as the driver of this world wants it.
+fn driven(mut room: Room, plan: &Plan) -> Room {
+    if plan.gather_ms > 0 {
+        room.hold();
+    }
+    room
+}
+
 impl Host {
+    /// When what has gathered in its Room is to leave.
+    fn release_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.room.as_ref()?.release_at(now)
+    }
+
     fn lose_memory(&mut self) {
         self.memory += 1;
         self.room = None;
         self.in_flight = None;
+        self.release = None;
         self.loading = None;
         self.own = Seq(0);
         self.forget();

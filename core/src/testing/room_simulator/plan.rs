@@ -95,6 +95,9 @@ pub(super) struct Plan {
     pub(super) long_messages: bool,
     /// Broadcast frames that may wait for a reader.
     pub(super) max_queued: usize,
+    /// How late the driver is at most to let go what has gathered, in milliseconds; 0 when it
+    /// lets nothing gather.
+    pub(super) gather_ms: i64,
     /// In milliseconds from the beginning, in order.
     pub(super) items: Vec<(i64, Planned)>,
 }
@@ -102,6 +105,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn of(seed: u64) -> Self {
         let mut rng = stream(seed, Stream::Plan, 0, 0);
+        let mut driver = stream(seed, Stream::Driver, 0, 0);
         let count = rng.usize(2..9);
         // Some users hold two sockets.
         let members = (0..count).map(|n| member(n, &mut rng)).collect();
@@ -112,6 +116,7 @@ impl Plan {
             latency_ms: *rng.choice(&[5, 120, 120, 600]).unwrap_or(&120),
             long_messages: rng.u8(0..12) == 0,
             max_queued: *rng.choice(&[6, 40, 400]).unwrap_or(&40),
+            gather_ms: *driver.choice(&[0, 0, 3, 100]).unwrap_or(&0),
             items: Vec::new(),
         };
         let deeds = match rng.u8(0..4) {

@@ -37,6 +37,8 @@ pub(super) enum Happening {
     /// A client sees that its connection is dead; the host sees it.
     Noticed(ConnectionId),
     Gone(ConnectionId),
+    /// A Room's driver lets go what has gathered.
+    Release(Place),
     Apply {
         place: Place,
         sends: Vec<Append>,
@@ -243,6 +245,7 @@ impl World {
                 Ok(())
             }
             Happening::Gone(id) => self.gone(id),
+            Happening::Release(place) => self.release(place),
             Happening::Apply {
                 place,
                 sends,
