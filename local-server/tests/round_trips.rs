@@ -302,20 +302,21 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
     // One send is one statement. While it is held up, 99 more gather and make one together.
     let held = world.gates.statements.write().await;
     let first = world.send(&ann, chat, 0);
-    let rest = join_all((1..100).map(|id| world.send(&ann, chat, id)));
-    let (outcomes, ()) = tokio::join!(
+    let (first, rest, ()) = tokio::join!(
+        first,
         async {
-            let (first, rest) = tokio::join!(first, rest);
-            std::iter::once(first).chain(rest).collect::<Vec<_>>()
+            settle().await;
+            join_all((1..100).map(|id| world.send(&ann, chat, id))).await
         },
         async {
+            settle().await;
             settle().await;
             drop(held);
         }
     );
     assert!(
-        outcomes
-            .iter()
+        std::iter::once(first)
+            .chain(rest)
             .all(|outcome| matches!(outcome, SendOutcome::Appended(Appended::Stored(_))))
     );
     world.settled().await;

@@ -46,7 +46,7 @@ pub(super) fn columns(sends: &[Append]) -> [String; 10] {
 }
 
 /// An array of its own; null when nobody is mentioned, which takes no room in the row.
-fn mentions(ids: &[UserId]) -> Option<String> {
+pub(super) fn mentions(ids: &[UserId]) -> Option<String> {
     if ids.is_empty() {
         return None;
     }

@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::answer::{Creation, Outcome, Taken, decode, decode_checked, failed, run_one};
-use super::columns::columns;
+use super::columns::{columns, mentions};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::input::{direct_key, ids_json, kind_text};
 use super::reads::{Reads, asked_by, reads};
 use crate::domain::{
-    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, NewConversation,
-    NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
+    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
     Append, AppendedBatch, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
@@ -30,6 +30,7 @@ static ROTATE_SESSION: Statement = statement!("postgres", "sessions/rotate");
 static REVOKE_SESSION: Statement = statement!("postgres", "sessions/revoke");
 static CREATE_CONVERSATION: Statement = statement!("postgres", "conversations/create");
 static APPEND: Statement = statement!("postgres", "messages/append");
+static APPEND_ONE: Statement = statement!("postgres", "messages/append_one");
 static RENEW_EPOCH: Statement = statement!("postgres", "instance/renew_epoch");
 
 /// How often a statement is run when what it waited for has overtaken it. The second run sees
@@ -53,7 +54,7 @@ enum Registration {
     Taken(Taken),
 }
 
-/// What `messages/append` answers.
+/// What `messages/append` and `messages/append_one` answer.
 #[derive(Deserialize)]
 struct Written {
     epoch: Epoch,
@@ -77,6 +78,25 @@ impl<D: Driver> PostgresStore<D> {
         params: &[Param<'_>],
     ) -> Result<Option<String>, DriverError> {
         run_one(&self.driver, Access::Write, Step::new(statement, params)).await
+    }
+
+    async fn append_by(
+        &self,
+        statement: &'static Statement,
+        params: &[Param<'_>],
+    ) -> StoreResult<AppendedBatch> {
+        for _ in 0..ATTEMPTS {
+            let answer = match self.write(statement, params).await {
+                Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => continue,
+                answer => answer.map_err(failed(statement))?,
+            };
+            let written: Written = decode(statement, answer)?;
+            return Ok(AppendedBatch {
+                epoch: written.epoch,
+                outcomes: written.outcomes.into_iter().map(Into::into).collect(),
+            });
+        }
+        Err(unsettled(statement))
     }
 }
 
@@ -256,20 +276,25 @@ impl<D: Driver> Store for PostgresStore<D> {
     }
 
     async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch> {
+        if let [send] = sends {
+            let mentions = mentions(&send.mentions);
+            let client_message_id = send.client_message_id.as_ref();
+            let params = [
+                Param::Int(send.conversation_id.0),
+                Param::Int(send.sender_id.0),
+                Param::Text(&send.session_id.0),
+                Param::Int(send.now.0),
+                Param::Text(send.message.as_str()),
+                Param::OptionalText(client_message_id.map(ClientMessageId::as_str)),
+                Param::OptionalInt(send.reply_to.map(|id| id.0)),
+                Param::OptionalText(mentions.as_deref()),
+                Param::Int(i64::from(send.repeat_only)),
+            ];
+            return self.append_by(&APPEND_ONE, &params).await;
+        }
         let columns = columns(sends);
         let params = columns.each_ref().map(|column| Param::Text(column));
-        for _ in 0..ATTEMPTS {
-            let answer = match self.write(&APPEND, &params).await {
-                Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => continue,
-                answer => answer.map_err(failed(&APPEND))?,
-            };
-            let written: Written = decode(&APPEND, answer)?;
-            return Ok(AppendedBatch {
-                epoch: written.epoch,
-                outcomes: written.outcomes.into_iter().map(Into::into).collect(),
-            });
-        }
-        Err(unsettled(&APPEND))
+        self.append_by(&APPEND, &params).await
     }
 
     async fn events(

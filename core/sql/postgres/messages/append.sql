@@ -1,4 +1,4 @@
--- Store::append: every send of the product comes through here. Index, each once a sender:
+-- Store::append of several sends; messages/append_one decides the same for one. Index, each once a sender:
 -- users_pkey, sessions_pkey, members_pkey (index only); once a send: messages_client_id_unique,
 -- messages_pkey (reply_to); once a conversation: conversations_pkey; once a batch: instance_pkey.
 -- Inserts a row a send, updates one a conversation.

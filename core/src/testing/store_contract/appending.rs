@@ -219,6 +219,75 @@ pub async fn refused_sends_leave_no_gap(fixture: &dyn Fixture) {
     assert_eq!(texts(store, &bob, id).await.len(), 4);
 }
 
+/// A send by itself is decided and kept as it is among others.
+pub async fn a_send_alone_is_judged_as_among_others(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, first) = pair(store).await;
+    let second = group(store, &ada, &[&bob]).await.id;
+    let eve = person(store, "eve").await;
+    let mut ended = bob.clone();
+    ended.caller.session_id = crate::domain::SessionId("unknown".into());
+    let mut kept = Vec::new();
+    for (id, together) in [(first, false), (second, true)] {
+        let earlier = stored(&append_one(store, send_as(&ada, id, "k", "earlier")).await);
+        let mut sends = vec![
+            send(&eve, id, "not a member"),
+            send(&ended, id, "no session"),
+            send(&ada, crate::domain::ConversationId(404), "not found"),
+            send_as(&ada, id, "k", "a repeat"),
+        ];
+        sends.extend(
+            ["repeat-only", "lost", "late", "early", "reply"]
+                .map(|text| send_as(&bob, id, text, text)),
+        );
+        sends.extend(AWKWARD.iter().map(|text| send(&ada, id, text)));
+        sends[4].repeat_only = true;
+        sends[5].reply_to = Some(MessageId(404_404));
+        sends[6].now = NOW.plus(Seconds(60));
+        sends[8].reply_to = Some(earlier.message_id);
+        sends[8].mentions = vec![ada.id(), bob.id()];
+        let mut answers = Vec::new();
+        if together {
+            answers = store.append(&sends).await.unwrap().outcomes;
+        } else {
+            for send in sends {
+                answers.push(append_one(store, send).await);
+            }
+        }
+        assert_eq!(answers[3], Appended::Duplicate(earlier.clone()));
+        let position = store.position(&bob.caller, id, NOW).await.unwrap().unwrap();
+        let messages = store
+            .messages(&bob.caller, id, Page::Latest, 100, NOW)
+            .await
+            .unwrap()
+            .unwrap()
+            .messages;
+        assert_eq!(messages[3].reply_to, Some(earlier.message_id));
+        // All but the ids of messages, which are not of one conversation alone.
+        let answers: Vec<Appended> = answers
+            .into_iter()
+            .map(|answer| match answer {
+                Appended::Stored(mut message) => {
+                    message.message_id = MessageId(0);
+                    Appended::Stored(message)
+                }
+                Appended::Duplicate(_) => Appended::NoRepeat,
+                other => other,
+            })
+            .collect();
+        let messages: Vec<_> = messages
+            .into_iter()
+            .map(|message| crate::domain::Message {
+                id: MessageId(0),
+                reply_to: None,
+                ..message
+            })
+            .collect();
+        kept.push((answers, messages, position));
+    }
+    assert_eq!(kept[0], kept[1]);
+}
+
 /// Each conversation keeps its own order.
 pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
     let store = fixture.store();

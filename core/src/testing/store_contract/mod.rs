@@ -83,6 +83,7 @@ macro_rules! store_contract {
                 time_never_goes_back
                 a_reply_names_a_message_of_the_same_conversation
                 refused_sends_leave_no_gap
+                a_send_alone_is_judged_as_among_others
                 one_batch_may_serve_several_conversations
                 no_sends_are_no_work
                 messages_are_kept_as_they_are
