@@ -265,6 +265,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
+        name: "waits for company until a clock that was set back has caught up",
+        edits: &[edit(
+            "company.rs",
+            "(0..patience).contains(&now.millis_since(answered))",
+            "now.millis_since(answered) < patience",
+        )],
+    },
+    Mutation {
         name: "forgets where it stands in its sleep",
         edits: &[edit(
             "delivery.rs",

@@ -1,6 +1,6 @@
-//! The driver of these worlds: gives the Room its inputs, carries out its effects, and lets it
-//! sleep, crash and end, as the adapters do. What the store makes of commits and loads is in
-//! `storage.rs`.
+//! The driver of these worlds: gives the Room its inputs and carries out its effects, as the
+//! adapters do. What the store makes of commits and loads is in `storage.rs`, how the Room sleeps,
+//! crashes and ends in `memory.rs`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::domain::{Append, Caller, ConversationId, Seq, Timestamp, UserId};
 use crate::protocol::Event;
 use crate::room::{ConnectionId, Effect, Effects, Frame, Idle, Input, Room};
 
-const CONVERSATION: ConversationId = ConversationId(1);
+pub(super) const CONVERSATION: ConversationId = ConversationId(1);
 
 /// Where a Room's work was started: a host, and which of its memories. Answers to a memory that
 /// is lost reach nobody.
@@ -33,14 +33,14 @@ pub(super) struct Host {
     pub(super) skew: i64,
     pub(super) era: u64,
     pub(super) set_back: bool,
-    crashed: Option<Timestamp>,
+    pub(super) crashed: Option<Timestamp>,
     /// What is kept of each connection, as the edge keeps it.
     pub(super) kept: BTreeMap<ConnectionId, String>,
     /// By the world's clock.
     pub(super) alarm: Option<Timestamp>,
     pub(super) in_flight: Option<Vec<Append>>,
     /// When what has gathered is let go, by the world's clock.
-    release: Option<Timestamp>,
+    pub(super) release: Option<Timestamp>,
     /// From where on it reads.
     pub(super) loading: Option<Seq>,
     pub(super) jobs: u64,
@@ -326,86 +326,10 @@ impl World {
             self.hosts.remove(&id);
         }
     }
-
-    /// The Room's memory is dropped while nothing is under way.
-    pub(super) fn sleep(&mut self) {
-        let (front, now) = (self.front, self.clock(self.front));
-        let waiting = self.rest.values().any(|send| send.host == front);
-        let Some(host) = self.hosts.get_mut(&front) else {
-            return;
-        };
-        let gathering = host.release_at(now).is_some();
-        let busy = host.in_flight.is_some() || host.loading.is_some() || gathering;
-        if busy || waiting || host.room.is_none() {
-            return;
-        }
-        host.forget();
-        self.report.sleeps += 1;
-    }
-
-    /// The Room's memory is lost whatever is under way; its sockets stay.
-    pub(super) fn crash(&mut self) {
-        let (front, now) = (self.front, self.now);
-        let Some(host) = self.hosts.get_mut(&front) else {
-            return;
-        };
-        host.lose_memory();
-        host.crashed = Some(now);
-        self.report.crashes += 1;
-        self.drop_tickets(front);
-    }
-
-    /// The process dies: memory is gone, every socket breaks, what is on its way to the database
-    /// may still arrive there.
-    pub(super) fn restart(&mut self) {
-        let (front, room) = (self.front, self.new_room());
-        let Some(host) = self.hosts.get_mut(&front) else {
-            return;
-        };
-        host.lose_memory();
-        host.kept.clear();
-        host.taken.clear();
-        host.fresh = true;
-        host.room = Some(room);
-        self.report.restarts += 1;
-        self.drop_tickets(front);
-        let here: Vec<ConnectionId> = self
-            .links
-            .iter_mut()
-            .filter(|(_, link)| link.host == front)
-            .map(|(id, link)| {
-                link.open = false;
-                *id
-            })
-            .collect();
-        for id in here {
-            self.left(id);
-        }
-    }
-
-    /// The Room as its sockets remember it.
-    fn wake(&mut self, id: u64) -> Result<(), String> {
-        let room = self.new_room();
-        let Some(host) = self.hosts.get_mut(&id).filter(|host| host.room.is_none()) else {
-            return Ok(());
-        };
-        let mut snapshots = Vec::new();
-        for text in host.kept.values() {
-            let snapshot = serde_json::from_str(text);
-            snapshots.push(snapshot.map_err(|error| format!("{error} in {text}"))?);
-        }
-        host.room = Some(if snapshots.is_empty() {
-            room
-        } else {
-            let room = Room::restore(CONVERSATION, self.plan.throttle_ms, snapshots);
-            driven(room, &self.plan)
-        });
-        Ok(())
-    }
 }
 
 /// A Room as the driver of this world wants it.
-fn driven(mut room: Room, plan: &Plan) -> Room {
+pub(super) fn driven(mut room: Room, plan: &Plan) -> Room {
     if plan.gather_ms > 0 {
         room.hold();
     }
@@ -414,33 +338,7 @@ fn driven(mut room: Room, plan: &Plan) -> Room {
 
 impl Host {
     /// When what has gathered in its Room is to leave.
-    fn release_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn release_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.room.as_ref()?.release_at(now)
-    }
-
-    fn lose_memory(&mut self) {
-        self.memory += 1;
-        self.room = None;
-        self.in_flight = None;
-        self.release = None;
-        self.loading = None;
-        self.own = Seq(0);
-        self.forget();
-    }
-
-    /// The Room goes; of the throttles it knows what connections have kept.
-    fn forget(&mut self) {
-        self.room = None;
-        if self.kept.is_empty() {
-            // Without a connection nothing is kept, nor what it was still going to look for.
-            self.own = Seq(0);
-            self.fresh = true;
-            self.era += 1;
-        }
-        for taken in self.taken.values_mut() {
-            // Of two times that connections kept, the later counts, also where it is of a clock
-            // that was set back since.
-            taken.certain &= taken.kept && !self.set_back;
-        }
     }
 }

@@ -15,6 +15,7 @@ mod client;
 mod deeds;
 mod hearing;
 mod host;
+mod memory;
 mod model_store;
 mod network;
 mod plan;
