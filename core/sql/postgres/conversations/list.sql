@@ -1,7 +1,8 @@
 -- Store::conversations. Each person is told once, however many of the conversations they are in.
 -- Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one row a membership: the
 -- order by activity is made by sorting, so that sends need not keep it); for those of the page
--- members_pkey and messages_number_unique.
+-- members_pkey and messages_number_unique (the newest message has the conversation's number).
+-- The JSON is put together by hand, as in messages/append: a quarter of the time less.
 with page as materialized (
     select
         c.*,
@@ -23,45 +24,46 @@ select (
             join users u on u.id = s.user_id and u.is_active
             where s.id = $2 and s.user_id = $1
                 and s.revoked_at is null and s.expires_at > to_timestamp($3 / 1000.0)
-        ) then json_build_object('denied', 'session')
-        else json_build_object('ok', json_build_object(
-            'people', (
-                select coalesce(json_agg(
-                    json_build_object(
-                        'id', u.id, 'username', u.username, 'email', u.email,
-                        'first_name', u.first_name, 'last_name', u.last_name
-                    )
-                ), '[]')
+        ) then '{"denied":"session"}'
+        else concat(
+            '{"ok":{"people":[', (
+                select string_agg(concat(
+                    '{"id":', u.id, ',"username":', to_json(u.username),
+                    ',"email":', to_json(u.email), ',"first_name":', to_json(u.first_name),
+                    ',"last_name":', to_json(u.last_name), '}'
+                ), ',')
                 from users u
                 where u.id = any (array(select unnest(participants) from page))
             ),
-            'conversations', (
-                select coalesce(json_agg(
-                    json_build_object(
-                        'id', page.id, 'kind', page.kind, 'name', page.name,
-                        'participants', page.participants,
-                        'last_message', (
-                            select json_build_object(
-                                'id', m.id, 'sender_id', m.sender_id,
-                                'sender', (select username from users where id = m.sender_id),
-                                'content', m.content,
-                                'timestamp', (extract(epoch from m.created_at) * 1000)::bigint,
-                                'seq', m.seq, 'number', m.number,
-                                'client_message_id', m.client_message_id, 'reply_to', m.reply_to,
-                                'mentions', coalesce(m.mentions, '{}'), 'version', m.version
-                            )
-                            from messages m
-                            where m.conversation_id = page.id
-                            order by m.number desc
-                            limit 1
-                        ),
-                        'created_at', (extract(epoch from page.created_at) * 1000)::bigint,
-                        'active_at', (extract(epoch from page.active_at) * 1000)::bigint,
-                        'seq', page.seq, 'number', page.number
-                    ) order by page.active_at desc, page.id desc
-                ), '[]')
+            '],"conversations":[', (
+                select string_agg(concat(
+                    '{"id":', page.id, ',"kind":"', page.kind,
+                    '","name":', coalesce(to_json(page.name)::text, 'null'),
+                    ',"participants":[', array_to_string(page.participants, ','),
+                    '],"last_message":', coalesce((
+                        select concat(
+                            '{"id":', m.id, ',"sender_id":', m.sender_id,
+                            ',"sender":', (
+                                select to_json(username) from users where id = m.sender_id
+                            ),
+                            ',"content":', to_json(m.content),
+                            ',"timestamp":', (extract(epoch from m.created_at) * 1000)::bigint,
+                            ',"seq":', m.seq, ',"number":', m.number,
+                            ',"client_message_id":',
+                            coalesce(to_json(m.client_message_id)::text, 'null'),
+                            ',"reply_to":', coalesce(m.reply_to::text, 'null'),
+                            ',"mentions":[', array_to_string(m.mentions, ','),
+                            '],"version":', m.version, '}'
+                        )
+                        from messages m
+                        where m.conversation_id = page.id and m.number = page.number
+                    ), 'null'),
+                    ',"created_at":', (extract(epoch from page.created_at) * 1000)::bigint,
+                    ',"active_at":', (extract(epoch from page.active_at) * 1000)::bigint,
+                    ',"seq":', page.seq, ',"number":', page.number, '}'
+                ), ',' order by page.active_at desc, page.id desc)
                 from page
-            )
-        ))
+            ), ']}}'
+        )
     end
-)::text
+)

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use super::Fixture;
-use super::world::{NOW, Person, append_one, group, person, say, send, stored};
-use crate::domain::{ConversationId, ConversationSummary, Seconds};
-use crate::ports::Store;
+use super::world::{
+    AWKWARD, NOW, Person, append_one, group, person, say, send, send_as, stored, wish,
+};
+use crate::domain::{
+    ConversationId, ConversationKind, ConversationSummary, NewConversation, Seconds,
+};
+use crate::ports::{CreatedConversation, Store};
 
 async fn list(store: &dyn Store, who: &Person) -> Vec<ConversationSummary> {
     store
@@ -63,6 +67,48 @@ pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) 
     );
     assert!(listed[1].last_message.is_none());
     assert!(list(store, &person(store, "dee").await).await.is_empty());
+}
+
+/// The newest message and the name are those that reading the conversation shows, whatever is in
+/// them.
+pub async fn a_list_shows_what_reading_shows(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
+    for text in AWKWARD {
+        let name = (!text.contains(char::is_control)).then(|| (*text).to_owned());
+        let named = NewConversation {
+            name,
+            ..wish(ConversationKind::Group, &[&bob])
+        };
+        let made = store
+            .create_conversation(&ada.caller, &named, NOW)
+            .await
+            .unwrap()
+            .unwrap();
+        let CreatedConversation::Created(made) = made else {
+            panic!("{made:?}");
+        };
+        let first = say(store, &bob, made.id, "first").await;
+        let mut newest = send_as(&ada, made.id, "'\"\\;--", text);
+        newest.reply_to = Some(first.message_id);
+        newest.mentions = vec![bob.id(), ada.id()];
+        stored(&append_one(store, newest).await);
+    }
+    let listed = list(store, &bob).await;
+    assert_eq!(listed.len(), AWKWARD.len());
+    for summary in listed {
+        let read = store.conversation(&bob.caller, summary.id, NOW).await;
+        let mut read = read.unwrap().unwrap();
+        assert_eq!(summary.name, read.name);
+        assert_eq!(summary.last_message, read.messages.pop());
+        assert!(
+            summary
+                .participants
+                .iter()
+                .map(|person| &**person)
+                .eq(&read.participants)
+        );
+    }
 }
 
 /// Every conversation comes exactly once, also where many share a moment.

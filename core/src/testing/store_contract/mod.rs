@@ -108,6 +108,7 @@ macro_rules! store_contract {
             listing {
                 conversations_are_listed_by_latest_activity
                 a_list_continues_where_it_ended
+                a_list_shows_what_reading_shows
             }
             racing {
                 of_two_registrations_at_once_one_wins
