@@ -56,7 +56,7 @@ async fn a_send_and_a_cached_history_ask_each_store_once_and_a_login_the_databas
             Some(json!({"message": text})),
         )
         .await;
-        cost(&journal, &id, &["messages/append"], 1).await;
+        cost(&journal, &id, &["messages/append_one"], 1).await;
     }
 
     // The first reading fills the cache with what it found.
