@@ -93,7 +93,7 @@ impl Actor {
 pub(crate) struct Place<'a> {
     pub(crate) ports: &'a [u16],
     pub(crate) lines: &'a [Arc<Line>],
-    pub(crate) witness: mpsc::UnboundedSender<(Room, Event)>,
+    pub(crate) witness: mpsc::Sender<(Room, Event)>,
 }
 
 pub(crate) struct Crowd {
@@ -137,7 +137,7 @@ impl Crowd {
         clients: u32,
         seed: u64,
         api: &Api,
-        witness: &mpsc::UnboundedSender<(Room, Event)>,
+        witness: &mpsc::Sender<(Room, Event)>,
     ) {
         let habits = match (self.logs.len(), party.room.server) {
             (0, _) => BUSY,

@@ -76,24 +76,6 @@ impl Database {
         Ok(stored)
     }
 
-    /// The id of the message with this number, if there is one.
-    pub(crate) async fn message(&self, room: Room, number: u64) -> Result<Option<u64>> {
-        let (room, number) = (i64::try_from(room.id)?, i64::try_from(number)?);
-        let row: Option<(i64,)> = match self {
-            Self::Postgres(url) => {
-                let mut connection = PgConnection::connect(url).await?;
-                let query = sqlx::query_as(ONE).bind(room).bind(number);
-                query.fetch_optional(&mut connection).await?
-            }
-            Self::Sqlite(url) => {
-                let mut connection = SqliteConnection::connect(url).await?;
-                let query = sqlx::query_as(ONE).bind(room).bind(number);
-                query.fetch_optional(&mut connection).await?
-            }
-        };
-        row.map(|(id,)| positive(id)).transpose()
-    }
-
     /// Ends every connection to it.
     pub(crate) async fn cut(&self) -> Result<()> {
         let Self::Postgres(url) = self else {
@@ -129,6 +111,47 @@ impl Database {
             }
         }
         Ok(())
+    }
+}
+
+/// Looks up single messages, by a connection that is kept: opening one takes longer than looking.
+pub(crate) struct Lookup {
+    database: Database,
+    open: Option<Open>,
+}
+
+enum Open {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+impl Lookup {
+    pub(crate) const fn of(database: Database) -> Self {
+        let open = None;
+        Self { database, open }
+    }
+
+    /// The id of the message with this number, if there is one. After an error the next look opens
+    /// a connection anew.
+    pub(crate) async fn message(&mut self, room: Room, number: u64) -> Result<Option<u64>> {
+        let (room, number) = (i64::try_from(room.id)?, i64::try_from(number)?);
+        let mut open = match (self.open.take(), &self.database) {
+            (Some(open), _) => open,
+            (None, Database::Postgres(url)) => Open::Postgres(PgConnection::connect(url).await?),
+            (None, Database::Sqlite(url)) => Open::Sqlite(SqliteConnection::connect(url).await?),
+        };
+        let row: Option<(i64,)> = match &mut open {
+            Open::Postgres(connection) => {
+                let query = sqlx::query_as(ONE).bind(room).bind(number);
+                query.fetch_optional(connection).await?
+            }
+            Open::Sqlite(connection) => {
+                let query = sqlx::query_as(ONE).bind(room).bind(number);
+                query.fetch_optional(connection).await?
+            }
+        };
+        self.open = Some(open);
+        row.map(|(id,)| positive(id)).transpose()
     }
 }
 

@@ -103,7 +103,7 @@ async fn run(options: &Options) -> Result<bool> {
     for port in &description.ports {
         lines.push(Arc::new(Line::to(*port).await?));
     }
-    let (sender, delivered) = mpsc::unbounded_channel();
+    let (sender, delivered) = mpsc::channel(witness::AT_ONCE);
     let witness = tokio::spawn(witness::watch(databases.clone(), delivered));
     eprintln!("{} clients register and join", options.clients);
     let place = Place {
