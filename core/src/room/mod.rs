@@ -70,9 +70,8 @@ pub struct Room {
     throttle: Throttle,
     recent: Recent,
     loads: resume::Loads,
-    /// Whether the driver lets sends gather.
-    held: bool,
-    company: Company,
+    /// There when the driver lets sends gather.
+    company: Option<Company>,
     closing: bool,
 }
 
@@ -90,8 +89,7 @@ impl Room {
             throttle: Throttle::new(throttle_ms),
             recent: Recent::default(),
             loads: resume::Loads::default(),
-            held: false,
-            company: Company::default(),
+            company: None,
             closing: false,
         }
     }
@@ -120,7 +118,9 @@ impl Room {
                 self.send((user_id, session_id), send, origin, now, &mut effects);
             }
             Input::Committed(result) => {
-                self.company.is_answered(now);
+                if let Some(company) = &mut self.company {
+                    company.is_answered(now);
+                }
                 match result {
                     Ok(batch) => self.committed(batch, now, &mut effects),
                     Err(StoreFailed) => self.commit_failed(now, &mut effects),
@@ -143,16 +143,16 @@ impl Room {
     /// From now on sends gather until the driver calls [`Self::release`]: the more of them leave
     /// together, the less each costs.
     pub fn hold(&mut self) {
-        self.held = true;
+        self.company = Some(Company::default());
     }
 
     /// When a held Room's sends are best let go: at once if that is no later than now, otherwise
     /// then at the latest, and sooner if others come. `None` when none wait, or others are on
     /// their way.
     pub fn release_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let waiting = self.sends.waiting();
-        let may_leave = self.held && waiting > 0 && !self.sends.committing();
-        may_leave.then(|| self.company.leave_at(waiting, now))
+        let (company, waiting) = (self.company.as_ref()?, self.sends.waiting());
+        let may_leave = waiting > 0 && !self.sends.committing();
+        may_leave.then(|| company.leave_at(waiting, now))
     }
 
     /// Lets what has gathered leave as one batch.
@@ -300,7 +300,7 @@ impl Room {
 
     /// After every input: starts whatever can be started, ends what is to end.
     fn go_on(&mut self, now: Timestamp, effects: &mut Effects) {
-        if !self.held {
+        if self.company.is_none() {
             self.begin_commit(now, effects);
         }
         self.start_load(now, effects);
@@ -311,8 +311,9 @@ impl Room {
 
     fn begin_commit(&mut self, now: Timestamp, effects: &mut Effects) {
         if let Some(batch) = self.sends.take_batch() {
-            let senders = batch.iter().map(|send| send.sender_id);
-            self.company.leaves(senders, now);
+            if let Some(company) = &mut self.company {
+                company.leaves(batch.iter().map(|send| send.sender_id), now);
+            }
             effects.push(Effect::Commit(batch));
         }
     }

@@ -1,6 +1,7 @@
--- Store::append of several sends; messages/append_one decides the same for one. Index, each once a sender:
--- users_pkey, sessions_pkey, members_pkey (index only); once a send: messages_client_id_unique,
--- messages_pkey (reply_to); once a conversation: conversations_pkey; once a batch: instance_pkey.
+-- Store::append of several sends; messages/append_one decides the same for one. Index, each once a
+-- sender: users_pkey, sessions_pkey, members_pkey (index only); once a send:
+-- messages_client_id_unique, messages_pkey (reply_to); once a conversation: conversations_pkey; once
+-- a batch: instance_pkey.
 -- Inserts a row a send, updates one a conversation.
 --
 -- $1 to $3 are the senders: conversations, users, sessions. $4 is each send's sender, counted from

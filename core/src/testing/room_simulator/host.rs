@@ -151,7 +151,7 @@ impl World {
         };
         let moment = u64::try_from(real.0).unwrap_or(0);
         let mut chance = stream(self.seed, Stream::Driver, id, moment);
-        let late = chance.i64(0..self.plan.gather_ms.max(1));
+        let late = chance.i64(0..self.plan.gather_ms);
         let at = Timestamp(real.0 + at.millis_since(now) + late);
         host.release = Some(at);
         self.at(at, Happening::Release(place));

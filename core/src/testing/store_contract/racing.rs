@@ -111,30 +111,39 @@ pub async fn a_pair_that_meets_at_once_has_one_conversation(fixture: &dyn Fixtur
     }
 }
 
+/// One of two equal sends was stored, the other is answered with its result.
+fn assert_stored_once(one: &Appended, two: &Appended) {
+    match (one, two) {
+        (Appended::Stored(first), Appended::Duplicate(repeat))
+        | (Appended::Duplicate(repeat), Appended::Stored(first)) => assert_eq!(first, repeat),
+        both => panic!("{both:?}"),
+    }
+}
+
 /// A client that sends again over another server before the first has answered.
 pub async fn the_same_send_twice_at_once_is_stored_once(fixture: &dyn Fixture) {
     let (ada, bob, id) = pair(fixture.store()).await;
     for round in 0..30 {
         let key = format!("k-{round}");
-        let mut one = vec![send_as(&ada, id, &key, "once")];
-        let mut two = one.clone();
-        // Alone, or beside others that must be stored all the same.
-        if round % 2 == 0 {
-            one.push(send(&bob, id, "beside"));
-            two.insert(0, send(&bob, id, "beside"));
-        }
+        // Beside others, that must be stored all the same.
+        let one = [send(&bob, id, "beside"), send_as(&ada, id, &key, "once")];
+        let two = [send_as(&ada, id, &key, "once"), send(&bob, id, "beside")];
         let (one, two) = join(
             fixture.store().append(&one),
             fixture.other_store().append(&two),
         )
         .await;
-        let (mut one, mut two) = (one.unwrap().outcomes, two.unwrap().outcomes);
-        let (one, two) = (one.remove(0), two.pop().unwrap());
-        match (&one, &two) {
-            (Appended::Stored(first), Appended::Duplicate(repeat))
-            | (Appended::Duplicate(repeat), Appended::Stored(first)) => assert_eq!(first, repeat),
-            both => panic!("{both:?}"),
-        }
+        let (one, two) = (one.unwrap().outcomes, two.unwrap().outcomes);
+        stored(&one[0]);
+        stored(&two[1]);
+        assert_stored_once(&one[1], &two[0]);
+        let alone = send_as(&ada, id, &format!("alone-{round}"), "once");
+        let (one, two) = join(
+            append_one(fixture.store(), alone.clone()),
+            append_one(fixture.other_store(), alone),
+        )
+        .await;
+        assert_stored_once(&one, &two);
     }
     let position = fixture
         .store()
@@ -142,7 +151,7 @@ pub async fn the_same_send_twice_at_once_is_stored_once(fixture: &dyn Fixture) {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(position.seq, Seq(60));
+    assert_eq!(position.seq, Seq(120));
 }
 
 /// Reads the events as they come, until there are `total`; at no moment is there a gap.
