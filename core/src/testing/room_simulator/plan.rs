@@ -169,6 +169,7 @@ impl Plan {
         }
         plan.items.sort_by_key(|(at, _)| *at);
         plan.farewell(count, &mut rng);
+        plan.quiet(count, &mut rng);
         plan
     }
 
@@ -189,6 +190,19 @@ impl Plan {
                 self.add(rng.i64(0..CHAOS_MS), fault);
             }
         }
+    }
+
+    /// In a few worlds nothing happens but that somebody else writes while everybody is being let
+    /// in.
+    fn quiet(&mut self, count: usize, rng: &mut Rng) {
+        if rng.u8(0..50) > 0 {
+            return;
+        }
+        self.items.clear();
+        for client in 0..count {
+            self.add(300, Planned::Join(client));
+        }
+        self.add(rng.i64(301..450), Planned::Foreign(1));
     }
 
     /// The last thing some worlds hear of is a message whose answer is lost and that nobody
