@@ -63,7 +63,8 @@ async fn a_removed_member_is_out_at_once_and_the_others_hear_of_it() {
         open(&group, 2).await,
         removed.socket(group.id).open().await,
     ];
-    let own = removed.say(group.id, "while I was here").await;
+    let (key, text) = (unique("m"), "while I was here");
+    let own = removed.send(group.id, &key, text).await.expect(201);
     done(&maker.remove(group.id, removed.id).await);
     other.say(group.id, "among us").await;
     let heard = staying.events(3).await;
@@ -77,9 +78,11 @@ async fn a_removed_member_is_out_at_once_and_the_others_hear_of_it() {
     }
     let message = own["id"].as_u64().expect("an id");
     check_out(removed, group.id, message).await;
+    let repeat = removed.send(group.id, &key, text).await;
+    repeat.refused(403, "not_member");
     // What they wrote stays.
     let history = other.history(group.id).await;
-    assert_eq!(history[0]["content"], "while I was here");
+    assert_eq!(history[0]["content"], text);
     let seen = other.api.get(&group.path("")).await.expect(200);
     let people = seen["participants"].as_array().expect("participants");
     assert!(people.iter().all(|person| person["id"] != removed.id));
