@@ -46,6 +46,8 @@ pub(super) struct EditedAnswer {
     responses(
         (status = 200, description = "It has this text, and every member is told", body = EditedAnswer),
         (status = 400, description = "The text breaks a rule", body = BadRequestBody),
+        (status = 403, description = "Somebody else wrote it, or the caller is not a member", body = ErrorBody),
+        (status = 404, description = "There is no such message in the conversation", body = ErrorBody),
         (status = 409, description = "The message was deleted", body = ErrorBody),
     )
 )]
@@ -77,7 +79,11 @@ pub(super) async fn edit(
         ("id" = i64, Path, description = "The conversation"),
         ("message_id" = i64, Path, description = "A message the caller wrote"),
     ),
-    responses((status = 204, description = "It has no text any more, and every member is told"))
+    responses(
+        (status = 204, description = "It has no text any more, and every member is told"),
+        (status = 403, description = "Somebody else wrote it, or the caller is not a member", body = ErrorBody),
+        (status = 404, description = "There is no such message in the conversation", body = ErrorBody),
+    )
 )]
 pub(super) async fn delete(
     State(app): State<App>,
@@ -144,6 +150,7 @@ pub(super) async fn add_member(
     ),
     responses(
         (status = 204, description = "They are no member any more: their sockets are closed, and every member is told"),
+        (status = 403, description = "Somebody else made the group, or the caller is not a member", body = ErrorBody),
         (status = 409, description = "The conversation is between two people", body = ErrorBody),
     )
 )]

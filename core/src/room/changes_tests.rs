@@ -2,13 +2,23 @@
 //! membership has ended.
 
 use super::*;
-use crate::protocol::{Change, EditedEvent, MemberChange, MemberEvent};
+use crate::protocol::{Change, DeletedEvent, EditedEvent, MemberChange, MemberEvent};
 
 fn edited(seq: i64) -> Event {
     Event::Edited(EditedEvent {
         seq: Seq(seq),
         message_id: MessageId(105),
         message: "another".into(),
+        version: 2,
+        user_id: UserId(9),
+        timestamp: NOON,
+    })
+}
+
+fn deleted(seq: i64, message: i64) -> Event {
+    Event::Deleted(DeletedEvent {
+        seq: Seq(seq),
+        message_id: MessageId(message),
         version: 2,
         user_id: UserId(9),
         timestamp: NOON,
@@ -96,6 +106,21 @@ fn a_change_nobody_tells_of_is_looked_for() {
     assert_eq!(stage.loads, [10]);
     stage.reads(vec![edited(11)]);
     assert_eq!(stage.seen(1), seen(&[("message.edited", 11)]));
+}
+
+#[test]
+fn who_resumes_later_is_not_told_what_a_deleted_message_said() {
+    let mut stage = Stage::with(&[(1, true)]);
+    stage.changed(event(11));
+    stage.changed(event(12));
+    stage.changed(deleted(13, 111));
+    stage.say(1, &json!({"type": "resume", "since": 10}));
+    assert_eq!(stage.loads, [10], "the database knows it without its text");
+    stage.reads(vec![event(11), event(12), deleted(13, 111)]);
+    stage.say(1, &json!({"type": "resume", "since": 11}));
+    let all = seen(&[("message", 12), ("message.deleted", 13), ("sync", 0)]);
+    assert_eq!(stage.seen(1), all);
+    assert!(stage.loads.is_empty(), "the rest is known here");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::input::Frame;
-use crate::domain::Seq;
+use crate::domain::{MessageId, Seq};
 use crate::protocol::{Event, MAX_RESUME_EVENTS};
 
 /// What one Room may keep; thousands of Rooms share a process.
@@ -16,14 +16,26 @@ pub(super) struct Encoded {
     pub(super) frame: Frame,
     /// Whether v1 sockets know such a frame.
     pub(super) v1: bool,
+    /// The message whose text it tells.
+    tells: Option<MessageId>,
+    /// The message that has no text from here on.
+    deletes: Option<MessageId>,
 }
 
 impl From<&Event> for Encoded {
     fn from(event: &Event) -> Self {
+        let (tells, deletes) = match event {
+            Event::Message(message) => (Some(message.message_id), None),
+            Event::Edited(edited) => (Some(edited.message_id), None),
+            Event::Deleted(deleted) => (None, Some(deleted.message_id)),
+            Event::Member(_) => (None, None),
+        };
         Self {
             seq: event.seq(),
             frame: event.encode(),
             v1: event.is_message(),
+            tells,
+            deletes,
         }
     }
 }
@@ -38,6 +50,9 @@ pub(super) struct Recent {
 impl Recent {
     /// Adds the next event. The caller keeps the run dense.
     pub(super) fn push(&mut self, event: Encoded) {
+        if let Some(message) = event.deletes {
+            self.forget(message);
+        }
         self.bytes += event.frame.len();
         self.events.push_back(event);
         while self.bytes > MAX_BYTES || self.events.len() > MAX_RESUME_EVENTS {
@@ -45,6 +60,17 @@ impl Recent {
                 break;
             };
             self.bytes -= oldest.frame.len();
+        }
+    }
+
+    /// Who resumes later is not told what a message said before it was deleted: the run begins after
+    /// the last event that tells it, and what was before is read from the database, as it is now.
+    fn forget(&mut self, message: MessageId) {
+        let told = |event: &Encoded| event.tells == Some(message);
+        if let Some(last) = self.events.iter().rposition(told) {
+            for event in self.events.drain(..=last) {
+                self.bytes -= event.frame.len();
+            }
         }
     }
 

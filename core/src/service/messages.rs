@@ -89,11 +89,11 @@ pub async fn history(
         recent = cached;
     }
     let history = store.messages(caller, id, page, limit, now).await??;
-    if let Some(recent) = recent {
-        if let Some(events) = events_of(id, &history, &**store).await {
-            let epoch = &history.position.epoch;
-            services.recent.fill(&recent, epoch, &events).await;
-        }
+    if let Some(recent) = recent
+        && let Some(events) = events_of(id, &history, &**store).await
+    {
+        let epoch = &history.position.epoch;
+        services.recent.fill(&recent, epoch, &events).await;
     }
     let page = cache::Page::of(&history)
         .map_err(|error| ServiceError::Fault(format!("a page could not be written: {error}")))?;
