@@ -16,26 +16,26 @@ pub(super) struct Encoded {
     pub(super) frame: Frame,
     /// Whether v1 sockets know such a frame.
     pub(super) v1: bool,
-    /// The message whose text it tells.
-    tells: Option<MessageId>,
-    /// The message that has no text from here on.
-    deletes: Option<MessageId>,
+    /// The message it tells of.
+    message: Option<MessageId>,
+    /// Whether that one has no text from here on.
+    deletes: bool,
 }
 
 impl From<&Event> for Encoded {
     fn from(event: &Event) -> Self {
-        let (tells, deletes) = match event {
-            Event::Message(message) => (Some(message.message_id), None),
-            Event::Edited(edited) => (Some(edited.message_id), None),
-            Event::Deleted(deleted) => (None, Some(deleted.message_id)),
-            Event::Member(_) => (None, None),
+        let message = match event {
+            Event::Message(message) => Some(message.message_id),
+            Event::Edited(edited) => Some(edited.message_id),
+            Event::Deleted(deleted) => Some(deleted.message_id),
+            Event::Member(_) => None,
         };
         Self {
             seq: event.seq(),
             frame: event.encode(),
             v1: event.is_message(),
-            tells,
-            deletes,
+            message,
+            deletes: matches!(event, Event::Deleted(_)),
         }
     }
 }
@@ -50,8 +50,8 @@ pub(super) struct Recent {
 impl Recent {
     /// Adds the next event. The caller keeps the run dense.
     pub(super) fn push(&mut self, event: Encoded) {
-        if let Some(message) = event.deletes {
-            self.forget(message);
+        if event.deletes {
+            self.forget(event.message);
         }
         self.bytes += event.frame.len();
         self.events.push_back(event);
@@ -65,8 +65,8 @@ impl Recent {
 
     /// Who resumes later is not told what a message said before it was deleted: the run begins after
     /// the last event that tells it, and what was before is read from the database, as it is now.
-    fn forget(&mut self, message: MessageId) {
-        let told = |event: &Encoded| event.tells == Some(message);
+    fn forget(&mut self, message: Option<MessageId>) {
+        let told = |event: &Encoded| event.message == message;
         if let Some(last) = self.events.iter().rposition(told) {
             for event in self.events.drain(..=last) {
                 self.bytes -= event.frame.len();
