@@ -4,7 +4,7 @@
 -- $1 to $3 are who asks and when; $4 the conversation, $5 the message, $6 its new text, null when
 -- it is to be deleted. The row of `locked` is that of this moment, the message is seen as it was
 -- when the statement began; `rewritten` reads it again and decides. When that finds it deleted
--- meanwhile, the answer is null, and the store asks again.
+-- meanwhile, or with this text already, the answer is null, and the store asks again.
 with locked as materialized (
     select id, seq, active_at
     from conversations
@@ -40,7 +40,8 @@ rewritten as (
     update messages
     set content = coalesce($6::text, ''), version = messages.version + 1
     from judged
-    where messages.id = $5 and judged.outcome = 'done' and messages.content <> ''
+    where messages.id = $5 and judged.outcome = 'done'
+        and messages.content not in ('', coalesce($6::text, ''))
     returning messages.version
 ),
 noted as (

@@ -431,3 +431,32 @@ pub async fn of_an_edit_and_a_deletion_at_once_the_deletion_stays(fixture: &dyn 
     let events = events(store, id, 0).await;
     assert_eq!(at.seq.0, i64::try_from(events.len()).unwrap());
 }
+
+/// As a client repeats what was not answered in time: one of them does it, the others find it done.
+pub async fn the_same_change_at_once_is_done_once(fixture: &dyn Fixture) {
+    let stores = [fixture.store(), fixture.other_store()];
+    let (ada, bob, id) = pair(stores[0]).await;
+    let cora = person(stores[0], "cora").await;
+    let only_one = |changes: Vec<Changed>| {
+        let done = changes
+            .iter()
+            .filter(|changed| matches!(changed, Changed::Done(_)));
+        assert_eq!(done.count(), 1, "{changes:?}");
+        let done_already = |changed: &&Changed| **changed == Changed::Unchanged;
+        assert_eq!(
+            changes.iter().filter(done_already).count(),
+            changes.len() - 1
+        );
+    };
+    let eight = || stores.into_iter().cycle().take(8);
+    for round in 0..10 {
+        let said = say(stores[0], &ada, id, "helo").await.message_id;
+        let text = format!("hello {round}");
+        only_one(join_all(eight().map(|store| edit(store, &ada, id, said, &text))).await);
+        only_one(join_all(eight().map(|store| delete(store, &ada, id, said))).await);
+        only_one(join_all(eight().map(|store| add(store, &bob, id, cora.id()))).await);
+        only_one(join_all(eight().map(|store| remove(store, &ada, id, cora.id()))).await);
+    }
+    let events = events(stores[0], id, 0).await;
+    assert_eq!(events.len(), 50);
+}

@@ -100,6 +100,7 @@ macro_rules! store_contract {
                 a_repeat_of_what_was_edited_is_a_duplicate
                 changes_and_sends_at_once_leave_one_order
                 of_an_edit_and_a_deletion_at_once_the_deletion_stays
+                the_same_change_at_once_is_done_once
             }
             conversations {
                 a_group_has_its_members_in_order
