@@ -140,15 +140,15 @@ pub async fn a_deleted_message_has_no_text_left(fixture: &dyn Fixture) {
     };
     assert_eq!(change.event, Event::Deleted(deleted));
     let (messages, _) = history(store, &bob, id).await;
-    let left = messages.first().unwrap();
-    assert_eq!((&*left.content, left.version), ("", 3));
+    let shown = messages.first().unwrap();
+    assert_eq!((&*shown.content, shown.version), ("", 3));
     for event in events(store, id, 0).await {
         assert!(!event.encode().contains("secret"), "{event:?}");
     }
-    let list = store.conversations(&bob.caller, None, 10, NOW).await;
-    let list = list.unwrap().unwrap();
-    let last = list.first().unwrap().last_message.as_ref().unwrap();
-    assert_eq!((&*last.content, last.version), ("", 3));
+    let listed = store.conversations(&bob.caller, None, 10, NOW).await;
+    let listed = listed.unwrap().unwrap();
+    let newest = listed.first().unwrap().last_message.as_ref().unwrap();
+    assert_eq!((&*newest.content, newest.version), ("", 3));
     // Once is enough, and nothing brings it back.
     assert_eq!(
         delete(store, &ada, id, said.message_id).await,
