@@ -73,6 +73,7 @@ fn room(members: u64) -> Room {
                 seq: Seq(0),
                 number: Number(0),
             },
+            left_seq: Seq(0),
         };
         let id = ConnectionId(member);
         drop(room.handle(Input::Connect { id, join }, NOW));

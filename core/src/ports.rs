@@ -16,13 +16,14 @@ use thiserror::Error;
 use crate::auth::{PasswordJob, PasswordOutcome};
 use crate::domain::{
     Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, Message,
-    NewConversation, NewUser, Number, Position, Seq, SessionId, Timestamp, User, UserId,
+    MessageId, MessageText, NewConversation, NewUser, Number, Position, Seq, SessionId, Timestamp,
+    User, UserId,
 };
 use crate::protocol::{CloseCode, SendCommand};
 
 pub use self::cache::{Cache, CacheCommand, CacheError, CacheKind, CacheReply};
 pub use crate::domain::{Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage};
-pub use crate::protocol::Events;
+pub use crate::protocol::{Change, Events};
 
 /// The database did not do what was asked; nothing may be assumed of whether it was done.
 #[derive(Debug, Error)]
@@ -118,6 +119,29 @@ pub enum CreatedConversation {
     UnknownParticipants(Vec<UserId>),
 }
 
+/// What became of a wish to change something that is an event of its own. In a statement's JSON:
+/// `{"done": …}` or a word.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changed {
+    /// Done by this call.
+    Done(Box<Change>),
+    /// It was so already, and nothing was written.
+    Unchanged,
+    /// Not done: the conversation has no such message.
+    UnknownMessage,
+    /// Not done: somebody else wrote the message.
+    NotSender,
+    /// Not done: the message was deleted, and has no text to be edited.
+    Deleted,
+    /// Not done: two people's conversation stays theirs.
+    Direct,
+    /// Not done: there is no such active account.
+    UnknownUser,
+    /// Not done: only who made a conversation may remove others.
+    NotOwner,
+}
+
 /// Which messages of a history are wanted. All pages are in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
@@ -147,6 +171,8 @@ pub struct Joined {
     pub username: std::sync::Arc<str>,
     /// Where the conversation stands.
     pub position: Position,
+    /// When somebody last ceased to be a member, as a `seq`; 0 for never.
+    pub left_seq: Seq,
 }
 
 /// The database. One method is one use case and one transaction; at the edge, one round trip.
@@ -245,6 +271,37 @@ pub trait Store: Send + Sync {
     /// `client_message_id`.
     async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch>;
 
+    /// Gives a message of the caller's another text, or none, which deletes it for good. The event
+    /// takes the conversation's next `seq` in the same transaction. Safe to be called again: then
+    /// it is `Unchanged`.
+    async fn change_message(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        message_id: MessageId,
+        text: Option<&MessageText>,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>>;
+
+    /// Makes somebody a member of a group, as [`Self::change_message`] writes.
+    async fn add_member(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>>;
+
+    /// Ends a membership of a group, one's own or, by who made the group, another's, as
+    /// [`Self::change_message`] writes. Afterwards no method lets the user read or write there.
+    async fn remove_member(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>>;
+
     /// Durable events with `seq` greater than `since`, at most `limit`. For Rooms: the members
     /// asking have been checked when they joined. `None` when there is no such conversation.
     async fn events(
@@ -273,6 +330,8 @@ pub struct SocketGrant {
     pub conversation_id: ConversationId,
     /// Where the conversation stood when the grant was made.
     pub position: Position,
+    /// When somebody had last ceased to be a member then; 0 for never.
+    pub left_seq: Seq,
     /// Whether the client asked for `chat.v2`; that name is then echoed.
     pub v2: bool,
 }
@@ -290,6 +349,11 @@ pub trait Rooms: Send + Sync {
 
     /// Sends a message through the conversation's Room, in its order and under its throttle.
     async fn send(&self, id: ConversationId, caller: &Caller, send: SendCommand) -> SendOutcome;
+
+    /// Tells the conversation's Room, if it is live, of a change that was stored; without one, that
+    /// something may have been stored of which nobody tells, so that it looks. Who is no member any
+    /// more receives nothing that comes after that in the order of `seq`.
+    async fn changed(&self, id: ConversationId, change: Option<Change>);
 
     /// Closes every socket of this session, in whatever Room, with 4401. When it returns, none
     /// of them receives anything further, and no grant made before opens another.

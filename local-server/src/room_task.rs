@@ -12,7 +12,7 @@ use colloquy_core::cache::NewEvents;
 use colloquy_core::domain::{
     AppendedBatch, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
 };
-use colloquy_core::protocol::{CloseCode, Events, SendCommand};
+use colloquy_core::protocol::{Change, CloseCode, Events, SendCommand};
 use colloquy_core::room::{
     ConnectionId, Effect, Effects, Frame, Idle, Input, Join, Room, StoreFailed, Ticket,
 };
@@ -59,6 +59,10 @@ pub(crate) enum RoomMessage {
         session_id: SessionId,
         send: Box<SendCommand>,
         answer: oneshot::Sender<SendOutcome>,
+    },
+    Changed {
+        change: Box<Option<Change>>,
+        done: oneshot::Sender<()>,
     },
     Revoke {
         session_id: SessionId,
@@ -199,11 +203,15 @@ impl RoomTask {
                     send: *send,
                 });
             }
+            RoomMessage::Changed { change, done } => {
+                self.input(Input::Changed(*change));
+                // Nobody may be waiting any more; then there is nobody to tell.
+                let _told = done.send(());
+            }
             RoomMessage::Revoke { session_id, done } => {
                 self.input(Input::Revoke {
                     session_id: &session_id,
                 });
-                // Nobody may be waiting any more; then there is nobody to tell.
                 let _told = done.send(());
             }
             RoomMessage::Shutdown => self.input(Input::Shutdown),

@@ -14,7 +14,7 @@ use colloquy_core::auth::Tokens;
 use colloquy_core::cache::RecentHistory;
 use colloquy_core::domain::{Caller, ConversationId, Seconds, SendOutcome, SessionId, Timestamp};
 use colloquy_core::ports::{Clock, Rooms, SocketGrant, Store};
-use colloquy_core::protocol::{CloseCode, SendCommand};
+use colloquy_core::protocol::{Change, CloseCode, SendCommand};
 use colloquy_core::room::ConnectionId;
 use dashmap::DashMap;
 use futures_util::future::join_all;
@@ -172,6 +172,20 @@ impl Rooms for LocalRooms {
             return SendOutcome::Unavailable;
         }
         outcome.await.unwrap_or(SendOutcome::Unavailable)
+    }
+
+    async fn changed(&self, id: ConversationId, change: Option<Change>) {
+        let room = self.0.rooms.get(&id).map(|room| room.value().clone());
+        let Some(room) = room else { return };
+        let (done, heard) = oneshot::channel();
+        let change = Box::new(change);
+        if room
+            .send(RoomMessage::Changed { change, done })
+            .await
+            .is_ok()
+        {
+            drop(heard.await);
+        }
     }
 
     async fn revoke_session(&self, session_id: &SessionId) {

@@ -171,6 +171,7 @@ async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket) {
         expires_at: grant.caller.expires_at,
         v2: grant.v2,
         position: grant.position,
+        left_seq: grant.left_seq,
     };
     let room = shared.room(conversation);
     let connect = RoomMessage::Connect {

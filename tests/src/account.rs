@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -163,6 +164,31 @@ impl Account {
             answer.refused(429, "throttled");
             tokio::time::sleep(wait_of(&answer.body)).await;
         }
+    }
+
+    /// Gives a message another text.
+    pub async fn edit(&self, conversation: u64, message: u64, text: &str) -> Answer {
+        let path = format!("/api/chat/conversations/{conversation}/messages/{message}/");
+        let request = self.api.request(Method::PATCH, &path);
+        request.json(&json!({"message": text})).send().await
+    }
+
+    /// Deletes a message.
+    pub async fn delete(&self, conversation: u64, message: u64) -> Answer {
+        let path = format!("/api/chat/conversations/{conversation}/messages/{message}/");
+        self.api.request(Method::DELETE, &path).send().await
+    }
+
+    /// Adds somebody to a group.
+    pub async fn add(&self, conversation: u64, user: u64) -> Answer {
+        let path = format!("/api/chat/conversations/{conversation}/members/");
+        self.api.post(&path, &json!({"user_id": user})).await
+    }
+
+    /// Removes somebody from a group; oneself to leave.
+    pub async fn remove(&self, conversation: u64, user: u64) -> Answer {
+        let path = format!("/api/chat/conversations/{conversation}/members/{user}/");
+        self.api.request(Method::DELETE, &path).send().await
     }
 
     /// The newest page of a history.

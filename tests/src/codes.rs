@@ -22,7 +22,7 @@ const fn code(name: &'static str, status: u16, retryable: bool) -> Code {
 }
 
 /// Every code a server may answer with.
-pub const CODES: [Code; 21] = [
+pub const CODES: [Code; 22] = [
     code("malformed", 400, false),
     code("invalid", 400, false),
     code("unknown_type", 400, false),
@@ -33,6 +33,7 @@ pub const CODES: [Code; 21] = [
     code("token_expired", 401, false),
     code("session_revoked", 401, false),
     code("not_member", 403, false),
+    code("forbidden", 403, false),
     code("not_found", 404, false),
     code("method_not_allowed", 405, false),
     code("conflict", 409, false),

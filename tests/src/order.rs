@@ -1,5 +1,6 @@
 //! The rule every socket is held to: `seq` grows by exactly one, from `hello` on, until a `resume`
-//! or `reset` sets a new position (docs/protocol.md, rules 1 and 3).
+//! or `reset` sets a new position (docs/protocol.md, rules 1 and 3). A v1 socket hears messages
+//! alone, so there `number` grows by exactly one and `seq` just grows.
 
 use serde_json::Value;
 
@@ -9,6 +10,8 @@ use crate::shapes::is_event;
 #[derive(Debug, Default)]
 pub struct Order {
     position: Option<u64>,
+    /// The newest message a v1 socket has been told of, by its `number`.
+    number: Option<u64>,
     /// Known from `hello` on.
     epoch: Option<String>,
     resume: Option<Resume>,
@@ -48,8 +51,10 @@ impl Order {
                 if self.epoch.is_some() {
                     return Err("a second hello".to_owned());
                 }
-                // A v1 socket that becomes v2 goes on where it stands.
-                if self.position.is_some() && self.position != frame["seq"].as_u64() {
+                // A v1 socket that becomes v2 goes on where it stands; what it has not heard was
+                // no message.
+                let missed = self.number.is_some() && self.number != frame["number"].as_u64();
+                if missed || self.position > frame["seq"].as_u64() {
                     return Err(format!("at {:?}, greeted with {frame}", self.position));
                 }
                 self.set(frame);
@@ -72,6 +77,9 @@ impl Order {
 
     fn event(&mut self, frame: &Value) -> Result<(), String> {
         let seq = frame["seq"].as_u64().ok_or("an event without seq")?;
+        if self.epoch.is_none() {
+            return self.v1_message(seq, frame);
+        }
         // The first answer to a resume sets the position back. Live events may come before it,
         // also the very one that it will begin with.
         if let Some(resume) = &mut self.resume {
@@ -85,11 +93,22 @@ impl Order {
             }
         }
         match self.position {
-            // A v1 socket has no hello: its first event is its position.
-            None => self.position = Some(seq),
             Some(position) if seq == position + 1 => self.position = Some(seq),
-            Some(position) => return Err(format!("seq {seq} after {position}")),
+            position => return Err(format!("seq {seq} after {position:?}")),
         }
+        Ok(())
+    }
+
+    /// A v1 socket has no hello: its first message is its position.
+    fn v1_message(&mut self, seq: u64, frame: &Value) -> Result<(), String> {
+        let number = frame["number"].as_u64().ok_or("a message without number")?;
+        if self.number.is_some_and(|last| number != last + 1) {
+            return Err(format!("number {number} after {:?}", self.number));
+        }
+        if self.position.is_some_and(|last| seq <= last) {
+            return Err(format!("seq {seq} after {:?}", self.position));
+        }
+        (self.number, self.position) = (Some(number), Some(seq));
         Ok(())
     }
 
@@ -115,11 +134,15 @@ mod tests {
     use serde_json::json;
 
     fn hello(seq: u64) -> Value {
-        json!({"type": "hello", "seq": seq, "epoch": "e"})
+        json!({"type": "hello", "seq": seq, "number": seq, "epoch": "e"})
     }
 
     fn event(seq: u64) -> Value {
-        json!({"type": "message", "seq": seq})
+        message(seq, seq)
+    }
+
+    fn message(seq: u64, number: u64) -> Value {
+        json!({"type": "message", "seq": seq, "number": number})
     }
 
     fn sync(from: u64, count: u64) -> Value {
@@ -144,6 +167,8 @@ mod tests {
         assert_eq!(note(&live), Ok(Some(6)));
         let first = [Some(event(9)), Some(event(10))];
         assert_eq!(note(&first), Ok(Some(10)));
+        let skipped = [Some(message(9, 7)), Some(message(12, 8))];
+        assert_eq!(note(&skipped), Ok(Some(12)));
         let resumed = [
             Some(hello(4)),
             None,
@@ -178,6 +203,9 @@ mod tests {
             vec![Some(hello(4)), Some(event(5)), Some(event(5))],
             vec![Some(hello(4)), Some(hello(4))],
             vec![Some(event(9)), Some(hello(8))],
+            vec![Some(event(9)), Some(hello(10))],
+            vec![Some(message(9, 7)), Some(message(10, 9))],
+            vec![Some(message(9, 7)), Some(message(9, 8))],
             vec![Some(hello(4)), Some(sync(3, 0))],
             vec![Some(hello(5)), None, Some(event(4)), Some(sync(3, 2))],
             vec![Some(hello(5)), None, Some(sync(3, 2))],

@@ -34,7 +34,8 @@ const MESSAGE: [Field; 11] = [
     ("seq", is_count),
     ("number", is_count),
     ("message_id", is_count),
-    ("message", is_text),
+    // Empty when it was deleted since.
+    ("message", Value::is_string),
     ("sender_id", is_count),
     ("sender", is_text),
     ("timestamp", is_timestamp),
@@ -46,6 +47,33 @@ const MESSAGE: [Field; 11] = [
         value.as_array().is_some_and(|ids| ids.iter().all(is_count))
     }),
     ("version", is_count),
+];
+
+const EDITED: [Field; 6] = [
+    ("seq", is_count),
+    ("message_id", is_count),
+    // Empty when it was deleted since.
+    ("message", Value::is_string),
+    ("version", is_later_version),
+    ("user_id", is_count),
+    ("timestamp", is_timestamp),
+];
+
+const DELETED: [Field; 5] = [
+    ("seq", is_count),
+    ("message_id", is_count),
+    ("version", is_later_version),
+    ("user_id", is_count),
+    ("timestamp", is_timestamp),
+];
+
+const MEMBER: [Field; 6] = [
+    ("seq", is_count),
+    ("user_id", is_count),
+    ("username", is_text),
+    ("change", |value| value == "joined" || value == "left"),
+    ("by", is_count),
+    ("timestamp", is_timestamp),
 ];
 
 const SYNC: [Field; 4] = [
@@ -78,6 +106,9 @@ pub(crate) fn problem(frame: &Value) -> Option<String> {
         Some("hello") => &HELLO,
         Some("ack") => &ACK,
         Some("message") => &MESSAGE,
+        Some("message.edited") => &EDITED,
+        Some("message.deleted") => &DELETED,
+        Some("member") => &MEMBER,
         Some("sync") => &SYNC,
         Some("reset") => &RESET,
         Some("error") => &ERROR,
@@ -115,7 +146,9 @@ fn refusal_problem(frame: &Value) -> Option<String> {
 
 /// Whether a frame is a durable event: what carries `seq` and is the same for every member.
 pub fn is_event(frame: &Value) -> bool {
-    frame["type"] == "message"
+    ["message", "message.edited", "message.deleted", "member"]
+        .iter()
+        .any(|kind| frame["type"] == *kind)
 }
 
 /// A time of the protocol: RFC 3339, in UTC. Panics when it is not.
@@ -137,6 +170,11 @@ fn is_count(value: &Value) -> bool {
     value.is_u64()
 }
 
+/// That of a message that was changed.
+fn is_later_version(value: &Value) -> bool {
+    value.as_u64().is_some_and(|version| version > 1)
+}
+
 fn is_text(value: &Value) -> bool {
     value.as_str().is_some_and(|text| !text.is_empty())
 }
@@ -153,6 +191,10 @@ mod tests {
             json!({"error": "Not so fast.", "code": "throttled", "retryable": true,
                 "retry_after_ms": 1}),
             json!({"type": "sync", "from": 1, "to": 2, "count": 1, "complete": true}),
+            json!({"type": "message.deleted", "seq": 3, "message_id": 1, "version": 2,
+                "user_id": 1, "timestamp": "2026-01-01T00:00:00.000Z"}),
+            json!({"type": "member", "seq": 3, "user_id": 1, "username": "ada",
+                "change": "joined", "by": 2, "timestamp": "2026-01-01T00:00:00.000Z"}),
         ] {
             assert_eq!(problem(&frame), None, "{frame}");
         }
@@ -168,6 +210,8 @@ mod tests {
             json!({"type": "error", "error": "No.", "code": "invalid", "retryable": true}),
             json!({"type": "auth.ok", "token_expires_at": "2026-01-01T00:00:00+01:00"}),
             json!({"message": "no ids"}),
+            json!({"type": "message.deleted", "seq": 3, "message_id": 1, "version": 1,
+                "user_id": 1, "timestamp": "2026-01-01T00:00:00.000Z"}),
         ] {
             assert!(problem(&frame).is_some(), "{frame}");
         }

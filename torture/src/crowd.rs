@@ -13,8 +13,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::checker::Stored;
+use crate::editor::Editor;
 use crate::line::Line;
-use crate::log::{Event, Log, Manner, Room};
+use crate::log::{Entry, Log, Manner, Room};
+use crate::maker::Maker;
 use crate::people::{self, Api, Party};
 use crate::rest::Poster;
 use crate::v1::Plain;
@@ -24,6 +26,9 @@ use crate::world::{Client, Habits, Phase};
 /// The most clients in one conversation, and how many of them are one person's.
 const ROOM: u32 = 24;
 const DEVICES: u32 = 2;
+
+/// Which of the clients in a conversation is that of who made it.
+const MAKER: u32 = 4;
 
 /// In most conversations.
 const CALM: Habits = Habits {
@@ -54,36 +59,33 @@ enum Actor {
 }
 
 impl Actor {
-    fn of(client: Client) -> Self {
-        match client.manner {
-            Manner::V1 => Self::V1(Plain::new(client)),
-            Manner::V2 => Self::V2(Resumer::new(client)),
-            Manner::Rest => Self::Rest(Poster::new(client)),
-        }
-    }
-
-    fn room(&self) -> Room {
+    fn client(&mut self) -> &mut Client {
         match self {
             Self::V1(Plain { client, .. })
             | Self::V2(Resumer { client, .. })
-            | Self::Rest(Poster { client }) => client.room,
+            | Self::Rest(Poster { client }) => client,
         }
     }
 
     async fn chat(mut self) -> Self {
-        match &mut self {
-            Self::V1(actor) => actor.chat().await,
-            Self::V2(actor) => actor.chat().await,
-            Self::Rest(actor) => actor.chat().await,
-        }
+        let mut editor = Editor::of(self.client());
+        let chat = async {
+            match &mut self {
+                Self::V1(actor) => actor.chat().await,
+                Self::V2(actor) => actor.chat().await,
+                Self::Rest(actor) => actor.chat().await,
+            }
+        };
+        tokio::join!(chat, editor.edit());
         self
     }
 
-    async fn catch_up(mut self, head: u64) -> Self {
+    /// Has everything: up to this `seq` by its socket, or up to this `number` from the history.
+    async fn catch_up(mut self, (seq, number): (u64, u64)) -> Self {
         match &mut self {
-            Self::V1(actor) => actor.client.catch_up(head).await,
-            Self::V2(actor) => actor.catch_up(head).await,
-            Self::Rest(actor) => actor.client.catch_up(head).await,
+            Self::V1(actor) => actor.client.catch_up(number).await,
+            Self::V2(actor) => actor.catch_up(seq).await,
+            Self::Rest(actor) => actor.client.catch_up(number).await,
         }
         self
     }
@@ -93,7 +95,7 @@ impl Actor {
 pub(crate) struct Place<'a> {
     pub(crate) ports: &'a [u16],
     pub(crate) lines: &'a [Arc<Line>],
-    pub(crate) witness: mpsc::Sender<(Room, Event)>,
+    pub(crate) witness: mpsc::Sender<(Room, Entry)>,
 }
 
 pub(crate) struct Crowd {
@@ -102,6 +104,8 @@ pub(crate) struct Crowd {
     logs: Vec<Arc<Mutex<Log>>>,
     idle: Vec<Actor>,
     busy: Vec<JoinHandle<Actor>>,
+    makers: Vec<Maker>,
+    keeping: Vec<JoinHandle<()>>,
 }
 
 impl Crowd {
@@ -114,6 +118,8 @@ impl Crowd {
             logs: Vec::new(),
             idle: Vec::new(),
             busy: Vec::new(),
+            makers: Vec::new(),
+            keeping: Vec::new(),
         };
         let throttled = count.div_ceil(4);
         for (server, mut left) in [count - throttled, throttled].into_iter().enumerate() {
@@ -137,21 +143,27 @@ impl Crowd {
         clients: u32,
         seed: u64,
         api: &Api,
-        witness: &mpsc::Sender<(Room, Event)>,
+        witness: &mpsc::Sender<(Room, Entry)>,
     ) {
         let habits = match (self.logs.len(), party.room.server) {
             (0, _) => BUSY,
             (_, 0) => CALM,
             _ => THROTTLED,
         };
+        let Some((maker, others)) = party.people.split_first() else {
+            return;
+        };
         for (turn, person) in (0..clients).zip(party.people.iter().cycle()) {
             let index = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
             let manner = match turn % 8 {
+                _ if turn == MAKER => Manner::Maker,
                 3 => Manner::Rest,
                 1 | 6 => Manner::V1,
                 _ => Manner::V2,
             };
-            let log = Arc::new(Mutex::new(Log::new(index, manner, party.room)));
+            let person = if turn == MAKER { maker } else { person };
+            let log = Log::new(index, manner, party.room, person.id);
+            let log = Arc::new(Mutex::new(log));
             self.logs.push(Arc::clone(&log));
             let client = Client {
                 index,
@@ -167,13 +179,24 @@ impl Crowd {
                 rng: Rng::with_seed(seed.wrapping_add(u64::from(index) << 32)),
                 next: 0,
             };
-            self.idle.push(Actor::of(client));
+            match manner {
+                Manner::V1 => self.idle.push(Actor::V1(Plain::new(client))),
+                Manner::V2 => self.idle.push(Actor::V2(Resumer::new(client))),
+                Manner::Rest => self.idle.push(Actor::Rest(Poster::new(client))),
+                Manner::Maker => {
+                    let others = others.iter().map(|person| person.id).collect();
+                    self.makers.push(Maker::new(client, others));
+                }
+            }
         }
     }
 
     /// Lets everyone begin.
     pub(crate) fn start(&mut self) {
         self.set_going(Actor::chat);
+        let makers = self.makers.drain(..);
+        self.keeping
+            .extend(makers.map(|maker| tokio::spawn(maker.keep())));
     }
 
     fn set_going<F>(&mut self, work: impl Fn(Actor) -> F)
@@ -197,20 +220,7 @@ impl Crowd {
 
     /// Waits until everyone is done, but no longer than `patience`. Answers who is not.
     pub(crate) async fn settle(&mut self, patience: Duration) -> Vec<String> {
-        let deadline = Instant::now() + patience;
-        let mut stuck = Vec::new();
-        for mut task in self.busy.drain(..) {
-            match timeout_at(deadline, &mut task).await {
-                Ok(Ok(actor)) => self.idle.push(actor),
-                Ok(Err(error)) => stuck.push(format!("a client failed: {error}")),
-                Err(_) => {
-                    task.abort();
-                    let seconds = patience.as_secs();
-                    stuck.push(format!("a client was not done after {seconds} s"));
-                }
-            }
-        }
-        stuck
+        done(&mut self.busy, patience, |actor| self.idle.push(actor)).await
     }
 
     /// Lets everyone have everything there is, each by a last resume or from the history.
@@ -219,11 +229,17 @@ impl Crowd {
         stored: &BTreeMap<Room, Stored>,
         patience: Duration,
     ) -> Vec<String> {
-        self.set_going(|actor| {
-            let head = stored.get(&actor.room()).map_or(0, |stored| stored.seq);
-            actor.catch_up(head)
+        self.set_going(|mut actor| {
+            let stored = stored.get(&actor.client().room);
+            actor.catch_up(stored.map_or((0, 0), |stored| (stored.seq, stored.number)))
         });
         self.settle(patience).await
+    }
+
+    /// Everyone has everything: nobody needs to be a member any more.
+    pub(crate) async fn end(&mut self, patience: Duration) -> Vec<String> {
+        self.enter(Phase::Over);
+        done(&mut self.keeping, patience, drop).await
     }
 
     /// What everyone was told.
@@ -232,4 +248,26 @@ impl Crowd {
         logs.map(|log| log.lock().unwrap_or_else(PoisonError::into_inner).clone())
             .collect()
     }
+}
+
+/// Waits until these are done, but no longer than `patience`. Answers who is not.
+async fn done<T>(
+    tasks: &mut Vec<JoinHandle<T>>,
+    patience: Duration,
+    mut keep: impl FnMut(T),
+) -> Vec<String> {
+    let deadline = Instant::now() + patience;
+    let mut stuck = Vec::new();
+    for mut task in tasks.drain(..) {
+        match timeout_at(deadline, &mut task).await {
+            Ok(Ok(done)) => keep(done),
+            Ok(Err(error)) => stuck.push(format!("a client failed: {error}")),
+            Err(_) => {
+                task.abort();
+                let seconds = patience.as_secs();
+                stuck.push(format!("a client was not done after {seconds} s"));
+            }
+        }
+    }
+    stuck
 }

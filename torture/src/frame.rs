@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::key::Key;
-use crate::log::Event;
+use crate::key::{Key, Text};
+use crate::log::{Change, Entry, Event, Kind, Reading};
 
 /// Any frame of the server. A field that another kind of frame has is absent.
 #[derive(Debug, Deserialize)]
@@ -17,6 +17,10 @@ pub(crate) struct Frame<'a> {
     number: Option<u64>,
     message_id: Option<u64>,
     sender_id: Option<u64>,
+    user_id: Option<u64>,
+    version: Option<u64>,
+    #[serde(borrow)]
+    change: Option<Cow<'a, str>>,
     #[serde(borrow)]
     message: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -47,36 +51,77 @@ impl Frame<'_> {
 
     /// The message it delivers; the error says what is wrong with it.
     pub(crate) fn event(&self) -> Result<Event, String> {
-        let (Some(place), Some(text), Some(sender)) =
-            (self.place(), self.message.as_deref(), self.sender_id)
+        let (Some(place), Some(sender), Some(version)) =
+            (self.place(), self.sender_id, self.version)
         else {
             return Err(format!("half a message: {self:?}"));
         };
-        event(place, sender, text, self.client_message_id.as_deref())
+        let text = self.message.as_deref().unwrap_or_default();
+        let (key, reading) = reading(version, text, self.client_message_id.as_deref())?;
+        Ok(event(place, sender, key, reading))
+    }
+
+    /// The event it delivers, a new message or another, as it is written down.
+    pub(crate) fn told(&self) -> Result<Entry, String> {
+        let kind = match (self.kind.as_deref(), self.change.as_deref()) {
+            (Some("message"), _) => return self.event().map(Entry::Heard),
+            (Some("message.edited"), _) => Kind::Edited,
+            (Some("message.deleted"), _) => Kind::Deleted,
+            (Some("member"), Some("joined")) => Kind::Joined,
+            (Some("member"), Some("left")) => Kind::Left,
+            _ => return Err(format!("an event nobody knows: {self:?}")),
+        };
+        let (Some(seq), Some(user_id)) = (self.seq, self.user_id) else {
+            return Err(format!("half an event: {self:?}"));
+        };
+        let reading = match kind {
+            Kind::Joined | Kind::Left => None,
+            Kind::Edited | Kind::Deleted => {
+                let version = self.version.ok_or("an event without a version")?;
+                let text = Text::parse(self.message.as_deref().unwrap_or_default())?;
+                Some(Reading { version, text })
+            }
+        };
+        let change = Change {
+            seq,
+            kind,
+            message_id: self.message_id,
+            user_id,
+        };
+        Ok(Entry::Changed { change, reading })
     }
 }
 
-fn event(
-    (message_id, seq, number): (u64, u64, u64),
-    sender_id: u64,
+/// How a message reads and whose it is: its text says so, or, of one that was deleted, its id.
+pub(crate) fn reading(
+    version: u64,
     text: &str,
     id: Option<&str>,
-) -> Result<Event, String> {
-    let key = Key::parse(text).ok_or_else(|| format!("nobody sent {text}"))?;
-    if key.text() != text {
-        return Err(format!("{key} came as {text}"));
-    }
-    // A v1 message has none of its sender's.
-    if id.and_then(Key::parse).is_some_and(|id| id != key) {
+) -> Result<(Key, Reading), String> {
+    let text = Text::parse(text)?;
+    // A v1 message has no id of its sender's; it is deleted by nobody here.
+    let id = id.and_then(Key::parse);
+    let key = text.key().or(id).ok_or("a text is missing")?;
+    if id.is_some_and(|id| id != key) {
         return Err(format!("{key} came under {id:?}"));
     }
-    Ok(Event {
+    Ok((key, Reading { version, text }))
+}
+
+const fn event(
+    (message_id, seq, number): (u64, u64, u64),
+    sender_id: u64,
+    key: Key,
+    reading: Reading,
+) -> Event {
+    Event {
         seq,
         number,
         message_id,
         sender_id,
         key,
-    })
+        reading,
+    }
 }
 
 /// A message of a history page.
@@ -89,7 +134,8 @@ pub(crate) fn of_history(message: &Value) -> Result<Event, String> {
     let place = (count("id")?, count("seq")?, count("number")?);
     let text = message["content"].as_str().unwrap_or_default();
     let id = message["client_message_id"].as_str();
-    event(place, count("sender_id")?, text, id)
+    let (key, reading) = reading(count("version")?, text, id)?;
+    Ok(event(place, count("sender_id")?, key, reading))
 }
 
 /// A `send` command.

@@ -1,8 +1,9 @@
 //! What one client was told, in the order in which it was told. Nothing is judged here.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
-use crate::key::Key;
+use crate::key::{Key, Text};
 
 /// A message as a client heard or read it, or as the database has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +13,41 @@ pub(crate) struct Event {
     pub(crate) message_id: u64,
     pub(crate) sender_id: u64,
     pub(crate) key: Key,
+    pub(crate) reading: Reading,
+}
+
+/// How a message reads: what it says, and the version of it that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) version: u64,
+    pub(crate) text: Text,
+}
+
+/// What kind of event, beside a new message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Edited,
+    Deleted,
+    Joined,
+    Left,
+}
+
+/// An event beside a new message, as a client heard it, or as the database has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) seq: u64,
+    pub(crate) kind: Kind,
+    /// What was changed, unless it is who is a member.
+    pub(crate) message_id: Option<u64>,
+    /// Who changed it, or who came or went.
+    pub(crate) user_id: u64,
 }
 
 /// One thing that happened to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// A socket is open; a v2 one was greeted at this `seq`.
-    Opened { at: Option<u64> },
+    Opened { at: Option<u64>, came: Instant },
     /// A message was handed to the network: for the first time, or once more.
     Sent { key: Key },
     /// A message was acknowledged, over its socket or over REST.
@@ -29,10 +58,29 @@ pub(crate) enum Entry {
         number: u64,
         duplicate: bool,
     },
+    /// An edit or a deletion of an own message was handed to the network: for the first time, or
+    /// once more.
+    Rewriting { key: Key, text: Text },
+    /// An edit or a deletion was acknowledged; with the `seq` of its event, when the answer says it.
+    Rewritten {
+        key: Key,
+        message_id: u64,
+        text: Text,
+        seq: Option<u64>,
+    },
+    /// It was acknowledged that somebody is no member any more.
+    Removed { user_id: u64 },
+    /// A request to make somebody a member, handed to the network then, may have done so.
+    Admitting { user_id: u64, sent: Instant },
     /// A `resume` was sent.
     Asked { since: u64 },
-    /// An event came by socket.
+    /// A message came by socket.
     Heard(Event),
+    /// Another event came by socket; one of a message with how it reads.
+    Changed {
+        change: Change,
+        reading: Option<Reading>,
+    },
     /// `sync`: the resume is answered.
     Synced { from: u64, to: u64 },
     /// `reset`: the history is to be loaded, live events go on after this `seq`.
@@ -47,6 +95,8 @@ pub(crate) enum Manner {
     V1,
     V2,
     Rest,
+    /// Says nothing, but removes members and adds them again.
+    Maker,
 }
 
 /// Everything one client was told.
@@ -55,6 +105,8 @@ pub(crate) struct Log {
     pub(crate) client: u32,
     pub(crate) manner: Manner,
     pub(crate) room: Room,
+    /// Whose client it is.
+    pub(crate) user_id: u64,
     pub(crate) entries: Vec<Entry>,
     /// How its sockets ended: code → how often. 1006 is a connection that broke.
     pub(crate) closes: BTreeMap<u16, u32>,
@@ -64,6 +116,9 @@ pub(crate) struct Log {
     pub(crate) troubles: Vec<String>,
 }
 
+/// What those are told who are no members: by a close, by a refusal.
+const NOT_MEMBER: (u16, &str) = (4403, "not_member");
+
 /// Where a client chats: on which server, in which conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Room {
@@ -72,11 +127,12 @@ pub(crate) struct Room {
 }
 
 impl Log {
-    pub(crate) fn new(client: u32, manner: Manner, room: Room) -> Self {
+    pub(crate) fn new(client: u32, manner: Manner, room: Room, user_id: u64) -> Self {
         Self {
             client,
             manner,
             room,
+            user_id,
             entries: Vec::new(),
             closes: BTreeMap::new(),
             refusals: BTreeMap::new(),
@@ -89,20 +145,27 @@ impl Log {
         self.entries.push(entry);
     }
 
-    /// Writes down how a socket ended. Codes that say "do not come back" are for no client here.
+    /// Writes down how a socket ended. Codes that say "do not come back" are for no client here, but
+    /// for those who were removed: the checker knows who was.
     pub(crate) fn closed(&mut self, code: u16, reason: &str) {
         *self.closes.entry(code).or_default() += 1;
-        if (4400..4500).contains(&code) {
+        if (4400..4500).contains(&code) && code != NOT_MEMBER.0 {
             self.trouble(format!("closed with {code} {reason}"));
         }
     }
 
-    /// Writes a refusal down. None but those worth a repetition are for a client here.
+    /// Writes a refusal down. None but those worth a repetition are for a client here, and that one
+    /// is no member at the moment.
     pub(crate) fn refused(&mut self, code: &str, retryable: bool) {
         *self.refusals.entry(code.to_owned()).or_default() += 1;
-        if !retryable {
+        if !retryable && code != NOT_MEMBER.1 {
             self.trouble(format!("refused for good: {code}"));
         }
+    }
+
+    /// Whether it was told, by a socket's end or a refusal, that it is no member.
+    pub(crate) fn was_shut_out(&self) -> bool {
+        self.closes.contains_key(&NOT_MEMBER.0) || self.refusals.contains_key(NOT_MEMBER.1)
     }
 
     /// Writes down what the contract does not allow.

@@ -1,19 +1,21 @@
-//! The torture run: clients that send, resume and reconnect while everything under them is killed,
-//! frozen, stalled and cut, and a checker that holds what they were told against what is stored.
+//! The torture run: clients that send, edit, resume and reconnect, members that are removed and added
+//! again, while everything under them is killed, frozen, stalled and cut, and a checker that holds what they were told against what is stored.
 //!
 //! Knows servers by their addresses, their databases by URL, and whoever kills and starts them by
 //! the control URL; `cargo xtask torture` starts it with all of these. What goes wrong is in
-//! `plan`, what clients do in `v2`, `v1` and `rest`, what must hold in `checker`.
+//! `plan`, what clients do in `v2`, `v1`, `rest`, `editor` and `maker`, what must hold in `checker`.
 
 mod checker;
 mod control;
 mod crowd;
 mod database;
+mod editor;
 mod faults;
 mod frame;
 mod key;
 mod line;
 mod log;
+mod maker;
 mod people;
 mod plan;
 mod rest;
@@ -125,7 +127,8 @@ async fn run(options: &Options) -> Result<bool> {
     let injected = disturb(options, &stage).await?;
     progress.tell("everything is whole again; what was begun is finished");
     crowd.enter(Phase::Settling);
-    let (stored, unsettled) = conclude(&mut crowd, &stage, &progress).await?;
+    let (stored, mut unsettled) = conclude(&mut crowd, &stage, &progress).await?;
+    unsettled.extend(crowd.end(SETTLE).await);
     let logs = crowd.logs();
     // The last of those who deliver are gone.
     drop(crowd);

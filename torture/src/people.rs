@@ -68,8 +68,11 @@ impl Api {
         let answer = request.send().await?;
         let status = answer.status().as_u16();
         let text = answer.text().await?;
-        let body = serde_json::from_str(&text)
-            .with_context(|| format!("{path} answered {status} without JSON: {text}"))?;
+        let body = match status {
+            204 => Value::Null,
+            _ => serde_json::from_str(&text)
+                .with_context(|| format!("{path} answered {status} without JSON: {text}"))?,
+        };
         Ok(Answer { status, body })
     }
 

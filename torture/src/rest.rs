@@ -37,39 +37,22 @@ impl Poster {
 
     /// Sends one message until it is stored; its `seq`.
     async fn send(&mut self, key: Key) -> u64 {
+        let path = format!("/api/chat/conversations/{}/messages/", self.client.room.id);
+        let body = json!({"message": key.text(), "client_message_id": key.to_string()});
         loop {
             self.client.note(Entry::Sent { key });
-            let token = self.client.person.token().await;
-            let wait = match self.post(key, &token).await {
-                // No answer is not a failure.
-                Err(_) => Duration::from_millis(250),
-                Ok(answer) if matches!(answer.status, 200 | 201) => match self.stored(key, &answer)
-                {
+            let asked = self
+                .client
+                .attempt(Method::POST, &path, Some(&body), &[200, 201]);
+            let wait = match asked.await {
+                Ok(answer) => match self.stored(key, &answer) {
                     Some(seq) => return seq,
                     None => Duration::from_secs(1),
                 },
-                Ok(answer) if answer.status == 401 => {
-                    let person = &self.client.person;
-                    match person.renew(&self.client.api, &token).await {
-                        Ok(()) => Duration::ZERO,
-                        Err(_) => Duration::from_secs(1),
-                    }
-                }
-                Ok(answer) => {
-                    self.client.refused(&answer.body);
-                    Duration::from_millis(answer.body["retry_after_ms"].as_u64().unwrap_or(250))
-                }
+                Err(wait) => wait,
             };
-            let more = self.client.jitter(Duration::from_millis(50));
-            sleep(wait + more).await;
+            sleep(wait).await;
         }
-    }
-
-    async fn post(&self, key: Key, token: &str) -> Result<Answer> {
-        let path = format!("/api/chat/conversations/{}/messages/", self.client.room.id);
-        let body = json!({"message": key.text(), "client_message_id": key.to_string()});
-        let api = &self.client.api;
-        api.ask(Method::POST, &path, Some(token), Some(&body)).await
     }
 
     fn stored(&self, key: Key, answer: &Answer) -> Option<u64> {

@@ -1,10 +1,11 @@
 //! The end of a run: the table, the contradictions in words, and the line that replays it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::checker::{Fault, Findings, tally};
 use crate::faults::Injected;
+use crate::key::{Key, Text};
 use crate::log::{Entry, Log, Manner};
 
 /// What a run came to.
@@ -25,6 +26,9 @@ struct Sums {
     sent: u64,
     times: u64,
     acknowledged: u64,
+    rewriting: HashSet<(Key, Text)>,
+    rewritten: HashSet<(Key, Text)>,
+    removed: u64,
     heard: u64,
     sockets: u64,
     resumes: u64,
@@ -46,11 +50,21 @@ impl Sums {
             for entry in &log.entries {
                 match entry {
                     Entry::Opened { .. } => sums.sockets += 1,
-                    Entry::Heard(_) => sums.heard += 1,
+                    Entry::Heard(_) | Entry::Changed { .. } => sums.heard += 1,
+                    Entry::Rewriting { key, text } => {
+                        sums.rewriting.insert((*key, *text));
+                    }
+                    Entry::Rewritten { key, text, .. } => {
+                        sums.rewritten.insert((*key, *text));
+                    }
+                    Entry::Removed { .. } => sums.removed += 1,
                     Entry::Synced { .. } => sums.resumes += 1,
                     Entry::Reset { .. } => sums.resets += 1,
                     Entry::Loaded(_) => sums.loaded += 1,
-                    Entry::Sent { .. } | Entry::Acknowledged { .. } | Entry::Asked { .. } => {}
+                    Entry::Sent { .. }
+                    | Entry::Acknowledged { .. }
+                    | Entry::Admitting { .. }
+                    | Entry::Asked { .. } => {}
                 }
             }
             for (code, count) in &log.closes {
@@ -85,6 +99,7 @@ impl Outcome<'_> {
             (Manner::V2, "v2"),
             (Manner::V1, "v1"),
             (Manner::Rest, "REST"),
+            (Manner::Maker, "who made a group"),
         ];
         for (manner, name) in manners {
             let count = sums.clients.get(&manner).copied().unwrap_or_default();
@@ -93,6 +108,13 @@ impl Outcome<'_> {
         row("messages sent", sums.sent.to_string());
         row("  with repeats", sums.times.to_string());
         row("messages acknowledged", sums.acknowledged.to_string());
+        let (edits, deletions) = edits_and_deletions(&sums.rewriting);
+        row("edits sent", edits);
+        row("  deletions sent", deletions);
+        let (edits, deletions) = edits_and_deletions(&sums.rewritten);
+        row("edits acknowledged", edits);
+        row("  deletions acknowledged", deletions);
+        row("members removed", sums.removed.to_string());
         row("events delivered", sums.heard.to_string());
         row("  looked up at once", self.witnessed.to_string());
         row("messages read over REST", sums.loaded.to_string());
@@ -117,6 +139,7 @@ impl Outcome<'_> {
             (Fault::Duplicated, "duplicated"),
             (Fault::Reordered, "reordered"),
             (Fault::Missing, "members that miss something"),
+            (Fault::Overheard, "heard after leaving"),
             (Fault::Other, "other contradictions"),
         ];
         for (fault, name) in faults {
@@ -135,10 +158,15 @@ impl Outcome<'_> {
     }
 }
 
+/// How many of each.
+fn edits_and_deletions(texts: &HashSet<(Key, Text)>) -> (String, String) {
+    let deletions = texts.iter().filter(|(_, text)| *text == Text::Gone).count();
+    ((texts.len() - deletions).to_string(), deletions.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Key;
     use crate::log::Room;
 
     #[test]
@@ -147,7 +175,7 @@ mod tests {
             client: 1,
             number: 1,
         };
-        let mut log = Log::new(1, Manner::V2, Room { server: 0, id: 1 });
+        let mut log = Log::new(1, Manner::V2, Room { server: 0, id: 1 }, 5);
         let (mut findings, injected) = (Findings::default(), Injected::new());
         let good = |log: &Log, findings: &Findings| {
             let outcome = Outcome {

@@ -32,7 +32,7 @@ impl Plain {
         while self.client.is_running() {
             let pause = match self.client.open(false).await {
                 Ok(stream) => {
-                    self.client.note(Entry::Opened { at: None });
+                    self.client.opened(None);
                     let (code, reason) = self.talk(stream).await;
                     self.client.ended(code, &reason).await
                 }
@@ -121,8 +121,9 @@ impl Plain {
         match frame.kind.as_deref() {
             Some("pong") => {}
             Some("message") => {
-                let event = self.client.hear(frame.event());
-                if event.is_some_and(|event| self.waiting.is_some_and(|(key, _)| key == event.key))
+                let heard = self.client.hear(frame.told());
+                if let (Some(Entry::Heard(event)), Some((key, _))) = (heard, self.waiting)
+                    && key == event.key
                 {
                     self.waiting = None;
                 }

@@ -153,7 +153,7 @@ impl Resumer {
                     .with_log(|log| log.trouble(format!("before hello: {text}")));
                 return Err(End::Left(Duration::ZERO));
             };
-            self.client.note(Entry::Opened { at: Some(at) });
+            self.client.opened(Some(at));
             // Nothing here rewrites a history.
             if self.epoch.get_or_insert_with(|| epoch.to_string()).as_str() != epoch {
                 self.client.with_log(|log| log.trouble("the epoch changed"));
@@ -281,10 +281,12 @@ impl Resumer {
             return Ok(());
         };
         match frame.kind.as_deref() {
-            Some("message") => self.message(&frame, session.synced),
+            Some("message" | "message.edited" | "message.deleted" | "member") => {
+                self.event(&frame, session.synced);
+            }
             Some("batch") => {
                 for event in &frame.events {
-                    self.message(event, session.synced);
+                    self.event(event, session.synced);
                 }
             }
             Some("ack") => self.acknowledged(&frame),
@@ -298,11 +300,12 @@ impl Resumer {
             Some("reset") => {
                 let to = frame.seq.unwrap_or_default();
                 self.client.note(Entry::Reset { to });
-                let Ok(number) = self.client.load(self.have).await else {
+                // From its beginning: what it knows may have been changed meanwhile.
+                if self.client.load(0).await.is_err() {
                     // What was loaded is known, but not that it is all: begin again.
                     return Err(End::Left(self.client.jitter(Duration::from_millis(500))));
-                };
-                self.have = self.have.max(number);
+                }
+                self.have = self.have.max(to);
                 session.heard = Instant::now();
                 session.synced = true;
             }
@@ -314,13 +317,15 @@ impl Resumer {
         Ok(())
     }
 
-    fn message(&mut self, frame: &Frame<'_>, synced: bool) {
-        let Some(event) = self.client.hear(frame.event()) else {
-            return;
+    fn event(&mut self, frame: &Frame<'_>, synced: bool) {
+        let seq = match self.client.hear(frame.told()) {
+            Some(Entry::Heard(event)) => event.seq,
+            Some(Entry::Changed { change, .. }) => change.seq,
+            _ => return,
         };
         // Before the resume is answered, live events may come that leave a gap behind them.
-        if event.seq == self.have + 1 || (synced && event.seq > self.have) {
-            self.have = event.seq;
+        if seq == self.have + 1 || (synced && seq > self.have) {
+            self.have = seq;
         }
     }
 

@@ -2,10 +2,12 @@
 //! is stored. What comes while it still looks for [`AT_ONCE`] others is left out, since it would be
 //! looked up late, when it may be stored after all.
 
+use anyhow::Result;
 use tokio::sync::mpsc::Receiver;
 
 use crate::database::{Database, Lookup};
-use crate::log::{Event, Room};
+use crate::key::Text;
+use crate::log::{Entry, Room};
 
 /// Deliveries that may wait to be looked up.
 pub(crate) const AT_ONCE: usize = 8;
@@ -22,25 +24,49 @@ pub(crate) struct Testimony {
 /// Looks up what comes until nobody delivers any more.
 pub(crate) async fn watch(
     databases: Vec<Database>,
-    mut delivered: Receiver<(Room, Event)>,
+    mut delivered: Receiver<(Room, Entry)>,
 ) -> Testimony {
     let mut lookups: Vec<Lookup> = databases.into_iter().map(Lookup::of).collect();
     let mut testimony = Testimony::default();
-    while let Some((room, event)) = delivered.recv().await {
+    while let Some((room, told)) = delivered.recv().await {
         let Some(lookup) = lookups.get_mut(room.server) else {
             continue;
         };
         // A database that is away answers nothing, not that there is nothing.
-        let Ok(found) = lookup.message(room, event.number).await else {
+        let Ok(contradiction) = contradiction(lookup, room, told).await else {
             continue;
         };
         testimony.seen += 1;
-        if found != Some(event.message_id) {
-            let sentence = format!("{room:?}: {event:?} was delivered, stored was {found:?}");
+        if let Some(stored) = contradiction {
+            let sentence = format!("{room:?}: {told:?} was delivered, stored was {stored}");
             testimony.early.push(sentence);
         }
     }
     testimony
+}
+
+/// What is stored instead of what was told. Of a message there may be a later version meanwhile.
+async fn contradiction(lookup: &mut Lookup, room: Room, told: Entry) -> Result<Option<String>> {
+    Ok(match told {
+        Entry::Heard(event) => {
+            let found = lookup.message(room, event.number).await?;
+            let is_so = found.as_ref().is_some_and(|(id, version, text)| {
+                *id == event.message_id
+                    && (*version > event.reading.version
+                        || *version == event.reading.version
+                            && Text::parse(text) == Ok(event.reading.text))
+            });
+            (!is_so).then(|| format!("{found:?}"))
+        }
+        Entry::Changed { change, reading } => {
+            let found = lookup.change(room, change.seq).await?;
+            let is_so = found.is_some_and(|(stored, version)| {
+                stored == change && version >= reading.map(|reading| reading.version)
+            });
+            (!is_so).then(|| format!("{found:?}"))
+        }
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -50,6 +76,7 @@ mod tests {
 
     use super::*;
     use crate::key::Key;
+    use crate::log::{Change, Event, Kind, Reading};
 
     #[tokio::test]
     async fn what_is_delivered_and_not_stored_so_is_noticed() {
@@ -58,25 +85,76 @@ mod tests {
         let mut stored = SqliteConnection::connect(&format!("{url}?mode=rwc"))
             .await
             .unwrap();
-        let table = "create table messages (id, conversation_id, number);
-            insert into messages values (11, 1, 1), (12, 1, 2)";
-        stored.execute(AssertSqlSafe(table)).await.unwrap();
-        let (sender, delivered) = mpsc::channel(AT_ONCE);
-        for (number, message_id) in [(1, 11), (2, 99), (3, 13)] {
-            let event = Event {
+        let tables = format!(
+            "create table messages (id, conversation_id, number, version, content);
+            create table changes (conversation_id, seq, kind, message_id, user_id);
+            insert into messages values
+                (11, 1, 1, 1, '{}'), (12, 1, 2, 1, '{}'), (13, 1, 3, 2, '{}');
+            insert into changes values (1, 4, 'edited', 13, 1), (1, 5, 'left', null, 9)",
+            key(1).text(),
+            key(2).text(),
+            key(3).draft(1),
+        );
+        stored.execute(AssertSqlSafe(tables)).await.unwrap();
+        let message = |number: u32, message_id, version, edit| {
+            let key = key(number);
+            let number = u64::from(number);
+            Entry::Heard(Event {
                 seq: number,
                 number,
                 message_id,
                 sender_id: 1,
-                key: Key {
-                    client: 0,
-                    number: 1,
+                key,
+                reading: Reading {
+                    version,
+                    text: Text::Draft(key, edit),
                 },
-            };
-            sender.try_send((Room { server: 0, id: 1 }, event)).unwrap();
+            })
+        };
+        let change = |seq, kind, message_id, user_id, version: Option<u64>| Entry::Changed {
+            change: Change {
+                seq,
+                kind,
+                message_id,
+                user_id,
+            },
+            reading: version.map(|version| Reading {
+                version,
+                text: Text::Draft(key(3), 1),
+            }),
+        };
+        let stored_so = [
+            message(1, 11, 1, 0),
+            message(3, 13, 1, 0),
+            message(3, 13, 2, 1),
+            change(4, Kind::Edited, Some(13), 1, Some(2)),
+            change(5, Kind::Left, None, 9, None),
+        ];
+        let otherwise = [
+            message(2, 99, 1, 0),
+            message(4, 14, 1, 0),
+            message(2, 12, 2, 1),
+            message(3, 13, 2, 2),
+            change(4, Kind::Edited, Some(13), 1, Some(3)),
+            change(5, Kind::Joined, None, 9, None),
+            change(6, Kind::Left, None, 9, None),
+        ];
+        for told in [&stored_so[..], &otherwise[..]] {
+            let (sender, delivered) = mpsc::channel(AT_ONCE);
+            for entry in told {
+                sender
+                    .try_send((Room { server: 0, id: 1 }, *entry))
+                    .unwrap();
+            }
+            drop(sender);
+            let testimony = watch(vec![Database::parse(&url).unwrap()], delivered).await;
+            assert_eq!(testimony.seen, u64::try_from(told.len()).unwrap());
+            let early = if told == stored_so { 0 } else { told.len() };
+            assert_eq!(testimony.early.len(), early, "{:?}", testimony.early);
         }
-        drop(sender);
-        let testimony = watch(vec![Database::parse(&url).unwrap()], delivered).await;
-        assert_eq!((testimony.seen, testimony.early.len()), (3, 2));
+    }
+
+    fn key(number: u32) -> Key {
+        Key { client: 0, number }
     }
 }

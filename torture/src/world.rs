@@ -1,11 +1,12 @@
 //! What all clients share: the ways to the servers, how far the run is, and what they do alike.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
 use reqwest::Method;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -17,8 +18,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::frame;
 use crate::key::Key;
-use crate::log::{Entry, Event, Log, Manner, Room};
-use crate::people::{ANSWER, Api, Person};
+use crate::log::{Entry, Log, Manner, Room};
+use crate::people::{ANSWER, Answer, Api, Person};
 
 /// Up to here nothing was heard: the line is given up. Above what a server needs that is frozen.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
@@ -30,6 +31,8 @@ pub(crate) enum Phase {
     Running,
     /// Send nothing new; end when nothing is left to be acknowledged.
     Settling,
+    /// Everyone has everything.
+    Over,
 }
 
 pub(crate) type Stream = WebSocketStream<TcpStream>;
@@ -52,6 +55,7 @@ pub(crate) struct Habits {
 }
 
 /// One client: who it is, what it was told, how it decides.
+#[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) index: u32,
     pub(crate) manner: Manner,
@@ -64,7 +68,7 @@ pub(crate) struct Client {
     pub(crate) shouts: watch::Receiver<u64>,
     pub(crate) log: Arc<Mutex<Log>>,
     /// Some of what was delivered, for who looks at once whether it is stored.
-    pub(crate) witness: mpsc::Sender<(Room, Event)>,
+    pub(crate) witness: mpsc::Sender<(Room, Entry)>,
     pub(crate) rng: Rng,
     pub(crate) next: u32,
 }
@@ -82,6 +86,13 @@ impl Client {
         *self.phase.borrow() == Phase::Running
     }
 
+    /// Waits, but no longer than until nothing new is to be sent.
+    pub(crate) async fn rest(&mut self, pause: Duration) {
+        let settling = self.phase.wait_for(|phase| *phase != Phase::Running);
+        // Either is as good as the other.
+        let _ = timeout(pause, settling).await;
+    }
+
     pub(crate) fn new_key(&mut self) -> Key {
         self.next += 1;
         Key {
@@ -95,22 +106,28 @@ impl Client {
         average.mul_f64(self.rng.f64() * 1.5 + 0.25)
     }
 
-    /// Writes an event down as heard. What is not a message as it was sent is trouble.
-    pub(crate) fn hear(&mut self, event: Result<Event, String>) -> Option<Event> {
-        match event {
-            Ok(event) => {
-                self.note(Entry::Heard(event));
+    /// Writes an event down as heard. What is not as it was sent is trouble.
+    pub(crate) fn hear(&mut self, told: Result<Entry, String>) -> Option<Entry> {
+        match told {
+            Ok(entry) => {
+                self.note(entry);
                 if self.rng.u32(0..50) == 0 {
                     // A witness that is busy leaves it out; it ends with the run.
-                    let _ = self.witness.try_send((self.room, event));
+                    let _ = self.witness.try_send((self.room, entry));
                 }
-                Some(event)
+                Some(entry)
             }
             Err(trouble) => {
                 self.with_log(|log| log.trouble(trouble));
                 None
             }
         }
+    }
+
+    /// A socket is open.
+    pub(crate) fn opened(&self, at: Option<u64>) {
+        let came = Instant::now();
+        self.note(Entry::Opened { at, came });
     }
 
     /// Opens a socket along the line.
@@ -188,8 +205,35 @@ impl Client {
         }
     }
 
+    /// Asks once. Without one of these answers: how long to wait before the next attempt. No answer
+    /// is not a failure, and of most others neither is certain that nothing was done.
+    pub(crate) async fn attempt(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        good: &[u16],
+    ) -> Result<Answer, Duration> {
+        let token = self.person.token().await;
+        let wait = match self.api.ask(method, path, Some(&token), body).await {
+            Err(_) => Duration::from_millis(250),
+            Ok(answer) if good.contains(&answer.status) => return Ok(answer),
+            Ok(answer) if answer.status == 401 => {
+                match self.person.renew(&self.api, &token).await {
+                    Ok(()) => Duration::ZERO,
+                    Err(_) => Duration::from_secs(1),
+                }
+            }
+            Ok(answer) => {
+                self.refused(&answer.body);
+                Duration::from_millis(answer.body["retry_after_ms"].as_u64().unwrap_or(250))
+            }
+        };
+        Err(wait + self.jitter(Duration::from_millis(50)))
+    }
+
     /// A page, once.
-    pub(crate) async fn get(&mut self, path: &str) -> Result<serde_json::Value> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Value> {
         let token = self.person.token().await;
         let answer = self.api.ask(Method::GET, path, Some(&token), None).await?;
         match answer.status {
@@ -206,7 +250,7 @@ impl Client {
     }
 
     /// A REST answer that is none.
-    pub(crate) fn refused(&self, body: &serde_json::Value) {
+    pub(crate) fn refused(&self, body: &Value) {
         let code = body["code"].as_str().unwrap_or("none");
         // Only these are worth another attempt (docs/protocol.md, the table of errors).
         let codes = [

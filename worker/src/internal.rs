@@ -24,6 +24,7 @@ use crate::logging;
 /// The paths of a Room's object.
 pub(crate) const OPEN: &str = "/open";
 pub(crate) const SEND: &str = "/send";
+pub(crate) const CHANGED: &str = "/changed";
 pub(crate) const REVOKE: &str = "/revoke";
 
 /// The paths of a session's object.
@@ -96,6 +97,7 @@ pub(crate) struct Grant {
     epoch: Epoch,
     seq: Seq,
     number: Number,
+    left_seq: Seq,
 }
 
 impl From<&SocketGrant> for Grant {
@@ -108,6 +110,7 @@ impl From<&SocketGrant> for Grant {
             epoch: grant.position.epoch.clone(),
             seq: grant.position.seq,
             number: grant.position.number,
+            left_seq: grant.left_seq,
         }
     }
 }
@@ -130,6 +133,7 @@ impl From<Grant> for Join {
                 seq: grant.seq,
                 number: grant.number,
             },
+            left_seq: grant.left_seq,
         }
     }
 }

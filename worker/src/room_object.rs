@@ -24,7 +24,7 @@ use worker::{
 
 use crate::app::{Shared, shared};
 use crate::clock::{EdgeClock, left};
-use crate::internal::{self, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
+use crate::internal::{self, CHANGED, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
 use crate::room_database::RoomDatabase;
 use crate::room_live::{Job, Live, connection_of, end};
 use crate::rooms::SESSIONS;
@@ -190,6 +190,11 @@ impl Inner {
             SEND => {
                 let outcome = self.send(request.json().await?).await?;
                 Response::from_json(&Sent::from(outcome))
+            }
+            CHANGED => {
+                let change = request.json().await?;
+                self.with(None, |live| live.input(Input::Changed(change)))?;
+                Response::from_json(&())
             }
             REVOKE => {
                 let session_id: SessionId = request.json().await?;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use colloquy_core::domain::{Caller, ConversationId, SendOutcome, SessionId};
 use colloquy_core::ports::{Rooms, SocketGrant};
-use colloquy_core::protocol::{CloseCode, SendCommand};
+use colloquy_core::protocol::{Change, CloseCode, SendCommand};
 use futures_util::future::join_all;
 use worker::durable::ObjectNamespace;
 use worker::send::SendFuture;
@@ -55,6 +55,11 @@ impl EdgeRooms {
         Ok(outcome.into())
     }
 
+    async fn tell(&self, id: ConversationId, change: Option<Change>) -> Result<()> {
+        let room = self.rooms.get_by_name(&id.to_string())?;
+        internal::call(&room, internal::CHANGED, &change).await
+    }
+
     /// Ends the session where it is known, then in every Room it has entered.
     async fn revoke(&self, session_id: &SessionId) -> Result<()> {
         let session = self.sessions.get_by_name(&session_id.0)?;
@@ -95,6 +100,13 @@ impl Rooms for EdgeRooms {
                 tracing::error!(conversation.id = id.0, error = %error, "a Room could not be reached");
                 SendOutcome::Unavailable
             }
+        }
+    }
+
+    async fn changed(&self, id: ConversationId, change: Option<Change>) {
+        if let Err(error) = SendFuture::new(self.tell(id, change)).await {
+            // It finds out with its next commit.
+            tracing::error!(conversation.id = id.0, error = %error, "a Room could not be reached");
         }
     }
 

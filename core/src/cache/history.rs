@@ -7,12 +7,16 @@
 //!    and only committed events are written here. So a set may lack facts but holds no false
 //!    one; adding is idempotent and commutes; and no order, repetition, delay or loss of writes
 //!    can make it wrong. Hence no lock, guard or script. And what was read once need not be read
-//!    again: facts that were proven before ([`pages`](super::pages)) join those just read.
+//!    again: a page that was proven before ([`pages`](super::pages)) is where the facts after it
+//!    go on. The one thing told differently later is the text of a message, since the database
+//!    keeps only the newest: it comes with its `version`, of several the highest is right, and
+//!    those below it are what was right before.
 //! 2. *Completeness is proven at every read*, against the [`Position`] that the database told
 //!    during the same request. A history is believed only when the set reaches at least that
 //!    position and goes down from there without a gap, to as many messages as were asked for or
 //!    to message number 1. Whatever was acknowledged before the request began lies at or below
-//!    that position, and so inside the dense run.
+//!    that position, and so inside the dense run. What was done to a message has a higher `seq`
+//!    than the message, so of every message shown all of it is in the run, and is applied.
 //! 3. *A run that goes on above the position is newer, not wrong*: those events were committed
 //!    after the position was read. Either way the answer is what the database held at one moment
 //!    of the request.
@@ -24,20 +28,22 @@
 //! events (a restored backup, a fail-over to a replica that lagged) gets a new one; positions
 //! come from the primary.
 //!
-//! Every new kind of event must say here what it does to a history: `facts` matches all kinds.
+//! Every new kind of event must say in [`recent`](super::recent) what it does to a history.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::pages::{Page, Pages, Proven};
+use super::recent::Recent;
 use super::unrecorded::NewEvents;
-use crate::domain::{ConversationId, Epoch, Message, Position, Seq};
-use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock, History};
-use crate::protocol::{Event, MessageEvent};
+use crate::domain::{ConversationId, Epoch, Position};
+use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
+use crate::protocol::Event;
 
-/// How many events of a conversation are kept: the most a history page can ask for.
-pub(super) const KEPT_EVENTS: i64 = 100;
+/// How many events of a conversation are kept: as many as the largest page has messages, and half as
+/// many others between them.
+pub const KEPT_EVENTS: i64 = 150;
 
 /// How many events are asked of the cache where a page was proven before: those that may have come
 /// since. More of them cost a second request.
@@ -65,16 +71,6 @@ pub struct RecentHistory {
     pages: Pages,
 }
 
-/// What the cache held of one conversation: nothing to be shown before [`RecentHistory::page`].
-#[derive(Debug)]
-pub struct Recent {
-    id: ConversationId,
-    /// Ascending by `seq`; `None` as long as it was not asked.
-    members: Option<Vec<Arc<str>>>,
-    /// What was proven of it before; then the members are only the newest.
-    proven: Option<Proven>,
-}
-
 impl RecentHistory {
     /// Recent histories kept in `cache`.
     pub fn new(cache: Arc<dyn Cache>, clock: Arc<dyn Clock>) -> Self {
@@ -96,17 +92,18 @@ impl RecentHistory {
     /// is not asked yet where that alone may do and the cache has just answered somebody. `None`
     /// when the cache is away.
     pub async fn read(&self, id: ConversationId, limit: i64) -> Option<Recent> {
-        let proven = self.pages.get((id, limit));
-        let members = match &proven {
-            Some(_) if self.is_there() => None,
-            Some(_) => Some(self.newest(id, limit.min(NEWEST_EVENTS)).await?),
-            None => Some(self.newest(id, limit.min(KEPT_EVENTS)).await?),
-        };
-        Some(Recent {
+        let mut recent = Recent {
             id,
-            members,
-            proven,
-        })
+            members: None,
+            asked: 0,
+            proven: self.pages.get((id, limit)),
+        };
+        match &recent.proven {
+            Some(_) if self.is_there() => {}
+            Some(_) => self.ask(&mut recent, limit.min(NEWEST_EVENTS)).await?,
+            None => self.ask(&mut recent, limit).await?,
+        }
+        Some(recent)
     }
 
     /// The newest page of at most `limit` messages, if `recent` proves it complete at `position`,
@@ -118,11 +115,15 @@ impl RecentHistory {
             return Some(page.clone());
         }
         if recent.members.is_none() {
-            recent.members = Some(self.newest(recent.id, limit.min(NEWEST_EVENTS)).await?);
+            self.ask(recent, limit.min(NEWEST_EVENTS)).await?;
         }
         let mut history = recent.believe(position, limit);
         if history.is_none() && recent.proven.take().is_some() {
-            recent.members = Some(self.newest(recent.id, limit.min(KEPT_EVENTS)).await?);
+            self.ask(recent, limit).await?;
+            history = recent.believe(position, limit);
+        }
+        if history.is_none() && recent.is_crowded(&position.epoch) {
+            self.ask(recent, KEPT_EVENTS).await?;
             history = recent.believe(position, limit);
         }
         let history = history?;
@@ -135,24 +136,26 @@ impl RecentHistory {
         Some(page)
     }
 
-    /// The newest of what the cache holds.
-    async fn newest(&self, id: ConversationId, count: i64) -> Option<Vec<Arc<str>>> {
+    /// Asks the cache for the newest it holds. `None` when it is away.
+    async fn ask(&self, recent: &mut Recent, count: i64) -> Option<()> {
+        let count = count.clamp(1, KEPT_EVENTS);
         let highest = CacheCommand::Highest {
-            key: key(id),
-            count: count.max(1),
+            key: key(recent.id),
+            count,
         };
         let replies = self.run(vec![highest]).await?;
         let members = replies.into_iter().find_map(|reply| match reply {
             CacheReply::Members(members) => Some(members),
             CacheReply::Done | CacheReply::Integer(_) => None,
         });
-        Some(members.unwrap_or_default())
+        recent.members = Some(members.unwrap_or_default());
+        recent.asked = count;
+        Some(())
     }
 
-    /// Adds what the cache lacked of what the database answered after `recent` was not believed.
-    /// `history` is a newest page, as one statement read it. A failure is only logged.
-    pub async fn fill(&self, recent: &Recent, history: &History) {
-        let epoch = &history.position.epoch;
+    /// Adds what the cache lacked of what the database answered after `recent` was not believed:
+    /// the newest events of this epoch, as one statement read them. A failure is only logged.
+    pub async fn fill(&self, recent: &Recent, epoch: &Epoch, events: &[Event]) {
         let mut commands = Vec::new();
         let known = match recent.facts(epoch) {
             // What was proven before may be there no longer.
@@ -164,12 +167,8 @@ impl RecentHistory {
                 Vec::new()
             }
         };
-        let messages = history.messages.iter();
-        let missing = messages.filter(|message| !known.contains(message));
-        let entries = missing.map(|message| {
-            let event = Event::Message(MessageEvent::from(message.clone()));
-            (message.seq.0, member(epoch, &event.encode()))
-        });
+        let missing = events.iter().filter(|event| !known.contains(event));
+        let entries = missing.map(|event| (event.seq().0, member(epoch, &event.encode())));
         add(&mut commands, recent.id, entries.collect());
         self.run(commands).await;
     }
@@ -217,89 +216,6 @@ impl RecentHistory {
             }
         }
     }
-}
-
-impl Recent {
-    /// The newest `limit` messages (fewer only when there are no more), with the position they
-    /// reach, if the facts prove them complete at `position`; the database must have told that
-    /// during this request.
-    fn believe(&self, position: &Position, limit: i64) -> Option<History> {
-        let mut facts = self.facts(&position.epoch)?;
-        let reached = dense_end(&facts, position.seq);
-        facts.truncate(reached);
-        let top = facts
-            .last()
-            .map_or(Seq(0), |newest| newest.seq)
-            .max(position.seq);
-        let start = facts.len() - dense_length(&facts, top, usize::try_from(limit).ok()?);
-        let messages = facts.split_off(start);
-        let number = messages
-            .last()
-            .map_or(position.number, |newest| newest.number);
-        let complete = messages
-            .first()
-            .map_or(number.0 == 0 || limit == 0, |oldest| {
-                oldest.number.0 == 1 || i64::try_from(messages.len()) == Ok(limit)
-            });
-        let position = Position {
-            epoch: position.epoch.clone(),
-            seq: top,
-            number,
-        };
-        complete.then_some(History { messages, position })
-    }
-
-    /// The messages held or proven before, ascending by `seq` and each once; `None` when anything
-    /// is found that is no fact of this epoch.
-    fn facts(&self, epoch: &Epoch) -> Option<Vec<Message>> {
-        let mut messages = match &self.proven {
-            Some(proven) if proven.page.position.epoch != *epoch => return None,
-            Some(proven) => proven.messages.to_vec(),
-            None => Vec::new(),
-        };
-        for member in self.members.iter().flatten() {
-            let (its_epoch, event) = member.split_once(' ')?;
-            if its_epoch != &*epoch.0 {
-                return None;
-            }
-            let Event::Message(event) = serde_json::from_str(event).ok()?;
-            messages.push(event.into());
-        }
-        messages.sort_by_key(|message| message.seq);
-        let contradiction = |pair: &[Message]| match pair {
-            [one, other] => one.seq == other.seq && one != other,
-            _ => false,
-        };
-        if messages.windows(2).any(contradiction) {
-            return None;
-        }
-        messages.dedup_by_key(|message| message.seq);
-        Some(messages)
-    }
-}
-
-/// How many of the facts remain when those above the first gap after `seq` are left out.
-fn dense_end(facts: &[Message], seq: Seq) -> usize {
-    let known = facts.partition_point(|message| message.seq <= seq);
-    let mut next = seq.next();
-    let newer = facts.iter().skip(known).take_while(|message| {
-        let dense = message.seq == next;
-        next = next.next();
-        dense
-    });
-    known + newer.count()
-}
-
-/// How many of the facts at the end go down from `top` without a gap; at most `limit`.
-fn dense_length(facts: &[Message], top: Seq, limit: usize) -> usize {
-    let expected = (0..).map(|below| Seq(top.0 - below));
-    facts
-        .iter()
-        .rev()
-        .zip(expected)
-        .take(limit)
-        .take_while(|(m, seq)| m.seq == *seq)
-        .count()
 }
 
 /// What adds events to the set of a conversation, each with its `seq`.

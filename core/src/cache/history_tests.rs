@@ -4,7 +4,9 @@ use super::*;
 use crate::cache::InProcess;
 use crate::cache::in_process::tests::Hands;
 use crate::cache::interleaving_tests::NoTime;
-use crate::domain::{MessageId, Number, Timestamp, UserId};
+use crate::domain::{Message, MessageId, Number, Seq, Timestamp, UserId};
+use crate::ports::History;
+use crate::protocol::{DeletedEvent, EditedEvent};
 
 const ID: ConversationId = ConversationId(1);
 
@@ -47,6 +49,7 @@ fn recent(seqs: impl IntoIterator<Item = i64>) -> Recent {
     Recent {
         id: ID,
         members: Some(seqs.into_iter().map(|n| fact("e1", n, "hi")).collect()),
+        asked: 100,
         proven: None,
     }
 }
@@ -108,6 +111,7 @@ fn twins_count_once_and_contradictions_void_everything() {
     let twice = |text: &str| Recent {
         id: ID,
         members: Some(vec![fact("e1", 1, "hi"), fact("e1", 1, text)]),
+        asked: 100,
         proven: None,
     };
     assert_eq!(believed(&twice("hi"), 1, 1), Some(vec![1]));
@@ -126,6 +130,99 @@ fn one_stranger_voids_everything() {
         recent.members.as_mut().unwrap().insert(0, stranger.clone());
         assert_eq!(believed(&recent, 3, 2), None, "{stranger}");
     }
+}
+
+/// What was done to the message of `seq` 1, as facts: its text then.
+fn edit(seq: i64, version: i64, text: &str) -> Arc<str> {
+    let event = Event::Edited(EditedEvent {
+        seq: Seq(seq),
+        message_id: MessageId(10),
+        message: text.into(),
+        version,
+        user_id: UserId(1),
+        timestamp: Timestamp(seq),
+    });
+    member(&epoch("e1"), &event.encode())
+}
+
+fn deletion(seq: i64, version: i64) -> Arc<str> {
+    let event = Event::Deleted(DeletedEvent {
+        seq: Seq(seq),
+        message_id: MessageId(10),
+        version,
+        user_id: UserId(1),
+        timestamp: Timestamp(seq),
+    });
+    member(&epoch("e1"), &event.encode())
+}
+
+/// What a believed page says of the message of `seq` 1, at the position of so many messages.
+fn shown(facts: &[Arc<str>], seq: i64) -> Option<(i64, String)> {
+    let recent = Recent {
+        members: Some(facts.to_vec()),
+        ..recent([])
+    };
+    let position = Position {
+        number: Number(1),
+        ..at(seq)
+    };
+    let history = recent.believe(&position, 100)?;
+    assert_eq!(history.position, position);
+    let [message] = &*history.messages else {
+        panic!("{history:?}");
+    };
+    Some((message.version, message.content.to_string()))
+}
+
+#[test]
+fn a_page_shows_what_was_done_to_its_messages() {
+    let said = fact("e1", 1, "hi");
+    let now = |version, text: &str| Some((version, text.to_owned()));
+    assert_eq!(shown(&[said.clone(), edit(2, 2, "ho")], 2), now(2, "ho"));
+    let all = [said.clone(), edit(2, 2, "ho"), deletion(3, 3)];
+    assert_eq!(shown(&all, 3), now(3, ""));
+    // A fact that is missing may have been about the message.
+    assert_eq!(shown(&[said.clone(), deletion(3, 3)], 3), None);
+    // The database tells the first edit with the text of the second.
+    let told_later = [said, edit(2, 3, "hey"), edit(3, 3, "hey")];
+    assert_eq!(shown(&told_later, 3), now(3, "hey"));
+}
+
+#[test]
+fn of_one_fact_told_twice_the_later_version_is_right() {
+    let mut later = message(1, "ho");
+    later.version = 2;
+    let later = member(&epoch("e1"), &Event::Message(later.into()).encode());
+    let said = fact("e1", 1, "hi");
+    for facts in [[said.clone(), later.clone()], [later, said]] {
+        let [one, other] = facts;
+        let facts = [one, other, edit(2, 2, "ho")];
+        assert_eq!(shown(&facts, 2), Some((2, "ho".to_owned())));
+    }
+    // Two texts of one version are none.
+    let twice = [fact("e1", 1, "hi"), edit(2, 2, "ho"), edit(2, 2, "hey")];
+    assert_eq!(shown(&twice, 2), None);
+}
+
+#[tokio::test]
+async fn where_changes_take_the_places_of_messages_more_is_asked() {
+    let clock = Arc::new(NoTime);
+    let history = RecentHistory::new(Arc::new(InProcess::new(clock.clone(), 1 << 20)), clock);
+    let said = fact("e1", 1, "hi");
+    let facts = (2..=9).map(|seq| edit(seq, seq, "another"));
+    let entries = std::iter::once((1, said)).chain((2..).zip(facts));
+    let mut commands = Vec::new();
+    add(&mut commands, ID, entries.collect());
+    history.run(commands).await.expect("there");
+    let position = Position {
+        number: Number(1),
+        ..at(9)
+    };
+    let mut recent = history.read(ID, 3).await.expect("there");
+    let page = history.page(&mut recent, &position, 3).await;
+    let page = page.expect("the whole of it");
+    assert!(page.messages.get().contains("another"));
+    assert_eq!(recent.asked, KEPT_EVENTS);
 }
 
 /// Answers as told, and counts the calls.
@@ -150,21 +247,13 @@ impl Cache for Scripted {
 async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
     let cache = Arc::new(Scripted(std::sync::Mutex::default(), Some(Vec::new())));
     let history = RecentHistory::new(cache.clone(), Arc::new(NoTime));
-    let page = History {
-        messages: vec![message(1, "hi")],
-        position: at(1),
+    let page = [Event::Message(message(1, "hi").into())];
+    history.fill(&recent([]), &epoch("e1"), &page).await;
+    let strange = Recent {
+        members: Some(vec![fact("e0", 7, "old")]),
+        ..recent([])
     };
-    history.fill(&recent([]), &page).await;
-    history
-        .fill(
-            &Recent {
-                id: ID,
-                members: Some(vec![fact("e0", 7, "old")]),
-                proven: None,
-            },
-            &page,
-        )
-        .await;
+    history.fill(&strange, &epoch("e1"), &page).await;
     history
         .record(&[new_events(ID, [2]), new_events(ConversationId(2), [7])])
         .await;
@@ -187,7 +276,7 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
             },
             CacheCommand::KeepHighest {
                 key: key.clone(),
-                count: 100,
+                count: KEPT_EVENTS,
             },
             CacheCommand::Expire {
                 key,
@@ -226,7 +315,9 @@ async fn a_fill_adds_what_the_cache_lacks_and_no_more() {
     ] {
         let cache = Arc::new(Scripted(std::sync::Mutex::default(), Some(Vec::new())));
         let history = RecentHistory::new(cache.clone(), Arc::new(NoTime));
-        history.fill(&cached, &page).await;
+        let messages = page.messages.iter().cloned();
+        let events: Vec<Event> = messages.map(|m| Event::Message(m.into())).collect();
+        history.fill(&cached, &epoch("e1"), &events).await;
         let calls = cache.0.lock().unwrap();
         let added = calls.iter().flatten().filter_map(|command| match command {
             CacheCommand::AddScored { entries, .. } => Some(entries),

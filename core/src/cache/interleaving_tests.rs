@@ -13,12 +13,12 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use super::{InProcess, NewEvents, Page, RecentHistory};
+use super::{InProcess, KEPT_EVENTS, NewEvents, Page, RecentHistory};
 use crate::domain::{
     ConversationId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
 };
-use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock, History};
-use crate::protocol::Event;
+use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
+use crate::protocol::{DeletedEvent, EditedEvent, Event, MemberChange, MemberEvent};
 
 const ID: ConversationId = ConversationId(7);
 
@@ -100,76 +100,154 @@ impl Cache for Unreliable {
     }
 }
 
+/// The database at one moment: its events as it tells them now, and what they make together.
+#[derive(Clone)]
+struct State {
+    epoch: Epoch,
+    events: Vec<Event>,
+    messages: Vec<Message>,
+}
+
+impl State {
+    fn position(&self) -> Position {
+        Position {
+            epoch: self.epoch.clone(),
+            seq: Seq(i64::try_from(self.events.len()).unwrap()),
+            number: Number(i64::try_from(self.messages.len()).unwrap()),
+        }
+    }
+
+    fn newest(&self, limit: i64) -> &[Message] {
+        let limit = usize::try_from(limit).unwrap();
+        &self.messages[self.messages.len().saturating_sub(limit)..]
+    }
+
+    /// What a page is made of, unless that is more than is kept.
+    fn events_of_page(&self, limit: i64) -> Option<&[Event]> {
+        let first = self.newest(limit).first()?.seq.0;
+        let events = &self.events[usize::try_from(first - 1).unwrap()..];
+        (i64::try_from(events.len()).unwrap() <= KEPT_EVENTS).then_some(events)
+    }
+
+    /// Gives a message another text, or none, in every event that tells of it.
+    fn change(&mut self, index: usize, text: &str) -> Event {
+        let seq = self.position().seq.next();
+        let message = &mut self.messages[index];
+        message.content = text.into();
+        message.version += 1;
+        let (id, version) = (message.id, message.version);
+        for event in &mut self.events {
+            match event {
+                Event::Message(told) if told.message_id == id => {
+                    (told.message, told.version) = (text.into(), version);
+                }
+                Event::Edited(told) if told.message_id == id => {
+                    (told.message, told.version) = (text.into(), version);
+                }
+                _ => {}
+            }
+        }
+        let (user_id, timestamp) = (UserId(1), Timestamp(seq.0));
+        if text.is_empty() {
+            Event::Deleted(DeletedEvent {
+                seq,
+                message_id: id,
+                version,
+                user_id,
+                timestamp,
+            })
+        } else {
+            Event::Edited(EditedEvent {
+                seq,
+                message_id: id,
+                message: text.into(),
+                version,
+                user_id,
+                timestamp,
+            })
+        }
+    }
+}
+
 /// The database: each state it was ever in, the last being now.
 struct Database {
-    states: Vec<(Epoch, Vec<Message>)>,
+    states: Vec<State>,
     next_id: i64,
 }
 
 impl Database {
-    fn now(&self) -> &(Epoch, Vec<Message>) {
+    fn now(&self) -> &State {
         self.states.last().unwrap()
     }
 
-    fn position(&self) -> Position {
-        let (epoch, log) = self.now();
-        let length = i64::try_from(log.len()).unwrap();
-        Position {
-            epoch: epoch.clone(),
-            seq: Seq(length),
-            number: Number(length),
-        }
-    }
-
-    fn page(&self, limit: i64) -> History {
-        History {
-            messages: newest(&self.now().1, limit).to_vec(),
-            position: self.position(),
-        }
-    }
-
-    /// One transaction that appends `count` messages.
-    fn commit(&mut self, count: usize) -> NewEvents {
-        let (epoch, mut log) = self.now().clone();
-        let mut events = Vec::new();
+    /// One transaction of `count` events.
+    fn commit(&mut self, count: usize, dice: &mut Dice) -> NewEvents {
+        let mut state = self.now().clone();
+        let mut told = Vec::new();
         for _ in 0..count {
-            let seq = i64::try_from(log.len()).unwrap() + 1;
             self.next_id += 1;
-            let message = Message {
-                id: MessageId(self.next_id),
-                sender_id: UserId(1),
-                sender: "ann".into(),
-                content: format!("text {}", self.next_id).into(),
-                timestamp: Timestamp(self.next_id),
-                seq: Seq(seq),
-                number: Number(seq),
-                client_message_id: None,
-                reply_to: None,
-                mentions: Vec::new(),
-                version: 1,
+            let text = format!("text {}", self.next_id);
+            let changeable: Vec<usize> = (0..state.messages.len())
+                .rev()
+                .take(30)
+                .filter(|index| !state.messages[*index].content.is_empty())
+                .collect();
+            let event = match dice.below(12) {
+                0 | 1 if !changeable.is_empty() => {
+                    state.change(changeable[dice.below(changeable.len())], &text)
+                }
+                2 if !changeable.is_empty() => {
+                    state.change(changeable[dice.below(changeable.len())], "")
+                }
+                3 => Event::Member(MemberEvent {
+                    seq: state.position().seq.next(),
+                    user_id: UserId(2),
+                    username: "bob".into(),
+                    change: MemberChange::Joined,
+                    by: UserId(1),
+                    timestamp: Timestamp(self.next_id),
+                }),
+                _ => {
+                    let message = self.message(&state, text);
+                    state.messages.push(message.clone());
+                    Event::Message(message.into())
+                }
             };
-            events.push((Seq(seq), Event::Message(message.clone().into()).encode()));
-            log.push(message);
+            told.push((event.seq(), event.encode()));
+            state.events.push(event);
         }
-        self.states.push((epoch.clone(), log));
+        let epoch = state.epoch.clone();
+        self.states.push(state);
         NewEvents {
             conversation_id: ID,
             epoch,
-            events,
+            events: told,
         }
     }
 
-    /// A restored backup, declared as such.
-    fn restore(&mut self, dice: &mut Dice) {
-        let mut log = self.now().1.clone();
-        log.truncate(dice.below(log.len() + 1));
-        let epoch = Epoch(format!("e{}", self.states.len()).into());
-        self.states.push((epoch, log));
+    fn message(&self, state: &State, text: String) -> Message {
+        let Position { seq, number, .. } = state.position();
+        Message {
+            id: MessageId(self.next_id),
+            sender_id: UserId(1),
+            sender: "ann".into(),
+            content: text.into(),
+            timestamp: Timestamp(self.next_id),
+            seq: seq.next(),
+            number: Number(number.0 + 1),
+            client_message_id: None,
+            reply_to: None,
+            mentions: Vec::new(),
+            version: 1,
+        }
     }
-}
 
-fn newest(log: &[Message], limit: i64) -> &[Message] {
-    &log[log.len().saturating_sub(usize::try_from(limit).unwrap())..]
+    /// A restored backup, declared as such: an earlier state, and another history from there on.
+    fn restore(&mut self, dice: &mut Dice) {
+        let mut state = self.states[dice.below(self.states.len())].clone();
+        state.epoch = Epoch(format!("e{}", self.states.len()).into());
+        self.states.push(state);
+    }
 }
 
 /// What all futures of one run share.
@@ -198,7 +276,11 @@ impl World {
             limbo: Mutex::default(),
         });
         let database = Database {
-            states: vec![(Epoch("e0".into()), Vec::new())],
+            states: vec![State {
+                epoch: Epoch("e0".into()),
+                events: Vec::new(),
+                messages: Vec::new(),
+            }],
             next_id: 0,
         };
         Self {
@@ -234,7 +316,10 @@ impl World {
             } else {
                 1 + self.below(3)
             };
-            let mut new = self.database.lock().unwrap().commit(count);
+            let mut new = {
+                let mut dice = self.dice.lock().unwrap();
+                self.database.lock().unwrap().commit(count, &mut dice)
+            };
             self.idle(3).await;
             match self.below(12) {
                 0 => continue,
@@ -271,10 +356,12 @@ impl World {
                 continue;
             }
             self.counts.lock().unwrap().1 += 1;
-            let page = self.database.lock().unwrap().page(limit);
+            let state = self.database.lock().unwrap().now().clone();
             self.idle(8).await;
-            if let Some(recent) = recent {
-                self.history.fill(&recent, &page).await;
+            if let Some(recent) = recent
+                && let Some(events) = state.events_of_page(limit)
+            {
+                self.history.fill(&recent, &state.epoch, events).await;
             }
         }
     }
@@ -283,7 +370,7 @@ impl World {
     async fn cache_and_position(&self, limit: i64) -> (Option<super::Recent>, Position) {
         let position = async {
             self.idle(4).await;
-            self.database.lock().unwrap().position()
+            self.database.lock().unwrap().now().position()
         };
         if self.below(2) == 0 {
             let position = position.await;
@@ -295,16 +382,33 @@ impl World {
         }
     }
 
-    /// INVARIANT: a believed history is the database's at one moment since the read began.
+    /// INVARIANT: a believed history holds the messages of one moment since the read began, each as
+    /// it read then or later.
     fn check(&self, began: usize, limit: i64, believed: &Page) {
         let messages: Vec<Message> = serde_json::from_str(believed.messages.get()).unwrap();
         let database = self.database.lock().unwrap();
-        let held = database.states[began..].iter().any(|(epoch, log)| {
-            *epoch == believed.position.epoch
-                && newest(log, limit) == messages
-                && believed.position.seq.0 == i64::try_from(log.len()).unwrap()
+        let since = &database.states[began..];
+        let then = since.iter().position(|state| {
+            let held = state.newest(limit);
+            state.position() == believed.position
+                && held.len() == messages.len()
+                && held
+                    .iter()
+                    .zip(&messages)
+                    .all(|(held, shown)| held.version <= shown.version)
         });
-        assert!(held, "believed what never was: {:?}", believed.position);
+        let Some(then) = then else {
+            panic!("believed what never was: {:?}", believed.position);
+        };
+        let later = since[then..]
+            .iter()
+            .filter(|state| state.epoch == believed.position.epoch);
+        let later: Vec<&State> = later.collect();
+        for shown in &messages {
+            let index = usize::try_from(shown.number.0 - 1).unwrap();
+            let read_so = |state: &&State| state.messages.get(index) == Some(shown);
+            assert!(later.iter().any(read_so), "never read so: {shown:?}");
+        }
     }
 
     async fn operate(self, rounds: usize) {

@@ -11,11 +11,13 @@ mod in_process;
 #[cfg(test)]
 mod interleaving_tests;
 mod pages;
+mod recent;
 mod redis_words;
 mod unrecorded;
 
-pub use history::{Recent, RecentHistory};
+pub use history::{KEPT_EVENTS, RecentHistory};
 pub use in_process::InProcess;
 pub use pages::Page;
+pub use recent::Recent;
 pub use redis_words::redis_words;
 pub use unrecorded::{NewEvents, Unrecorded};

@@ -112,13 +112,13 @@ mod tests {
         let first = [(1, vec![1, 2]), (2, vec![7])];
         assert_eq!(seqs(unrecorded.next_batch()), first);
         assert!(!unrecorded.gather(events(1, "e", 3..=60)));
-        assert!(!unrecorded.gather(events(1, "e", 61..=120)));
+        assert!(!unrecorded.gather(events(1, "e", 61..=170)));
         assert_eq!(unrecorded.next_batch(), [], "one is under way");
         assert!(unrecorded.recorded(), "more has come");
-        let newest = [(1, (21..=120).collect::<Vec<_>>())];
+        let newest = [(1, (21..=170).collect::<Vec<_>>())];
         assert_eq!(seqs(unrecorded.next_batch()), newest);
         // Of another history nothing is put together with the first's.
-        assert!(!unrecorded.gather(events(1, "e", 121..=121)));
+        assert!(!unrecorded.gather(events(1, "e", 171..=171)));
         assert!(!unrecorded.gather(events(1, "f", 5..=5)));
         assert!(unrecorded.recorded());
         assert_eq!(seqs(unrecorded.next_batch()), [(1, vec![5])]);

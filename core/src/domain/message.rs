@@ -53,7 +53,7 @@ pub struct Message {
     /// The writer's username.
     #[schema(value_type = String, example = "johndoe")]
     pub sender: Arc<str>,
-    /// The text.
+    /// The text; empty once the message was deleted.
     #[schema(value_type = String, example = "Hello")]
     pub content: Arc<str>,
     /// When it was stored.
@@ -75,6 +75,6 @@ pub struct Message {
     #[schema(value_type = Vec<i64>)]
     #[serde(default)]
     pub mentions: Vec<UserId>,
-    /// 1 as sent.
+    /// 1 as sent, and one more with every change.
     pub version: i64,
 }

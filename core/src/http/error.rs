@@ -131,9 +131,10 @@ pub(super) const fn words(code: ErrorCode) -> &'static str {
         ErrorCode::TokenExpired => "Token is expired.",
         ErrorCode::SessionRevoked => "This login was ended.",
         ErrorCode::NotMember => "You are not a member of this conversation.",
+        ErrorCode::Forbidden => "You may not do this.",
         ErrorCode::NotFound => "Not found.",
         ErrorCode::MethodNotAllowed => "Method not allowed.",
-        ErrorCode::Conflict => "The idempotency key was used for another message.",
+        ErrorCode::Conflict => "It does not go with what is there.",
         ErrorCode::TooLarge => "The body is too large.",
         ErrorCode::UnsupportedMediaType => "Unsupported media type; send application/json.",
         ErrorCode::UpgradeRequired => "This path speaks WebSocket only.",
@@ -157,7 +158,9 @@ impl From<ServiceError> for ApiError {
             ServiceError::Denied(Denied::Session) => Self::new(ErrorCode::SessionRevoked),
             ServiceError::Denied(Denied::NotFound) => Self::new(ErrorCode::NotFound),
             ServiceError::Denied(Denied::NotMember) => Self::new(ErrorCode::NotMember),
-            ServiceError::Conflict => Self::new(ErrorCode::Conflict),
+            ServiceError::NotFound(detail) => Self::with_detail(ErrorCode::NotFound, detail),
+            ServiceError::Forbidden(detail) => Self::with_detail(ErrorCode::Forbidden, detail),
+            ServiceError::Conflict(detail) => Self::with_detail(ErrorCode::Conflict, detail),
             ServiceError::Throttled { retry_after_ms } => {
                 Self::retry_after(ErrorCode::Throttled, THROTTLED, retry_after_ms)
             }

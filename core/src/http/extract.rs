@@ -170,11 +170,31 @@ impl FromRequestParts<App> for ConversationPath {
     }
 }
 
-/// Digits alone, and not 0.
+/// The conversation a path names, and the id of what it names within.
+pub(super) struct WithinConversation(pub(super) ConversationId, pub(super) i64);
+
+impl FromRequestParts<App> for WithinConversation {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
+        let path =
+            <Path<(String, String)> as FromRequestParts<App>>::from_request_parts(parts, app);
+        let named = path.await.ok().and_then(|Path((conversation, id))| {
+            Some(Self(conversation_id(&conversation)?, positive(&id)?))
+        });
+        named.ok_or_else(|| ApiError::new(ErrorCode::NotFound))
+    }
+}
+
 pub(super) fn conversation_id(text: &str) -> Option<ConversationId> {
+    positive(text).map(ConversationId)
+}
+
+/// Digits alone, and not 0.
+fn positive(text: &str) -> Option<i64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let id = text.parse().ok().filter(|id| *id > 0)?;
-    digits.then_some(ConversationId(id))
+    digits.then_some(id)
 }
 
 /// The parameters of the query; of one given twice the last counts.

@@ -9,6 +9,7 @@
 mod address;
 mod app;
 mod body;
+mod changes;
 mod conversations;
 mod error;
 mod extract;
@@ -44,6 +45,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::read))
         .routes(routes!(messages::history, messages::send))
+        .routes(routes!(changes::edit, changes::delete))
+        .routes(routes!(changes::add_member))
+        .routes(routes!(changes::remove_member))
         .routes(routes!(socket::open))
         .routes(routes!(health::health))
         .routes(routes!(health::live))

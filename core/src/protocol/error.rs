@@ -53,11 +53,13 @@ error_codes! {
     SessionRevoked = "session_revoked", 401, false;
     /// The conversation exists, the caller is not in it.
     NotMember = "not_member", 403, false;
+    /// The caller is in the conversation, but may not do this.
+    Forbidden = "forbidden", 403, false;
     /// There is no such thing.
     NotFound = "not_found", 404, false;
     /// The path exists, this method on it does not.
     MethodNotAllowed = "method_not_allowed", 405, false;
-    /// The same idempotency key was used for something else.
+    /// It does not go with what is there, such as an idempotency key used for something else.
     Conflict = "conflict", 409, false;
     /// A body or frame larger than allowed.
     TooLarge = "too_large", 413, false;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    ClientMessageId, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
+    ClientMessageId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
 };
 
 /// One durable event. Its JSON is the wire's, the cache's and the resume's alike.
@@ -15,6 +15,15 @@ pub enum Event {
     /// A message was sent.
     #[serde(rename = "message")]
     Message(MessageEvent),
+    /// Its writer gave a message another text.
+    #[serde(rename = "message.edited")]
+    Edited(EditedEvent),
+    /// Its writer deleted a message.
+    #[serde(rename = "message.deleted")]
+    Deleted(DeletedEvent),
+    /// Somebody came or went.
+    #[serde(rename = "member")]
+    Member(MemberEvent),
 }
 
 /// A new message: the seed's frame and more.
@@ -41,8 +50,68 @@ pub struct MessageEvent {
     /// The people it mentions.
     #[serde(default)]
     pub mentions: Vec<UserId>,
-    /// 1 as sent.
+    /// 1 as sent, and one more with every change. The text is that version's, also where the event
+    /// is read again after the change.
     pub version: i64,
+}
+
+/// A message has another text. Of several texts the one with the highest version is right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditedEvent {
+    /// This event's position.
+    pub seq: Seq,
+    /// The message's id.
+    pub message_id: MessageId,
+    /// Its text; empty when it has been deleted since.
+    pub message: Arc<str>,
+    /// The version with this text.
+    pub version: i64,
+    /// Who edited it.
+    pub user_id: UserId,
+    /// When.
+    pub timestamp: Timestamp,
+}
+
+/// A message has no text any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedEvent {
+    /// This event's position.
+    pub seq: Seq,
+    /// The message's id.
+    pub message_id: MessageId,
+    /// The version without a text, the last one.
+    pub version: i64,
+    /// Who deleted it.
+    pub user_id: UserId,
+    /// When.
+    pub timestamp: Timestamp,
+}
+
+/// Somebody is a member now, or is none any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberEvent {
+    /// This event's position.
+    pub seq: Seq,
+    /// Who.
+    pub user_id: UserId,
+    /// Their username.
+    pub username: Arc<str>,
+    /// What happened.
+    pub change: MemberChange,
+    /// Who did it; who leaves does it to themselves.
+    pub by: UserId,
+    /// When.
+    pub timestamp: Timestamp,
+}
+
+/// What became of a membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberChange {
+    /// It began.
+    Joined,
+    /// It ended.
+    Left,
 }
 
 impl Event {
@@ -50,6 +119,33 @@ impl Event {
     pub const fn seq(&self) -> Seq {
         match self {
             Self::Message(message) => message.seq,
+            Self::Edited(edited) => edited.seq,
+            Self::Deleted(deleted) => deleted.seq,
+            Self::Member(member) => member.seq,
+        }
+    }
+
+    /// Which version of its message it tells. What is told of one position may differ by what has
+    /// happened to the message since; the highest version is right.
+    pub const fn version(&self) -> i64 {
+        match self {
+            Self::Message(message) => message.version,
+            Self::Edited(edited) => edited.version,
+            Self::Deleted(deleted) => deleted.version,
+            Self::Member(_) => 0,
+        }
+    }
+
+    /// Whether it is a new message: the only event that v1 sockets know.
+    pub const fn is_message(&self) -> bool {
+        matches!(self, Self::Message(_))
+    }
+
+    /// Whose membership it ends.
+    pub fn ends_membership_of(&self) -> Option<UserId> {
+        match self {
+            Self::Member(member) if member.change == MemberChange::Left => Some(member.user_id),
+            _ => None,
         }
     }
 
@@ -66,6 +162,15 @@ pub struct Events {
     pub events: Vec<Event>,
     /// Where the conversation stood when they were read.
     pub position: Position,
+}
+
+/// A change that is stored, and of which a Room is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Which history it was written into.
+    pub epoch: Epoch,
+    /// Its event.
+    pub event: Event,
 }
 
 impl From<MessageEvent> for Message {

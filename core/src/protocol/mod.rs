@@ -16,7 +16,10 @@ pub use command::{
     Command, Incoming, MAX_COMMANDS_PER_FRAME, PING, ParseError, SendCommand, parse,
 };
 pub use error::ErrorCode;
-pub use event::{Event, Events, MessageEvent, batch_of};
+pub use event::{
+    Change, DeletedEvent, EditedEvent, Event, Events, MemberChange, MemberEvent, MessageEvent,
+    batch_of,
+};
 pub use reply::{
     Ack, AuthExpiring, AuthOk, ErrorReply, Hello, Limits, PONG, Reset, ResetReason, Sync, THROTTLED,
 };

@@ -44,6 +44,8 @@ pub(super) struct Connection {
     /// INVARIANT: every event up to here, from the connection's starting point, has been queued
     /// for it in order, exactly once, since its last `hello`, `resume` or `reset`.
     pub(super) delivered: Seq,
+    /// Where its user was seen to be a member.
+    pub(super) member_at: Seq,
     resuming: Option<Resuming>,
     pub(super) expires_at: Timestamp,
     noticed: bool,
@@ -59,6 +61,7 @@ pub(super) struct Kept {
     pub(super) session_id: SessionId,
     pub(super) v2: bool,
     pub(super) delivered: Seq,
+    pub(super) member_at: Seq,
     pub(super) resuming: Option<Resuming>,
     pub(super) expires_at: Timestamp,
     pub(super) noticed: bool,
@@ -135,6 +138,7 @@ impl Connections {
             session_id: join.session_id,
             mode: if join.v2 { Mode::V2 } else { Mode::V1 },
             delivered,
+            member_at: join.position.seq,
             resuming: None,
             expires_at: join.expires_at,
             noticed: false,
@@ -153,6 +157,7 @@ impl Connections {
             session_id: kept.session_id,
             mode: if kept.v2 { Mode::V2 } else { Mode::V1 },
             delivered: kept.delivered,
+            member_at: kept.member_at,
             resuming: None,
             expires_at: kept.expires_at,
             noticed: kept.noticed,

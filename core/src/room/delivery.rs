@@ -1,11 +1,13 @@
 //! From committed to delivered: the gap check, the fan-out, the cache.
 
-use super::connection::Mode;
+use super::connection::{Connection, Mode};
+use super::recent::Encoded;
 use super::{ConnectionId, Effect, Effects, Frame, Room};
 use crate::domain::{
     Appended, AppendedBatch, Epoch, Number, Position, SendOutcome, Seq, StoredMessage, Timestamp,
+    UserId,
 };
-use crate::protocol::{CloseCode, Event, MessageEvent, Reset, ResetReason, batch_of};
+use crate::protocol::{Change, CloseCode, Event, MessageEvent, Reset, ResetReason, batch_of};
 
 /// A `batch` frame is cut at about this size, so that no client meets a frame of megabytes.
 const MAX_BATCH_BYTES: usize = 64 * 1024;
@@ -49,7 +51,10 @@ impl Room {
         match &self.head {
             Some(head) if head.epoch == position.epoch => {}
             Some(_) => self.change_epoch(position, fx),
-            None => self.head = Some(position.into()),
+            None => {
+                self.departures.begin(position.seq);
+                self.head = Some(position.into());
+            }
         }
     }
 
@@ -78,50 +83,79 @@ impl Room {
         self.connections.touch_keeper();
     }
 
+    /// A change was stored without this Room: it is the next in line, unless something else was
+    /// stored before it.
+    pub(super) fn changed(&mut self, change: Change, now: Timestamp, fx: &mut Effects) {
+        let Change { epoch, event } = change;
+        match &self.head {
+            // Nobody is here to be told, and who comes asks the database.
+            None => {}
+            Some(head) if head.epoch != epoch => self.look(now),
+            Some(head) if head.seq.next() == event.seq() => self.ingest(&[event], fx),
+            Some(_) => self.known = self.known.max(event.seq()),
+        }
+    }
+
     /// Takes the next events, which start right after the head, and hands them to every
-    /// connection that has had all before.
+    /// connection that has had all before. Whose membership one of them ends gets what is before
+    /// it, and neither that one nor any after it.
     pub(super) fn ingest(&mut self, events: &[Event], fx: &mut Effects) {
+        for part in events.chunk_by(|_, next| next.ends_membership_of().is_none()) {
+            if let Some(first) = part.first()
+                && let Some(user) = first.ends_membership_of()
+            {
+                self.dismiss(user, first.seq(), fx);
+            }
+            self.take_in(part, fx);
+        }
+    }
+
+    fn dismiss(&mut self, user: UserId, seq: Seq, fx: &mut Effects) {
+        self.departures.push(seq, user);
+        let gone = |c: &Connection| c.user_id == user && c.member_at < seq;
+        self.close_where(CloseCode::NotMember, gone, fx);
+    }
+
+    fn take_in(&mut self, events: &[Event], fx: &mut Effects) {
         let (Some(head), Some(last)) = (&mut self.head, events.last()) else {
             return;
         };
         let before = head.seq;
         head.seq = last.seq();
-        for Event::Message(message) in events {
-            head.number = head.number.max(message.number);
+        for event in events {
+            if let Event::Message(message) = event {
+                head.number = head.number.max(message.number);
+            }
         }
         self.known = self.known.max(head.seq);
         self.connections.touch_keeper();
         let epoch = head.epoch.clone();
-        let encoded: Vec<(Seq, Frame)> = events
-            .iter()
-            .map(|event| (event.seq(), event.encode()))
-            .collect();
-        for (seq, frame) in &encoded {
-            self.recent.push(*seq, frame.clone());
+        let encoded: Vec<Encoded> = events.iter().map(Encoded::from).collect();
+        for event in &encoded {
+            self.recent.push(event.clone());
         }
         self.fan_out(before, &encoded, fx);
-        fx.push(Effect::Record {
-            epoch,
-            events: encoded,
-        });
+        let events = encoded.into_iter();
+        let events = events.map(|event| (event.seq, event.frame)).collect();
+        fx.push(Effect::Record { epoch, events });
     }
 
-    fn fan_out(&mut self, before: Seq, events: &[(Seq, Frame)], fx: &mut Effects) {
-        let Some((after, _)) = events.last() else {
+    fn fan_out(&mut self, before: Seq, events: &[Encoded], fx: &mut Effects) {
+        let Some(after) = events.last().map(|last| last.seq) else {
             return;
         };
         let (mut v1, mut v2) = (Vec::new(), Vec::new());
         for (id, connection) in self.connections.iter_mut() {
             if connection.delivered == before && connection.resuming().is_none() {
-                connection.delivered = *after;
+                connection.delivered = after;
                 match connection.mode {
                     Mode::V1 => v1.push(id),
                     Mode::V2 => v2.push(id),
                 }
             }
         }
-        if !v1.is_empty() {
-            let frames = events.iter().map(|(_, frame)| frame.clone()).collect();
+        if !v1.is_empty() && events.iter().any(|event| event.v1) {
+            let frames = v1_frames(events);
             fx.push(Effect::Fanout { to: v1, frames });
         }
         if !v2.is_empty() {
@@ -138,6 +172,7 @@ impl Room {
         self.known = position.seq;
         let (seq, epoch) = (position.seq, position.epoch.clone());
         self.head = Some(position.into());
+        self.departures.begin(seq);
         for id in self.connections.ids_where(|_| true) {
             self.connections.touch(id);
             self.reset(id, ResetReason::EpochChanged, (seq, &epoch), fx);
@@ -157,6 +192,7 @@ impl Room {
             return;
         };
         connection.delivered = seq;
+        connection.member_at = connection.member_at.min(seq);
         match connection.mode {
             Mode::V2 => fx.reply(
                 id,
@@ -173,8 +209,14 @@ impl Room {
     }
 }
 
+/// What v1 sockets get of these events.
+pub(super) fn v1_frames(events: &[Encoded]) -> Vec<Frame> {
+    let known = events.iter().filter(|event| event.v1);
+    known.map(|event| event.frame.clone()).collect()
+}
+
 /// Frames that carry these events in order: single, or together as `batch`.
-pub(super) fn batches(events: &[(Seq, Frame)]) -> Vec<Frame> {
+pub(super) fn batches(events: &[Encoded]) -> Vec<Frame> {
     let mut frames = Vec::new();
     let mut group: Vec<Frame> = Vec::new();
     let mut bytes = 0;
@@ -189,7 +231,7 @@ pub(super) fn batches(events: &[(Seq, Frame)]) -> Vec<Frame> {
             group.clear();
         }
     };
-    for (_, frame) in events {
+    for Encoded { frame, .. } in events {
         if bytes + frame.len() > MAX_BATCH_BYTES {
             flush(&mut group);
             bytes = 0;

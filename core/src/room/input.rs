@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::{AppendedBatch, Caller, Position, SessionId, Timestamp, UserId};
-use crate::protocol::{CloseCode, Events, SendCommand};
+use crate::domain::{AppendedBatch, Caller, Position, Seq, SessionId, Timestamp, UserId};
+use crate::protocol::{Change, CloseCode, Events, SendCommand};
 
 /// One socket of a Room. The driver chooses it and never uses it twice in a Room's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,8 @@ pub struct Join {
     pub v2: bool,
     /// Where the conversation stood when entry was granted.
     pub position: Position,
+    /// When somebody had last ceased to be a member then; 0 for never.
+    pub left_seq: Seq,
 }
 
 /// The database did not answer; the work may or may not have been done.
@@ -88,6 +90,9 @@ pub enum Input<'a> {
     },
     /// The answer to [`super::Effect::Commit`].
     Committed(Result<AppendedBatch, StoreFailed>),
+    /// A change that was stored without the Room; `None` when one may have been of which nobody can
+    /// tell.
+    Changed(Option<Change>),
     /// The answer to [`super::Effect::Load`]; `None` when the conversation is gone.
     Loaded(Result<Option<Events>, StoreFailed>),
     /// The answer to [`super::Effect::Authenticate`].

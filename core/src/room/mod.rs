@@ -3,22 +3,24 @@
 //! [`Room::handle`] takes one [`Input`] and the time and returns [`Effects`]; a driver (a Durable
 //! Object, a task, a simulator) feeds it and carries the effects out in order. The Room owns the
 //! order of sends, the throttle, who is connected and how far each has been served. It does not
-//! own what is stored, who is a member, or whether a token is genuine: those come as inputs.
+//! own what is stored, who is a member, or whether a token is genuine: those come as inputs. Whose
+//! membership ends is told by an event like any other, and hears nothing from there on.
 //!
 //! Data flows one way: text → [`crate::protocol::parse`] → `commands.rs` → `sends.rs` → commit →
 //! `delivery.rs` → frames. To add a command: its variant in `protocol::command`, an arm in
-//! `commands.rs`. To add a durable event: its variant in `protocol::event`; delivery, resume and
-//! cache take it as it is.
+//! `commands.rs`. To add a durable event: its variant in `protocol::event`; delivery and resume take
+//! it as it is, the cache must be told what it does to a history.
 //!
 //! Where a Room's memory may end while its sockets live on, `snapshot.rs` says what is kept of each.
 //!
 //! // INVARIANT: nothing is delivered that the database has not confirmed. Frames of events are
-//! built from [`Input::Committed`] and [`Input::Loaded`] alone.
+//! built from [`Input::Committed`], [`Input::Loaded`] and [`Input::Changed`] alone.
 
 mod commands;
 mod company;
 mod connection;
 mod delivery;
+mod departures;
 mod effect;
 mod input;
 mod recent;
@@ -31,6 +33,7 @@ mod throttle;
 
 use company::Company;
 use connection::Connections;
+use departures::{Departures, Membership};
 pub use effect::{Effect, Effects};
 pub use input::{ConnectionId, Frame, Input, Join, StoreFailed, Ticket, TokenRefused};
 use recent::Recent;
@@ -69,6 +72,7 @@ pub struct Room {
     sends: Sends,
     throttle: Throttle,
     recent: Recent,
+    departures: Departures,
     loads: resume::Loads,
     /// There when the driver lets sends gather.
     company: Option<Company>,
@@ -88,6 +92,7 @@ impl Room {
             sends: Sends::default(),
             throttle: Throttle::new(throttle_ms),
             recent: Recent::default(),
+            departures: Departures::default(),
             loads: resume::Loads::default(),
             company: None,
             closing: false,
@@ -129,6 +134,8 @@ impl Room {
             Input::Loaded(Ok(Some(events))) => self.loaded(events, now, &mut effects),
             Input::Loaded(Ok(None)) => self.conversation_gone(&mut effects),
             Input::Loaded(Err(StoreFailed)) => self.load_failed(now),
+            Input::Changed(Some(change)) => self.changed(change, now, &mut effects),
+            Input::Changed(None) => self.look(now),
             Input::Authenticated { id, result } => {
                 self.authenticated(id, result, now, &mut effects);
             }
@@ -209,8 +216,18 @@ impl Room {
         self.known = self.known.max(position.seq);
         let head = match &self.head {
             Some(head) => head.seq,
-            None => self.begin(position.clone(), now),
+            None => self.begin(position.clone(), join.left_seq, now),
         };
+        let close = match self.departures.since(position.seq, join.user_id) {
+            Membership::Stands => None,
+            Membership::Ended => Some(CloseCode::NotMember),
+            // The next entry will be granted later than what this Room can tell.
+            Membership::Unknown => Some(CloseCode::Restarting),
+        };
+        if let Some(close) = close {
+            effects.push(Effect::Close { id, close });
+            return;
+        }
         if self.closing {
             let close = CloseCode::Restarting;
             effects.push(Effect::Close { id, close });
@@ -234,9 +251,10 @@ impl Room {
 
     /// The first thing a Room learns of where its conversation stands. Between that being read
     /// and now, another Room of the conversation may have come, written and gone.
-    fn begin(&mut self, position: Position, now: Timestamp) -> Seq {
+    fn begin(&mut self, position: Position, left_seq: Seq, now: Timestamp) -> Seq {
         let seq = position.seq;
         self.head = Some(position.into());
+        self.departures.begin(left_seq);
         self.loads.check(now);
         seq
     }

@@ -4,8 +4,9 @@
 //! the recent events where they reach back far enough, and never with a part that looks whole.
 
 use super::connection::{Connection, Mode, Resuming};
-use super::delivery::batches;
-use super::{ConnectionId, Effect, Effects, Frame, Room};
+use super::delivery::{batches, v1_frames};
+use super::recent::Encoded;
+use super::{ConnectionId, Effect, Effects, Room};
 use crate::domain::{Epoch, Seq, Timestamp};
 use crate::protocol::{Event, Events, MAX_RESUME_EVENTS, ResetReason, Sync};
 
@@ -151,6 +152,13 @@ impl Room {
         self.catch_up(id, &[], fx);
     }
 
+    /// Something may have been stored of which nobody tells: looks now, and again later.
+    pub(super) fn look(&mut self, now: Timestamp) {
+        self.loads.suspect(now);
+        self.loads.check(now);
+        self.connections.touch_keeper();
+    }
+
     /// Gives up catching up: the connection continues with what comes next.
     pub(super) fn skip_to_head(&mut self, id: ConnectionId) {
         self.connections.set_resuming(id, None);
@@ -160,7 +168,7 @@ impl Room {
     }
 
     /// Serves a resuming connection from loaded and recent events as far as they go.
-    fn catch_up(&mut self, id: ConnectionId, loaded: &[(Seq, Frame)], fx: &mut Effects) {
+    fn catch_up(&mut self, id: ConnectionId, loaded: &[Encoded], fx: &mut Effects) {
         let Some(head) = self.head.as_ref().map(|head| head.seq) else {
             return;
         };
@@ -170,16 +178,16 @@ impl Room {
         let Some(mut resuming) = connection.resuming().filter(|resuming| !resuming.ahead) else {
             return;
         };
-        let mut events: Vec<(Seq, Frame)> = Vec::new();
+        let mut events: Vec<Encoded> = Vec::new();
         let mut at = connection.delivered;
-        if loaded.first().is_some_and(|(first, _)| *first <= at.next()) {
-            events.extend(loaded.iter().filter(|(seq, _)| *seq > at).cloned());
-            at = events.last().map_or(at, |(seq, _)| *seq);
+        if loaded.first().is_some_and(|first| first.seq <= at.next()) {
+            events.extend(loaded.iter().filter(|event| event.seq > at).cloned());
+            at = events.last().map_or(at, |last| last.seq);
         }
         if at < head
             && let Some(rest) = self.recent.after(at)
         {
-            at = rest.last().map_or(at, |(seq, _)| *seq);
+            at = rest.last().map_or(at, |last| last.seq);
             events.extend(rest);
         }
         resuming.count += events.len();
@@ -191,7 +199,7 @@ impl Room {
         let mut frames = if v2 {
             batches(&events)
         } else {
-            events.into_iter().map(|(_, frame)| frame).collect()
+            v1_frames(&events)
         };
         if v2 && done {
             let Resuming { from, count, .. } = resuming;
@@ -271,10 +279,7 @@ impl Room {
         let (old, news): (Vec<Event>, Vec<Event>) = events
             .into_iter()
             .partition(|event| event.seq() <= old_head);
-        let old: Vec<(Seq, Frame)> = old
-            .iter()
-            .map(|event| (event.seq(), event.encode()))
-            .collect();
+        let old: Vec<Encoded> = old.iter().map(Encoded::from).collect();
         for id in self.resuming_ids() {
             self.catch_up(id, &old, fx);
         }

@@ -50,6 +50,9 @@ pub struct Snapshot {
     heard: Option<i64>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     resume: Option<Resume>,
+    /// Where its user was seen to be a member, if that lies ahead of where the Room stands.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    member_at: Option<Seq>,
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     head: Option<(Epoch, Seq, Number)>,
     /// When to look for what nobody told of, in milliseconds; told by the keeper alone.
@@ -108,6 +111,10 @@ impl Room {
             noticed: connection.noticed(),
             heard: connection.heard().map(|at| at.0),
             resume,
+            member_at: self
+                .head
+                .as_ref()
+                .and_then(|head| (connection.member_at > head.seq).then_some(connection.member_at)),
             head: self
                 .head
                 .as_ref()
@@ -165,6 +172,8 @@ impl Room {
         let delivered = head.as_ref().map_or(Seq(0), |head| head.seq);
         room.known = delivered;
         room.head = head;
+        // Whoever is connected has outlived every departure up to here.
+        room.departures.begin(delivered);
         if let Some(keeper) = snapshots.iter().min_by_key(|kept| kept.connection) {
             room.loads = Loads::planned(keeper.looks.iter().copied().map(Timestamp));
         }
@@ -185,6 +194,7 @@ impl Room {
                 session_id: snapshot.session_id,
                 v2: snapshot.v2,
                 delivered: resume.map_or(delivered, |Resume(.., delivered)| delivered),
+                member_at: snapshot.member_at.unwrap_or(delivered),
                 resuming: resume.map(|Resume(from, ahead, count, _)| Resuming {
                     from,
                     ahead,

@@ -1,6 +1,8 @@
 //! The Room's rules one by one; what happens when everything goes wrong at once is the
 //! simulator's part.
 
+#[path = "changes_tests.rs"]
+mod changes;
 #[path = "snapshot_tests.rs"]
 mod snapshots;
 
@@ -30,6 +32,7 @@ fn join(user: i64, v2: bool) -> Join {
         expires_at: Timestamp(NOON.0 + HOUR),
         v2,
         position: position(10),
+        left_seq: Seq(0),
     }
 }
 

@@ -23,8 +23,12 @@ pub enum ServiceError {
     Token(TokenError),
     /// Not for this caller.
     Denied(Denied),
-    /// The idempotency key was used for something else.
-    Conflict,
+    /// There is no such thing; in a sentence.
+    NotFound(&'static str),
+    /// The caller may be here, but not do this; in a sentence.
+    Forbidden(&'static str),
+    /// It does not go with what is there; in a sentence.
+    Conflict(&'static str),
     /// Sending too fast.
     Throttled {
         /// How long to wait, in milliseconds.

@@ -11,8 +11,8 @@ use crate::domain::{
     Appended, Caller, ClientMessageId, ConversationId, MAX_MENTIONS, Message, MessageId,
     MessageText, SendOutcome, Seq, StoredMessage, UserId,
 };
-use crate::ports::{CacheKind, Page};
-use crate::protocol::SendCommand;
+use crate::ports::{CacheKind, History, Page, Store};
+use crate::protocol::{Event, MessageEvent, SendCommand};
 
 /// The most messages a page has.
 pub const MAX_PAGE: i64 = 100;
@@ -89,12 +89,40 @@ pub async fn history(
         recent = cached;
     }
     let history = store.messages(caller, id, page, limit, now).await??;
-    if let Some(recent) = recent {
-        services.recent.fill(&recent, &history).await;
+    if let Some(recent) = recent
+        && let Some(events) = events_of(id, &history, &**store).await
+    {
+        let epoch = &history.position.epoch;
+        services.recent.fill(&recent, epoch, &events).await;
     }
     let page = cache::Page::of(&history)
         .map_err(|error| ServiceError::Fault(format!("a page could not be written: {error}")))?;
     Ok(HistoryPage::new(page, Source::Database))
+}
+
+/// Every event of a newest page: its messages, and what happened between and after them. `None`
+/// when there is more of that than is kept.
+async fn events_of(id: ConversationId, history: &History, store: &dyn Store) -> Option<Vec<Event>> {
+    let first = history.messages.first()?.seq;
+    let length = history.position.seq.0 - first.0 + 1;
+    if i64::try_from(history.messages.len()) == Ok(length) {
+        let messages = history.messages.iter().cloned();
+        let events = messages.map(|message| Event::Message(MessageEvent::from(message)));
+        return Some(events.collect());
+    }
+    if length > cache::KEPT_EVENTS {
+        return None;
+    }
+    let since = Seq(first.0 - 1);
+    match store.events(id, since, cache::KEPT_EVENTS).await {
+        Ok(page) => page
+            .filter(|page| page.position.epoch == history.position.epoch)
+            .map(|page| page.events),
+        Err(error) => {
+            error.log("a cache could not be filled");
+            None
+        }
+    }
 }
 
 /// A message as asked for; nothing of it has been checked.
@@ -138,10 +166,13 @@ pub async fn send(
         }),
         SendOutcome::Appended(Appended::Duplicate(stored)) => {
             let message = first_sent(services, caller, id, &stored).await?;
-            // Else the sender would believe this text stored as well.
-            if *message.content != *command.message.as_str() || message.reply_to != command.reply_to
-            {
-                return Err(ServiceError::Conflict);
+            // Else the sender would believe this text stored as well. What the first one was is not
+            // known any more once it was changed.
+            let same_text = message.version > 1 || *message.content == *command.message.as_str();
+            if !same_text || message.reply_to != command.reply_to {
+                return Err(ServiceError::Conflict(
+                    "The idempotency key was used for another message.",
+                ));
             }
             Ok(Sent {
                 message,

@@ -6,6 +6,7 @@
 //! file of its resource, a handler in [`crate::http`].
 
 pub mod accounts;
+pub mod changes;
 pub mod conversations;
 pub mod cursor;
 mod error;

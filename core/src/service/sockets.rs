@@ -25,6 +25,7 @@ pub async fn admit(
         username: joined.username,
         conversation_id,
         position: joined.position,
+        left_seq: joined.left_seq,
         v2,
     })
 }

@@ -1,6 +1,11 @@
 //! From domain values to the texts a statement takes. Both dialects read the same ones.
 
-use crate::domain::{Caller, ConversationKind, NewConversation};
+use super::driver::Param;
+use super::reads::asked_by;
+use crate::domain::{
+    Caller, ConversationId, ConversationKind, MessageId, MessageText, NewConversation, Timestamp,
+    UserId,
+};
 use crate::ports::Append;
 
 /// `[1,2,3]`: how a list of ids travels, since parameters are integers and texts only.
@@ -38,4 +43,33 @@ pub(super) const fn kind_text(kind: ConversationKind) -> &'static str {
         ConversationKind::Direct => "direct",
         ConversationKind::Group => "group",
     }
+}
+
+/// The parameters of a change to a message: who asks and when, where, which, its new text.
+pub(super) fn change_params<'a>(
+    caller: &'a Caller,
+    id: ConversationId,
+    message_id: MessageId,
+    text: Option<&'a MessageText>,
+    now: Timestamp,
+) -> Vec<Param<'a>> {
+    let mut params = asked_by(caller, now);
+    params.extend([
+        Param::Int(id.0),
+        Param::Int(message_id.0),
+        Param::OptionalText(text.map(MessageText::as_str)),
+    ]);
+    params
+}
+
+/// The parameters of a change of who is a member: who asks and when, where, whom it is about.
+pub(super) fn member_params(
+    caller: &Caller,
+    id: ConversationId,
+    user_id: UserId,
+    now: Timestamp,
+) -> Vec<Param<'_>> {
+    let mut params = asked_by(caller, now);
+    params.extend([Param::Int(id.0), Param::Int(user_id.0)]);
+    params
 }

@@ -21,6 +21,7 @@ mod listed;
 mod postgres;
 mod reads;
 mod sqlite;
+mod sqlite_sends;
 
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;

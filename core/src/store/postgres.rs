@@ -11,15 +11,16 @@ use serde::Deserialize;
 use super::answer::{Creation, Outcome, Taken, decode, decode_checked, failed, run_one};
 use super::columns::{columns, mentions};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
-use super::input::{direct_key, ids_json, kind_text};
+use super::input::{change_params, direct_key, ids_json, kind_text, member_params};
 use super::reads::{Reads, asked_by, reads};
 use crate::domain::{
     Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
-    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    MessageId, MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User,
+    UserId,
 };
 use crate::ports::{
-    Append, AppendedBatch, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
-    NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
+    Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, History,
+    Joined, NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
 };
 
 static READS: Reads = reads!("postgres");
@@ -31,6 +32,9 @@ static REVOKE_SESSION: Statement = statement!("postgres", "sessions/revoke");
 static CREATE_CONVERSATION: Statement = statement!("postgres", "conversations/create");
 static APPEND: Statement = statement!("postgres", "messages/append");
 static APPEND_ONE: Statement = statement!("postgres", "messages/append_one");
+static CHANGE_MESSAGE: Statement = statement!("postgres", "changes/message");
+static ADD_MEMBER: Statement = statement!("postgres", "changes/join");
+static REMOVE_MEMBER: Statement = statement!("postgres", "changes/leave");
 static RENEW_EPOCH: Statement = statement!("postgres", "instance/renew_epoch");
 
 /// How often a statement is run when what it waited for has overtaken it. The second run sees
@@ -95,6 +99,21 @@ impl<D: Driver> PostgresStore<D> {
                 epoch: written.epoch,
                 outcomes: written.outcomes.into_iter().map(Into::into).collect(),
             });
+        }
+        Err(unsettled(statement))
+    }
+
+    /// Runs a statement that answers nothing when it was overtaken.
+    async fn change(
+        &self,
+        statement: &'static Statement,
+        params: &[Param<'_>],
+    ) -> StoreResult<Checked<Changed>> {
+        for _ in 0..ATTEMPTS {
+            let answer = self.write(statement, params).await;
+            if let Some(answer) = answer.map_err(failed(statement))? {
+                return decode_checked(statement, Some(answer));
+            }
         }
         Err(unsettled(statement))
     }
@@ -295,6 +314,40 @@ impl<D: Driver> Store for PostgresStore<D> {
         let columns = columns(sends);
         let params = columns.each_ref().map(|column| Param::Text(column));
         self.append_by(&APPEND, &params).await
+    }
+
+    async fn change_message(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        message_id: MessageId,
+        text: Option<&MessageText>,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        let params = change_params(caller, id, message_id, text, now);
+        self.change(&CHANGE_MESSAGE, &params).await
+    }
+
+    async fn add_member(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        let params = member_params(caller, id, user_id, now);
+        self.change(&ADD_MEMBER, &params).await
+    }
+
+    async fn remove_member(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        let params = member_params(caller, id, user_id, now);
+        self.change(&REMOVE_MEMBER, &params).await
     }
 
     async fn events(

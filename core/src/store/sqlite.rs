@@ -4,24 +4,20 @@
 //! that no other writer interrupts: what a later step may do is decided by what it finds, not by
 //! the program, so that the same batch could be sent to D1 in one request.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
-use super::answer::{
-    Creation, Outcome, Taken, decode, decode_checked, decode_optional, failed, run_one,
-};
-use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
-use super::input::{direct_key, ids_json, kind_text, mentions_json};
+use super::answer::{Creation, Taken, decode, decode_checked, decode_optional, failed, run_one};
+use super::driver::{Access, Driver, Param, Statement, Step, statement};
+use super::input::{change_params, direct_key, ids_json, kind_text, member_params};
 use super::reads::{Reads, asked_by, reads};
+use super::sqlite_sends::{self, too_few};
 use crate::domain::{
-    Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
-    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, MessageId,
+    MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
-    Append, AppendedBatch, Checked, CreatedConversation, CreatedUser, Events, History, Joined,
-    NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
+    Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, History,
+    Joined, NewSession, Page, Rotated, Rotation, Store, StoreResult,
 };
 
 static READS: Reads = reads!("sqlite");
@@ -36,9 +32,16 @@ static JUDGE: Statement = statement!("sqlite", "conversations/judge");
 static MAKE: Statement = statement!("sqlite", "conversations/make");
 static MADE: Statement = statement!("sqlite", "conversations/made");
 static POPULATE: Statement = statement!("sqlite", "conversations/populate");
-static APPEND: Statement = statement!("sqlite", "messages/append");
-static ADVANCE: Statement = statement!("sqlite", "messages/advance");
-static WHY_NOT: Statement = statement!("sqlite", "messages/why_not");
+static CHANGE_MESSAGE: Statement = statement!("sqlite", "changes/message");
+static REWRITE: Statement = statement!("sqlite", "changes/rewrite");
+static WHY_NOT_MESSAGE: Statement = statement!("sqlite", "changes/why_not_message");
+static ADD_MEMBER: Statement = statement!("sqlite", "changes/join");
+static ADMIT: Statement = statement!("sqlite", "changes/admit");
+static WHY_NOT_JOIN: Statement = statement!("sqlite", "changes/why_not_join");
+static REMOVE_MEMBER: Statement = statement!("sqlite", "changes/leave");
+static DISMISS: Statement = statement!("sqlite", "changes/dismiss");
+static WHY_NOT_LEAVE: Statement = statement!("sqlite", "changes/why_not_leave");
+static ADVANCE_CHANGE: Statement = statement!("sqlite", "changes/advance");
 static RENEW_EPOCH: Statement = statement!("sqlite", "instance/renew_epoch");
 
 /// A [`Store`] over any driver that speaks SQLite.
@@ -68,6 +71,29 @@ impl<D: Driver> SqliteStore<D> {
             .map_err(failed(statement))
     }
 
+    /// Notes a change, makes it, moves the conversation on, and asks why not if nothing was noted.
+    async fn change(
+        &self,
+        id: ConversationId,
+        note: Step<'_>,
+        make: Step<'_>,
+        why_not: &'static Statement,
+    ) -> StoreResult<Checked<Changed>> {
+        let named = note.statement;
+        let params = note.params.clone();
+        let steps = [
+            note,
+            make,
+            Step::new(&ADVANCE_CHANGE, [Param::Int(id.0)]),
+            Step::new(why_not, params),
+        ];
+        let [noted, _, _, reason] = self.write_all(steps, named).await?;
+        match decode_optional(named, noted)? {
+            Some(done) => Ok(Ok(done)),
+            None => decode_checked(why_not, reason),
+        }
+    }
+
     /// Runs several steps, as many answers as steps.
     async fn write_all<const N: usize>(
         &self,
@@ -81,13 +107,6 @@ impl<D: Driver> SqliteStore<D> {
             .map_err(failed(named))?;
         answers.try_into().map_err(|_| too_few(named))
     }
-}
-
-/// The driver broke its contract.
-fn too_few(statement: &'static Statement) -> StoreError {
-    failed(statement)(DriverError::Unexpected(
-        "not one answer for each step".to_owned(),
-    ))
 }
 
 #[async_trait]
@@ -260,31 +279,52 @@ impl<D: Driver> Store for SqliteStore<D> {
     }
 
     async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch> {
-        let mentions: Vec<_> = sends.iter().map(mentions_json).collect();
-        let places: BTreeSet<_> = sends.iter().map(|send| send.conversation_id.0).collect();
-        let places = ids_json(places);
-        let questions: Vec<_> = sends.iter().map(Question::from).collect();
-        let questions = serde_json::to_string(&questions)
-            .map_err(|error| StoreError::Unexpected(error.to_string()))?;
+        sqlite_sends::append(&self.driver, sends).await
+    }
 
-        let mut steps: Vec<_> = sends
-            .iter()
-            .zip(&mentions)
-            .map(|(send, mentions)| append_step(send, mentions.as_deref()))
-            .collect();
-        steps.push(Step::new(&ADVANCE, [Param::Text(&places)]));
-        steps.push(Step::new(&WHY_NOT, [Param::Text(&questions)]));
-        let mut answers = self
-            .driver
-            .run(Access::Write, &steps)
+    async fn change_message(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        message_id: MessageId,
+        text: Option<&MessageText>,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        let params = change_params(caller, id, message_id, text, now);
+        let made = [
+            Param::Int(id.0),
+            Param::Int(message_id.0),
+            Param::OptionalText(text.map(MessageText::as_str)),
+        ];
+        let note = Step::new(&CHANGE_MESSAGE, params);
+        self.change(id, note, Step::new(&REWRITE, made), &WHY_NOT_MESSAGE)
             .await
-            .map_err(failed(&APPEND))?;
-        if answers.len() != steps.len() {
-            return Err(too_few(&APPEND));
-        }
-        let ending = answers.pop().flatten();
-        answers.truncate(sends.len());
-        outcomes(answers, ending)
+    }
+
+    async fn add_member(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        let note = Step::new(&ADD_MEMBER, member_params(caller, id, user_id, now));
+        let made = [Param::Int(id.0), Param::Int(user_id.0)];
+        self.change(id, note, Step::new(&ADMIT, made), &WHY_NOT_JOIN)
+            .await
+    }
+
+    async fn remove_member(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        let note = Step::new(&REMOVE_MEMBER, member_params(caller, id, user_id, now));
+        let made = [Param::Int(id.0), Param::Int(user_id.0)];
+        self.change(id, note, Step::new(&DISMISS, made), &WHY_NOT_LEAVE)
+            .await
     }
 
     async fn events(
@@ -305,70 +345,4 @@ impl<D: Driver> Store for SqliteStore<D> {
     async fn ping(&self) -> StoreResult<()> {
         READS.ping(&self.driver).await
     }
-}
-
-/// The step that stores one send.
-fn append_step<'a>(send: &'a Append, mentions: Option<&'a str>) -> Step<'a> {
-    let client_message_id = send.client_message_id.as_ref().map(ClientMessageId::as_str);
-    Step::new(
-        &APPEND,
-        [
-            Param::Int(send.conversation_id.0),
-            Param::Int(send.sender_id.0),
-            Param::Text(&send.session_id.0),
-            Param::OptionalText(client_message_id),
-            Param::Text(send.message.as_str()),
-            Param::OptionalInt(send.reply_to.map(|id| id.0)),
-            Param::OptionalText(mentions),
-            Param::Int(send.now.0),
-            Param::Int(i64::from(send.repeat_only)),
-        ],
-    )
-}
-
-/// What `messages/why_not` answers.
-#[derive(Deserialize)]
-struct Ending {
-    epoch: Epoch,
-    why_not: Vec<Outcome>,
-}
-
-/// A send as `messages/why_not` takes it.
-#[derive(Serialize)]
-struct Question<'a> {
-    conversation_id: i64,
-    sender_id: i64,
-    session_id: &'a str,
-    client_message_id: Option<&'a str>,
-    repeat_only: bool,
-    now: i64,
-}
-
-impl<'a> From<&'a Append> for Question<'a> {
-    fn from(send: &'a Append) -> Self {
-        Self {
-            conversation_id: send.conversation_id.0,
-            sender_id: send.sender_id.0,
-            session_id: &send.session_id.0,
-            client_message_id: send.client_message_id.as_ref().map(ClientMessageId::as_str),
-            repeat_only: send.repeat_only,
-            now: send.now.0,
-        }
-    }
-}
-
-/// What was stored, and for the rest why not.
-fn outcomes(stored: Vec<Option<String>>, ending: Option<String>) -> StoreResult<AppendedBatch> {
-    let Ending { epoch, why_not } = decode(&WHY_NOT, ending)?;
-    if why_not.len() != stored.len() {
-        return Err(too_few(&WHY_NOT));
-    }
-    let outcomes = stored.into_iter().zip(why_not).map(|(answer, reason)| {
-        let outcome = decode_optional(&APPEND, answer)?.unwrap_or(reason);
-        Ok(outcome.into())
-    });
-    Ok(AppendedBatch {
-        epoch,
-        outcomes: outcomes.collect::<StoreResult<_>>()?,
-    })
 }

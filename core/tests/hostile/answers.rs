@@ -10,7 +10,7 @@ use colloquy_core::domain::{
     UserId,
 };
 use colloquy_core::ports::{NewSession, Page, Rotation, Store, StoreError};
-use colloquy_core::protocol::{Event, MessageEvent};
+use colloquy_core::protocol::Event;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
 use colloquy_core::store::{PostgresStore, SqliteStore};
 use colloquy_fuzz::{Rng, Target, for_all};
@@ -190,7 +190,12 @@ fn answers_are_read_as_they_were_meant() {
 
 /// An event as a statement writes it: the time as milliseconds.
 fn in_milliseconds(event: &Event) -> Value {
-    let Event::Message(MessageEvent { timestamp, .. }) = event;
+    let timestamp = match event {
+        Event::Message(event) => event.timestamp,
+        Event::Edited(event) => event.timestamp,
+        Event::Deleted(event) => event.timestamp,
+        Event::Member(event) => event.timestamp,
+    };
     let mut value = serde_json::to_value(event).expect("JSON");
     value["timestamp"] = json!(timestamp.0);
     value

@@ -146,6 +146,7 @@ impl World {
             expires_at: NOW.plus(Seconds(900)),
             v2,
             position: self.position(),
+            left_seq: Seq(0),
         };
         self.drive(Input::Connect { id, join });
     }

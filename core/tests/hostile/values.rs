@@ -6,8 +6,8 @@ use colloquy_core::domain::{
     ClientMessageId, ConversationId, Epoch, Message, MessageId, Number, Seq, Timestamp, UserId,
 };
 use colloquy_core::protocol::{
-    Ack, AuthExpiring, AuthOk, ErrorCode, ErrorReply, Event, Hello, Limits, MessageEvent, Reset,
-    ResetReason, Sync, batch_of,
+    Ack, AuthExpiring, AuthOk, DeletedEvent, EditedEvent, ErrorCode, ErrorReply, Event, Hello,
+    Limits, MemberChange, MemberEvent, MessageEvent, Reset, ResetReason, Sync, batch_of,
 };
 use colloquy_fuzz::{Rng, for_all, hostile_text};
 use serde_json::Value;
@@ -25,9 +25,46 @@ fn some_id(random: &mut Rng) -> ClientMessageId {
     ClientMessageId::new(id).expect("printable")
 }
 
-/// A message event with whatever its fields may hold.
+/// An event of any kind.
 pub(crate) fn some_event(random: &mut Rng) -> Event {
-    Event::Message(MessageEvent {
+    let (seq, message_id) = (Seq(random.i64(..)), MessageId(random.i64(..)));
+    let (version, user_id) = (random.i64(..), UserId(random.i64(..)));
+    let timestamp = some_time(random);
+    match random.u8(0..6) {
+        0 => Event::Edited(EditedEvent {
+            seq,
+            message_id,
+            message: hostile_text(random).into(),
+            version,
+            user_id,
+            timestamp,
+        }),
+        1 => Event::Deleted(DeletedEvent {
+            seq,
+            message_id,
+            version,
+            user_id,
+            timestamp,
+        }),
+        2 => Event::Member(MemberEvent {
+            seq,
+            user_id,
+            username: hostile_text(random).into(),
+            change: if random.bool() {
+                MemberChange::Joined
+            } else {
+                MemberChange::Left
+            },
+            by: UserId(random.i64(..)),
+            timestamp,
+        }),
+        _ => Event::Message(some_message(random)),
+    }
+}
+
+/// A message event with whatever its fields may hold.
+fn some_message(random: &mut Rng) -> MessageEvent {
+    MessageEvent {
         seq: Seq(random.i64(..)),
         number: Number(random.i64(..)),
         message_id: MessageId(random.i64(..)),
@@ -41,7 +78,7 @@ pub(crate) fn some_event(random: &mut Rng) -> Event {
             .map(|_| UserId(random.i64(..)))
             .collect(),
         version: random.i64(..),
-    })
+    }
 }
 
 fn parsed(text: &str) -> Value {
@@ -74,7 +111,7 @@ fn messages_of_rest_and_events_say_the_same() {
         "messages_of_rest_and_events_say_the_same",
         3_000,
         |random| {
-            let Event::Message(event) = some_event(random);
+            let event = some_message(random);
             let message = Message::from(event.clone());
             let text = serde_json::to_string(&message).expect("JSON");
             let read: Message = serde_json::from_str(&text).expect("a message");

@@ -12,7 +12,7 @@ use axum::response::Response;
 use colloquy_core::auth::{HashMemory, PasswordJob, PasswordOutcome};
 use colloquy_core::domain::*;
 use colloquy_core::ports::*;
-use colloquy_core::protocol::{CloseCode, Events, SendCommand};
+use colloquy_core::protocol::{CloseCode, EditedEvent, Event, SendCommand};
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// Ann is a member of this conversation,
@@ -75,6 +75,23 @@ pub(crate) struct FakeStore {
     pub(crate) trouble: AtomicU8,
     pub(crate) revoked: Mutex<HashSet<SessionId>>,
     pub(crate) generation: AtomicI64,
+    /// What a change comes to; done without it.
+    pub(crate) changed: Mutex<Option<Changed>>,
+}
+
+/// A change as the Store answers it: an edit, whatever was asked.
+pub(crate) fn edited() -> Change {
+    Change {
+        epoch: Epoch("e1".into()),
+        event: Event::Edited(EditedEvent {
+            seq: Seq(MESSAGES + 1),
+            message_id: MessageId(1_007),
+            message: "another".into(),
+            version: 2,
+            user_id: UserId(1),
+            timestamp: NOW,
+        }),
+    }
 }
 
 impl FakeStore {
@@ -86,6 +103,11 @@ impl FakeStore {
             )),
             _ => Err(StoreError::Unexpected("secret internals".to_owned())),
         }
+    }
+
+    fn changed(&self) -> Changed {
+        let told = self.changed.lock().unwrap().clone();
+        told.unwrap_or_else(|| Changed::Done(Box::new(edited())))
     }
 
     fn checked<T>(&self, caller: &Caller, answer: Checked<T>) -> StoreResult<Checked<T>> {
@@ -277,12 +299,44 @@ impl Store for FakeStore {
             Joined {
                 username: "ann".into(),
                 position: position(),
+                left_seq: Seq(0),
             },
         )
     }
 
     async fn append(&self, _: &[Append]) -> StoreResult<AppendedBatch> {
         unreachable!("the Rooms append")
+    }
+
+    async fn change_message(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        _: MessageId,
+        _: Option<&MessageText>,
+        _: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        self.member(caller, id, self.changed())
+    }
+
+    async fn add_member(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        _: UserId,
+        _: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        self.member(caller, id, self.changed())
+    }
+
+    async fn remove_member(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        _: UserId,
+        _: Timestamp,
+    ) -> StoreResult<Checked<Changed>> {
+        self.member(caller, id, self.changed())
     }
 
     async fn events(&self, _: ConversationId, _: Seq, _: i64) -> StoreResult<Option<Events>> {
@@ -304,6 +358,7 @@ pub(crate) struct FakeRooms {
     pub(crate) outcome: Mutex<Option<SendOutcome>>,
     pub(crate) sent: Mutex<Vec<SendCommand>>,
     pub(crate) revoked: Mutex<Vec<SessionId>>,
+    pub(crate) changes: Mutex<Vec<Option<Change>>>,
 }
 
 fn upgraded(name: &'static str, value: String, v2: bool) -> Response {
@@ -332,6 +387,10 @@ impl Rooms for FakeRooms {
             .unwrap()
             .clone()
             .unwrap_or(SendOutcome::Unavailable)
+    }
+
+    async fn changed(&self, _: ConversationId, change: Option<Change>) {
+        self.changes.lock().unwrap().push(change);
     }
 
     async fn revoke_session(&self, session_id: &SessionId) {

@@ -53,6 +53,8 @@ fn requests() {
             "GET ",
             "POST ",
             "PUT ",
+            "PATCH ",
+            "DELETE ",
             "HEAD ",
             "OPTIONS ",
             "/",
@@ -90,6 +92,7 @@ fn requests() {
         // Whatever the request before ended stands again.
         server.store.revoked.lock().unwrap().clear();
         server.rooms.sent.lock().unwrap().clear();
+        server.rooms.changes.lock().unwrap().clear();
         if let Some(request) = request(input, &server) {
             let bodiless = request.method() == "HEAD";
             let answer = runtime.block_on(server.send(request));

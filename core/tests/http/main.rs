@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bodies;
+mod changes;
 mod chat;
 mod fakes;
 mod frame;

@@ -171,7 +171,7 @@ impl Server {
             .flatten()
             .find(|(template, _)| {
                 let template: Vec<&str> = template.split('/').collect();
-                let same = |(one, other): (&&str, &&str)| one == other || *one == "{id}";
+                let same = |(one, other): (&&str, &&str)| one == other || one.starts_with('{');
                 template.len() == segments.len() && template.iter().zip(&segments).all(same)
             });
         let Some(operation) = described.and_then(|(_, item)| item.get(method)) else {

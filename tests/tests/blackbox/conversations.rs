@@ -2,6 +2,7 @@
 
 use colloquy_tests::{Account, Answer, Api, Group, Server, timestamp, unique};
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const CONVERSATIONS: &str = "/api/chat/conversations/";
@@ -208,7 +209,7 @@ async fn a_foreign_conversation_is_forbidden_and_a_missing_one_not_found() {
 
 #[tokio::test]
 async fn ids_that_are_no_ids_are_not_found() {
-    let account = Account::new(&Server::under_test()).await;
+    let (account, _, own) = Group::pair(&Server::under_test()).await;
     for id in [
         "x",
         "0",
@@ -219,9 +220,19 @@ async fn ids_that_are_no_ids_are_not_found() {
         "%00",
         "1%20",
     ] {
-        for rest in ["", "messages/"] {
+        for (method, rest) in [
+            (Method::GET, ""),
+            (Method::GET, "messages/"),
+            (Method::DELETE, "messages/1/"),
+            (Method::DELETE, "members/1/"),
+        ] {
             let path = format!("{CONVERSATIONS}{id}/{rest}");
-            let answer = account.api.get(&path).await;
+            let answer = account.api.request(method, &path).send().await;
+            assert!(matches!(answer.status, 404), "{answer}");
+        }
+        for within in ["messages", "members"] {
+            let path = format!("{CONVERSATIONS}{own}/{within}/{id}/");
+            let answer = account.api.request(Method::DELETE, &path).send().await;
             assert!(matches!(answer.status, 404), "{answer}");
         }
     }

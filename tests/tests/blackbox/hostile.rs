@@ -113,11 +113,17 @@ async fn json_too_deep_is_refused_over_rest() {
     let server = Server::under_test();
     let (account, _, id) = Group::pair(&server).await;
     let messages = format!("/api/chat/conversations/{id}/messages/");
-    for path in [
-        "/api/users/register/",
-        "/api/users/login/",
-        "/api/chat/conversations/",
-        &messages,
+    let (message, members) = (
+        format!("{messages}1/"),
+        format!("/api/chat/conversations/{id}/members/"),
+    );
+    for (method, path) in [
+        (Method::POST, "/api/users/register/"),
+        (Method::POST, "/api/users/login/"),
+        (Method::POST, "/api/chat/conversations/"),
+        (Method::POST, &messages),
+        (Method::PATCH, &message),
+        (Method::POST, &members),
     ] {
         for body in [
             deep("[", "]", 10_000),
@@ -126,7 +132,7 @@ async fn json_too_deep_is_refused_over_rest() {
             "[".repeat(60_000),
             "{\"a\":".repeat(10_000),
         ] {
-            let request = account.api.request(Method::POST, path);
+            let request = account.api.request(method.clone(), path);
             let answer = request.raw("application/json", body).send().await;
             assert_eq!(answer.status, 400, "{answer}");
         }
@@ -176,8 +182,10 @@ async fn json_too_deep_is_refused_on_a_socket() {
 
 #[tokio::test]
 async fn numbers_beyond_every_type_are_refused() {
-    let (account, _, id) = Group::pair(&Server::under_test()).await;
+    let (account, other, id) = Group::pair(&Server::under_test()).await;
     let messages = format!("/api/chat/conversations/{id}/messages/");
+    let group = Group::among(vec![account.clone(), other]).await;
+    let members = group.path("members/");
     for number in [
         "1e400",
         "-1e400",
@@ -196,6 +204,7 @@ async fn numbers_beyond_every_type_are_refused() {
                 messages.as_str(),
                 format!("{{\"message\":\"x\",\"reply_to\":{number}}}"),
             ),
+            (members.as_str(), format!("{{\"user_id\":{number}}}")),
         ] {
             let request = account.api.request(Method::POST, path);
             let answer = request.raw("application/json", body.clone()).send().await;

@@ -58,6 +58,17 @@ async fn a_method_that_is_not_there_is_answered_with_those_that_are() {
             "/api/chat/conversations/1/messages/",
             "POST",
         ),
+        (
+            Method::GET,
+            "/api/chat/conversations/1/messages/1/",
+            "PATCH",
+        ),
+        (Method::GET, "/api/chat/conversations/1/members/", "POST"),
+        (
+            Method::PUT,
+            "/api/chat/conversations/1/members/1/",
+            "DELETE",
+        ),
         (Method::POST, "/health/", "GET"),
         (Method::POST, "/health/live/", "GET"),
         (Method::DELETE, "/api/openapi.json", "GET"),

@@ -4,6 +4,7 @@
 mod accounts;
 mod accounts_login;
 mod authorisation;
+mod changes;
 mod conversations;
 mod cors_hosts;
 mod files;
@@ -14,6 +15,7 @@ mod hostile_cursors;
 mod hostile_http;
 mod idempotency;
 mod limits;
+mod members;
 mod openapi;
 mod order;
 mod refusals;

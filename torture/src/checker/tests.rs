@@ -1,20 +1,28 @@
 //! The checker is fed doctored logs: each broken promise must be found, and counted as what it is.
 
+use std::time::Instant;
+
 use super::*;
+use crate::key::Text;
 
-const ROOM: Room = Room { server: 0, id: 1 };
+pub(super) const ROOM: Room = Room { server: 0, id: 1 };
 
-fn key(number: u32) -> Key {
+pub(super) fn key(number: u32) -> Key {
     Key { client: 1, number }
 }
 
-fn event(seq: u64) -> Event {
+pub(super) fn event(seq: u64) -> Event {
+    let key = key(u32::try_from(seq).unwrap());
     Event {
         seq,
         number: seq,
         message_id: 100 + seq,
         sender_id: 5,
-        key: key(u32::try_from(seq).unwrap()),
+        key,
+        reading: Reading {
+            version: 1,
+            text: Text::Draft(key, 0),
+        },
     }
 }
 
@@ -29,7 +37,7 @@ fn acknowledged(seq: u64, duplicate: bool) -> Entry {
     }
 }
 
-fn sent(number: u32) -> Entry {
+pub(super) fn sent(number: u32) -> Entry {
     Entry::Sent { key: key(number) }
 }
 
@@ -39,18 +47,26 @@ fn stored() -> Stored {
         seq: 3,
         number: 3,
         rows: (1..=3).map(event).collect(),
+        changes: Vec::new(),
+    }
+}
+
+pub(super) fn opened(at: u64) -> Entry {
+    Entry::Opened {
+        at: Some(at),
+        came: Instant::now(),
     }
 }
 
 /// A client that sends two messages, one of them twice, and misses a while.
 fn entries() -> Vec<Entry> {
     vec![
-        Entry::Opened { at: Some(0) },
+        opened(0),
         sent(1),
         Entry::Heard(event(1)),
         acknowledged(1, false),
         sent(2),
-        Entry::Opened { at: Some(2) },
+        opened(2),
         Entry::Asked { since: 1 },
         Entry::Heard(event(2)),
         Entry::Synced { from: 1, to: 2 },
@@ -61,7 +77,7 @@ fn entries() -> Vec<Entry> {
 }
 
 fn found(stored: Stored, entries: Vec<Entry>) -> Vec<(Fault, u64)> {
-    let mut log = Log::new(1, Manner::V2, ROOM);
+    let mut log = Log::new(1, Manner::V2, ROOM, 5);
     log.entries = entries;
     let findings = check(&BTreeMap::from([(ROOM, stored)]), &[log]);
     findings.counts.into_iter().collect()
@@ -166,7 +182,7 @@ fn what_never_came_is_missing_and_what_was_loaded_is_not() {
     assert_eq!(doctored(11, Some(Entry::Loaded(event(3)))), []);
     let mut reset = entries();
     reset.truncate(5);
-    reset.extend([Entry::Opened { at: Some(3) }, Entry::Asked { since: 1 }]);
+    reset.extend([opened(3), Entry::Asked { since: 1 }]);
     reset.push(Entry::Reset { to: 3 });
     reset.extend([Entry::Loaded(event(2)), Entry::Loaded(event(3))]);
     assert_eq!(found(stored(), reset), []);
@@ -188,7 +204,7 @@ fn a_repeat_of_what_was_sent_once_is_told() {
 
 #[test]
 fn what_a_client_must_not_be_told_is_told() {
-    let mut log = Log::new(1, Manner::V2, ROOM);
+    let mut log = Log::new(1, Manner::V2, ROOM, 5);
     log.entries = entries();
     log.closed(4000, "restarting");
     log.closed(4403, "not a member");
@@ -200,7 +216,7 @@ fn what_a_client_must_not_be_told_is_told() {
 
 #[test]
 fn counts_what_was_sent_and_acknowledged() {
-    let mut log = Log::new(1, Manner::V2, ROOM);
+    let mut log = Log::new(1, Manner::V2, ROOM, 5);
     log.entries = entries();
     assert_eq!(tally(&log), (2, 3, 2));
     log.manner = Manner::V1;

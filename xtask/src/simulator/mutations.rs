@@ -225,6 +225,78 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
+        name: "leaks to a removed member",
+        edits: &[edit(
+            "delivery.rs",
+            "        self.close_where(CloseCode::NotMember, gone, fx);\n",
+            "        self.close_where(CloseCode::NotMember, |c| gone(c) && false, fx);\n",
+        )],
+    },
+    Mutation {
+        name: "overlooks a departure among other events",
+        edits: &[edit(
+            "delivery.rs",
+            "events.chunk_by(|_, next| next.ends_membership_of().is_none())",
+            "events.chunk_by(|_, _| true)",
+        )],
+    },
+    Mutation {
+        name: "lets in who has left since the entry was granted",
+        edits: &[edit(
+            "mod.rs",
+            "            Membership::Ended => Some(CloseCode::NotMember),\n",
+            "            Membership::Ended => None,\n",
+        )],
+    },
+    Mutation {
+        name: "lets in by an entry it cannot judge",
+        edits: &[edit(
+            "mod.rs",
+            "            Membership::Unknown => Some(CloseCode::Restarting),\n",
+            "            Membership::Unknown => None,\n",
+        )],
+    },
+    Mutation {
+        name: "closes who is a member again",
+        edits: &[edit(
+            "delivery.rs",
+            "c.user_id == user && c.member_at < seq",
+            "c.user_id == user",
+        )],
+    },
+    Mutation {
+        name: "forgets in its sleep who is a member again",
+        edits: &[edit(
+            "snapshot.rs",
+            "                member_at: snapshot.member_at.unwrap_or(delivered),\n",
+            "                member_at: delivered,\n",
+        )],
+    },
+    Mutation {
+        name: "tells v1 sockets of changes",
+        edits: &[edit(
+            "recent.rs",
+            "            v1: event.is_message(),\n",
+            "            v1: true,\n",
+        )],
+    },
+    Mutation {
+        name: "takes a change that is not the next in line",
+        edits: &[edit(
+            "delivery.rs",
+            "Some(head) if head.seq.next() == event.seq() =>",
+            "Some(head) if head.seq < event.seq() =>",
+        )],
+    },
+    Mutation {
+        name: "forgets a change that is not the next in line",
+        edits: &[edit(
+            "delivery.rs",
+            "            Some(_) => self.known = self.known.max(event.seq()),\n",
+            "            Some(_) => {}\n",
+        )],
+    },
+    Mutation {
         name: "takes sends without bound",
         edits: &[edit(
             "sends.rs",

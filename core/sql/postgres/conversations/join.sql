@@ -10,7 +10,8 @@ select (
             'position', json_build_object(
                 'epoch', (select epoch from instance where singleton = 1),
                 'seq', c.seq, 'number', c.number
-            )
+            ),
+            'left_seq', c.left_seq
         ))
     end
 )::text

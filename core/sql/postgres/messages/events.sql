@@ -1,26 +1,57 @@
--- Store::events. `seq - number` never falls along a conversation, so the message right after
--- `seq` $2 has a number above $2 - (c.seq - c.number): the range starts there, and reads no more
--- rows too many than there were other events since. Index: conversations_pkey, instance_pkey,
--- messages_number_unique (a range), users_pkey for the senders.
+-- Store::events: messages and what is noted in `changes`, in one order. `seq - number` never falls
+-- along a conversation, so the message right after `seq` $2 has a number above
+-- $2 - (c.seq - c.number): the range starts there, and reads no more rows too many than there were
+-- other events since. A message, and a change to one, is told as the message reads now, so that what
+-- was deleted is in no event. Index: conversations_pkey, instance_pkey, messages_number_unique and
+-- changes_pkey (a range each), users_pkey for the senders, messages_pkey for what was edited.
 select (
     select json_build_object(
         'events', (
-            select coalesce(json_agg(
-                json_build_object(
-                    'type', 'message', 'seq', recent.seq, 'number', recent.number,
-                    'message_id', recent.id, 'message', recent.content,
-                    'sender_id', recent.sender_id,
-                    'sender', (select username from users where id = recent.sender_id),
-                    'timestamp', (extract(epoch from recent.created_at) * 1000)::bigint,
-                    'client_message_id', recent.client_message_id,
-                    'reply_to', recent.reply_to,
-                    'mentions', coalesce(recent.mentions, '{}'), 'version', recent.version
-                ) order by recent.number
-            ), '[]')
+            select coalesce(json_agg(recent.event order by recent.seq), '[]')
             from (
-                select * from messages
-                where conversation_id = c.id and number > $2 - (c.seq - c.number) and seq > $2
-                order by number
+                (
+                    select m.seq, json_build_object(
+                        'type', 'message', 'seq', m.seq, 'number', m.number,
+                        'message_id', m.id, 'message', m.content,
+                        'sender_id', m.sender_id,
+                        'sender', (select username from users where id = m.sender_id),
+                        'timestamp', (extract(epoch from m.created_at) * 1000)::bigint,
+                        'client_message_id', m.client_message_id,
+                        'reply_to', m.reply_to,
+                        'mentions', coalesce(m.mentions, '{}'), 'version', m.version
+                    ) as event
+                    from messages m
+                    where m.conversation_id = c.id and m.number > $2 - (c.seq - c.number)
+                        and m.seq > $2
+                    order by m.number
+                    limit $3
+                )
+                union all
+                (
+                    select x.seq, case
+                        when x.kind in ('joined', 'left') then json_build_object(
+                            'type', 'member', 'seq', x.seq, 'user_id', x.user_id,
+                            'username', (select username from users where id = x.user_id),
+                            'change', x.kind, 'by', x.actor_id,
+                            'timestamp', (extract(epoch from x.created_at) * 1000)::bigint
+                        )
+                        else (
+                            select json_build_object(
+                                'type', concat('message.', x.kind), 'seq', x.seq,
+                                'message_id', x.message_id, 'message', m.content,
+                                'version', m.version, 'user_id', x.user_id,
+                                'timestamp', (extract(epoch from x.created_at) * 1000)::bigint
+                            )
+                            from messages m
+                            where m.id = x.message_id
+                        )
+                    end
+                    from changes x
+                    where x.conversation_id = c.id and x.seq > $2
+                    order by x.seq
+                    limit $3
+                )
+                order by seq
                 limit $3
             ) as recent
         ),

@@ -9,7 +9,8 @@ select case
         'position', json_object(
             'epoch', (select epoch from instance where singleton = 1),
             'seq', c.seq, 'number', c.number
-        )
+        ),
+        'left_seq', c.left_seq
     ))
 end
 from (select 1) as one

@@ -1,10 +1,11 @@
 //! What clients do, planned and by themselves, and the faults that are planned for a world.
 
 use super::client::text_of;
-use super::plan::Planned;
+use super::plan::{Changing, Planned, Told};
 use super::rest::RestSend;
 use super::world::{Happening, World};
-use crate::domain::{ClientMessageId, Timestamp};
+use crate::domain::{ClientMessageId, Timestamp, UserId};
+use crate::protocol::{Change, Event, MemberChange};
 use crate::room::{ConnectionId, Input};
 
 impl World {
@@ -45,10 +46,7 @@ impl World {
             Planned::Overlap(end) => self.overlap(end),
             Planned::Clock(by) => self.set_clock(by),
             Planned::Revoke(client) => self.revoke(client)?,
-            Planned::Remove(client) => {
-                let user = self.clients.get(client).map(|client| client.user);
-                self.store.removed.extend(user);
-            }
+            Planned::Change(client, change, told) => self.change(client, change, told),
         }
         Ok(())
     }
@@ -157,6 +155,69 @@ impl World {
                 repeats: false,
             };
             self.send_over_rest(send)?;
+        }
+        Ok(())
+    }
+
+    /// The database stores a change; the front's Room is told of it, or not.
+    fn change(&mut self, index: usize, change: Changing, told: Told) {
+        let Some(user) = self.clients.get(index).map(|client| client.user) else {
+            return;
+        };
+        let now = self.now;
+        let text = format!("edited at {}", now.0);
+        let change = match change {
+            Changing::Edit => self.store.change_newest_of(user, Some(&text), now),
+            Changing::Delete => self.store.change_newest_of(user, None, now),
+            Changing::Leave => self.store.change_member(user, MemberChange::Left, now),
+            Changing::Join => self.store.change_member(user, MemberChange::Joined, now),
+        };
+        let Some(change) = change else { return };
+        self.report.changes += 1;
+        if let Event::Member(member) = &change.event
+            && member.change == MemberChange::Joined
+        {
+            self.come_back(user);
+        }
+        match told {
+            Told::After(millis) => self.after(millis, Happening::Told(Some(change))),
+            Told::Look(millis) => self.after(millis, Happening::Told(None)),
+            Told::Never => {}
+        }
+    }
+
+    /// Who is a member again connects again.
+    fn come_back(&mut self, user: UserId) {
+        for index in 0..self.clients.len() {
+            let Some(client) = self.clients.get_mut(index) else {
+                continue;
+            };
+            if client.user == user && !self.revoked.contains(&client.session) {
+                client.stopped = false;
+                self.tend_later(index);
+            }
+        }
+    }
+
+    /// The front's Room hears of a change, unless it sleeps and has no sockets.
+    pub(super) fn told(&mut self, change: Option<Change>) -> Result<(), String> {
+        let front = self.front;
+        let has_one = |world: &Self| {
+            let mut links = world.links.values();
+            links.any(|link| link.open && link.host == front)
+        };
+        let awake = self
+            .hosts
+            .get(&front)
+            .is_some_and(|host| host.room.is_some());
+        if !awake && !has_one(self) {
+            return Ok(());
+        }
+        let served = has_one(self);
+        let seq = change.as_ref().map(|change| change.event.seq());
+        self.input(front, Input::Changed(change))?;
+        if let (Some(host), Some(seq)) = (self.hosts.get_mut(&front), seq.filter(|_| served)) {
+            host.own = host.own.max(seq);
         }
         Ok(())
     }

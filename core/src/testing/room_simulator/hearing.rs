@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::client::{Client, Resume};
 use super::model_store::ModelStore;
-use crate::domain::{ClientMessageId, Seq};
+use crate::domain::{ClientMessageId, MessageId, Seq};
 use crate::protocol::{Event, MAX_RESUME_EVENTS};
 
 /// How many of its user's newest sends a connection is sure to be known for, also after a sleep.
@@ -23,6 +23,8 @@ struct Heard<'a> {
     seq: Option<i64>,
     message_id: Option<i64>,
     message: Option<Cow<'a, str>>,
+    version: Option<i64>,
+    user_id: Option<i64>,
     client_message_id: Option<Cow<'a, str>>,
     duplicate: Option<bool>,
     #[serde(default)]
@@ -44,9 +46,36 @@ pub(super) enum Answer {
     Renew,
 }
 
+impl Heard<'_> {
+    /// Whether it is this event, as it was or as its message has read since.
+    fn tells(&self, stored: &Event, store: &ModelStore) -> bool {
+        let kind = self.kind.as_deref();
+        let (message_id, version) = (self.message_id, self.version.unwrap_or(0));
+        let text = self.message.as_deref().unwrap_or_default();
+        let reads = |id: MessageId| {
+            message_id == Some(id.0)
+                && version >= stored.version()
+                && store.has_read(id, version, text)
+        };
+        match stored {
+            Event::Message(message) => kind == Some("message") && reads(message.message_id),
+            Event::Edited(edited) => kind == Some("message.edited") && reads(edited.message_id),
+            Event::Deleted(deleted) => kind == Some("message.deleted") && reads(deleted.message_id),
+            Event::Member(member) => {
+                kind == Some("member") && self.user_id == Some(member.user_id.0)
+            }
+        }
+    }
+}
+
 impl Client {
     /// Takes one frame.
-    pub(super) fn receive(&mut self, text: &str, store: &ModelStore) -> Result<Answer, String> {
+    pub(super) fn receive(
+        &mut self,
+        text: &str,
+        granted: Seq,
+        store: &ModelStore,
+    ) -> Result<Answer, String> {
         let heard: Heard<'_> =
             serde_json::from_str(text).map_err(|error| format!("{error} in {text}"))?;
         if heard.error.is_some() {
@@ -56,7 +85,7 @@ impl Client {
             if heard.message_id.is_none() || heard.message.is_none() {
                 return Err(format!("a v1 socket got {text}"));
             }
-            return self.event(&heard, store).map(|()| Answer::Nothing);
+            return self.event(&heard, granted, store).map(|()| Answer::Nothing);
         }
         match heard.kind.as_deref().unwrap_or_default() {
             "hello" => return self.hello(&heard),
@@ -64,8 +93,10 @@ impl Client {
             "batch" => heard
                 .events
                 .iter()
-                .try_for_each(|event| self.event(event, store))?,
-            "message" => self.event(&heard, store)?,
+                .try_for_each(|event| self.event(event, granted, store))?,
+            "message" | "message.edited" | "message.deleted" | "member" => {
+                self.event(&heard, granted, store)?;
+            }
             "ack" => self.acknowledged(&heard, store)?,
             "sync" => self.sync(&heard)?,
             "reset" => {
@@ -95,18 +126,25 @@ impl Client {
         Ok(self.resume(0).map_or(Answer::Nothing, Answer::Say))
     }
 
-    fn event(&mut self, heard: &Heard<'_>, store: &ModelStore) -> Result<(), String> {
+    fn event(&mut self, heard: &Heard<'_>, granted: Seq, store: &ModelStore) -> Result<(), String> {
         let seq = heard.seq.ok_or("an event without seq")?;
-        let Some(Event::Message(stored)) = store.event(Seq(seq)) else {
+        let Some(stored) = store.event(Seq(seq)) else {
             return Err(format!("event {seq} was delivered, but is not stored"));
         };
-        let same = heard.message_id == Some(stored.message_id.0)
-            && heard.message.as_deref() == Some(&*stored.message);
-        if !same {
+        if !heard.tells(stored, store) {
             return Err(format!("event {seq} was delivered otherwise than stored"));
         }
+        if store.left_after(granted, self.user, Seq(seq)) {
+            return Err(format!("user {} was removed and got {seq}", self.user));
+        }
+        // What v1 sockets do not know they are not told.
+        let before = if self.member.v2 {
+            seq - 1
+        } else {
+            store.newest_message(Seq(seq - 1)).0
+        };
         match &mut self.resume {
-            _ if self.at.is_some_and(|at| seq == at + 1) => {}
+            _ if self.at.is_some_and(|at| at < seq && before <= at) => {}
             Some(Resume { since, begun }) if !*begun && seq == *since + 1 => *begun = true,
             _ => return Err(format!("seq {seq} came after {:?} on one socket", self.at)),
         }
@@ -242,8 +280,12 @@ impl Client {
     }
 
     /// With nothing under way: everything up to `newest` has been received.
-    pub(super) fn check_served(&self, newest: Seq) -> Result<(), String> {
-        let have = if self.member.v2 { self.have } else { self.at };
+    pub(super) fn check_served(&self, newest: Seq, store: &ModelStore) -> Result<(), String> {
+        let (have, newest) = if self.member.v2 {
+            (self.have, newest)
+        } else {
+            (self.at, store.newest_message(newest))
+        };
         if have.is_some_and(|have| have < newest.0) {
             return Err(format!(
                 "{} has all up to {have:?}, not {newest}",
@@ -270,6 +312,6 @@ impl Client {
         if self.resume.is_some() {
             return Err(format!("{} waits for ever for a sync", self.session.0));
         }
-        self.check_served(store.position().seq)
+        self.check_served(store.position().seq, store)
     }
 }

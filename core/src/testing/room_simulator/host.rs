@@ -222,8 +222,8 @@ impl World {
     /// The cache is told of nothing but what is stored.
     fn check_recorded(&self, events: &[(Seq, Frame)]) -> Result<(), String> {
         events.iter().try_for_each(|(seq, frame)| {
-            let stored = self.store.event(*seq).map(Event::encode);
-            if stored.as_ref() == Some(frame) {
+            let told: Option<Event> = serde_json::from_str(frame).ok();
+            if told.is_some_and(|told| told.seq() == *seq && self.store.knows(&told)) {
                 return Ok(());
             }
             Err(format!("the cache was told of {seq} what is not stored"))

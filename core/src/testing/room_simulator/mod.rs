@@ -139,6 +139,8 @@ report! {
     failed_commits,
     /// Sends refused because a login was over or its user no member.
     denied,
+    /// Edits, deletions, and members who came or went.
+    changes,
     /// Connections closed because their reader was too slow.
     slow,
     /// Times a process died.

@@ -2,15 +2,24 @@
 //! stored once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::domain::{
     Append, Appended, AppendedBatch, ClientMessageId, Denied, Epoch, MessageId, Number, Position,
-    Seq, SessionId, StoredMessage, UserId,
+    Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
-use crate::protocol::{Event, Events, MessageEvent};
+use crate::protocol::{
+    Change, DeletedEvent, EditedEvent, Event, Events, MemberChange, MemberEvent, MessageEvent,
+};
 
 pub(super) struct ModelStore {
+    /// Each as it was when it was stored.
     pub(super) events: Vec<Event>,
+    number: Number,
+    /// Every text that a message has had; the last is empty once it was deleted.
+    texts: BTreeMap<MessageId, Vec<Arc<str>>>,
+    /// When memberships ended.
+    left: Vec<(Seq, UserId)>,
     by_key: BTreeMap<(UserId, ClientMessageId), StoredMessage>,
     pub(super) revoked: BTreeSet<SessionId>,
     pub(super) removed: BTreeSet<UserId>,
@@ -21,6 +30,9 @@ impl ModelStore {
     pub(super) fn new() -> Self {
         Self {
             events: Vec::new(),
+            number: Number(0),
+            texts: BTreeMap::new(),
+            left: Vec::new(),
             by_key: BTreeMap::new(),
             revoked: BTreeSet::new(),
             removed: BTreeSet::new(),
@@ -33,8 +45,13 @@ impl ModelStore {
         Position {
             epoch: self.epoch.clone(),
             seq: Seq(length),
-            number: Number(length),
+            number: self.number,
         }
+    }
+
+    /// When somebody last ceased to be a member.
+    pub(super) fn left_seq(&self) -> Seq {
+        self.left.last().map_or(Seq(0), |(seq, _)| *seq)
     }
 
     pub(super) fn append(&mut self, sends: &[Append]) -> AppendedBatch {
@@ -65,10 +82,13 @@ impl ModelStore {
         let stored = StoredMessage {
             message_id: MessageId(next + 1_000),
             seq: Seq(next),
-            number: Number(next),
+            number: Number(self.number.0 + 1),
             timestamp: send.now,
             sender: format!("user{}", send.sender_id).into(),
         };
+        self.number = stored.number;
+        let text = send.message.clone().into_inner();
+        self.texts.insert(stored.message_id, vec![text]);
         self.events.push(Event::Message(MessageEvent {
             seq: stored.seq,
             number: stored.number,
@@ -98,12 +118,154 @@ impl ModelStore {
             .events
             .iter()
             .rev()
-            .take_while(|Event::Message(message)| {
+            .filter_map(message)
+            .take_while(|message| {
                 message.sender_id != user || message.client_message_id.as_ref() != Some(id)
             });
-        newer
-            .filter(|Event::Message(message)| message.sender_id == user)
-            .count()
+        newer.filter(|message| message.sender_id == user).count()
+    }
+
+    /// Gives the newest message of a user another text, or none.
+    pub(super) fn change_newest_of(
+        &mut self,
+        user: UserId,
+        text: Option<&str>,
+        now: Timestamp,
+    ) -> Option<Change> {
+        let mut messages = self.events.iter().rev().filter_map(message);
+        let message_id = messages
+            .find(|message| message.sender_id == user)?
+            .message_id;
+        let seq = self.position().seq.next();
+        let texts = self.texts.get_mut(&message_id)?;
+        if texts.last().is_some_and(|text| text.is_empty()) {
+            return None;
+        }
+        texts.push(text.unwrap_or_default().into());
+        let version = i64::try_from(texts.len()).ok()?;
+        let event = match text {
+            Some(text) => Event::Edited(EditedEvent {
+                seq,
+                message_id,
+                message: text.into(),
+                version,
+                user_id: user,
+                timestamp: now,
+            }),
+            None => Event::Deleted(DeletedEvent {
+                seq,
+                message_id,
+                version,
+                user_id: user,
+                timestamp: now,
+            }),
+        };
+        Some(self.note(event))
+    }
+
+    /// Ends or begins a membership.
+    pub(super) fn change_member(
+        &mut self,
+        user: UserId,
+        change: MemberChange,
+        now: Timestamp,
+    ) -> Option<Change> {
+        let seq = self.position().seq.next();
+        let changes = match change {
+            MemberChange::Left => self.removed.insert(user),
+            MemberChange::Joined => self.removed.remove(&user),
+        };
+        if !changes {
+            return None;
+        }
+        if change == MemberChange::Left {
+            self.left.push((seq, user));
+        }
+        Some(self.note(Event::Member(MemberEvent {
+            seq,
+            user_id: user,
+            username: format!("user{user}").into(),
+            change,
+            by: user,
+            timestamp: now,
+        })))
+    }
+
+    fn note(&mut self, event: Event) -> Change {
+        self.events.push(event.clone());
+        let epoch = self.epoch.clone();
+        Change { epoch, event }
+    }
+
+    /// Whether the user's membership ended after this position; `until` says where at the latest.
+    pub(super) fn left_after(&self, granted: Seq, user: UserId, until: Seq) -> bool {
+        let within = |seq: Seq| granted < seq && seq <= until;
+        let mut left = self.left.iter();
+        left.any(|(seq, left)| *left == user && within(*seq))
+    }
+
+    /// Whether a message ever read so.
+    pub(super) fn has_read(&self, id: MessageId, version: i64, text: &str) -> bool {
+        let index = usize::try_from(version - 1).ok();
+        let texts = self.texts.get(&id);
+        let then = texts.and_then(|texts| texts.get(index?));
+        then.is_some_and(|then| **then == *text)
+    }
+
+    /// Whether this event is stored: as it was then, or as its message has read since.
+    pub(super) fn knows(&self, told: &Event) -> bool {
+        let Some(stored) = self.event(told.seq()) else {
+            return false;
+        };
+        let mut told = told.clone();
+        let text = match (&mut told, stored) {
+            (Event::Message(told), Event::Message(stored)) => {
+                let version = std::mem::replace(&mut told.version, stored.version);
+                let text = std::mem::replace(&mut told.message, stored.message.clone());
+                Some((told.message_id, version, text))
+            }
+            (Event::Edited(told), Event::Edited(stored)) => {
+                let version = std::mem::replace(&mut told.version, stored.version);
+                let text = std::mem::replace(&mut told.message, stored.message.clone());
+                Some((told.message_id, version, text))
+            }
+            _ => None,
+        };
+        let once = text.is_none_or(|(id, version, text)| {
+            version >= stored.version() && self.has_read(id, version, &text)
+        });
+        once && told == *stored
+    }
+
+    /// The event as the database tells it now.
+    fn now(&self, event: &Event) -> Event {
+        let newest = |id: &MessageId| {
+            let texts = self.texts.get(id)?;
+            Some((i64::try_from(texts.len()).ok()?, texts.last()?.clone()))
+        };
+        let mut event = event.clone();
+        match &mut event {
+            Event::Message(message) => {
+                if let Some(newest) = newest(&message.message_id) {
+                    (message.version, message.message) = newest;
+                }
+            }
+            Event::Edited(edited) => {
+                if let Some(newest) = newest(&edited.message_id) {
+                    (edited.version, edited.message) = newest;
+                }
+            }
+            Event::Deleted(_) | Event::Member(_) => {}
+        }
+        event
+    }
+
+    /// The newest message up to here.
+    pub(super) fn newest_message(&self, until: Seq) -> Seq {
+        let length = usize::try_from(until.0).unwrap_or(0);
+        let mut events = self.events.iter().take(length).rev();
+        let newest = events.find(|event| event.is_message());
+        newest.map_or(Seq(0), Event::seq)
     }
 
     pub(super) fn event(&self, seq: Seq) -> Option<&Event> {
@@ -114,7 +276,7 @@ impl ModelStore {
     /// Every text in these worlds is another, so one that stands twice was stored twice.
     pub(super) fn check_once(&self) -> Result<(), String> {
         let mut texts = BTreeSet::new();
-        for Event::Message(message) in &self.events {
+        for message in self.events.iter().filter_map(message) {
             if !texts.insert((message.sender_id, &message.message)) {
                 return Err(format!("event {} was stored before", message.seq));
             }
@@ -125,9 +287,17 @@ impl ModelStore {
     pub(super) fn after(&self, since: Seq, limit: i64) -> Events {
         let skip = usize::try_from(since.0).unwrap_or(0);
         let take = usize::try_from(limit).unwrap_or(0);
+        let events = self.events.iter().skip(skip).take(take);
         Events {
-            events: self.events.iter().skip(skip).take(take).cloned().collect(),
+            events: events.map(|event| self.now(event)).collect(),
             position: self.position(),
         }
+    }
+}
+
+const fn message(event: &Event) -> Option<&MessageEvent> {
+    match event {
+        Event::Message(message) => Some(message),
+        _ => None,
     }
 }

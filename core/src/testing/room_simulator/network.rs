@@ -6,7 +6,7 @@ use fastrand::Rng;
 use super::chance::{Stream, stream};
 use super::hearing::Answer;
 use super::world::{Happening, World};
-use crate::domain::{Timestamp, UserId};
+use crate::domain::{Seq, Timestamp, UserId};
 use crate::protocol::{CloseCode, MAX_SOCKETS_PER_USER};
 use crate::room::{ConnectionId, Frame, Input, Join};
 
@@ -33,12 +33,15 @@ pub(super) struct Link {
     slow: bool,
     /// By the host's clock.
     pub(super) expires_at: Timestamp,
+    /// Where the conversation stood when the client was let in.
+    pub(super) granted: Seq,
 }
 
 impl World {
     /// The client is let in now; the Room hears of it a while later.
     pub(super) fn connect(&mut self, index: usize) {
         let position = self.store.position();
+        let granted = position.seq;
         let now = self.clock(self.front);
         let Some(client) = self.clients.get_mut(index) else {
             return;
@@ -58,6 +61,7 @@ impl World {
             session_id: client.session.clone(),
             expires_at,
             v2: client.member.v2,
+            left_seq: self.store.left_seq(),
             position,
         };
         let entered = Timestamp(self.now.0 + chance.i64(0..400));
@@ -75,6 +79,7 @@ impl World {
             queued: 0,
             slow: false,
             expires_at,
+            granted,
         };
         self.links.insert(id, link);
         self.at(entered, Happening::Enter(id, join));
@@ -207,7 +212,7 @@ impl World {
         if link.dead || client.connection != Some(id) {
             return Ok(());
         }
-        match client.receive(frame, &self.store)? {
+        match client.receive(frame, link.granted, &self.store)? {
             Answer::Nothing => {}
             Answer::Say(text) => self.send_up(id, text),
             Answer::Renew => {
@@ -243,7 +248,9 @@ impl World {
             CloseCode::TokenInvalid => {
                 session.is_some_and(|session| self.revoked.contains(session))
             }
-            CloseCode::NotMember => self.store.removed.contains(&link.user),
+            CloseCode::NotMember => self
+                .store
+                .left_after(link.granted, link.user, Seq(i64::MAX)),
             CloseCode::TooManySockets => sockets > MAX_SOCKETS_PER_USER,
             _ => false,
         };

@@ -80,8 +80,31 @@ pub(super) enum Planned {
     /// The clock of the host is set.
     Clock(i64),
     Revoke(usize),
-    /// The user of this client is no longer a member.
-    Remove(usize),
+    /// The user of this client changes something, and the Room is told.
+    Change(usize, Changing, Told),
+}
+
+/// What is changed beside a Room.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Changing {
+    /// The user's newest message has another text,
+    Edit,
+    /// or none.
+    Delete,
+    /// The user is no longer a member,
+    Leave,
+    /// or is one again.
+    Join,
+}
+
+/// How the Room hears of it, times in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Told {
+    After(i64),
+    /// It is told to look, after the answer was lost.
+    Look(i64),
+    /// Its own next commit tells.
+    Never,
 }
 
 /// A world before anything has happened.
@@ -146,6 +169,7 @@ impl Plan {
         }
         plan.items.sort_by_key(|(at, _)| *at);
         plan.farewell(count, &mut rng);
+        plan.quiet(count, &mut rng);
         plan
     }
 
@@ -166,6 +190,19 @@ impl Plan {
                 self.add(rng.i64(0..CHAOS_MS), fault);
             }
         }
+    }
+
+    /// In a few worlds nothing happens but that somebody else writes while everybody is being let
+    /// in.
+    fn quiet(&mut self, count: usize, rng: &mut Rng) {
+        if rng.u8(0..50) > 0 {
+            return;
+        }
+        self.items.clear();
+        for client in 0..count {
+            self.add(300, Planned::Join(client));
+        }
+        self.add(rng.i64(301..450), Planned::Foreign(1));
     }
 
     /// The last thing some worlds hear of is a message whose answer is lost and that nobody
@@ -206,7 +243,10 @@ const FAULTS: &[(usize, MakeFault)] = &[
     }),
     (2, |_, _| Planned::Storm),
     (1, |count, rng| Planned::Revoke(rng.usize(0..count))),
-    (1, |count, rng| Planned::Remove(rng.usize(0..count))),
+    (6, |count, rng| change(count, Changing::Edit, rng)),
+    (2, |count, rng| change(count, Changing::Delete, rng)),
+    (2, |count, rng| change(count, Changing::Leave, rng)),
+    (3, |count, rng| change(count, Changing::Join, rng)),
 ];
 
 fn member(n: usize, rng: &mut Rng) -> Member {
@@ -252,6 +292,15 @@ fn fate(rng: &mut Rng) -> Fate {
             answer: rng.i64(0..3_000),
         },
     }
+}
+
+fn change(count: usize, change: Changing, rng: &mut Rng) -> Planned {
+    let told = match rng.u8(0..6) {
+        0 => Told::Never,
+        1 => Told::Look(rng.i64(0..400)),
+        _ => Told::After(rng.i64(0..400)),
+    };
+    Planned::Change(rng.usize(0..count), change, told)
 }
 
 /// Now and then more than a resume delivers.

@@ -1,7 +1,7 @@
 //! Sends over REST: through the front's Room, answered once, repeated by those who repeat.
 
 use super::world::{Happening, World};
-use crate::domain::{Appended, ClientMessageId, MessageText, SendOutcome, SessionId, UserId};
+use crate::domain::{Appended, ClientMessageId, MessageText, SendOutcome, Seq, SessionId, UserId};
 use crate::protocol::SendCommand;
 use crate::room::{Input, Ticket};
 
@@ -77,8 +77,8 @@ impl World {
                 Ok(None)
             }
             SendOutcome::Appended(Appended::Denied(_)) => {
-                let is_over =
-                    self.revoked.contains(&send.session) || self.store.removed.contains(&send.user);
+                let was_removed = self.store.left_after(Seq(0), send.user, Seq(i64::MAX));
+                let is_over = self.revoked.contains(&send.session) || was_removed;
                 is_over
                     .then_some(None)
                     .ok_or_else(|| "a member was denied".into())

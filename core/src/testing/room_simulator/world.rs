@@ -11,7 +11,7 @@ use super::plan::{CHAOS_MS, Fate, Plan, Planned};
 use super::rest::RestSend;
 use super::{Case, Report, Violation};
 use crate::domain::{Append, AppendedBatch, SessionId, Timestamp, UserId};
-use crate::protocol::{CloseCode, Events};
+use crate::protocol::{Change, CloseCode, Events};
 use crate::room::{ConnectionId, Frame, Input, Join, StoreFailed, Ticket};
 
 /// Whoever writes without a Room, and who has the last word.
@@ -48,6 +48,8 @@ pub(super) enum Happening {
     Load(Place, crate::domain::Seq, i64),
     Loaded(Place, Result<Option<Events>, StoreFailed>),
     RestAgain(RestSend),
+    /// A Room is told of a change, or that there may be one.
+    Told(Option<Change>),
     ShutDown(u64),
     Wake(u64),
 }
@@ -209,7 +211,10 @@ impl World {
                 continue;
             };
             if client.connection == Some(*id) && !client.stopped {
-                client.check_served(host.own)?;
+                client.check_served(host.own, &self.store)?;
+                if self.store.left_after(link.granted, link.user, host.own) {
+                    return Err(format!("user {} was removed and stays", link.user));
+                }
             }
         }
         Ok(())
@@ -261,6 +266,7 @@ impl World {
             }
             Happening::Loaded(place, result) => self.loaded(place, result),
             Happening::RestAgain(send) => self.send_over_rest(send),
+            Happening::Told(change) => self.told(change),
             Happening::ShutDown(host) => self.shut_down(host),
             Happening::Wake(host) => self.tick(host),
         }

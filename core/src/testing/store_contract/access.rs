@@ -2,7 +2,9 @@
 
 use super::Fixture;
 use super::world::{LATER, NOW, Person, append_one, group, new_session, pair, person, send, wish};
-use crate::domain::{ConversationId, ConversationKind, SessionId, Timestamp};
+use crate::domain::{
+    ConversationId, ConversationKind, MessageId, MessageText, SessionId, Timestamp,
+};
 use crate::ports::{Appended, Denied, Page, Store};
 
 /// Asks every method about one conversation. Each must refuse for this reason.
@@ -32,6 +34,16 @@ async fn assert_conversation_denied(
         .await
         .unwrap();
     assert_eq!(page.unwrap_err(), why);
+    let message = MessageId(1);
+    let text = MessageText::new("refused").unwrap();
+    for text in [Some(&text), None] {
+        let changed = store.change_message(caller, id, message, text, now).await;
+        assert_eq!(changed.unwrap().unwrap_err(), why);
+    }
+    let added = store.add_member(caller, id, caller.user_id, now).await;
+    assert_eq!(added.unwrap().unwrap_err(), why);
+    let removed = store.remove_member(caller, id, caller.user_id, now).await;
+    assert_eq!(removed.unwrap().unwrap_err(), why);
     let mut refused = send(who, id, "refused");
     refused.now = now;
     assert_eq!(append_one(store, refused).await, Appended::Denied(why));

@@ -122,6 +122,7 @@ pub async fn events_follow_a_position(fixture: &dyn Fixture) {
             .into_iter()
             .map(|event| match event {
                 Event::Message(message) => message.into(),
+                other => panic!("{other:?}"),
             })
             .collect();
         let expected: Vec<_> = history

@@ -15,6 +15,7 @@
 pub mod access;
 pub mod accounts;
 pub mod appending;
+pub mod changes;
 pub mod conversations;
 pub mod history;
 pub mod listing;
@@ -87,6 +88,19 @@ macro_rules! store_contract {
                 one_batch_may_serve_several_conversations
                 no_sends_are_no_work
                 messages_are_kept_as_they_are
+            }
+            changes {
+                an_edit_is_an_event_and_shows_wherever_the_message_does
+                a_deleted_message_has_no_text_left
+                only_its_writer_changes_a_message
+                members_come_and_go_by_events
+                who_is_no_member_any_more_is_told_so
+                a_conversation_of_two_keeps_them
+                events_of_all_kinds_follow_a_position
+                a_repeat_of_what_was_edited_is_a_duplicate
+                changes_and_sends_at_once_leave_one_order
+                of_an_edit_and_a_deletion_at_once_the_deletion_stays
+                the_same_change_at_once_is_done_once
             }
             conversations {
                 a_group_has_its_members_in_order

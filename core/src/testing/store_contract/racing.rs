@@ -162,7 +162,9 @@ async fn follow(store: &dyn Store, id: ConversationId, total: usize) -> Vec<Stri
         let read = store.events(id, Seq(seen), 300).await.unwrap().unwrap();
         for (position, event) in (seen + 1..).zip(read.events) {
             assert_eq!(event.seq(), Seq(position));
-            let crate::protocol::Event::Message(message) = event;
+            let crate::protocol::Event::Message(message) = event else {
+                panic!("{event:?}");
+            };
             texts.push(message.message.to_string());
         }
         let now = i64::try_from(texts.len()).unwrap();

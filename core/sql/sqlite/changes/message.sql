@@ -1,0 +1,29 @@
+-- Store::change_message, step 1: notes the change, right after the conversation's newest event.
+-- Without a row when nothing is to change; changes/why_not_message then says why.
+-- ?1 to ?3 are who asks and when; ?4 the conversation, ?5 the message, ?6 its new text, null when it
+-- is to be deleted. Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey,
+-- messages_pkey. One row.
+insert into changes (conversation_id, seq, kind, message_id, user_id, actor_id, created_at)
+select
+    c.id, c.seq + 1, case when ?6 is null then 'deleted' else 'edited' end, message.id, u.id, u.id,
+    max(?3, c.active_at)
+from users u
+join conversations c on c.id = ?4
+join members m on m.conversation_id = c.id and m.user_id = u.id
+join messages message on message.id = ?5
+where u.id = ?1 and u.is_active = 1
+    and exists (
+        select 1 from sessions s
+        where s.id = ?2 and s.user_id = ?1 and s.revoked_at is null and s.expires_at > ?3
+    )
+    and message.conversation_id = c.id and message.sender_id = u.id
+    and message.content not in ('', coalesce(?6, ''))
+returning json_object('done', json_object(
+    'epoch', (select epoch from instance where singleton = 1),
+    'event', json_object(
+        'type', case when ?6 is null then 'message.deleted' else 'message.edited' end,
+        'seq', seq, 'message_id', message_id, 'message', ?6,
+        'version', (select version + 1 from messages where messages.id = message_id),
+        'user_id', user_id, 'timestamp', created_at
+    )
+))

@@ -1,0 +1,11 @@
+-- Store::change_message, step 2: gives message ?2 of conversation ?1 the text ?3 (null for none), if
+-- step 1 has noted so. Index: conversations_pkey, changes_pkey, messages_pkey. One row.
+update messages
+set content = coalesce(?3, ''), version = version + 1
+where id = ?2
+    and exists (
+        select 1
+        from conversations c
+        join changes noted on noted.conversation_id = c.id and noted.seq = c.seq + 1
+        where c.id = ?1
+    )
