@@ -16,9 +16,11 @@ pub mod access;
 pub mod accounts;
 pub mod appending;
 pub mod changes;
+pub mod changing;
 pub mod conversations;
 pub mod history;
 pub mod listing;
+pub mod members;
 pub mod racing;
 pub mod sessions;
 mod world;
@@ -93,11 +95,10 @@ macro_rules! store_contract {
                 an_edit_is_an_event_and_shows_wherever_the_message_does
                 a_deleted_message_has_no_text_left
                 only_its_writer_changes_a_message
-                members_come_and_go_by_events
-                who_is_no_member_any_more_is_told_so
-                a_conversation_of_two_keeps_them
                 events_of_all_kinds_follow_a_position
                 a_repeat_of_what_was_edited_is_a_duplicate
+            }
+            changing {
                 changes_and_sends_at_once_leave_one_order
                 of_an_edit_and_a_deletion_at_once_the_deletion_stays
                 the_same_change_at_once_is_done_once
@@ -123,6 +124,11 @@ macro_rules! store_contract {
                 conversations_are_listed_by_latest_activity
                 a_list_continues_where_it_ended
                 a_list_shows_what_reading_shows
+            }
+            members {
+                members_come_and_go_by_events
+                who_is_no_member_any_more_is_told_so
+                a_conversation_of_two_keeps_them
             }
             racing {
                 of_two_registrations_at_once_one_wins

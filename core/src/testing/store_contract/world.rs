@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    Caller, ClientMessageId, Conversation, ConversationId, ConversationKind, MessageText,
-    NewConversation, NewUser, SessionId, Timestamp, User, UserId,
+    Caller, ClientMessageId, Conversation, ConversationId, ConversationKind, Message, MessageId,
+    MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
-    Append, Appended, CreatedConversation, CreatedUser, NewSession, Page, Store, StoredMessage,
+    Append, Appended, Change, Changed, CreatedConversation, CreatedUser, NewSession, Page, Store,
+    StoredMessage,
 };
+use crate::protocol::Event;
 
 /// When everything happens.
 pub(super) const NOW: Timestamp = Timestamp(1_900_000_000_123);
@@ -189,4 +191,73 @@ pub(super) async fn texts(store: &dyn Store, reader: &Person, id: ConversationId
         .into_iter()
         .map(|message| message.content)
         .collect()
+}
+
+pub(super) async fn edit(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+    message: MessageId,
+    text: &str,
+) -> Changed {
+    let text = MessageText::new(text.to_owned()).unwrap();
+    let changed = store
+        .change_message(&who.caller, id, message, Some(&text), NOW)
+        .await;
+    changed.unwrap().unwrap()
+}
+
+pub(super) async fn delete(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+    message: MessageId,
+) -> Changed {
+    let changed = store.change_message(&who.caller, id, message, None, NOW);
+    changed.await.unwrap().unwrap()
+}
+
+pub(super) async fn add(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+    user: UserId,
+) -> Changed {
+    let changed = store.add_member(&who.caller, id, user, NOW).await;
+    changed.unwrap().unwrap()
+}
+
+pub(super) async fn remove(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+    user: UserId,
+) -> Changed {
+    let changed = store.remove_member(&who.caller, id, user, NOW).await;
+    changed.unwrap().unwrap()
+}
+
+/// The change, which must have been done.
+pub(super) fn done(changed: Changed) -> Change {
+    match changed {
+        Changed::Done(change) => *change,
+        other => panic!("not done: {other:?}"),
+    }
+}
+
+pub(super) async fn history(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+) -> (Vec<Message>, Position) {
+    let page = store
+        .messages(&who.caller, id, Page::Latest, 100, NOW)
+        .await;
+    let page = page.unwrap().unwrap();
+    (page.messages, page.position)
+}
+
+pub(super) async fn events(store: &dyn Store, id: ConversationId, since: i64) -> Vec<Event> {
+    let read = store.events(id, Seq(since), 300).await.unwrap().unwrap();
+    read.events
 }
