@@ -177,15 +177,8 @@ impl Rooms for LocalRooms {
     async fn changed(&self, id: ConversationId, change: Option<Change>) {
         let room = self.0.rooms.get(&id).map(|room| room.value().clone());
         let Some(room) = room else { return };
-        let (done, heard) = oneshot::channel();
         let change = Box::new(change);
-        if room
-            .send(RoomMessage::Changed { change, done })
-            .await
-            .is_ok()
-        {
-            drop(heard.await);
-        }
+        tell(room, |done| RoomMessage::Changed { change, done }).await;
     }
 
     async fn revoke_session(&self, session_id: &SessionId) {
@@ -198,17 +191,22 @@ impl Rooms for LocalRooms {
             .iter()
             .map(|room| room.value().clone())
             .collect();
-        join_all(rooms.into_iter().map(|room| async move {
-            let (done, heard) = oneshot::channel();
-            let message = RoomMessage::Revoke {
-                session_id: session_id.clone(),
-                done,
-            };
-            if room.send(message).await.is_ok() {
-                drop(heard.await);
-            }
+        join_all(rooms.into_iter().map(|room| {
+            let session_id = session_id.clone();
+            tell(room, |done| RoomMessage::Revoke { session_id, done })
         }))
         .await;
+    }
+}
+
+/// Waits until a Room has heard; one that has ended has nobody to tell.
+async fn tell(
+    room: mpsc::Sender<RoomMessage>,
+    message: impl FnOnce(oneshot::Sender<()>) -> RoomMessage,
+) {
+    let (done, heard) = oneshot::channel();
+    if room.send(message(done)).await.is_ok() {
+        drop(heard.await);
     }
 }
 

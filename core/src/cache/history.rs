@@ -18,8 +18,8 @@
 //!    that position, and so inside the dense run. What was done to a message has a higher `seq`
 //!    than the message, so of every message shown all of it is in the run, and is applied.
 //! 3. *A run that goes on above the position is newer, not wrong*: those events were committed
-//!    after the position was read. Either way the answer is what the database held at one moment
-//!    of the request.
+//!    after the position was read. Either way the answer has the messages that the database held
+//!    at one moment of the request, each as it read then or later.
 //! 4. *Another history is told by its epoch*, which every fact carries. One fact of another epoch
 //!    (or one that is garbled, or contradicts another) and nothing is believed; who fills the
 //!    cache next clears it first.

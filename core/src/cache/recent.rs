@@ -10,7 +10,8 @@ use crate::domain::{ConversationId, Epoch, Message, Position, Seq};
 use crate::ports::History;
 use crate::protocol::Event;
 
-/// What the cache held of one conversation: nothing to be shown before [`RecentHistory::page`](super::RecentHistory::page).
+/// What the cache held of one conversation: nothing to be shown before
+/// [`RecentHistory::page`](super::RecentHistory::page).
 #[derive(Debug)]
 pub struct Recent {
     pub(super) id: ConversationId,

@@ -309,8 +309,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         now: Timestamp,
     ) -> StoreResult<Checked<Changed>> {
         let note = Step::new(&ADD_MEMBER, member_params(caller, id, user_id, now));
-        let made = [Param::Int(id.0), Param::Int(user_id.0)];
-        self.change(id, note, Step::new(&ADMIT, made), &WHY_NOT_JOIN)
+        self.change(id, note, member_step(&ADMIT, id, user_id), &WHY_NOT_JOIN)
             .await
     }
 
@@ -322,8 +321,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         now: Timestamp,
     ) -> StoreResult<Checked<Changed>> {
         let note = Step::new(&REMOVE_MEMBER, member_params(caller, id, user_id, now));
-        let made = [Param::Int(id.0), Param::Int(user_id.0)];
-        self.change(id, note, Step::new(&DISMISS, made), &WHY_NOT_LEAVE)
+        self.change(id, note, member_step(&DISMISS, id, user_id), &WHY_NOT_LEAVE)
             .await
     }
 
@@ -345,4 +343,13 @@ impl<D: Driver> Store for SqliteStore<D> {
     async fn ping(&self) -> StoreResult<()> {
         READS.ping(&self.driver).await
     }
+}
+
+/// The step that makes a change to a membership.
+fn member_step(
+    statement: &'static Statement,
+    id: ConversationId,
+    user_id: UserId,
+) -> Step<'static> {
+    Step::new(statement, [Param::Int(id.0), Param::Int(user_id.0)])
 }

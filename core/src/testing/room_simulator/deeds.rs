@@ -202,24 +202,22 @@ impl World {
     /// The front's Room hears of a change, unless it sleeps and has no sockets.
     pub(super) fn told(&mut self, change: Option<Change>) -> Result<(), String> {
         let front = self.front;
-        let has_one = |world: &Self| {
-            let mut links = world.links.values();
-            links.any(|link| link.open && link.host == front)
-        };
-        let awake = self
-            .hosts
-            .get(&front)
-            .is_some_and(|host| host.room.is_some());
-        if !awake && !has_one(self) {
+        let mut links = self.links.values();
+        let served = links.any(|link| link.open && link.host == front);
+        if !served && !self.is_awake(front) {
             return Ok(());
         }
-        let served = has_one(self);
         let seq = change.as_ref().map(|change| change.event.seq());
         self.input(front, Input::Changed(change))?;
         if let (Some(host), Some(seq)) = (self.hosts.get_mut(&front), seq.filter(|_| served)) {
             host.own = host.own.max(seq);
         }
         Ok(())
+    }
+
+    fn is_awake(&self, host: u64) -> bool {
+        let host = self.hosts.get(&host);
+        host.is_some_and(|host| host.room.is_some())
     }
 
     fn overlap(&mut self, end: Option<i64>) {
@@ -263,11 +261,7 @@ impl World {
                 .links
                 .values()
                 .any(|link| link.open && link.host == host && link.client == index);
-            let awake = self
-                .hosts
-                .get(&host)
-                .is_some_and(|host| host.room.is_some());
-            if awake || has_one {
+            if has_one || self.is_awake(host) {
                 let session_id = &session;
                 self.input(host, Input::Revoke { session_id })?;
             }

@@ -218,44 +218,28 @@ impl ModelStore {
             return false;
         };
         let mut told = told.clone();
-        let text = match (&mut told, stored) {
-            (Event::Message(told), Event::Message(stored)) => {
-                let version = std::mem::replace(&mut told.version, stored.version);
-                let text = std::mem::replace(&mut told.message, stored.message.clone());
-                Some((told.message_id, version, text))
-            }
-            (Event::Edited(told), Event::Edited(stored)) => {
-                let version = std::mem::replace(&mut told.version, stored.version);
-                let text = std::mem::replace(&mut told.message, stored.message.clone());
-                Some((told.message_id, version, text))
-            }
-            _ => None,
-        };
-        let once = text.is_none_or(|(id, version, text)| {
-            version >= stored.version() && self.has_read(id, version, &text)
-        });
-        once && told == *stored
+        let mut then = stored.clone();
+        let mut once = true;
+        if let (Some(told), Some(then)) = (reading(&mut told), reading(&mut then)) {
+            once =
+                *told.version >= *then.version && self.has_read(told.id, *told.version, told.text);
+            *told.version = *then.version;
+            told.text.clone_from(then.text);
+        }
+        once && told == then
     }
 
     /// The event as the database tells it now.
     fn now(&self, event: &Event) -> Event {
-        let newest = |id: &MessageId| {
-            let texts = self.texts.get(id)?;
+        let newest = |id: MessageId| {
+            let texts = self.texts.get(&id)?;
             Some((i64::try_from(texts.len()).ok()?, texts.last()?.clone()))
         };
         let mut event = event.clone();
-        match &mut event {
-            Event::Message(message) => {
-                if let Some(newest) = newest(&message.message_id) {
-                    (message.version, message.message) = newest;
-                }
-            }
-            Event::Edited(edited) => {
-                if let Some(newest) = newest(&edited.message_id) {
-                    (edited.version, edited.message) = newest;
-                }
-            }
-            Event::Deleted(_) | Event::Member(_) => {}
+        if let Some(told) = reading(&mut event)
+            && let Some(newest) = newest(told.id)
+        {
+            (*told.version, *told.text) = newest;
         }
         event
     }
@@ -300,4 +284,20 @@ const fn message(event: &Event) -> Option<&MessageEvent> {
         Event::Message(message) => Some(message),
         _ => None,
     }
+}
+
+/// What an event tells of a message's text.
+struct Reading<'a> {
+    id: MessageId,
+    version: &'a mut i64,
+    text: &'a mut Arc<str>,
+}
+
+const fn reading(event: &mut Event) -> Option<Reading<'_>> {
+    let (id, version, text) = match event {
+        Event::Message(event) => (event.message_id, &mut event.version, &mut event.message),
+        Event::Edited(event) => (event.message_id, &mut event.version, &mut event.message),
+        Event::Deleted(_) | Event::Member(_) => return None,
+    };
+    Some(Reading { id, version, text })
 }
