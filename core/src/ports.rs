@@ -6,6 +6,7 @@
 //! statements in `sql/`, its case in the contract suite.
 
 mod cache;
+mod listing;
 
 use async_trait::async_trait;
 use axum::extract::Request;
@@ -15,13 +16,13 @@ use thiserror::Error;
 
 use crate::auth::{PasswordJob, PasswordOutcome};
 use crate::domain::{
-    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Epoch, Message,
-    MessageId, MessageText, NewConversation, NewUser, Number, Position, Seq, SessionId, Timestamp,
-    User, UserId,
+    Caller, Conversation, ConversationId, Credentials, Epoch, Message, MessageId, MessageText,
+    NewConversation, NewUser, Number, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::protocol::{CloseCode, SendCommand};
 
 pub use self::cache::{Cache, CacheCommand, CacheError, CacheKind, CacheReply};
+pub use self::listing::{Held, Listed, Listing};
 pub use crate::domain::{Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage};
 pub use crate::protocol::{Change, Events};
 
@@ -218,14 +219,16 @@ pub trait Store: Send + Sync {
     ) -> StoreResult<Checked<CreatedConversation>>;
 
     /// The caller's conversations, latest activity first (then highest id), those after the
-    /// given `(active_at, id)` when one is given; at most `limit`.
+    /// given `(active_at, id)` when one is given; at most `limit`. Which of them are held as they
+    /// are is only named.
     async fn conversations(
         &self,
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
+        held: &Held,
         now: Timestamp,
-    ) -> StoreResult<Checked<Vec<ConversationSummary>>>;
+    ) -> StoreResult<Checked<Listing>>;
 
     /// One conversation with its 100 newest messages.
     async fn conversation(

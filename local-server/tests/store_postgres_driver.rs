@@ -17,7 +17,7 @@ use colloquy_core::domain::{
     Seconds, Seq, SessionId, Timestamp, UserId,
 };
 use colloquy_core::ports::{
-    Append, Appended, CreatedConversation, CreatedUser, NewSession, Page, Rotation, Store,
+    Append, Appended, CreatedConversation, CreatedUser, Held, NewSession, Page, Rotation, Store,
     StoreError,
 };
 use colloquy_core::store::PostgresStore;
@@ -143,7 +143,7 @@ async fn every_use_case_is_one_round_trip() {
         assert_eq!(count(), 1, "append of {size}");
     }
     store
-        .conversations(&ada, None, 10, NOW)
+        .conversations(&ada, None, 10, &Held::default(), NOW)
         .await
         .expect("answers")
         .expect("stands");

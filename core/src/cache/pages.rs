@@ -4,15 +4,13 @@
 //! changes (see [`history`](super::history)), so neither does its newest page there. A page is
 //! shown again only at that very place, which the database tells anew with every request; its
 //! messages are facts like those of the cache, and need not be asked of it again.
-//!
-//! Bounded in bytes: the pages used since the last clearing stay, the others go.
 
-use std::collections::HashMap;
 use std::mem::size_of;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use super::kept::Kept;
 use crate::domain::{ConversationId, Message, Number, Position};
 use crate::ports::History;
 
@@ -67,50 +65,25 @@ impl Proven {
 type Key = (ConversationId, i64);
 
 /// The pages kept.
-#[derive(Debug, Default)]
-pub(super) struct Pages(Mutex<Kept>);
+#[derive(Debug)]
+pub(super) struct Pages(Kept<Key, Proven>);
 
-/// What was used since the last clearing is young, the rest old.
-#[derive(Debug, Default)]
-struct Kept {
-    young: HashMap<Key, Proven>,
-    old: HashMap<Key, Proven>,
-    young_bytes: usize,
+impl Default for Pages {
+    fn default() -> Self {
+        Self(Kept::new(CAPACITY))
+    }
 }
 
 impl Pages {
     /// What was proven last.
     pub(super) fn get(&self, key: Key) -> Option<Proven> {
-        let mut kept = self.lock();
-        if let Some(proven) = kept.young.get(&key) {
-            return Some(proven.clone());
-        }
-        let proven = kept.old.get(&key)?.clone();
-        kept.put(key, proven.clone());
-        Some(proven)
+        self.0.get(&key)
     }
 
     /// Keeps this in the place of what was kept before.
     pub(super) fn keep(&self, key: Key, proven: Proven) {
-        self.lock().put(key, proven);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Each change leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Kept {
-    fn put(&mut self, key: Key, proven: Proven) {
-        self.young_bytes += weight(&proven);
-        if let Some(before) = self.young.insert(key, proven) {
-            self.young_bytes -= weight(&before);
-        }
-        if self.young_bytes > CAPACITY / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
-        }
+        let weight = weight(&proven);
+        self.0.put(key, proven, weight);
     }
 }
 
@@ -159,19 +132,5 @@ mod tests {
         assert!(pages.get((ConversationId(1), 99)).is_none());
         pages.keep(key, proven(at("e", 8), 1));
         assert!(pages.get(key).unwrap().at(&at("e", 8)).is_some());
-    }
-
-    #[test]
-    fn memory_is_bounded_and_what_is_used_stays() {
-        let (pages, used) = (Pages::default(), (ConversationId(0), 100));
-        pages.keep(used, proven(at("e", 1), 1_000));
-        for id in 1..10_000 {
-            pages.keep((ConversationId(id), 100), proven(at("e", 1), 10_000));
-            assert!(pages.get(used).is_some());
-            let kept = pages.lock();
-            let all = kept.young.values().chain(kept.old.values());
-            let bytes: usize = all.map(weight).sum();
-            assert!(bytes <= CAPACITY + 40_000, "{bytes}");
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! `/api/chat/conversations/`: the conversations themselves.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::LINK;
@@ -11,6 +13,7 @@ use super::App;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
 use super::openapi::BadRequestBody;
+use crate::cache::Shown;
 use crate::domain::{Conversation, ConversationKind, ConversationSummary, UserId};
 use crate::service::conversations::{self, Request};
 use crate::service::cursor;
@@ -49,7 +52,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     parameters: Parameters,
-) -> ApiResult<(HeaderMap, Json<Vec<ConversationSummary>>)> {
+) -> ApiResult<(HeaderMap, Json<Vec<Arc<Shown>>>)> {
     let limit = parameters.limit(MAX_PAGE)?;
     let after = parameters
         .get("cursor")

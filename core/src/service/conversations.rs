@@ -1,9 +1,12 @@
 //! Conversations: making, listing and reading them.
 
+use std::sync::Arc;
+
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
+use crate::cache::{Shown, held};
 use crate::domain::{
-    Caller, Conversation, ConversationId, ConversationKind, ConversationSummary, NewConversation,
-    Timestamp, UserId, check_text,
+    Caller, Conversation, ConversationId, ConversationKind, NewConversation, Timestamp, UserId,
+    check_text,
 };
 use crate::ports::CreatedConversation;
 
@@ -96,7 +99,8 @@ fn check(request: Request, caller: UserId) -> ServiceResult<NewConversation> {
     Ok(NewConversation { others, kind, name })
 }
 
-/// The caller's conversations, latest activity first, and whether there are more.
+/// The caller's conversations, latest activity first, and whether there are more. Each is as
+/// [`ConversationSummary`](crate::domain::ConversationSummary) says.
 ///
 /// # Errors
 /// `Denied` when the login was ended.
@@ -105,14 +109,18 @@ pub async fn list(
     caller: &Caller,
     after: Option<(Timestamp, ConversationId)>,
     limit: i64,
-) -> ServiceResult<(Vec<ConversationSummary>, bool)> {
+) -> ServiceResult<(Vec<Arc<Shown>>, bool)> {
     let now = services.ports.clock.now();
+    let place = (caller.user_id, after, limit);
+    let known = services.lists.known(&place);
     // One more than asked for tells whether there are more.
-    let mut page = services
+    let listing = services
         .ports
         .store
-        .conversations(caller, after, limit + 1, now)
+        .conversations(caller, after, limit + 1, &held(&known), now)
         .await??;
+    let page = services.lists.show(place, &known, listing);
+    let mut page = page.map_err(|error| ServiceError::Fault(error.to_string()))?;
     let asked = usize::try_from(limit).unwrap_or_default();
     let more = page.len() > asked;
     page.truncate(asked);

@@ -1,10 +1,12 @@
 //! From domain values to the texts a statement takes. Both dialects read the same ones.
 
+use std::fmt::Write as _;
+
 use super::driver::Param;
 use super::reads::asked_by;
 use crate::domain::{
-    Caller, ConversationId, ConversationKind, MessageId, MessageText, NewConversation, Timestamp,
-    UserId,
+    Caller, ConversationId, ConversationKind, MessageId, MessageText, NewConversation, Seq,
+    Timestamp, UserId,
 };
 use crate::ports::Append;
 
@@ -18,6 +20,18 @@ pub(super) fn ids_json(ids: impl IntoIterator<Item = i64>) -> String {
         json.push_str(&id.to_string());
     }
     json.push(']');
+    json
+}
+
+/// `{"1":7,"2":9}`: how it travels where each conversation stands.
+pub(super) fn seqs_json(at: &[(ConversationId, Seq)]) -> String {
+    let mut json = String::from("{");
+    for (index, (id, seq)) in at.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        // Writing to a String cannot fail.
+        let _ = write!(json, "{comma}\"{id}\":{}", seq.0);
+    }
+    json.push('}');
     json
 }
 

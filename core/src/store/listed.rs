@@ -1,5 +1,5 @@
-//! A list of conversations as its statement answers it: each person once, however many of the
-//! conversations they are in.
+//! A list of conversations as its statement answers it: the order first, then those that are not
+//! held by who asks, and each person once, however many of these they are in.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,13 +7,16 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::domain::{
-    ConversationId, ConversationKind, ConversationSummary, Message, Number, Seq, Timestamp, User,
-    UserId,
+    ConversationId, ConversationKind, ConversationSummary, Epoch, Message, Number, Seq, Timestamp,
+    User, UserId,
 };
+use crate::ports::{Listed, Listing};
 
 /// What `conversations/list` answers.
 #[derive(Deserialize)]
-pub(super) struct Listed {
+pub(super) struct Answered {
+    epoch: Epoch,
+    order: Vec<ConversationId>,
     people: Vec<Arc<User>>,
     conversations: Vec<Entry>,
 }
@@ -32,9 +35,9 @@ struct Entry {
     number: Number,
 }
 
-impl Listed {
+impl Answered {
     /// The list. `None` when it names somebody it does not introduce.
-    pub(super) fn summaries(self) -> Option<Vec<ConversationSummary>> {
+    pub(super) fn listing(self) -> Option<Listing> {
         let people: HashMap<UserId, Arc<User>> = self
             .people
             .into_iter()
@@ -56,6 +59,15 @@ impl Listed {
                 number: entry.number,
             })
         };
-        self.conversations.into_iter().map(summary).collect()
+        // In the same order, without those that are held.
+        let mut told = self.conversations.into_iter().peekable();
+        let listed = |id| match told.next_if(|entry| entry.id == id) {
+            Some(entry) => summary(entry).map(|summary| Listed::Summary(Box::new(summary))),
+            None => Some(Listed::AsHeld(id)),
+        };
+        Some(Listing {
+            conversations: self.order.into_iter().map(listed).collect::<Option<_>>()?,
+            epoch: self.epoch,
+        })
     }
 }

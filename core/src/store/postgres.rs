@@ -14,16 +14,15 @@ use super::driver::{Access, Driver, DriverError, Param, Statement, Step, stateme
 use super::input::{change_params, direct_key, ids_json, kind_text, member_params};
 use super::reads::{Reads, asked_by, reads};
 use crate::domain::{
-    Caller, ClientMessageId, Conversation, ConversationId, ConversationSummary, Credentials, Epoch,
-    MessageId, MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User,
-    UserId,
+    Caller, ClientMessageId, Conversation, ConversationId, Credentials, Epoch, MessageId,
+    MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
-    Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, History,
-    Joined, NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
+    Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, Held,
+    History, Joined, Listing, NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
 };
 
-static READS: Reads = reads!("postgres");
+static READS: Reads = reads!("postgres", list_again: Access::Lookup);
 
 static CREATE_USER: Statement = statement!("postgres", "accounts/create_user");
 static OPEN_SESSION: Statement = statement!("postgres", "sessions/open");
@@ -247,10 +246,11 @@ impl<D: Driver> Store for PostgresStore<D> {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
+        held: &Held,
         now: Timestamp,
-    ) -> StoreResult<Checked<Vec<ConversationSummary>>> {
+    ) -> StoreResult<Checked<Listing>> {
         READS
-            .conversations(&self.driver, caller, after, limit, now)
+            .conversations(&self.driver, caller, after, limit, held, now)
             .await
     }
 

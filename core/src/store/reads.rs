@@ -3,12 +3,14 @@
 
 use super::answer::{decode, decode_checked, decode_optional, failed, run_one};
 use super::driver::{Access, Driver, Param, Statement, Step};
-use super::listed::Listed;
+use super::input::seqs_json;
+use super::listed::Answered;
 use crate::domain::{
-    Caller, Conversation, ConversationId, ConversationSummary, Credentials, Number, Position, Seq,
-    Timestamp, User,
+    Caller, Conversation, ConversationId, Credentials, Number, Position, Seq, Timestamp, User,
 };
-use crate::ports::{Checked, Events, History, Joined, Page, StoreError, StoreResult};
+use crate::ports::{
+    Checked, Events, Held, History, Joined, Listing, Page, StoreError, StoreResult,
+};
 
 /// The reading statements of one dialect.
 pub(super) struct Reads {
@@ -21,11 +23,13 @@ pub(super) struct Reads {
     pub(super) join: Statement,
     pub(super) events: Statement,
     pub(super) ping: Statement,
+    /// How a list is read of which something is held: then it is a small answer.
+    pub(super) list_again: Access,
 }
 
 /// Every `Reads` of a dialect has these names.
 macro_rules! reads {
-    ($dialect:literal) => {
+    ($dialect:literal, list_again: $list_again:expr) => {
         $crate::store::reads::Reads {
             credentials: statement!($dialect, "accounts/credentials"),
             profile: statement!($dialect, "accounts/profile"),
@@ -36,6 +40,7 @@ macro_rules! reads {
             join: statement!($dialect, "conversations/join"),
             events: statement!($dialect, "messages/events"),
             ping: statement!($dialect, "instance/ping"),
+            list_again: $list_again,
         }
     };
 }
@@ -139,16 +144,27 @@ impl Reads {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
+        held: &Held,
         now: Timestamp,
-    ) -> StoreResult<Checked<Vec<ConversationSummary>>> {
+    ) -> StoreResult<Checked<Listing>> {
+        let seqs = seqs_json(&held.at);
         let mut params = asked_by(caller, now);
         params.push(Param::OptionalInt(after.map(|(active_at, _)| active_at.0)));
         params.push(Param::OptionalInt(after.map(|(_, id)| id.0)));
         params.push(Param::Int(limit.max(0)));
+        params.push(Param::OptionalText(
+            held.epoch.as_ref().map(|epoch| &*epoch.0),
+        ));
+        params.push(Param::Text(&seqs));
         let statement = &self.conversations;
-        let answer = Self::ask(driver, Access::Read, statement, params).await?;
-        let list = match decode_checked::<Listed>(statement, answer)? {
-            Ok(listed) => listed.summaries(),
+        let access = if held.at.is_empty() {
+            Access::Read
+        } else {
+            self.list_again
+        };
+        let answer = Self::ask(driver, access, statement, params).await?;
+        let list = match decode_checked::<Answered>(statement, answer)? {
+            Ok(answered) => answered.listing(),
             Err(denied) => return Ok(Err(denied)),
         };
         list.map(Ok)

@@ -9,7 +9,7 @@ use colloquy_core::domain::{
     MessageText, NewConversation, NewUser, Number, Seq, SessionId, StoredMessage, Timestamp,
     UserId,
 };
-use colloquy_core::ports::{NewSession, Page, Rotation, Store, StoreError};
+use colloquy_core::ports::{Held, NewSession, Page, Rotation, Store, StoreError};
 use colloquy_core::protocol::Event;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
 use colloquy_core::store::{PostgresStore, SqliteStore};
@@ -104,7 +104,11 @@ async fn ask_all(store: &dyn Store) {
             .await,
     );
     check(store.profile(&caller, NOW).await);
-    check(store.conversations(&caller, None, 10, NOW).await);
+    check(
+        store
+            .conversations(&caller, None, 10, &Held::default(), NOW)
+            .await,
+    );
     check(store.conversation(&caller, ID, NOW).await);
     check(store.position(&caller, ID, NOW).await);
     check(store.messages(&caller, ID, Page::Latest, 10, NOW).await);

@@ -2,7 +2,8 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::Request;
-use colloquy_core::domain::{Appended, Denied, SendOutcome};
+use colloquy_core::domain::{Appended, ConversationId, Denied, Epoch, SendOutcome, Seq};
+use colloquy_core::ports::Held;
 use serde_json::{Value, json};
 
 use crate::fakes::{MESSAGES, stored};
@@ -64,6 +65,36 @@ async fn a_conversation_is_made_or_found() {
         .post_as_ann(LIST, r#"{"participants":[2],"kind":"channel"}"#)
         .await;
     assert!(answer.json()["kind"].is_array());
+}
+
+/// Also when all of it, or none of it, is told anew.
+#[tokio::test]
+async fn a_list_read_again_asks_only_for_what_has_moved_on() {
+    let server = Server::new().await;
+    let first = server.get_as_ann(LIST).await;
+    assert_eq!(*server.store.held.lock().unwrap(), Held::default());
+    assert_eq!(first.json().as_array().unwrap().len(), 5);
+    assert_eq!(server.get_as_ann(LIST).await.json(), first.json());
+    let held = |seq| Held {
+        epoch: Some(Epoch("e1".into())),
+        at: (1..=5)
+            .rev()
+            .map(|id| (ConversationId(id), Seq(seq)))
+            .collect(),
+    };
+    assert_eq!(*server.store.held.lock().unwrap(), held(0));
+    server.store.listed_seq.store(7, Ordering::Relaxed);
+    let moved_on = server.get_as_ann(LIST).await.json();
+    assert_eq!(*server.store.held.lock().unwrap(), held(0));
+    assert!(
+        moved_on
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["seq"] == 7)
+    );
+    assert_eq!(server.get_as_ann(LIST).await.json(), moved_on);
+    assert_eq!(*server.store.held.lock().unwrap(), held(7));
 }
 
 #[tokio::test]

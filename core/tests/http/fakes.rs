@@ -77,6 +77,10 @@ pub(crate) struct FakeStore {
     pub(crate) generation: AtomicI64,
     /// What a change comes to; done without it.
     pub(crate) changed: Mutex<Option<Changed>>,
+    /// How far every conversation of a list has come.
+    pub(crate) listed_seq: AtomicI64,
+    /// What the last list was not to tell again.
+    pub(crate) held: Mutex<Held>,
 }
 
 /// A change as the Store answers it: an edit, whatever was asked.
@@ -215,26 +219,38 @@ impl Store for FakeStore {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
+        held: &Held,
         _: Timestamp,
-    ) -> StoreResult<Checked<Vec<ConversationSummary>>> {
+    ) -> StoreResult<Checked<Listing>> {
+        held.clone_into(&mut self.held.lock().unwrap());
+        let seq = Seq(self.listed_seq.load(Ordering::Relaxed));
         let below = after.map_or(6, |(_, id)| id.0);
         let summary = |id| ConversationSummary {
-            id: ConversationId(id),
+            id,
             kind: ConversationKind::Group,
             name: None,
             participants: Vec::new(),
             last_message: None,
             created_at: NOW,
             active_at: NOW,
-            seq: Seq(0),
+            seq,
             number: Number(0),
+        };
+        let listed = |id| {
+            if held.at.contains(&(id, seq)) {
+                return Listed::AsHeld(id);
+            }
+            Listed::Summary(Box::new(summary(id)))
         };
         let page = (1..below)
             .rev()
-            .map(summary)
-            .take(usize::try_from(limit).unwrap())
-            .collect();
-        self.checked(caller, Ok(page))
+            .map(|id| listed(ConversationId(id)))
+            .take(usize::try_from(limit).unwrap());
+        let listing = Listing {
+            epoch: position().epoch,
+            conversations: page.collect(),
+        };
+        self.checked(caller, Ok(listing))
     }
 
     async fn conversation(

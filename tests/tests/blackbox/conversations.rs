@@ -267,6 +267,51 @@ async fn the_list_has_the_latest_activity_first() {
 }
 
 /// The address that a `Link` header (RFC 8288) gives for the next page, from its path on.
+/// What was shown before is shown again as it is now, by whatever it was changed.
+#[tokio::test]
+async fn a_list_read_again_shows_what_has_changed_since() {
+    let server = Server::under_test();
+    let (group, quiet) = tokio::join!(Group::of(&server, 3), Account::new(&server));
+    let [maker, reader, leaver] = &group.members[..] else {
+        panic!("three people");
+    };
+    reader.converse(&[&quiet]).await.expect(201);
+    let listed = async || {
+        let list = reader.api.get(CONVERSATIONS).await.expect(200);
+        assert_eq!(list.as_array().map(Vec::len), Some(2), "{list}");
+        let mut shown = list.as_array().cloned().unwrap_or_default();
+        shown.retain(|one| id(one) == group.id);
+        let seen = reader.api.get(&group.path("")).await.expect(200);
+        let newest = seen["messages"].as_array().and_then(|all| all.last());
+        let shown = shown.pop().expect("the group");
+        assert_eq!(&shown["last_message"], newest.unwrap_or(&Value::Null));
+        for name in ["participants", "seq", "number"] {
+            assert_eq!(shown[name], seen[name], "{name}");
+        }
+        shown["seq"].as_u64()
+    };
+    assert_eq!(listed().await, Some(0));
+    let sent = maker.say(group.id, "Helo").await["id"]
+        .as_u64()
+        .expect("an id");
+    assert_eq!(listed().await, Some(1));
+    maker.edit(group.id, sent, "Hello").await.expect(200);
+    assert_eq!(listed().await, Some(2));
+    maker.add(group.id, quiet.id).await.expect(201);
+    assert_eq!(listed().await, Some(3));
+    assert_eq!(leaver.remove(group.id, leaver.id).await.status, 204);
+    assert_eq!(listed().await, Some(4));
+    assert_eq!(maker.delete(group.id, sent).await.status, 204);
+    for _ in 0..2 {
+        assert_eq!(listed().await, Some(5));
+    }
+    let left = leaver.api.get(CONVERSATIONS).await.expect(200);
+    assert_eq!(left, json!([]));
+    assert_eq!(maker.remove(group.id, reader.id).await.status, 204);
+    let list = reader.api.get(CONVERSATIONS).await.expect(200);
+    assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
+}
+
 fn next_link(answer: &Answer) -> Option<String> {
     let link = answer.header("link")?;
     let (address, rest) = link.strip_prefix('<')?.split_once('>')?;

@@ -175,6 +175,13 @@ pub(super) fn statement_files(facts: &Facts) -> Vec<Breach> {
             ));
         }
         for (index, line) in code.lines().enumerate() {
+            if path.contains("/sqlite/") && has_bare_limit(line) {
+                breaches.push(Breach::at(
+                    path,
+                    index + 1,
+                    "SQLite prepares a statement anew for each value of a bare LIMIT: add 0 to it",
+                ));
+            }
             let words = line.split(|char: char| !char.is_alphanumeric() && char != '_');
             let loud = words
                 .filter(|word| word.chars().any(char::is_uppercase))
@@ -189,6 +196,15 @@ pub(super) fn statement_files(facts: &Facts) -> Vec<Breach> {
         }
     }
     breaches
+}
+
+/// Whether a parameter alone is how many rows there may be.
+fn has_bare_limit(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.iter().enumerate().any(|(index, word)| {
+        let next = |distance| words.get(index + distance).copied().unwrap_or_default();
+        *word == "limit" && next(1).starts_with('?') && next(2) != "+"
+    })
 }
 
 /// A statement without its comments and without what is inside quotes; line ends stay.

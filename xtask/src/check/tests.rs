@@ -95,6 +95,11 @@ const BREACHES: &[(&str, &str, &str)] = &[
     (
         "a statement a file",
         "core/sql/sqlite/a/get.sql",
+        "-- Why.\nselect a from b\nlimit ?2",
+    ),
+    (
+        "a statement a file",
+        "core/sql/sqlite/a/get.sql",
         "-- Why; nothing else.",
     ),
     ("modules say", "core/src/a.rs", "use std::fmt;\n//! Late."),

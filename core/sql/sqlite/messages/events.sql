@@ -4,6 +4,7 @@
 -- other events since. A message, and a change to one, is told as the message reads now, so that what
 -- was deleted is in no event. Index: conversations_pkey, instance_pkey, messages_number_unique and
 -- changes_pkey (a range each), users_pkey for each sender, messages_pkey for what was edited.
+-- LIMIT: a bare parameter would have SQLite prepare the statement anew with every call.
 select json_object(
     'events', json((
         select json_group_array(json(recent.event) order by recent.seq)
@@ -21,7 +22,7 @@ select json_object(
                 where m.conversation_id = c.id and m.number > ?2 - (c.seq - c.number)
                     and m.seq > ?2
                 order by m.number
-                limit ?3
+                limit ?3 + 0
             )
             union all
             select * from (
@@ -45,10 +46,10 @@ select json_object(
                 from changes x
                 where x.conversation_id = c.id and x.seq > ?2
                 order by x.seq
-                limit ?3
+                limit ?3 + 0
             )
             order by seq
-            limit ?3
+            limit ?3 + 0
         ) as recent
     )),
     'position', json_object(

@@ -2,6 +2,7 @@
 -- at most ?6 messages below ?5, the nearest, and at most ?8 above ?7.
 -- Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey, instance_pkey,
 -- messages_number_unique (a range no longer than the page), users_pkey again for each sender.
+-- LIMIT: a bare parameter would have SQLite prepare the statement anew with every call.
 select case
     when u.id is null then json_object('denied', 'session')
     when c.id is null then json_object('denied', 'not_found')
@@ -22,14 +23,14 @@ select case
                     select * from messages
                     where conversation_id = c.id and number < ?5
                     order by number desc
-                    limit ?6
+                    limit ?6 + 0
                 )
                 union all
                 select * from (
                     select * from messages
                     where conversation_id = c.id and number > ?7
                     order by number
-                    limit ?8
+                    limit ?8 + 0
                 )
             ) as page
             join users sender on sender.id = page.sender_id

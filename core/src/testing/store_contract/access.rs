@@ -1,11 +1,13 @@
 //! What every method that depends on who asks refuses, and how it says so.
 
 use super::Fixture;
-use super::world::{LATER, NOW, Person, append_one, group, new_session, pair, person, send, wish};
+use super::world::{
+    LATER, NOW, Person, append_one, group, list, new_session, pair, person, send, wish,
+};
 use crate::domain::{
     ConversationId, ConversationKind, MessageId, MessageText, SessionId, Timestamp,
 };
-use crate::ports::{Appended, Denied, Page, Store};
+use crate::ports::{Appended, Denied, Held, Page, Store};
 
 /// Asks every method about one conversation. Each must refuse for this reason.
 async fn assert_conversation_denied(
@@ -64,7 +66,7 @@ async fn assert_session_denied(
     assert_eq!(store.profile(caller, now).await.unwrap().unwrap_err(), why);
     assert_eq!(
         store
-            .conversations(caller, None, 10, now)
+            .conversations(caller, None, 10, &Held::default(), now)
             .await
             .unwrap()
             .unwrap_err(),
@@ -121,11 +123,7 @@ pub async fn a_session_that_does_not_stand_is_denied_everything(fixture: &dyn Fi
     assert_session_denied(store, &second, &bob, id, NOW).await;
 
     // Of all the refused sends and conversations nothing was kept.
-    let listed = store
-        .conversations(&bob.caller, None, 10, NOW)
-        .await
-        .unwrap()
-        .unwrap();
+    let listed = list(store, &bob).await;
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].number.0, 0);
 }

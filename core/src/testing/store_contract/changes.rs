@@ -2,8 +2,8 @@
 
 use super::Fixture;
 use super::world::{
-    NOW, add, append_one, delete, done, edit, events, group, history, pair, remove, say, send,
-    send_as, stored, texts,
+    NOW, add, append_one, delete, done, edit, events, group, history, list, pair, remove, say,
+    send, send_as, stored, texts,
 };
 use crate::domain::{MessageId, Number, Seq};
 use crate::ports::{Appended, Changed};
@@ -86,8 +86,7 @@ pub async fn a_deleted_message_has_no_text_left(fixture: &dyn Fixture) {
     for event in events(store, id, 0).await {
         assert!(!event.encode().contains("secret"), "{event:?}");
     }
-    let listed = store.conversations(&bob.caller, None, 10, NOW).await;
-    let listed = listed.unwrap().unwrap();
+    let listed = list(store, &bob).await;
     let newest = listed.first().unwrap().last_message.as_ref().unwrap();
     assert_eq!((&*newest.content, newest.version), ("", 3));
     // Once is enough, and nothing brings it back.

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 
 use super::Fixture;
-use super::world::{NOW, fill, group, pair, person, say, user, wish};
+use super::world::{NOW, fill, group, list, pair, person, say, user, wish};
 use crate::domain::{ConversationKind, NewConversation, UserId};
 use crate::ports::{CreatedConversation, Store};
 
@@ -121,12 +121,7 @@ pub async fn unknown_participants_are_named(fixture: &dyn Fixture) {
         CreatedConversation::UnknownParticipants(vec![gone.id])
     );
     for person in [&ada, &bob] {
-        let listed = store
-            .conversations(&person.caller, None, 10, NOW)
-            .await
-            .unwrap()
-            .unwrap();
-        assert!(listed.is_empty());
+        assert!(list(store, person).await.is_empty());
     }
 }
 

@@ -4,20 +4,13 @@ use std::sync::Arc;
 
 use super::Fixture;
 use super::world::{
-    AWKWARD, NOW, Person, append_one, group, person, say, send, send_as, stored, wish,
+    AWKWARD, NOW, Person, add, append_one, delete, edit, group, history, in_full, list, person,
+    remove, say, send, send_as, stored, wish,
 };
 use crate::domain::{
-    ConversationId, ConversationKind, ConversationSummary, NewConversation, Seconds,
+    ConversationId, ConversationKind, ConversationSummary, Epoch, NewConversation, Seconds, Seq,
 };
-use crate::ports::{CreatedConversation, Store};
-
-async fn list(store: &dyn Store, who: &Person) -> Vec<ConversationSummary> {
-    store
-        .conversations(&who.caller, None, 1_000, NOW)
-        .await
-        .unwrap()
-        .unwrap()
-}
+use crate::ports::{Changed, CreatedConversation, Held, Listed, Store};
 
 fn ids(list: &[ConversationSummary]) -> Vec<ConversationId> {
     list.iter().map(|summary| summary.id).collect()
@@ -128,22 +121,76 @@ pub async fn a_list_continues_where_it_ended(fixture: &dyn Fixture) {
     let mut after = None;
     loop {
         let page = store
-            .conversations(&ada.caller, after, 3, NOW)
-            .await
-            .unwrap()
-            .unwrap();
+            .conversations(&ada.caller, after, 3, &Held::default(), NOW)
+            .await;
+        let page = page.unwrap().unwrap().conversations;
         assert!(page.len() <= 3);
+        let page: Vec<_> = page.into_iter().map(in_full).collect();
         let Some(last) = page.last() else { break };
         after = Some((last.active_at, last.id));
         paged.extend(page);
     }
     assert_eq!(paged, all);
-    assert!(
-        store
-            .conversations(&ada.caller, None, 0, NOW)
-            .await
-            .unwrap()
-            .unwrap()
-            .is_empty()
+    let none = store
+        .conversations(&ada.caller, None, 0, &Held::default(), NOW)
+        .await;
+    assert!(none.unwrap().unwrap().conversations.is_empty());
+}
+
+/// One that still stands where it is held is named alone, and every change of it is told. What is
+/// held of another epoch counts for nothing, and naming one gives no sight of it.
+pub async fn a_list_names_alone_what_is_held(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
+    let cora = person(store, "cora").await;
+    let (quiet, lively) = (
+        group(store, &ada, &[&bob]).await.id,
+        group(store, &ada, &[&bob]).await.id,
     );
+    let strangers = group(store, &bob, &[&cora]).await.id;
+    let said = say(store, &ada, lively, "Helo").await;
+    let epoch = history(store, &ada, lively).await.1.epoch;
+
+    let mut seq = Seq(1);
+    for step in 0..6 {
+        let held = Held {
+            epoch: Some(epoch.clone()),
+            at: vec![(quiet, Seq(0)), (lively, seq), (strangers, Seq(0))],
+        };
+        let as_held = [lively, quiet].map(Listed::AsHeld);
+        assert_eq!(listing(store, &ada, &held).await, as_held);
+        let id = said.message_id;
+        let changed = match step {
+            0 => edit(store, &ada, lively, id, "Hello").await,
+            1 => delete(store, &ada, lively, id).await,
+            2 => add(store, &ada, lively, cora.id()).await,
+            3 => remove(store, &ada, lively, cora.id()).await,
+            4 => remove(store, &ada, lively, bob.id()).await,
+            _ => {
+                say(store, &ada, lively, "alone").await;
+                Changed::Unchanged
+            }
+        };
+        assert_eq!(matches!(changed, Changed::Done(_)), step < 5);
+        seq = Seq(seq.0 + 1);
+        let whole = list(store, &ada).await;
+        assert_eq!(whole[0].seq, seq);
+        let told = [
+            Listed::Summary(Box::new(whole[0].clone())),
+            Listed::AsHeld(quiet),
+        ];
+        assert_eq!(listing(store, &ada, &held).await, told);
+    }
+
+    let whole = list(store, &ada).await.into_iter().map(Box::new);
+    let whole: Vec<_> = whole.map(Listed::Summary).collect();
+    for epoch in [Some(Epoch("another".into())), None] {
+        let at = vec![(quiet, Seq(0)), (lively, seq)];
+        assert_eq!(listing(store, &ada, &Held { epoch, at }).await, whole);
+    }
+}
+
+async fn listing(store: &dyn Store, who: &Person, held: &Held) -> Vec<Listed> {
+    let listing = store.conversations(&who.caller, None, 10, held, NOW).await;
+    listing.unwrap().unwrap().conversations
 }

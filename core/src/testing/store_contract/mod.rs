@@ -124,6 +124,7 @@ macro_rules! store_contract {
                 conversations_are_listed_by_latest_activity
                 a_list_continues_where_it_ended
                 a_list_shows_what_reading_shows
+                a_list_names_alone_what_is_held
             }
             members {
                 members_come_and_go_by_events

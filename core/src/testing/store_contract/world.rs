@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    Caller, ClientMessageId, Conversation, ConversationId, ConversationKind, Message, MessageId,
-    MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, ClientMessageId, Conversation, ConversationId, ConversationKind, ConversationSummary,
+    Message, MessageId, MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp,
+    User, UserId,
 };
 use crate::ports::{
-    Append, Appended, Change, Changed, CreatedConversation, CreatedUser, NewSession, Page, Store,
-    StoredMessage,
+    Append, Appended, Change, Changed, CreatedConversation, CreatedUser, Held, Listed, NewSession,
+    Page, Store, StoredMessage,
 };
 use crate::protocol::Event;
 
@@ -39,6 +40,24 @@ pub(super) struct Person {
 impl Person {
     pub(super) const fn id(&self) -> UserId {
         self.user.id
+    }
+}
+
+/// The newest thousand of their conversations, each in full.
+pub(super) async fn list(store: &dyn Store, who: &Person) -> Vec<ConversationSummary> {
+    let nothing = Held::default();
+    let listing = store
+        .conversations(&who.caller, None, 1_000, &nothing, NOW)
+        .await;
+    let listed = listing.unwrap().unwrap().conversations.into_iter();
+    listed.map(in_full).collect()
+}
+
+/// What is told of one that was not held.
+pub(super) fn in_full(listed: Listed) -> ConversationSummary {
+    match listed {
+        Listed::Summary(summary) => *summary,
+        Listed::AsHeld(id) => panic!("{id} is not held"),
     }
 }
 
