@@ -86,8 +86,10 @@ pub struct AttemptLimits {
     pub logins_per_address: i64,
     /// Registrations from one client address.
     pub registrations_per_address: i64,
-    /// The window.
+    /// The window of these.
     pub window: Seconds,
+    /// Between two edits of a user in a conversation, in the long run.
+    pub throttle_ms: i64,
 }
 
 /// The settings cannot be used; every reason, one a line.
@@ -150,6 +152,7 @@ impl Settings {
         let data_dir = PathBuf::from(reader.text("DATA_DIR"));
         let database = reader.database(&data_dir);
         let secret_key = reader.secret_key(&database, &data_dir);
+        let throttle_ms = reader.millis("THROTTLE_RATE_SECONDS");
         let settings = Self {
             host: reader.text("HOST"),
             port: reader.number("PORT", 0, u16::MAX),
@@ -159,7 +162,7 @@ impl Settings {
             previous_secret_keys: reader.previous_secret_keys(),
             access_token: Seconds(reader.number("ACCESS_TOKEN_SECONDS", 10, 86_400)),
             refresh_token: Seconds(reader.number("REFRESH_TOKEN_SECONDS", 10, 366 * 86_400)),
-            throttle_ms: reader.millis("THROTTLE_RATE_SECONDS"),
+            throttle_ms,
             cors_allowed_origins: reader.origins("CORS_ALLOWED_ORIGINS"),
             allowed_hosts: reader.hosts("ALLOWED_HOSTS"),
             trusted_proxies: reader.networks("TRUSTED_PROXIES"),
@@ -171,6 +174,7 @@ impl Settings {
                 logins_per_address: reader.number("LOGIN_ATTEMPTS_PER_ADDRESS", 0, i64::MAX),
                 registrations_per_address: reader.number("REGISTRATIONS_PER_ADDRESS", 0, i64::MAX),
                 window: Seconds(reader.number("ATTEMPTS_WINDOW_SECONDS", 1, 86_400)),
+                throttle_ms,
             },
             password_hash_concurrency: reader.number("PASSWORD_HASH_CONCURRENCY", 0, 1_024),
             shutdown: Seconds(reader.number("SHUTDOWN_SECONDS", 0, 3_600)),

@@ -1,4 +1,5 @@
-//! Counts attempts to log in and register, before any password is hashed.
+//! Counts attempts to log in and register, before any password is hashed, and edits, before any is
+//! stored.
 //!
 //! Counters live in the cache, so that all servers share them; when it is away a counter of this
 //! process takes over, so that attempts are never unlimited and never fail for want of a cache.
@@ -13,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::AttemptLimits;
-use crate::domain::{Seconds, Timestamp};
+use crate::domain::{ConversationId, Seconds, Timestamp, UserId};
 use crate::ports::{Cache, CacheCommand, CacheReply};
 
 /// The most counters kept in this process while the cache is away; about 1 MiB.
@@ -40,10 +41,14 @@ struct LocalCounter {
     ends_at: Timestamp,
 }
 
+/// How many edits may come at once; in the long run one each period of the throttle.
+const EDITS_AT_ONCE: i64 = 10;
+
 /// One key and how often it may be used in a window.
 struct Limit {
     key: String,
     most: i64,
+    window: Seconds,
 }
 
 /// How far a counter has come and when it starts anew.
@@ -82,13 +87,12 @@ impl Attempts {
     pub async fn undecided(&self, username: &str, address: Option<IpAddr>) {
         let mut limits = self.login_limits(username, address);
         limits.retain(|limit| limit.most > 0);
-        let window = self.limits.window.0;
-        let commands = limits.iter().flat_map(|Limit { key, .. }| {
+        let commands = limits.iter().flat_map(|Limit { key, window, .. }| {
             [
                 // One that has ended meanwhile must not begin again without an end.
                 CacheCommand::StartCounter {
                     key: key.clone(),
-                    seconds: window,
+                    seconds: window.0,
                 },
                 CacheCommand::Decrement { key: key.clone() },
             ]
@@ -103,15 +107,38 @@ impl Attempts {
         }
     }
 
+    /// Counts an edit of a user in a conversation. Sends have a throttle in their Room; edits do
+    /// not pass it, and one message could be edited for ever.
+    ///
+    /// # Errors
+    /// [`TooManyAttempts`] when the user has had their share.
+    pub async fn edit(
+        &self,
+        user_id: UserId,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> Result<(), TooManyAttempts> {
+        let throttle_ms = self.limits.throttle_ms.max(0);
+        let window_ms = throttle_ms.saturating_mul(EDITS_AT_ONCE);
+        let limit = Limit {
+            key: self.key("edit", &format!("{user_id} {id}")),
+            most: if throttle_ms > 0 { EDITS_AT_ONCE } else { 0 },
+            window: Seconds(window_ms.saturating_add(999) / 1_000),
+        };
+        self.count(vec![limit], now).await
+    }
+
     fn login_limits(&self, username: &str, address: Option<IpAddr>) -> Vec<Limit> {
         let mut limits = vec![Limit {
             key: self.account_key(username),
             most: self.limits.logins_per_account,
+            window: self.limits.window,
         }];
         if let Some(address) = address {
             limits.push(Limit {
                 key: self.key("login-address", &network(address)),
                 most: self.limits.logins_per_address,
+                window: self.limits.window,
             });
         }
         limits
@@ -147,6 +174,7 @@ impl Attempts {
         let limit = address.map(|address| Limit {
             key: self.key("register-address", &network(address)),
             most: self.limits.registrations_per_address,
+            window: self.limits.window,
         });
         self.count(limit.into_iter().collect(), now).await
     }
@@ -192,12 +220,11 @@ impl Attempts {
 
     /// One pipeline for all keys; `None` when the cache is away or answers nonsense.
     async fn count_shared(&self, limits: &[Limit]) -> Option<Vec<Count>> {
-        let window = self.limits.window.0;
-        let commands = limits.iter().flat_map(|Limit { key, .. }| {
+        let commands = limits.iter().flat_map(|Limit { key, window, .. }| {
             [
                 CacheCommand::StartCounter {
                     key: key.clone(),
-                    seconds: window,
+                    seconds: window.0,
                 },
                 CacheCommand::Increment { key: key.clone() },
                 CacheCommand::TimeToLive { key: key.clone() },
@@ -215,7 +242,7 @@ impl Attempts {
                 // without an end.
                 endless.push(CacheCommand::Expire {
                     key: limit.key.clone(),
-                    seconds: window,
+                    seconds: limit.window.0,
                 });
             }
             counts.push(Count {
@@ -245,7 +272,7 @@ impl Attempts {
         let count = |limit: &Limit| {
             let fresh = LocalCounter {
                 count: 0,
-                ends_at: now.plus(self.limits.window),
+                ends_at: now.plus(limit.window),
             };
             let counter = local.entry(limit.key.clone()).or_insert(fresh);
             if counter.ends_at <= now {

@@ -10,6 +10,7 @@ const LIMITS: AttemptLimits = AttemptLimits {
     logins_per_address: 5,
     registrations_per_address: 2,
     window: Seconds(300),
+    throttle_ms: 1_500,
 };
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -135,6 +136,33 @@ async fn an_address_has_its_share_whatever_the_account() {
             .await
             .is_err()
     );
+}
+
+/// 1.5 seconds each, so ten in fifteen seconds.
+#[tokio::test]
+async fn a_user_has_a_share_of_edits_in_each_conversation() {
+    let (cache, attempts) = limiter();
+    let (ann, here) = (UserId(1), ConversationId(7));
+    for _ in 0..10 {
+        assert_eq!(attempts.edit(ann, here, NOW).await, Ok(()));
+    }
+    let refused = attempts.edit(ann, here, NOW).await.unwrap_err();
+    assert_eq!(refused.retry_after, Seconds(120), "as the cache says");
+    assert!(attempts.edit(ann, ConversationId(8), NOW).await.is_ok());
+    assert!(attempts.edit(UserId(2), here, NOW).await.is_ok());
+    let begun = CacheCommand::StartCounter {
+        key: attempts.key("edit", "1 7"),
+        seconds: 15,
+    };
+    assert_eq!(cache.pipelines.lock().unwrap()[0][0], begun);
+    let unlimited = AttemptLimits {
+        throttle_ms: 0,
+        ..LIMITS
+    };
+    let attempts = Attempts::new(cache, unlimited, [7; 32]);
+    for _ in 0..100 {
+        assert_eq!(attempts.edit(ann, here, NOW).await, Ok(()));
+    }
 }
 
 #[tokio::test]

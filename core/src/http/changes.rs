@@ -49,6 +49,7 @@ pub(super) struct EditedAnswer {
         (status = 403, description = "Somebody else wrote it, or the caller is not a member", body = ErrorBody),
         (status = 404, description = "There is no such message in the conversation", body = ErrorBody),
         (status = 409, description = "The message was deleted", body = ErrorBody),
+        (status = 429, description = "More edits than the throttle allows", body = ErrorBody),
     )
 )]
 pub(super) async fn edit(

@@ -11,7 +11,7 @@ use crate::ports::{Changed, Checked, StoreError, StoreResult};
 /// text already.
 ///
 /// # Errors
-/// `Invalid`; `Denied`; `NotFound`; `Forbidden` when somebody else wrote it; `Conflict` when it was
+/// `Throttled`; `Denied`; `NotFound`; `Forbidden` when somebody else wrote it; `Conflict` when it was
 /// deleted; `Unavailable`, after which the same request may be sent again.
 pub async fn edit(
     services: &Services,
@@ -21,6 +21,10 @@ pub async fn edit(
     text: &MessageText,
 ) -> ServiceResult<Option<Seq>> {
     let now = services.ports.clock.now();
+    let counted = services.attempts.edit(caller.user_id, id, now).await;
+    counted.map_err(|many| ServiceError::Throttled {
+        retry_after_ms: many.retry_after.as_millis(),
+    })?;
     let store = &services.ports.store;
     let changed = store
         .change_message(caller, id, message_id, Some(text), now)

@@ -1,5 +1,7 @@
 //! The throttle: one send a second for each user and conversation, over every way of sending.
 
+use std::time::Duration;
+
 use colloquy_tests::{Account, Group, Server, timestamp, unique, wait_of};
 use serde_json::{Value, json};
 
@@ -216,4 +218,35 @@ async fn reconnecting_does_not_lift_it() {
             (&json!("throttled"), &json!(key))
         );
     }
+}
+
+/// Ten come at once, then one a second in the long run.
+#[tokio::test]
+async fn edits_have_a_share_of_their_own() {
+    in_time(async || {
+        let (account, other, id) = Group::pair(&Server::under_test()).await;
+        let message = account.say(id, "version 1").await["id"].as_u64()?;
+        for version in 2..=11 {
+            let text = format!("version {version}");
+            account.edit(id, message, &text).await.expect(200);
+        }
+        let refused = account.edit(id, message, "version 12").await;
+        if refused.status == 200 {
+            return None;
+        }
+        refused.refused(429, "throttled");
+        let text = account.latest(id).await["messages"][0]["content"].clone();
+        assert_eq!(text, "version 11", "what was refused is not stored");
+        // Nobody else's share, and no share of sends or deletions.
+        let others = other.say(id, "mine").await["id"].as_u64()?;
+        other.edit(id, others, "mine still").await.expect(200);
+        account.say(id, "another").await;
+        let wait = wait_of(&refused.body);
+        assert!(wait <= Duration::from_secs(11), "{wait:?}");
+        tokio::time::sleep(wait).await;
+        account.edit(id, message, "version 12").await.expect(200);
+        assert_eq!(account.delete(id, message).await.status, 204);
+        Some(())
+    })
+    .await;
 }
