@@ -5,9 +5,11 @@
 //! [`Backend`], and the contract suite over it in `tests/`.
 
 mod lookups;
+mod owned;
 mod pool;
 mod postgres;
 mod sqlite;
+mod sqlite_writer;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -89,7 +89,7 @@ pub async fn migrate(backend: &Backend) -> Result<(), SchemaError> {
     }
     match backend {
         Backend::Postgres(driver) => POSTGRES.run(&mut driver.connect().await?).await?,
-        Backend::Sqlite(driver) => SQLITE.run(&mut *driver.writer().await?).await?,
+        Backend::Sqlite(driver) => SQLITE.run(&mut driver.connect().await?).await?,
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ pub async fn check_schema(backend: &Backend) -> Result<(), SchemaError> {
         ),
         Backend::Sqlite(driver) => (
             &SQLITE,
-            applied_in_sqlite(&mut *driver.writer().await?).await?,
+            applied_in_sqlite(&mut driver.connect().await?).await?,
         ),
     };
     compare(known, applied.as_deref())

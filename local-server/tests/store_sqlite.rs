@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use colloquy_core::domain::UserId;
 use colloquy_core::ports::Store;
 use colloquy_core::store::SqliteStore;
+use colloquy_core::store::driver::{Access, Driver as _, DriverError, Param, Statement, Step};
 use colloquy_core::testing::store_contract::Fixture;
 use colloquy_local_server::driver::{Backend, SqliteDriver};
 use colloquy_local_server::migrate::{SchemaError, check_schema, migrate};
@@ -48,7 +49,7 @@ impl Fixture for SqliteFixture {
     async fn deactivate(&self, user_id: UserId) {
         sqlx::query("update users set is_active = 0 where id = ?1")
             .bind(user_id.0)
-            .execute(&mut *self.store.driver().writer().await.expect("free"))
+            .execute(&mut self.store.driver().connect().await.expect("opens"))
             .await
             .expect("deactivates");
     }
@@ -88,7 +89,7 @@ mod schema {
         migrate(&backend).await.expect("migrates");
         let run = async |sql: &'static str| {
             sqlx::query(sql)
-                .execute(&mut *driver.writer().await.expect("free"))
+                .execute(&mut driver.connect().await.expect("opens"))
                 .await
                 .expect("runs");
         };
@@ -147,30 +148,76 @@ mod driver {
         );
     }
 
+    static SYNCHRONOUS: Statement = Statement {
+        name: "test/synchronous",
+        text: "select cast(synchronous as text) from pragma_synchronous",
+    };
+    static KEYS: Statement = Statement {
+        name: "test/keys",
+        text: "select cast(foreign_keys as text) from pragma_foreign_keys",
+    };
+    static JOURNAL: Statement = Statement {
+        name: "test/journal",
+        text: "select journal_mode from pragma_journal_mode",
+    };
+    static RENAME: Statement = Statement {
+        name: "test/rename",
+        text: "update instance set epoch = ?1 returning epoch",
+    };
+    static WRONG: Statement = Statement {
+        name: "test/wrong",
+        text: "select json(?1)",
+    };
+    static EPOCH: Statement = Statement {
+        name: "test/epoch",
+        text: "select epoch from instance",
+    };
+
+    async fn ask(driver: &SqliteDriver, access: Access, statement: &'static Statement) -> String {
+        let answers = driver.run(access, &[Step::new(statement, [])]).await;
+        answers.expect("answers").remove(0).expect("a row")
+    }
+
     #[tokio::test]
     async fn every_commit_is_synced_and_keys_are_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let driver = open(&folder.path().join("chat.sqlite3")).await;
-        let pragma = async |sql: &'static str| -> i64 {
-            sqlx::query_scalar(sql)
-                .fetch_one(&mut *driver.writer().await.expect("free"))
-                .await
-                .expect("answers")
-        };
-        assert_eq!(
-            pragma("select synchronous from pragma_synchronous").await,
-            2
-        );
-        assert_eq!(
-            pragma("select foreign_keys from pragma_foreign_keys").await,
-            1
-        );
-        let journal: String = sqlx::query_scalar("select journal_mode from pragma_journal_mode")
-            .fetch_one(&mut *driver.writer().await.expect("free"))
-            .await
-            .expect("answers");
-        assert_eq!(journal, "wal");
+        assert_eq!(ask(&driver, Access::Write, &SYNCHRONOUS).await, "2");
+        assert_eq!(ask(&driver, Access::Write, &KEYS).await, "1");
+        assert_eq!(ask(&driver, Access::Write, &JOURNAL).await, "wal");
         driver.close().await;
+    }
+
+    /// And the next one finds the connection as it was. Nothing is answered after the end.
+    #[tokio::test]
+    async fn a_batch_is_done_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for driver in [
+            open(&folder.path().join("chat.sqlite3")).await,
+            SqliteDriver::in_memory().await.expect("opens"),
+        ] {
+            migrate(&Backend::Sqlite(driver.clone()))
+                .await
+                .expect("migrates");
+            let before = ask(&driver, Access::Lookup, &EPOCH).await;
+            let steps = [
+                Step::new(&RENAME, [Param::Text("another")]),
+                Step::new(&WRONG, [Param::Text("{")]),
+            ];
+            let failed = driver.run(Access::Write, &steps).await;
+            assert!(matches!(failed, Err(DriverError::Unexpected(_))));
+            assert_eq!(ask(&driver, Access::Lookup, &EPOCH).await, before);
+            let done = driver.run(Access::Write, &steps[..1]).await;
+            assert_eq!(done.expect("writes"), [Some("another".to_owned())]);
+            for access in [Access::Lookup, Access::Read, Access::Write] {
+                assert_eq!(ask(&driver, access, &EPOCH).await, "another");
+            }
+            driver.close().await;
+            for access in [Access::Lookup, Access::Read, Access::Write] {
+                let late = driver.run(access, &[Step::new(&EPOCH, [])]).await;
+                assert!(matches!(late, Err(DriverError::Unavailable(_))), "{late:?}");
+            }
+        }
     }
 
     #[cfg(unix)]
@@ -209,7 +256,7 @@ mod driver {
         backend.store().renew_epoch(&epoch).await.expect("writes");
         let other = open(&path).await;
         let seen: String = sqlx::query_scalar("select epoch from instance")
-            .fetch_one(&mut *other.writer().await.expect("free"))
+            .fetch_one(&mut other.connect().await.expect("opens"))
             .await
             .expect("reads");
         assert_eq!(seen, "seen");

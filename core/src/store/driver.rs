@@ -54,7 +54,7 @@ impl<'a> Step<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// It reads a few rows by their keys, which are parameters: so little that the exchange costs
-    /// more than the work, and a driver may do it for several callers in one.
+    /// more than the work. A driver may do it for several callers in one, or where it is asked.
     Lookup,
     /// It changes nothing; the steps need no common snapshot.
     Read,

@@ -22,7 +22,7 @@ use crate::ports::{
     History, Joined, Listing, NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
 };
 
-static READS: Reads = reads!("postgres", list_again: Access::Lookup);
+static READS: Reads = reads!("postgres");
 
 static CREATE_USER: Statement = statement!("postgres", "accounts/create_user");
 static OPEN_SESSION: Statement = statement!("postgres", "sessions/open");

@@ -23,13 +23,11 @@ pub(super) struct Reads {
     pub(super) join: Statement,
     pub(super) events: Statement,
     pub(super) ping: Statement,
-    /// How a list is read of which something is held: then it is a small answer.
-    pub(super) list_again: Access,
 }
 
 /// Every `Reads` of a dialect has these names.
 macro_rules! reads {
-    ($dialect:literal, list_again: $list_again:expr) => {
+    ($dialect:literal) => {
         $crate::store::reads::Reads {
             credentials: statement!($dialect, "accounts/credentials"),
             profile: statement!($dialect, "accounts/profile"),
@@ -40,7 +38,6 @@ macro_rules! reads {
             join: statement!($dialect, "conversations/join"),
             events: statement!($dialect, "messages/events"),
             ping: statement!($dialect, "instance/ping"),
-            list_again: $list_again,
         }
     };
 }
@@ -157,10 +154,11 @@ impl Reads {
         ));
         params.push(Param::Text(&seqs));
         let statement = &self.conversations;
+        // Where something is held, little is told.
         let access = if held.at.is_empty() {
             Access::Read
         } else {
-            self.list_again
+            Access::Lookup
         };
         let answer = Self::ask(driver, access, statement, params).await?;
         let list = match decode_checked::<Answered>(statement, answer)? {

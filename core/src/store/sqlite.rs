@@ -20,8 +20,7 @@ use crate::ports::{
     History, Joined, Listing, NewSession, Page, Rotated, Rotation, Store, StoreResult,
 };
 
-// As one of several answers a LIMIT that comes from outside is not taken.
-static READS: Reads = reads!("sqlite", list_again: Access::Read);
+static READS: Reads = reads!("sqlite");
 
 static CREATE_USER: Statement = statement!("sqlite", "accounts/create_user");
 static TAKEN: Statement = statement!("sqlite", "accounts/taken");

@@ -1,4 +1,4 @@
-//! Lookups of several askers in one exchange with the database: the same statement once, and the
+//! Lookups of several askers in one exchange with PostgreSQL: the same statement once, and the
 //! parameters of each.
 //!
 //! A reading statement of core answers with one text, so it can stand as a scalar subquery, once
@@ -10,10 +10,9 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 
-use colloquy_core::store::driver::{DriverError, Param, Statement, Step};
-use serde::Serialize;
-
+use super::owned::Owned;
 use crate::gather::{Gather, Limits, Work};
+use colloquy_core::store::driver::{DriverError, Param, Statement, Step};
 
 /// Askers of one exchange: so many that others begin beside it, and at most.
 const ENOUGH: usize = 8;
@@ -23,9 +22,6 @@ type Answer = Result<Option<String>, DriverError>;
 
 /// What carries statements to the database.
 pub(super) trait Reader: Clone + Send + Sync + 'static {
-    /// The statement for many, made of that for one; each has parameters like these.
-    const FOR_MANY: fn(text: &str, params: &[Owned]) -> String;
-
     /// Reads for one.
     fn one(&self, step: &Step<'_>) -> impl Future<Output = Answer> + Send;
 
@@ -111,7 +107,7 @@ impl<R: Reader> Work for Lookup<R> {
         };
         let text = self
             .text
-            .get_or_init(|| (R::FOR_MANY)(self.statement.text, first).into());
+            .get_or_init(|| for_many(self.statement.text, first).into());
         match self.reader.many(text, &asked).await {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             // One of the questions may have spoilt it for all.
@@ -133,9 +129,9 @@ impl<R: Reader> Lookup<R> {
     }
 }
 
-/// A statement of PostgreSQL for many: `$2` becomes the second column of a table made of an array
+/// The statement for many, made of that for one; each has parameters like these. `$2` becomes the second column of a table made of an array
 /// for each parameter.
-pub(super) fn with_arrays(text: &str, params: &[Owned]) -> String {
+fn for_many(text: &str, params: &[Owned]) -> String {
     let mut many = String::from("select array(select (\n");
     many.push_str(&text.replace('$', "asked.p"));
     many.push_str("\n) from unnest(");
@@ -156,52 +152,10 @@ pub(super) fn with_arrays(text: &str, params: &[Owned]) -> String {
     many
 }
 
-/// A statement of SQLite for many: `?2` becomes the second column of a table made of a JSON array of
-/// everyone's parameters.
-pub(super) fn with_json(text: &str, params: &[Owned]) -> String {
-    let mut many = String::from("with asked as materialized (select key");
-    for number in 1..=params.len() {
-        // Writing to a String cannot fail.
-        let _ = write!(many, ", value ->> {} as p{number}", number - 1);
-    }
-    many.push_str(" from json_each(?1)) select (\n");
-    many.push_str(&text.replace('?', "asked.p"));
-    many.push_str("\n) from asked order by key");
-    many
-}
-
 impl<R: Reader> fmt::Debug for Lookups<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lookups")
             .field("under_way", &self.under_way)
             .finish_non_exhaustive()
-    }
-}
-
-/// A [`Param`] that outlives the call.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum Owned {
-    Int(Option<i64>),
-    Text(Option<Box<str>>),
-}
-
-impl From<Param<'_>> for Owned {
-    fn from(param: Param<'_>) -> Self {
-        match param {
-            Param::Int(value) => Self::Int(Some(value)),
-            Param::OptionalInt(value) => Self::Int(value),
-            Param::Text(value) => Self::Text(Some(value.into())),
-            Param::OptionalText(value) => Self::Text(value.map(Into::into)),
-        }
-    }
-}
-
-impl<'a> From<&'a Owned> for Param<'a> {
-    fn from(param: &'a Owned) -> Self {
-        match param {
-            Owned::Int(value) => Self::OptionalInt(*value),
-            Owned::Text(value) => Self::OptionalText(value.as_deref()),
-        }
     }
 }

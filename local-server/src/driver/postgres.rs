@@ -15,7 +15,8 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::time::{sleep, timeout};
 
-use super::lookups::{self, Lookups, Owned, Reader};
+use super::lookups::{Lookups, Reader};
+use super::owned::Owned;
 use super::pool::{acquire, close, pool};
 use super::{RUN_TIMEOUT, common_error, timed_out};
 
@@ -161,8 +162,6 @@ impl Driver for PostgresDriver {
 }
 
 impl Reader for Pool<Connections> {
-    const FOR_MANY: fn(&str, &[Owned]) -> String = lookups::with_arrays;
-
     async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
         read(|| run_step(self, step)).await
     }

@@ -1,54 +1,61 @@
 //! SQLite: one writer, several readers, one file.
 //!
-//! A connection has a thread of its own, so a statement costs two changes of threads, more than
-//! most lookups themselves; those that come at the same time share them: see
-//! [`lookups`](super::lookups).
+//! SQLite works in the thread that asks it, and most lookups take it less time than waking another
+//! thread would: so they run where they are asked. What may take longer has threads of its own:
+//! reads those that tokio has for work that blocks, writes a single one, which runs a whole batch
+//! and waits for the disk.
 
-use std::ops::DerefMut;
-use std::path::Path;
-use std::slice;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
-use deadpool::managed::{Manager, Metrics, Pool, RecycleResult};
-use futures_util::TryFutureExt as _;
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
-};
-use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
+use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Statement, Step};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::lookups::{self, Lookups, Owned, Reader};
-use super::pool::{acquire, close, pool};
+use super::owned::Owned;
+use super::sqlite_writer::Writer;
 use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
+
+/// More statements than there are.
+const KEPT_STATEMENTS: usize = 100;
+
+pub(super) type Answers = Result<Vec<Option<String>>, DriverError>;
 
 /// A [`Driver`] over an SQLite file in WAL mode.
 ///
 /// All writes go through one connection: they queue here, in order, instead of competing for
 /// SQLite's lock, and readers do not disturb them.
 #[derive(Debug, Clone)]
-pub struct SqliteDriver {
-    writer: Pool<Connections>,
-    readers: Pool<Connections>,
-    lookups: Lookups<Pool<Connections>>,
+pub struct SqliteDriver(Arc<Database>);
+
+#[derive(Debug)]
+struct Database {
+    place: Place,
+    readers: Readers,
+    writer: Writer,
 }
 
-/// What makes connections. To a file, they do not age: none is tested or replaced.
+/// Where the database is.
+#[derive(Debug, Clone)]
+struct Place {
+    path: PathBuf,
+    in_memory: bool,
+}
+
+/// Connections that read. None in memory, where they and the writer would lock each other out.
 #[derive(Debug)]
-struct Connections(SqliteConnectOptions);
-
-impl Manager for Connections {
-    type Type = SqliteConnection;
-    type Error = sqlx::Error;
-
-    async fn create(&self) -> Result<SqliteConnection, sqlx::Error> {
-        self.0.connect().await
-    }
-
-    async fn recycle(&self, _: &mut SqliteConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
-        Ok(())
-    }
+struct Readers {
+    /// Those that are free, the one used last on top; `None` once they are closed.
+    free: Mutex<Option<Vec<Connection>>>,
+    /// How many may be at work outside of the threads that ask.
+    background: Arc<Semaphore>,
+    most: u32,
 }
 
 impl SqliteDriver {
@@ -61,190 +68,265 @@ impl SqliteDriver {
         create_private(path).map_err(|error| {
             DriverError::Unavailable(format!("cannot make {}: {error}", path.display()))
         })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // FULL syncs the log with every commit: what was acknowledged survives a power cut,
-            // not only the end of the process. NORMAL would be faster and lose the last moments.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(RUN_TIMEOUT)
-            .foreign_keys(true)
-            .disable_statement_logging();
-        let driver = Self::over(
-            pool(Connections(options.clone()), 1)?,
-            pool(Connections(options.read_only(true)), readers)?,
-        );
-        driver.writer().await?;
-        Ok(driver)
+        let path = path.to_owned();
+        Self::over(
+            Place {
+                path,
+                in_memory: false,
+            },
+            readers,
+        )
+        .await
     }
 
-    /// A database that ends with this driver. It has one connection, for readers too.
+    /// A database that ends with this driver.
     ///
     /// # Errors
     /// `Unavailable` when memory is short.
     pub async fn in_memory() -> Result<Self, DriverError> {
-        let options = SqliteConnectOptions::new()
-            .in_memory(true)
-            .foreign_keys(true)
-            .disable_statement_logging();
-        let one = pool(Connections(options), 1)?;
-        let driver = Self::over(one.clone(), one);
-        driver.writer().await?;
-        Ok(driver)
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let name = format!("file:colloquy-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        let place = Place {
+            path: name.into(),
+            in_memory: true,
+        };
+        Self::over(place, 0).await
     }
 
-    fn over(writer: Pool<Connections>, readers: Pool<Connections>) -> Self {
-        let size = readers.status().max_size;
-        Self {
-            lookups: Lookups::new(readers.clone(), size),
-            writer,
-            readers,
-        }
+    async fn over(place: Place, readers: u32) -> Result<Self, DriverError> {
+        let writer = {
+            let place = place.clone();
+            in_background(move || place.open_writer().map_err(|error| driver_error(&error)))
+        };
+        let database = Database {
+            writer: Writer::over(writer.await?)?,
+            place,
+            readers: Readers {
+                free: Mutex::new(Some(Vec::new())),
+                background: Arc::new(Semaphore::new(readers.try_into().unwrap_or(usize::MAX))),
+                most: readers,
+            },
+        };
+        Ok(Self(Arc::new(database)))
     }
 
-    /// The one connection that may write.
+    /// A connection of sqlx's own, for the schema and its history.
     ///
     /// # Errors
-    /// `Unavailable` when somebody else does not give it back, or it cannot be opened.
-    pub async fn writer(
-        &self,
-    ) -> Result<impl DerefMut<Target = SqliteConnection> + use<>, DriverError> {
-        acquire(&self.writer)
-            .await
-            .map_err(|error| driver_error(&error))
+    /// `Unavailable` when it cannot be opened.
+    pub async fn connect(&self) -> Result<SqliteConnection, DriverError> {
+        let Place { path, in_memory } = &self.0.place;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .in_memory(*in_memory)
+            .shared_cache(*in_memory)
+            .busy_timeout(RUN_TIMEOUT)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let connection = options.connect().await;
+        connection.map_err(|error| common_error(&error))
     }
 
     /// Closes every connection, the writer last: it folds the log back into the file.
     pub async fn close(&self) {
-        close(&self.readers).await;
-        close(&self.writer).await;
-    }
-
-    /// `begin immediate` takes the write lock at once: a transaction that first reads and then
-    /// writes could otherwise be refused half way, when another process wrote in between.
-    async fn write(&self, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, sqlx::Error> {
-        let mut connection = acquire(&self.writer).await?;
-        let mut transaction = connection.begin_with("begin immediate").await?;
-        let answers = run_steps(&mut transaction, steps).await?;
-        transaction.commit().await?;
-        Ok(answers)
+        let readers = &self.0.readers;
+        readers.lock().take();
+        // Whoever still reads gives its permit back when its connection is gone.
+        drop(readers.background.acquire_many(readers.most).await);
+        readers.background.close();
+        self.0.writer.close().await;
     }
 }
 
 #[async_trait]
 impl Driver for SqliteDriver {
-    async fn run(
-        &self,
-        access: Access,
-        steps: &[Step<'_>],
-    ) -> Result<Vec<Option<String>>, DriverError> {
-        // A transaction that is dropped here is rolled back before its connection is used again.
-        in_time(async {
-            match (access, steps) {
-                (Access::Lookup, [step]) => Ok(vec![self.lookups.look(step).await?]),
-                (Access::Lookup | Access::Read, _) => read(&self.readers, steps).await,
-                (Access::Write, _) => self
-                    .write(steps)
-                    .await
-                    .map_err(|error| driver_error(&error)),
+    async fn run(&self, access: Access, steps: &[Step<'_>]) -> Answers {
+        let database = &self.0;
+        let work = async {
+            match access {
+                _ if database.place.in_memory => database.writer.write(own(steps)).await,
+                Access::Lookup => database.look(steps),
+                Access::Read => database.read(steps).await,
+                Access::Write => database.writer.write(own(steps)).await,
             }
+        };
+        timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
+            .await
+            .unwrap_or_else(|_| Err(timed_out()))
+    }
+}
+
+impl Database {
+    /// Reads at once, in this thread.
+    fn look(&self, steps: &[Step<'_>]) -> Answers {
+        let connection = self.reader()?;
+        let answers = run_steps(&connection, steps);
+        self.readers.give_back(connection);
+        answers.map_err(|error| driver_error(&error))
+    }
+
+    async fn read(self: &Arc<Self>, steps: &[Step<'_>]) -> Answers {
+        let permit = Arc::clone(&self.readers.background).acquire_owned().await;
+        let permit = permit.map_err(|_| closed())?;
+        let (database, steps) = (Arc::clone(self), own(steps));
+        in_background(move || {
+            let connection = database.reader()?;
+            let answers = run_owned(&connection, &steps);
+            database.readers.give_back(connection);
+            // Also when nobody waits any more: see `close`.
+            drop(permit);
+            answers.map_err(|error| driver_error(&error))
         })
         .await
     }
+
+    /// A reader that is free, or a new one.
+    fn reader(&self) -> Result<Connection, DriverError> {
+        let free = self.readers.lock().as_mut().ok_or_else(closed)?.pop();
+        let reader = free.map_or_else(|| self.place.open_reader(), Ok);
+        reader.map_err(|error| driver_error(&error))
+    }
 }
 
-impl Reader for Pool<Connections> {
-    const FOR_MANY: fn(&str, &[Owned]) -> String = lookups::with_json;
-
-    async fn one(&self, step: &Step<'_>) -> Result<Option<String>, DriverError> {
-        let mut answers = in_time(read(self, slice::from_ref(step))).await?;
-        Ok(answers.pop().flatten())
+impl Readers {
+    /// One too many is closed, and every one once they are closed.
+    fn give_back(&self, connection: Connection) {
+        if let Some(free) = &mut *self.lock()
+            && free.len() < self.most.try_into().unwrap_or(usize::MAX)
+        {
+            free.push(connection);
+        }
     }
 
-    async fn many(
-        &self,
-        text: &Arc<str>,
-        asked: &[Vec<Owned>],
-    ) -> Result<Vec<Option<String>>, DriverError> {
-        let asked = serde_json::to_string(asked)
-            .map_err(|error| DriverError::Unexpected(format!("no JSON: {error}")))?;
-        let work = async {
-            sqlx::query_scalar(AssertSqlSafe(Arc::clone(text)))
-                .bind(asked)
-                .fetch_all(&mut *acquire(self).await?)
-                .await
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
+        // Each change leaves it whole.
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn open_writer(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = self.open(flags)?;
+        if !self.in_memory {
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            // FULL syncs the log with every commit: what was acknowledged survives a power cut,
+            // not only the end of the process. NORMAL would be faster and lose the last moments.
+            connection.pragma_update(None, "synchronous", "full")?;
+        }
+        connection.pragma_update(None, "foreign_keys", true)?;
+        Ok(connection)
+    }
+
+    fn open_reader(&self) -> rusqlite::Result<Connection> {
+        // It waits for nobody: a writer does not keep readers out, and as long as ours is connected
+        // nobody has the file alone.
+        self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    fn open(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
+        let cache = if self.in_memory {
+            OpenFlags::SQLITE_OPEN_MEMORY
+                | OpenFlags::SQLITE_OPEN_SHARED_CACHE
+                | OpenFlags::SQLITE_OPEN_URI
+        } else {
+            OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
         };
-        in_time(work.map_err(|error| driver_error(&error))).await
+        // One thread at a time has it, as the compiler sees to.
+        let flags = flags | cache | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(RUN_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
+        Ok(connection)
     }
 }
 
-async fn read(
-    pool: &Pool<Connections>,
-    steps: &[Step<'_>],
-) -> Result<Vec<Option<String>>, DriverError> {
-    let work = async { run_steps(&mut *acquire(pool).await?, steps).await };
-    work.await.map_err(|error| driver_error(&error))
+/// A step that outlives the call.
+#[derive(Debug)]
+pub(super) struct OwnedStep {
+    statement: &'static Statement,
+    params: Vec<Owned>,
 }
 
-async fn in_time<T>(work: impl Future<Output = Result<T, DriverError>>) -> Result<T, DriverError> {
-    timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
-        .await
-        .unwrap_or_else(|_| Err(timed_out()))
-}
-
-async fn run_steps(
-    connection: &mut SqliteConnection,
-    steps: &[Step<'_>],
-) -> Result<Vec<Option<String>>, sqlx::Error> {
-    let mut answers = Vec::with_capacity(steps.len());
-    for step in steps {
-        let arguments = arguments(&step.params)?;
-        let row = sqlx::query_scalar_with::<_, Option<String>, _>(step.statement.text, arguments)
-            .fetch_optional(&mut *connection)
-            .await?;
-        answers.push(row.flatten());
+impl OwnedStep {
+    fn borrow(&self) -> Step<'_> {
+        let params: Vec<_> = self.params.iter().map(Param::from).collect();
+        Step::new(self.statement, params)
     }
-    Ok(answers)
 }
 
-fn arguments(params: &[Param<'_>]) -> Result<SqliteArguments, sqlx::Error> {
-    let mut arguments = SqliteArguments::default();
-    for param in params {
-        match *param {
-            Param::Int(value) => arguments.add(value),
-            Param::OptionalInt(value) => arguments.add(value),
-            Param::Text(value) => arguments.add(value),
-            Param::OptionalText(value) => arguments.add(value),
-        }
-        .map_err(sqlx::Error::Encode)?;
-    }
-    Ok(arguments)
-}
-
-/// SQLite's result codes: <https://www.sqlite.org/rescode.html>. The low byte is the kind.
-fn driver_error(error: &sqlx::Error) -> DriverError {
-    const BUSY: u32 = 5;
-    const LOCKED: u32 = 6;
-    const NOMEM: u32 = 7;
-    const INTERRUPT: u32 = 9;
-    const IOERR: u32 = 10;
-    const FULL: u32 = 13;
-    const CANTOPEN: u32 = 14;
-    const CONSTRAINT: u32 = 19;
-    let sqlx::Error::Database(database) = error else {
-        return common_error(error);
+fn own(steps: &[Step<'_>]) -> Vec<OwnedStep> {
+    let own = |step: &Step<'_>| OwnedStep {
+        statement: step.statement,
+        params: step.params.iter().copied().map(Owned::from).collect(),
     };
-    let code = database
-        .code()
-        .and_then(|code| code.parse::<u32>().ok())
-        .unwrap_or_default();
-    match code & 0xff {
-        BUSY | LOCKED | NOMEM | INTERRUPT | IOERR | FULL | CANTOPEN => {
-            DriverError::Unavailable(database.message().to_owned())
+    steps.iter().map(own).collect()
+}
+
+/// Runs them in order; the first column of each one's first row.
+pub(super) fn run_owned(
+    connection: &Connection,
+    steps: &[OwnedStep],
+) -> rusqlite::Result<Vec<Option<String>>> {
+    let steps: Vec<_> = steps.iter().map(OwnedStep::borrow).collect();
+    run_steps(connection, &steps)
+}
+
+fn run_steps(connection: &Connection, steps: &[Step<'_>]) -> rusqlite::Result<Vec<Option<String>>> {
+    steps
+        .iter()
+        .map(|step| run_step(connection, step))
+        .collect()
+}
+
+fn run_step(connection: &Connection, step: &Step<'_>) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare_cached(step.statement.text)?;
+    for (index, param) in step.params.iter().enumerate() {
+        match *param {
+            Param::Int(value) => statement.raw_bind_parameter(index + 1, value)?,
+            Param::OptionalInt(value) => statement.raw_bind_parameter(index + 1, value)?,
+            Param::Text(value) => statement.raw_bind_parameter(index + 1, value)?,
+            Param::OptionalText(value) => statement.raw_bind_parameter(index + 1, value)?,
         }
+    }
+    let mut rows = statement.raw_query();
+    let answer = match rows.next()? {
+        Some(row) => row.get(0)?,
+        None => return Ok(None),
+    };
+    // What it does is done when it has come to its end.
+    while rows.next()?.is_some() {}
+    Ok(answer)
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DriverError> + Send + 'static,
+) -> Result<T, DriverError> {
+    let broke = |error| DriverError::Unavailable(format!("{error}"));
+    spawn_blocking(work).await.map_err(broke)?
+}
+
+pub(super) fn closed() -> DriverError {
+    DriverError::Unavailable("the database was closed".to_owned())
+}
+
+/// SQLite's result codes: <https://www.sqlite.org/rescode.html>.
+pub(super) fn driver_error(error: &rusqlite::Error) -> DriverError {
+    let rusqlite::Error::SqliteFailure(code, message) = error else {
+        return DriverError::Unexpected(error.to_string());
+    };
+    let message = message.clone().unwrap_or_else(|| code.to_string());
+    match code.code {
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::OutOfMemory
+        | ErrorCode::OperationInterrupted
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::DiskFull
+        | ErrorCode::CannotOpen => DriverError::Unavailable(message),
         // SQLite names the columns, not the constraint.
-        CONSTRAINT => DriverError::Constraint(database.message().to_owned()),
-        _ => DriverError::Unexpected(database.message().to_owned()),
+        ErrorCode::ConstraintViolation => DriverError::Constraint(message),
+        _ => DriverError::Unexpected(message),
     }
 }
 
