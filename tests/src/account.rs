@@ -156,14 +156,14 @@ impl Account {
     /// A send over REST that waits out the throttle; the stored message.
     pub async fn say(&self, conversation: u64, text: &str) -> Value {
         let id = unique("m");
-        loop {
-            let answer = self.send(conversation, &id, text).await;
-            if answer.status != 429 {
-                return answer.expect(201);
-            }
-            answer.refused(429, "throttled");
-            tokio::time::sleep(wait_of(&answer.body)).await;
-        }
+        let sent = patiently(async || self.send(conversation, &id, text).await);
+        sent.await.expect(201)
+    }
+
+    /// An edit that waits out the throttle.
+    pub async fn rewrite(&self, conversation: u64, message: u64, text: &str) -> Value {
+        let edited = patiently(async || self.edit(conversation, message, text).await);
+        edited.await.expect(200)
     }
 
     /// Gives a message another text.
@@ -223,6 +223,18 @@ fn plain(cursor: &Value) -> String {
     cursor
         .as_str()
         .map_or_else(|| cursor.to_string(), str::to_owned)
+}
+
+/// Asks until it is not refused for coming too fast.
+async fn patiently(ask: impl AsyncFn() -> Answer) -> Answer {
+    loop {
+        let answer = ask().await;
+        if answer.status != 429 {
+            return answer;
+        }
+        answer.refused(429, "throttled");
+        tokio::time::sleep(wait_of(&answer.body)).await;
+    }
 }
 
 /// The wait a throttled send names, exact to the millisecond.

@@ -72,7 +72,8 @@ impl Lists {
             .iter()
             .filter_map(|id| self.summaries.get(id))
             .collect();
-        if let Some(epoch) = known.last().map(|newest| newest.epoch.clone()) {
+        // Whichever epoch is taken: should it not be the database's, everything is told.
+        if let Some(epoch) = known.last().map(|shown| shown.epoch.clone()) {
             known.retain(|shown| shown.epoch == epoch);
         }
         known

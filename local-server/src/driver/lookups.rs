@@ -10,9 +10,10 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 
+use colloquy_core::store::driver::{DriverError, Param, Statement, Step};
+
 use super::owned::Owned;
 use crate::gather::{Gather, Limits, Work};
-use colloquy_core::store::driver::{DriverError, Param, Statement, Step};
 
 /// Askers of one exchange: so many that others begin beside it, and at most.
 const ENOUGH: usize = 8;
@@ -129,8 +130,8 @@ impl<R: Reader> Lookup<R> {
     }
 }
 
-/// The statement for many, made of that for one; each has parameters like these. `$2` becomes the second column of a table made of an array
-/// for each parameter.
+/// The statement for many, made of that for one; each has parameters like these. `$2` becomes the
+/// second column of a table made of an array for each parameter.
 fn for_many(text: &str, params: &[Owned]) -> String {
     let mut many = String::from("select array(select (\n");
     many.push_str(&text.replace('$', "asked.p"));
