@@ -83,7 +83,9 @@ fn common_error(error: &sqlx::Error) -> DriverError {
         | Error::PoolTimedOut
         | Error::PoolClosed
         | Error::WorkerCrashed
-        | Error::BeginFailed => DriverError::Unavailable(error.to_string()),
+        | Error::BeginFailed
+        // What ends while it is being connected to has said half a word, or none.
+        | Error::Protocol(_) => DriverError::Unavailable(error.to_string()),
         _ => DriverError::Unexpected(error.to_string()),
     }
 }

@@ -9,6 +9,7 @@ mod stalling;
 mod support;
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use asking::run;
@@ -28,6 +29,8 @@ use futures_util::future::join_all;
 use sqlx::Connection as _;
 use stalling::Stalling;
 use support::Database;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const NOW: Timestamp = Timestamp(1_900_000_000_000);
 const LATER: Timestamp = NOW.plus(Seconds(1_000));
@@ -411,4 +414,28 @@ async fn a_server_that_is_away_is_unavailable() {
         matches!(outcome, Err(StoreError::Unavailable(_))),
         "{outcome:?}"
     );
+}
+
+/// One that is killed between two words of the greeting, whatever it had said by then.
+#[tokio::test]
+async fn a_server_that_ends_while_it_is_met_is_unavailable() {
+    for word in [&b""[..], b"N", b"\0"] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let url = format!("postgres://nobody@{address}/none");
+        let driver = PostgresDriver::new(&url, 1).expect("a URL");
+        let met = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            // The request for TLS, with which every client begins.
+            stream.read_exact(&mut [0; 8]).await.expect("a request");
+            stream.write_all(word).await.expect("a word");
+        };
+        let (answer, ()) = tokio::join!(run(&driver, Access::Write, &PING, []), met);
+        assert!(
+            matches!(answer, Err(DriverError::Unavailable(_))),
+            "{answer:?}"
+        );
+    }
 }
