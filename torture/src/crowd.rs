@@ -178,6 +178,7 @@ impl Crowd {
                 witness: witness.clone(),
                 rng: Rng::with_seed(seed.wrapping_add(u64::from(index) << 32)),
                 next: 0,
+                failed: 0,
             };
             match manner {
                 Manner::V1 => self.idle.push(Actor::V1(Plain::new(client))),

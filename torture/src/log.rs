@@ -155,9 +155,12 @@ impl Log {
     }
 
     /// Writes a refusal down. None but those worth a repetition are for a client here, and that one
-    /// is no member at the moment.
+    /// is no member at the moment. Whatever goes wrong around a server is none of its own faults.
     pub(crate) fn refused(&mut self, code: &str, retryable: bool) {
         *self.refusals.entry(code.to_owned()).or_default() += 1;
+        if code == "internal" {
+            self.trouble("a fault of the server's own");
+        }
         if !retryable && code != NOT_MEMBER.1 {
             self.trouble(format!("refused for good: {code}"));
         }

@@ -1,5 +1,5 @@
 //! Accounts and the conversations they are in. Made before anything goes wrong; afterwards only
-//! tokens are renewed, by logging in again.
+//! tokens are renewed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +15,11 @@ use crate::log::Room;
 
 /// How long an answer may take before a client gives up on it and asks again.
 pub(crate) const ANSWER: Duration = Duration::from_secs(6);
+
+const LOGIN: &str = "/api/users/login/";
+
+/// The same for a login: its password is hashed, and would be hashed for nobody.
+const LOGIN_ANSWER: Duration = Duration::from_secs(30);
 
 const PASSWORD: &str = "Violet Umbrellas Dance 42";
 
@@ -59,6 +64,9 @@ impl Api {
     ) -> Result<Answer> {
         let url = format!("http://{}{path}", self.address);
         let mut request = self.http.request(method, url);
+        if path == LOGIN {
+            request = request.timeout(LOGIN_ANSWER);
+        }
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -99,11 +107,17 @@ impl Api {
     }
 }
 
-/// One account and the token it uses now.
+/// One account and the tokens it uses now.
 pub(crate) struct Person {
     pub(crate) id: u64,
     username: String,
-    token: Mutex<String>,
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Default)]
+struct Tokens {
+    access: String,
+    refresh: Option<String>,
 }
 
 impl Person {
@@ -118,11 +132,11 @@ impl Person {
         let person = Self {
             id: made["id"].as_u64().context("an account without an id")?,
             username,
-            token: Mutex::default(),
+            tokens: Mutex::default(),
         };
         let fields = person.login();
-        let login = api.insist(200, "/api/users/login/", None, &fields).await?;
-        *person.token.lock().await = access(&login)?;
+        let login = api.insist(200, LOGIN, None, &fields).await?;
+        *person.tokens.lock().await = tokens(&login)?;
         Ok(Arc::new(person))
     }
 
@@ -132,32 +146,35 @@ impl Person {
 
     /// The token to use.
     pub(crate) async fn token(&self) -> String {
-        self.token.lock().await.clone()
+        self.tokens.lock().await.access.clone()
     }
 
-    /// Logs in again, unless somebody else has meanwhile replaced the token that is over.
+    /// Replaces the token that is over, unless somebody else has meanwhile. A refresh token is
+    /// presented once, since a second time would end the login: whose answer was lost logs in again.
     pub(crate) async fn renew(&self, api: &Api, over: &str) -> Result<()> {
-        let mut token = self.token.lock().await;
-        if *token != over {
+        let mut held = self.tokens.lock().await;
+        if held.access != over {
             return Ok(());
         }
-        let fields = self.login();
-        let answer = api
-            .ask(Method::POST, "/api/users/login/", None, Some(&fields))
-            .await?;
+        let (path, fields) = match held.refresh.take() {
+            Some(refresh) => ("/api/users/token/refresh/", json!({"refresh": refresh})),
+            None => (LOGIN, self.login()),
+        };
+        let answer = api.ask(Method::POST, path, None, Some(&fields)).await?;
         if answer.status != 200 {
-            bail!("logging in was answered {} {}", answer.status, answer.body);
+            bail!("{path} answered {} {}", answer.status, answer.body);
         }
-        *token = access(&answer.body)?;
+        *held = tokens(&answer.body)?;
         Ok(())
     }
 }
 
-fn access(login: &Value) -> Result<String> {
-    Ok(login["access"]
-        .as_str()
-        .context("no access token")?
-        .to_owned())
+fn tokens(answer: &Value) -> Result<Tokens> {
+    let token = |kind: &str| answer[kind].as_str().map(str::to_owned);
+    Ok(Tokens {
+        access: token("access").context("no access token")?,
+        refresh: Some(token("refresh").context("no refresh token")?),
+    })
 }
 
 /// A conversation and the people in it.

@@ -36,7 +36,7 @@ impl Plain {
                     let (code, reason) = self.talk(stream).await;
                     self.client.ended(code, &reason).await
                 }
-                Err(_) => self.client.jitter(Duration::from_millis(300)),
+                Err(_) => self.client.back_off(Duration::from_millis(300)),
             };
             // Whether it was stored is not known: sent again, it could be there twice.
             self.waiting = None;
@@ -59,6 +59,7 @@ impl Plain {
                     Some(Came::Ended(code, reason)) => return (code, reason),
                     Some(Came::Text(text)) => {
                         heard = Instant::now();
+                        self.client.succeeded();
                         self.frame(&text);
                     }
                 }

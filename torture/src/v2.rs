@@ -97,7 +97,7 @@ impl Resumer {
 
     async fn socket(&mut self, goal: Goal) -> End {
         let Ok(mut stream) = self.client.open(true).await else {
-            return End::Left(self.client.jitter(Duration::from_millis(300)));
+            return End::Left(self.client.back_off(Duration::from_millis(300)));
         };
         if let Err(end) = self.greeted(&mut stream).await {
             return end;
@@ -139,7 +139,7 @@ impl Resumer {
         let deadline = Instant::now() + ANSWER;
         loop {
             let Ok(message) = timeout_at(deadline, stream.next()).await else {
-                return Err(End::Left(Duration::ZERO));
+                return Err(End::Closed(1006, "no greeting".to_owned()));
             };
             let text = match came(message) {
                 None => continue,
@@ -295,7 +295,7 @@ impl Resumer {
                 let (from, to) = (frame.from.unwrap_or_default(), frame.to.unwrap_or_default());
                 self.client.note(Entry::Synced { from, to });
                 self.have = self.have.max(to);
-                session.synced = true;
+                self.synced(session);
             }
             Some("reset") => {
                 let to = frame.seq.unwrap_or_default();
@@ -303,11 +303,11 @@ impl Resumer {
                 // From its beginning: what it knows may have been changed meanwhile.
                 if self.client.load(0).await.is_err() {
                     // What was loaded is known, but not that it is all: begin again.
-                    return Err(End::Left(self.client.jitter(Duration::from_millis(500))));
+                    return Err(End::Left(self.client.back_off(Duration::from_millis(500))));
                 }
                 self.have = self.have.max(to);
                 session.heard = Instant::now();
-                session.synced = true;
+                self.synced(session);
             }
             Some("pong" | "auth.expiring") => {}
             _ => self
@@ -315,6 +315,12 @@ impl Resumer {
                 .with_log(|log| log.trouble(format!("a frame nobody knows: {text}"))),
         }
         Ok(())
+    }
+
+    /// What was missed is here.
+    fn synced(&mut self, session: &mut Session) {
+        session.synced = true;
+        self.client.succeeded();
     }
 
     fn event(&mut self, frame: &Frame<'_>, synced: bool) {
@@ -362,7 +368,9 @@ impl Resumer {
                 Ok(())
             }
             // The resume could not be answered: this socket cannot be used.
-            None => Err(End::Left(wait)),
+            None => Err(End::Left(
+                wait + self.client.back_off(Duration::from_millis(150)),
+            )),
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::people::{ANSWER, Answer, Api, Person};
 /// Up to here nothing was heard: the line is given up. Above what a server needs that is frozen.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
+/// What grows no longer when one attempt after the other fails: the average pause between them.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How far the run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -71,6 +74,8 @@ pub(crate) struct Client {
     pub(crate) witness: mpsc::Sender<(Room, Entry)>,
     pub(crate) rng: Rng,
     pub(crate) next: u32,
+    /// How many attempts have failed since the last that went well.
+    pub(crate) failed: u32,
 }
 
 impl Client {
@@ -104,6 +109,20 @@ impl Client {
     /// A pause around the average, so that clients do not march in step.
     pub(crate) fn jitter(&mut self, average: Duration) -> Duration {
         average.mul_f64(self.rng.f64() * 1.5 + 0.25)
+    }
+
+    /// How long to wait after an attempt failed: on average as long as this after the first, and
+    /// after each that follows twice as long as before it, so that who is many lets a server that is
+    /// behind come round.
+    pub(crate) fn back_off(&mut self, average: Duration) -> Duration {
+        let factor = 2_u32.saturating_pow(self.failed);
+        self.failed = self.failed.saturating_add(1);
+        self.jitter(average.saturating_mul(factor).min(PATIENCE))
+    }
+
+    /// An attempt went well.
+    pub(crate) fn succeeded(&mut self) {
+        self.failed = 0;
     }
 
     /// Writes an event down as heard. What is not as it was sent is trouble.
@@ -157,7 +176,7 @@ impl Client {
             let token = self.person.token().await;
             if self.person.renew(&self.api, &token).await.is_err() {
                 // Tried again when the next socket is told the same.
-                return self.jitter(Duration::from_secs(1));
+                return self.back_off(Duration::from_secs(1));
             }
         }
         let asked = reason.split_once("after_ms=");
@@ -165,7 +184,7 @@ impl Client {
             let digits = rest.split(|one: char| !one.is_ascii_digit()).next();
             digits?.parse().ok()
         });
-        Duration::from_millis(asked.unwrap_or(0)) + self.jitter(Duration::from_millis(150))
+        Duration::from_millis(asked.unwrap_or(0)) + self.back_off(Duration::from_millis(150))
     }
 
     /// Reads the whole history, which must have everything, until it does.
@@ -174,7 +193,7 @@ impl Client {
         while have < head {
             match self.load(have).await {
                 Ok(number) if number >= head => have = number,
-                _ => sleep(Duration::from_millis(300)).await,
+                _ => sleep(self.back_off(Duration::from_millis(300))).await,
             }
         }
     }
@@ -216,17 +235,23 @@ impl Client {
     ) -> Result<Answer, Duration> {
         let token = self.person.token().await;
         let wait = match self.api.ask(method, path, Some(&token), body).await {
-            Err(_) => Duration::from_millis(250),
-            Ok(answer) if good.contains(&answer.status) => return Ok(answer),
+            Err(_) => self.back_off(Duration::from_millis(250)),
+            Ok(answer) if good.contains(&answer.status) => {
+                self.succeeded();
+                return Ok(answer);
+            }
             Ok(answer) if answer.status == 401 => {
                 match self.person.renew(&self.api, &token).await {
                     Ok(()) => Duration::ZERO,
-                    Err(_) => Duration::from_secs(1),
+                    Err(_) => self.back_off(Duration::from_secs(1)),
                 }
             }
             Ok(answer) => {
                 self.refused(&answer.body);
-                Duration::from_millis(answer.body["retry_after_ms"].as_u64().unwrap_or(250))
+                match answer.body["retry_after_ms"].as_u64() {
+                    Some(asked) => Duration::from_millis(asked),
+                    None => self.back_off(Duration::from_millis(250)),
+                }
             }
         };
         Err(wait + self.jitter(Duration::from_millis(50)))
@@ -237,7 +262,10 @@ impl Client {
         let token = self.person.token().await;
         let answer = self.api.ask(Method::GET, path, Some(&token), None).await?;
         match answer.status {
-            200 => Ok(answer.body),
+            200 => {
+                self.succeeded();
+                Ok(answer.body)
+            }
             401 => {
                 self.person.renew(&self.api, &token).await?;
                 bail!("the token was over")

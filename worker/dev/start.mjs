@@ -52,6 +52,19 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
+// Passes on what the runtime says. Its end is this program's, too, unless it was asked for: what
+// cannot answer any more is not to look as if it ran.
+let leaving = false;
+function handleRuntimeStdio(stdout, stderr) {
+  stdout.pipe(process.stdout);
+  stderr.pipe(process.stderr);
+  stdout.on("end", () => {
+    if (leaving) return;
+    console.error("workerd has ended");
+    process.exit(1);
+  });
+}
+
 const build = resolve(root, argument("build", process.env.WORKER_BUILD ?? "worker/build"));
 const bindings = Object.fromEntries(
   SETTINGS.filter((name) => process.env[name] !== undefined).map((name) => [name, process.env[name]]),
@@ -74,6 +87,7 @@ const miniflare = new Miniflare({
   bindings,
   durableObjects: { ROOMS: object("RoomObject"), SESSIONS: object("SessionObject") },
   hyperdrives: { HYPERDRIVE: database },
+  handleRuntimeStdio,
   ...(persist ? { durableObjectsPersist: resolve(persist) } : {}),
 });
 
@@ -82,6 +96,7 @@ console.log(`listening on ${String(url).replace(/\/$/, "")}`);
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, () => {
+    leaving = true;
     miniflare.dispose().finally(() => process.exit(0));
   });
 }

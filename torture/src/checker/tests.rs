@@ -209,9 +209,11 @@ fn what_a_client_must_not_be_told_is_told() {
     log.closed(4000, "restarting");
     log.closed(4403, "not a member");
     log.refused("throttled", true);
+    log.refused("unavailable", true);
     log.refused("conflict", false);
+    log.refused("internal", true);
     let findings = check(&BTreeMap::from([(ROOM, stored())]), &[log]);
-    assert_eq!(findings.count(Fault::Other), 2, "{findings:?}");
+    assert_eq!(findings.count(Fault::Other), 3, "{findings:?}");
 }
 
 #[test]
