@@ -24,7 +24,7 @@ use crate::people::{ANSWER, Answer, Api, Person};
 /// Up to here nothing was heard: the line is given up. Above what a server needs that is frozen.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
-/// What grows no longer when one attempt after the other fails: the average pause between them.
+/// The longest average pause between attempts that fail one after the other.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How far the run is.
@@ -111,9 +111,8 @@ impl Client {
         average.mul_f64(self.rng.f64() * 1.5 + 0.25)
     }
 
-    /// How long to wait after an attempt failed: on average as long as this after the first, and
-    /// after each that follows twice as long as before it, so that who is many lets a server that is
-    /// behind come round.
+    /// How long to wait after an attempt failed: on average this after the first, and twice as long
+    /// after each that fails in a row, so that a server that has fallen behind can catch up.
     pub(crate) fn back_off(&mut self, average: Duration) -> Duration {
         let factor = 2_u32.saturating_pow(self.failed);
         self.failed = self.failed.saturating_add(1);
