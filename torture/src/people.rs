@@ -18,7 +18,7 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(6);
 
 const LOGIN: &str = "/api/users/login/";
 
-/// The same for a login: its password is hashed, and would be hashed for nobody.
+/// The same for a login: given up earlier, its password would be hashed for nobody.
 const LOGIN_ANSWER: Duration = Duration::from_secs(30);
 
 const PASSWORD: &str = "Violet Umbrellas Dance 42";
