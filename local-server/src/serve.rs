@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 /// How long a request's headers may take, and how long a connection may idle between requests.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -104,7 +104,8 @@ async fn connection(
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(client);
-        router.clone().oneshot(request)
+        // A router is always ready.
+        router.clone().call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -6,8 +6,6 @@
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
 
@@ -18,20 +16,15 @@ use crate::protocol::ErrorCode;
 /// How much is read of a body before its sender is cut off, in bytes.
 const MAX_READ_BYTES: usize = 16 * MAX_BODY_BYTES;
 
-/// Hands the request on with its body read.
-pub(super) async fn read_first(request: Request, next: Next) -> Response {
+/// The request with its body read.
+pub(super) async fn read_first(request: Request) -> ApiResult<Request> {
     // Without one nothing is touched: an upgrade has to reach its adapter as it came.
     if request.body().is_end_stream() {
-        return next.run(request).await;
+        return Ok(request);
     }
     let (parts, body) = request.into_parts();
-    match read(body).await {
-        Ok(bytes) => {
-            next.run(Request::from_parts(parts, Body::from(bytes)))
-                .await
-        }
-        Err(error) => error.into_response(),
-    }
+    let bytes = read(body).await?;
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 async fn read(body: Body) -> ApiResult<Bytes> {

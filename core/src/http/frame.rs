@@ -8,11 +8,11 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
 use super::address::{ClientAddress, client_address};
-use super::{App, error};
+use super::{App, error, gate};
 use crate::domain::UserId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,7 +50,10 @@ pub(super) async fn frame(State(app): State<App>, mut request: Request, next: Ne
     let method = request.method().clone();
     let span = tracing::info_span!("request", request.id = context.id);
     async move {
-        let mut response = next.run(request).await;
+        let mut response = match gate::check_host(&app, &request) {
+            Ok(()) => next.run(request).await,
+            Err(error) => error.into_response(),
+        };
         error::render(&mut response, &context.id);
         add_headers(&mut response, &context.id);
         let elapsed_ms = app.services().ports.clock.now().millis_since(started);

@@ -1,9 +1,9 @@
 //! What a request passes before the routes: the host it asks for, the page it comes from, the
-//! form of its path.
+//! reading of its body, the form of its path.
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LINK, RETRY_AFTER};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
@@ -11,8 +11,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::App;
-use super::error::ApiError;
+use super::error::{ApiError, ApiResult};
+use super::{App, body};
 use crate::config::{AllowedOrigins, HostPattern};
 use crate::protocol::ErrorCode;
 
@@ -20,17 +20,17 @@ use crate::protocol::ErrorCode;
 const PREFLIGHT_SECONDS: u64 = 600;
 
 /// Refuses a `Host` that is none of ours. Health is told to anyone: probes ask by address.
-pub(super) async fn check_host(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) fn check_host(app: &App, request: &Request) -> ApiResult<()> {
     let allowed = &app.settings().allowed_hosts;
     let probe = request.uri().path().starts_with("/health");
     if allowed.contains(&HostPattern::Any) || probe {
-        return next.run(request).await;
+        return Ok(());
     }
-    let host = host(&request).unwrap_or_default();
+    let host = host(request).unwrap_or_default();
     if allowed.iter().any(|pattern| pattern.allows(host)) {
-        next.run(request).await
+        Ok(())
     } else {
-        ApiError::new(ErrorCode::InvalidHost).into_response()
+        Err(ApiError::new(ErrorCode::InvalidHost))
     }
 }
 
@@ -91,13 +91,17 @@ pub(super) fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
     )
 }
 
-/// Every path but that of a file ends in a slash; one without is taken as if it had it. A
-/// redirect would lose the body of a POST.
-pub(super) async fn end_in_slash(mut request: Request) -> Request {
+/// Goes around the routes. Every path but that of a file ends in a slash; one without is taken as
+/// if it had it, since a redirect would lose the body of a POST.
+pub(super) async fn enter(request: Request, next: Next) -> Response {
+    let mut request = match body::read_first(request).await {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
     if let Some(uri) = with_slash(request.uri()) {
         *request.uri_mut() = uri;
     }
-    request
+    next.run(request).await
 }
 
 fn with_slash(uri: &Uri) -> Option<Uri> {

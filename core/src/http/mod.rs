@@ -23,7 +23,7 @@ mod socket;
 mod users;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state, map_request};
+use axum::middleware::{from_fn, from_fn_with_state};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -66,16 +66,14 @@ pub fn router(app: App) -> Router {
         .route_layer(from_fn(frame::note_route))
         .with_state(app.clone());
     // What stands around the routes also sees requests that match none. Read from the bottom:
-    // the last layer is the outermost.
+    // the last layer is the outermost. They are few, since each costs every request some
+    // allocations.
     let outer = Router::new()
         .fallback_service(inner)
-        .layer(map_request(gate::end_in_slash))
-        .layer(from_fn(body::read_first));
+        .layer(from_fn(gate::enter));
     let outer = match gate::cors(&app.settings().cors_allowed_origins) {
         Some(cors) => outer.layer(cors),
         None => outer,
     };
-    outer
-        .layer(from_fn_with_state(app.clone(), gate::check_host))
-        .layer(from_fn_with_state(app, frame::frame))
+    outer.layer(from_fn_with_state(app, frame::frame))
 }
