@@ -28,6 +28,10 @@ use crate::rooms::Shared;
 /// Messages taken from the inbox at a time.
 const TAKE: usize = 64;
 
+/// How long a Room stays when nobody needs it: who was cut off comes back, and then it stands where
+/// it stood, with its newest events at hand.
+const KEPT: Duration = Duration::from_secs(2);
+
 /// How long an unneeded Room waits before it asks again whether it may go.
 const MIN_RETIRE_RETRY: Duration = Duration::from_millis(20);
 const MAX_RETIRE_RETRY: Duration = Duration::from_secs(5);
@@ -87,6 +91,7 @@ struct RoomTask {
     tickets: HashMap<Ticket, oneshot::Sender<SendOutcome>>,
     next_ticket: u64,
     jobs: FuturesUnordered<Job>,
+    unneeded_since: Option<Instant>,
     retire_after: Duration,
 }
 
@@ -117,6 +122,7 @@ pub(crate) async fn run(
         tickets: HashMap::new(),
         next_ticket: 0,
         jobs: FuturesUnordered::new(),
+        unneeded_since: None,
         retire_after: MIN_RETIRE_RETRY,
     };
     task.room.hold();
@@ -157,9 +163,19 @@ impl RoomTask {
         } else {
             Idle::No
         };
+        if idle != Idle::Now {
+            self.unneeded_since = None;
+        }
         match idle {
-            Idle::Now if self.shared.retire(self.id, inbox) => None,
             Idle::Now => {
+                let since = *self.unneeded_since.get_or_insert_with(Instant::now);
+                let left = KEPT.saturating_sub(since.elapsed());
+                if !left.is_zero() && !self.shared.is_closing() {
+                    return Some(left);
+                }
+                if self.shared.retire(self.id, inbox) {
+                    return None;
+                }
                 // A socket's task still holds on to it: it asks again, less and less often.
                 let wait = self.retire_after;
                 self.retire_after = (wait * 2).min(MAX_RETIRE_RETRY);

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +34,7 @@ pub fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
 }
 
 async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
-    let mut signal = pin!(stop_signal()?);
+    let mut signal = Box::pin(stop_signal()?);
     // First of all: a port that is taken should cost no migration.
     let (host, port) = (settings.host.as_str(), settings.port);
     let listener = listen(host.trim_matches(['[', ']']), port)
@@ -50,12 +49,15 @@ async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
     };
     announce(&settings, address);
     let within = Duration::from_secs(u64::try_from(settings.shutdown.0).unwrap_or_default());
+    let rooms = app.rooms;
     let stop = Stop {
         signal,
-        drain: app.rooms.shutdown(),
+        drain: async move { rooms.shutdown().await },
         within,
     };
-    if serve(listener, app.router, stop).await {
+    // As a task, for one among the runtime's threads accepts into its own queue; from this thread
+    // every connection would be handed over, and another thread woken for it.
+    if tokio::spawn(serve(listener, app.router, stop)).await? {
         tracing::info!("all work is done");
     } else {
         tracing::warn!(shutdown_s = settings.shutdown.0, "open work was cut off");

@@ -238,12 +238,8 @@ impl World {
         self.rooms.send(chat, caller, send).await
     }
 
-    /// Nobody is connected, nothing is under way: the Room is forgotten, and the cache is told.
+    /// Nothing is under way: the cache is told, too.
     async fn settled(&self) {
-        within("a Room stays though nobody needs it", || {
-            self.rooms.live() == 0
-        })
-        .await;
         within("the cache is not told", || {
             self.cache.pipelines.load(Ordering::Relaxed) > 0
         })
@@ -327,6 +323,20 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
         (1..=2).contains(&pipelines),
         "{pipelines} pipelines for two commits"
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_room_stays_a_little_for_who_comes_back_and_then_goes() {
+    let world = World::new().await;
+    let (ann, _) = world.account("ann").await;
+    let (bob, _) = world.account("bob").await;
+    let chat = world.conversation(&ann, bob.user_id).await;
+    world.send(&ann, chat, 1).await;
+    world.settled().await;
+    settle().await;
+    assert_eq!(world.rooms.live(), 1, "it is gone at once");
+    within("it stays though nobody comes", || world.rooms.live() == 0).await;
     world.end().await;
 }
 
