@@ -1,5 +1,5 @@
-//! What stands around every request: its id, its client's address, its line in the log, the body
-//! of its error, and the headers every response has.
+//! What stands around every request: its id, its client's address, the look at the host it asks
+//! for, its line in the log, the body of its error, and the headers every response has.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
