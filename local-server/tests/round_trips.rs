@@ -212,6 +212,14 @@ impl World {
         (caller, access)
     }
 
+    /// Ann, her access token, and her conversation with Bob.
+    async fn ann_and_a_chat(&self) -> (Caller, String, ConversationId) {
+        let (ann, token) = self.account("ann").await;
+        let (bob, _) = self.account("bob").await;
+        let chat = self.conversation(&ann, bob.user_id).await;
+        (ann, token, chat)
+    }
+
     async fn conversation(&self, caller: &Caller, other: UserId) -> ConversationId {
         let wanted = NewConversation {
             others: vec![other],
@@ -287,9 +295,7 @@ async fn a_login_is_a_statement_before_the_hash_and_one_after() {
 #[tokio::test]
 async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
     let world = World::new().await;
-    let (ann, _) = world.account("ann").await;
-    let (bob, _) = world.account("bob").await;
-    let chat = world.conversation(&ann, bob.user_id).await;
+    let (ann, _, chat) = world.ann_and_a_chat().await;
     world.cost();
     world.send(&ann, chat, 1_000).await;
     world.settled().await;
@@ -329,9 +335,7 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
 #[tokio::test]
 async fn a_room_stays_a_little_for_who_comes_back_and_then_goes() {
     let world = World::new().await;
-    let (ann, _) = world.account("ann").await;
-    let (bob, _) = world.account("bob").await;
-    let chat = world.conversation(&ann, bob.user_id).await;
+    let (ann, _, chat) = world.ann_and_a_chat().await;
     world.send(&ann, chat, 1).await;
     world.settled().await;
     settle().await;
@@ -341,11 +345,22 @@ async fn a_room_stays_a_little_for_who_comes_back_and_then_goes() {
 }
 
 #[tokio::test]
+async fn a_room_that_only_stays_does_not_hold_up_the_end() {
+    let world = World::new().await;
+    let (ann, _, chat) = world.ann_and_a_chat().await;
+    world.send(&ann, chat, 1).await;
+    world.settled().await;
+    assert_eq!(world.rooms.live(), 1);
+    // Half of what it would stay.
+    let end = tokio::time::timeout(Duration::from_secs(1), world.rooms.shutdown()).await;
+    assert!(end.is_ok(), "the end waits for a Room that nobody needs");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_cached_history_is_a_statement_and_a_pipeline_at_once() {
     let world = World::new().await;
-    let (ann, token) = world.account("ann").await;
-    let (bob, _) = world.account("bob").await;
-    let chat = world.conversation(&ann, bob.user_id).await;
+    let (ann, token, chat) = world.ann_and_a_chat().await;
     world.cost();
     world.send(&ann, chat, 1).await;
     world.settled().await;
