@@ -1,48 +1,215 @@
-//! A batch of sends as PostgreSQL's `messages/append` takes it: an array for each column.
+//! A batch of sends as PostgreSQL takes it: an array for each column.
 //!
 //! Who sends is told apart from what is sent, since a busy Room's batch holds many sends of few
 //! senders.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::domain::{Append, ClientMessageId, UserId};
+use serde::Deserialize;
 
-/// The statement's parameters, in its order: three columns of the senders, seven of the sends.
-pub(super) fn columns(sends: &[Append]) -> [String; 10] {
-    let [mut conversations, mut users, mut sessions] = [(); 3].map(|()| Array::default());
-    let [mut senders, mut times, mut contents] = [(); 3].map(|()| Array::default());
-    let [mut own_ids, mut replies, mut mentioned, mut repeats] = [(); 4].map(|()| Array::default());
-    let mut known = HashMap::new();
-    for send in sends {
-        let next = known.len() + 1;
-        let sender = (send.conversation_id, send.sender_id, &send.session_id);
-        let place = *known.entry(sender).or_insert_with(|| {
-            conversations.push(Some(send.conversation_id.0));
-            users.push(Some(send.sender_id.0));
-            sessions.quote(Some(&send.session_id.0));
-            next
-        });
-        senders.push(Some(place));
-        times.push(Some(send.now.0));
-        contents.quote(Some(send.message.as_str()));
-        own_ids.quote(send.client_message_id.as_ref().map(ClientMessageId::as_str));
-        replies.push(send.reply_to.map(|id| id.0));
-        mentioned.quote(mentions(&send.mentions).as_deref());
-        repeats.push(send.repeat_only.then_some(true));
+use crate::domain::{
+    Append, ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId,
+    StoredMessage, Timestamp, UserId,
+};
+
+/// A batch, taken apart.
+pub(super) struct Columns<'a> {
+    sends: &'a [Append],
+    rooms: Vec<Room>,
+    senders: Vec<Sender<'a>>,
+    places: Vec<Place>,
+}
+
+/// A conversation that is sent to.
+struct Room {
+    id: ConversationId,
+    /// How many sends are for it.
+    sends: i64,
+    /// The newest time of those.
+    newest: Timestamp,
+}
+
+/// Who sends, where, and by which login.
+struct Sender<'a> {
+    conversation_id: ConversationId,
+    user_id: UserId,
+    session_id: &'a SessionId,
+    /// Its conversation's index.
+    room: usize,
+    /// The newest time of what this one sends.
+    until: Timestamp,
+}
+
+/// Where a send stands when every send is stored.
+struct Place {
+    /// Its sender's index.
+    sender: usize,
+    /// Which one of its conversation it is, counted from one.
+    ordinal: i64,
+    /// The newest time of its conversation's sends up to this one.
+    time: Timestamp,
+}
+
+/// What `messages/append_all` answers.
+#[derive(Deserialize)]
+pub(super) struct StoredAll {
+    pub(super) epoch: Epoch,
+    /// One for each send.
+    ids: Vec<MessageId>,
+    conversations: Vec<Before>,
+    /// The username of each sender.
+    names: Vec<Arc<str>>,
+}
+
+/// Where a conversation stood before: its last `seq` and `number`, and their time.
+#[derive(Deserialize)]
+struct Before(ConversationId, Seq, Number, Timestamp);
+
+impl<'a> Columns<'a> {
+    /// Of these sends.
+    pub(super) fn new(sends: &'a [Append]) -> Self {
+        let mut columns = Self {
+            sends,
+            rooms: Vec::new(),
+            senders: Vec::new(),
+            places: Vec::with_capacity(sends.len()),
+        };
+        let (mut known_rooms, mut known_senders) = (HashMap::new(), HashMap::new());
+        for send in sends {
+            let who = (send.conversation_id, send.sender_id, &send.session_id);
+            let sender = *known_senders.entry(who).or_insert_with(|| {
+                let room = *known_rooms.entry(who.0).or_insert_with(|| {
+                    columns.rooms.push(Room {
+                        id: who.0,
+                        sends: 0,
+                        newest: send.now,
+                    });
+                    columns.rooms.len() - 1
+                });
+                columns.senders.push(Sender {
+                    conversation_id: who.0,
+                    user_id: who.1,
+                    session_id: who.2,
+                    room,
+                    until: send.now,
+                });
+                columns.senders.len() - 1
+            });
+            columns.place(sender, send.now);
+        }
+        columns
     }
-    [
-        conversations,
-        users,
-        sessions,
-        senders,
-        times,
-        contents,
-        own_ids,
-        replies,
-        mentioned,
-        repeats,
-    ]
-    .map(Array::finish)
+
+    fn place(&mut self, index: usize, now: Timestamp) {
+        let sender = &mut self.senders[index];
+        sender.until = sender.until.max(now);
+        let room = &mut self.rooms[sender.room];
+        room.sends += 1;
+        room.newest = room.newest.max(now);
+        self.places.push(Place {
+            sender: index,
+            ordinal: room.sends,
+            time: room.newest,
+        });
+    }
+
+    /// The parameters of `messages/append`: three columns of the senders, seven of the sends.
+    pub(super) fn judged(&self) -> [String; 10] {
+        let [conversations, users, sessions] = self.who();
+        let [contents, own_ids, replies, mentioned] = self.what();
+        [
+            conversations,
+            users,
+            sessions,
+            numbers(self.places.iter().map(|place| place.sender + 1)),
+            numbers(self.sends.iter().map(|send| send.now.0)),
+            contents,
+            own_ids,
+            replies,
+            mentioned,
+            array(self.sends, |repeats, send| {
+                repeats.push(send.repeat_only.then_some(true));
+            }),
+        ]
+    }
+
+    /// The parameters of `messages/append_all`: three columns of the conversations, four of the
+    /// senders, seven of the sends.
+    pub(super) fn all(&self) -> [String; 14] {
+        let [conversations, users, sessions] = self.who();
+        let [contents, own_ids, replies, mentioned] = self.what();
+        [
+            numbers(self.rooms.iter().map(|room| room.id.0)),
+            numbers(self.rooms.iter().map(|room| room.sends)),
+            numbers(self.rooms.iter().map(|room| room.newest.0)),
+            conversations,
+            users,
+            sessions,
+            numbers(self.senders.iter().map(|sender| sender.until.0)),
+            numbers(self.places.iter().map(|place| place.sender + 1)),
+            numbers(self.places.iter().map(|place| place.ordinal)),
+            numbers(self.places.iter().map(|place| place.time.0)),
+            contents,
+            own_ids,
+            replies,
+            mentioned,
+        ]
+    }
+
+    /// Each send's own, when all were stored; `None` for an answer that does not fit the batch.
+    pub(super) fn stored(&self, answer: &StoredAll) -> Option<Vec<StoredMessage>> {
+        let before: HashMap<_, _> = answer
+            .conversations
+            .iter()
+            .map(|room| (room.0, room))
+            .collect();
+        if answer.ids.len() != self.places.len() {
+            return None;
+        }
+        let each = self.places.iter().zip(&answer.ids);
+        each.map(|(place, id)| {
+            let sender = &self.senders[place.sender];
+            let Before(_, seq, number, active_at) = before.get(&sender.conversation_id)?;
+            Some(StoredMessage {
+                message_id: *id,
+                seq: Seq(seq.0.checked_add(place.ordinal)?),
+                number: Number(number.0.checked_add(place.ordinal)?),
+                timestamp: place.time.max(*active_at),
+                sender: answer.names.get(place.sender)?.clone(),
+            })
+        })
+        .collect()
+    }
+
+    /// Who sends: conversations, users, sessions.
+    fn who(&self) -> [String; 3] {
+        [
+            numbers(self.senders.iter().map(|sender| sender.conversation_id.0)),
+            numbers(self.senders.iter().map(|sender| sender.user_id.0)),
+            array(&self.senders, |sessions, sender| {
+                sessions.quote(Some(&sender.session_id.0));
+            }),
+        ]
+    }
+
+    /// What is sent: texts, `client_message_id`, `reply_to`, mentions.
+    fn what(&self) -> [String; 4] {
+        [
+            array(self.sends, |contents, send| {
+                contents.quote(Some(send.message.as_str()));
+            }),
+            array(self.sends, |own_ids, send| {
+                own_ids.quote(send.client_message_id.as_ref().map(ClientMessageId::as_str));
+            }),
+            array(self.sends, |replies, send| {
+                replies.push(send.reply_to.map(|id| id.0));
+            }),
+            array(self.sends, |mentioned, send| {
+                mentioned.quote(mentions(&send.mentions).as_deref());
+            }),
+        ]
+    }
 }
 
 /// An array of its own; null when nobody is mentioned, which takes no room in the row.
@@ -50,11 +217,23 @@ pub(super) fn mentions(ids: &[UserId]) -> Option<String> {
     if ids.is_empty() {
         return None;
     }
+    Some(numbers(ids.iter().map(|id| id.0)))
+}
+
+fn numbers(values: impl Iterator<Item = impl ToString>) -> String {
     let mut array = Array::default();
-    for id in ids {
-        array.push(Some(id.0));
+    for value in values {
+        array.push(Some(value));
     }
-    Some(array.finish())
+    array.finish()
+}
+
+fn array<T>(rows: &[T], add: impl Fn(&mut Array, &T)) -> String {
+    let mut array = Array::default();
+    for row in rows {
+        add(&mut array, row);
+    }
+    array.finish()
 }
 
 /// An array as PostgreSQL reads it from text:
@@ -109,7 +288,7 @@ impl Array {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ConversationId, MessageId, MessageText, SessionId, Timestamp};
+    use crate::domain::MessageText;
 
     fn send(room: i64, user: i64, text: &str) -> Append {
         Append {
@@ -133,7 +312,8 @@ mod tests {
             send(1, 6, "c"),
             send(1, 5, "d"),
         ];
-        let [rooms, users, sessions, senders, times, contents, rest @ ..] = columns(&sends);
+        let [rooms, users, sessions, senders, times, contents, rest @ ..] =
+            Columns::new(&sends).judged();
         assert_eq!([&*rooms, &*users], ["{1,2,1}", "{5,5,6}"]);
         assert_eq!(sessions, r#"{"s5","s5","s6"}"#);
         assert_eq!([&*senders, &*times], ["{1,2,3,1}", "{7,7,7,7}"]);
@@ -150,7 +330,8 @@ mod tests {
             repeat_only: true,
             ..send(1, 5, r#"say "\" {,} null"#)
         };
-        let [.., contents, ids, replies, mentions, repeats] = columns(&[send(1, 5, "plain"), full]);
+        let sends = [send(1, 5, "plain"), full];
+        let [.., contents, ids, replies, mentions, repeats] = Columns::new(&sends).judged();
         assert_eq!(contents, r#"{"plain","say \"\\\" {,} null"}"#);
         assert_eq!(ids, r#"{null,"null"}"#);
         assert_eq!(replies, "{null,3}");
@@ -160,6 +341,72 @@ mod tests {
 
     #[test]
     fn no_sends_are_no_rows() {
-        assert!(columns(&[]).iter().all(|column| column == "{}"));
+        assert!(
+            Columns::new(&[])
+                .judged()
+                .iter()
+                .all(|column| column == "{}")
+        );
+    }
+
+    #[test]
+    fn each_conversation_counts_for_itself_and_its_time_never_goes_back() {
+        let at = |room, user, now| Append {
+            now: Timestamp(now),
+            ..send(room, user, "a")
+        };
+        let sends = [at(9, 5, 70), at(4, 5, 80), at(9, 6, 60), at(9, 5, 90)];
+        let columns = Columns::new(&sends);
+        let [
+            ids,
+            counts,
+            newest,
+            rooms,
+            users,
+            _,
+            until,
+            senders,
+            ordinals,
+            times,
+            ..,
+        ] = columns.all();
+        assert_eq!([&*ids, &*counts, &*newest], ["{9,4}", "{3,1}", "{90,80}"]);
+        assert_eq!(
+            [&*rooms, &*users, &*until],
+            ["{9,4,9}", "{5,5,6}", "{90,80,60}"]
+        );
+        assert_eq!([&*senders, &*ordinals], ["{1,2,3,1}", "{1,1,2,3}"]);
+        assert_eq!(times, "{70,80,70,90}");
+
+        let answer = |ids: &str| {
+            let text = format!(
+                r#"{{"epoch":"e","ids":{ids},"names":["ada","ada","bob"],
+                "conversations":[[4,20,10,75],[9,300,200,75]]}}"#
+            );
+            serde_json::from_str::<StoredAll>(&text).unwrap()
+        };
+        let stored = columns.stored(&answer("[11,12,13,14]")).unwrap();
+        let told: Vec<_> = stored
+            .iter()
+            .map(|m| {
+                (
+                    m.message_id.0,
+                    m.seq.0,
+                    m.number.0,
+                    m.timestamp.0,
+                    &*m.sender,
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (11, 301, 201, 75, "ada"),
+                (12, 21, 11, 80, "ada"),
+                (13, 302, 202, 75, "bob"),
+                (14, 303, 203, 90, "ada"),
+            ]
+        );
+        assert_eq!(columns.stored(&answer("[11]")), None);
     }
 }

@@ -19,6 +19,7 @@ pub mod driver;
 mod input;
 mod listed;
 mod postgres;
+mod postgres_sends;
 mod reads;
 mod sqlite;
 mod sqlite_sends;

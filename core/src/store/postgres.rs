@@ -8,14 +8,14 @@
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::answer::{Creation, Outcome, Taken, decode, decode_checked, failed, run_one};
-use super::columns::{columns, mentions};
+use super::answer::{Creation, Taken, decode, decode_checked, failed, run_one};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::input::{change_params, direct_key, ids_json, kind_text, member_params};
+use super::postgres_sends;
 use super::reads::{Reads, asked_by, reads};
 use crate::domain::{
-    Caller, ClientMessageId, Conversation, ConversationId, Credentials, Epoch, MessageId,
-    MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
+    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use crate::ports::{
     Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, Held,
@@ -29,8 +29,6 @@ static OPEN_SESSION: Statement = statement!("postgres", "sessions/open");
 static ROTATE_SESSION: Statement = statement!("postgres", "sessions/rotate");
 static REVOKE_SESSION: Statement = statement!("postgres", "sessions/revoke");
 static CREATE_CONVERSATION: Statement = statement!("postgres", "conversations/create");
-static APPEND: Statement = statement!("postgres", "messages/append");
-static APPEND_ONE: Statement = statement!("postgres", "messages/append_one");
 static CHANGE_MESSAGE: Statement = statement!("postgres", "changes/message");
 static ADD_MEMBER: Statement = statement!("postgres", "changes/join");
 static REMOVE_MEMBER: Statement = statement!("postgres", "changes/leave");
@@ -38,10 +36,7 @@ static RENEW_EPOCH: Statement = statement!("postgres", "instance/renew_epoch");
 
 /// How often a statement is run when what it waited for has overtaken it. The second run sees
 /// it; more are needed only when it has vanished again.
-const ATTEMPTS: usize = 3;
-
-/// The unique index that keeps a sender's repeats out.
-const CLIENT_ID_UNIQUE: &str = "messages_client_id_unique";
+pub(super) const ATTEMPTS: usize = 3;
 
 /// A [`Store`] over any driver that speaks PostgreSQL.
 #[derive(Debug)]
@@ -55,13 +50,6 @@ pub struct PostgresStore<D> {
 enum Registration {
     Created(User),
     Taken(Taken),
-}
-
-/// What `messages/append` and `messages/append_one` answer.
-#[derive(Deserialize)]
-struct Written {
-    epoch: Epoch,
-    outcomes: Vec<Outcome>,
 }
 
 impl<D: Driver> PostgresStore<D> {
@@ -83,25 +71,6 @@ impl<D: Driver> PostgresStore<D> {
         run_one(&self.driver, Access::Write, Step::new(statement, params)).await
     }
 
-    async fn append_by(
-        &self,
-        statement: &'static Statement,
-        params: &[Param<'_>],
-    ) -> StoreResult<AppendedBatch> {
-        for _ in 0..ATTEMPTS {
-            let answer = match self.write(statement, params).await {
-                Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => continue,
-                answer => answer.map_err(failed(statement))?,
-            };
-            let written: Written = decode(statement, answer)?;
-            return Ok(AppendedBatch {
-                epoch: written.epoch,
-                outcomes: written.outcomes.into_iter().map(Into::into).collect(),
-            });
-        }
-        Err(unsettled(statement))
-    }
-
     /// Runs a statement that answers nothing when it was overtaken.
     async fn change(
         &self,
@@ -119,7 +88,7 @@ impl<D: Driver> PostgresStore<D> {
 }
 
 /// What [`ATTEMPTS`] runs have not settled. Whoever asks again may well find it settled.
-fn unsettled(statement: &Statement) -> StoreError {
+pub(super) fn unsettled(statement: &Statement) -> StoreError {
     StoreError::Unavailable(format!("{} was overtaken {ATTEMPTS} times", statement.name))
 }
 
@@ -295,25 +264,7 @@ impl<D: Driver> Store for PostgresStore<D> {
     }
 
     async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch> {
-        if let [send] = sends {
-            let mentions = mentions(&send.mentions);
-            let client_message_id = send.client_message_id.as_ref();
-            let params = [
-                Param::Int(send.conversation_id.0),
-                Param::Int(send.sender_id.0),
-                Param::Text(&send.session_id.0),
-                Param::Int(send.now.0),
-                Param::Text(send.message.as_str()),
-                Param::OptionalText(client_message_id.map(ClientMessageId::as_str)),
-                Param::OptionalInt(send.reply_to.map(|id| id.0)),
-                Param::OptionalText(mentions.as_deref()),
-                Param::Int(i64::from(send.repeat_only)),
-            ];
-            return self.append_by(&APPEND_ONE, &params).await;
-        }
-        let columns = columns(sends);
-        let params = columns.each_ref().map(|column| Param::Text(column));
-        self.append_by(&APPEND, &params).await
+        postgres_sends::append(&self.driver, sends).await
     }
 
     async fn change_message(

@@ -114,6 +114,7 @@ async fn ask_all(store: &dyn Store) {
     check(store.messages(&caller, ID, Page::Latest, 10, NOW).await);
     check(store.join(&caller, ID, NOW).await);
     check(store.append(&[some_append()]).await);
+    check(store.append(&[some_append(), some_append()]).await);
     check(store.events(ID, Seq(0), 10).await);
     check(store.renew_epoch(&Epoch("e".into())).await);
     check(store.ping().await);
@@ -176,6 +177,27 @@ fn answers_are_read_as_they_were_meant() {
         let store = PostgresStore::new(Fixed(answer));
         let read = now(store.append(&[some_append()])).expect("readable");
         assert_eq!((&*read.epoch.0, read.outcomes), ("e1", outcomes));
+
+        let [seq, number, first] = [(); 3].map(|()| random.i64(0..1 << 53));
+        let name = colloquy_fuzz::hostile_text(random);
+        let answer = json!({
+            "epoch": "e1",
+            "ids": [first, first + 1],
+            "conversations": [[ID, seq, number, NOW.0 + 5]],
+            "names": [name],
+        });
+        let store = PostgresStore::new(Fixed(answer.to_string()));
+        let read = now(store.append(&[some_append(), some_append()])).expect("readable");
+        let stored = [1, 2].map(|ordinal| {
+            Appended::Stored(StoredMessage {
+                message_id: MessageId(first + ordinal - 1),
+                seq: Seq(seq + ordinal),
+                number: Number(number + ordinal),
+                timestamp: Timestamp(NOW.0 + 5),
+                sender: Arc::from(&*name),
+            })
+        });
+        assert_eq!(read.outcomes, stored);
 
         let events: Vec<Event> = (0..random.usize(0..4))
             .map(|_| some_event(random))

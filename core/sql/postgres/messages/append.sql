@@ -1,8 +1,9 @@
--- Store::append of several sends; messages/append_one decides the same for one. Index, each once a
--- sender: users_pkey, sessions_pkey, members_pkey (index only); once a send:
+-- Store::append of several sends of which one cannot be stored, or only looks for its earlier
+-- result: each is judged for itself. A batch that is all in order messages/append_all has stored
+-- before; messages/append_one decides the same as here for one send.
+-- Index, each once a sender: users_pkey, sessions_pkey, members_pkey (index only); once a send:
 -- messages_client_id_unique, messages_pkey (reply_to); once a conversation: conversations_pkey; once
--- a batch: instance_pkey.
--- Inserts a row a send, updates one a conversation.
+-- a batch: instance_pkey. Inserts a row a send, updates one a conversation.
 --
 -- $1 to $3 are the senders: conversations, users, sessions. $4 is each send's sender, counted from
 -- one, $5 the time in milliseconds, $6 the text; $7 client_message_id, $8 reply_to, $9 mentions as
@@ -19,9 +20,8 @@
 -- `input` keeps their lengths from it: it would take every plan made for one batch alone for a
 -- better one, and make one each time, where nobody has forbidden that.
 --
--- A batch is as large as the time before it was long, so what a send costs here is what a busy
--- server can do: who sends is looked up once, arrays are cheaper to read than objects, and text is
--- put together by hand, since json_build_object asks for the type of every value anew.
+-- Who sends is looked up once, arrays are cheaper to read than objects, and text is put together by
+-- hand, since json_build_object asks for the type of every value anew.
 with input as materialized (
     select
         $1::bigint[] as conversations, $2::bigint[] as users, $3::text[] as sessions,

@@ -1,14 +1,14 @@
-//! Sends: order, repeats, refusals.
+//! Sends: order, repeats, what is kept.
 
 use super::Fixture;
 use super::world::{
-    AWKWARD, NOW, append_one, group, pair, person, say, send, send_as, stored, texts,
+    AWKWARD, NOW, append_one, group, list, pair, say, send, send_as, stored, texts,
 };
 use crate::domain::{
     ClientMessageId, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, Number, Seconds, Seq, Timestamp,
     UserId,
 };
-use crate::ports::{Appended, Denied, Page};
+use crate::ports::{Append, Appended, Page};
 
 /// Answers come in the order of the sends; so do seq, number and id.
 pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
@@ -135,6 +135,11 @@ pub async fn time_never_goes_back(fixture: &dyn Fixture) {
         assert!(time.0 >= NOW.0 + offset);
     }
     assert_eq!(times.last(), Some(&Timestamp(NOW.0 + 71)));
+    let late = store.append(&[at(3), at(4)]).await.unwrap().outcomes;
+    times.extend(late.iter().map(|answer| stored(answer).timestamp));
+    assert_eq!(times[6..], [Timestamp(NOW.0 + 71); 2]);
+    let listed = list(store, &ada).await;
+    assert_eq!(listed[0].active_at, Timestamp(NOW.0 + 71));
     let history = store
         .messages(&bob.caller, id, Page::Latest, 10, NOW)
         .await
@@ -149,145 +154,6 @@ pub async fn time_never_goes_back(fixture: &dyn Fixture) {
     );
 }
 
-/// Another conversation's message cannot be answered, nor one that does not exist.
-pub async fn a_reply_names_a_message_of_the_same_conversation(fixture: &dyn Fixture) {
-    let store = fixture.store();
-    let (ada, bob, id) = pair(store).await;
-    let elsewhere = group(store, &ada, &[&bob]).await.id;
-    let here = say(store, &ada, id, "here").await;
-    let there = say(store, &ada, elsewhere, "there").await;
-    let reply = |to| {
-        let mut reply = send(&bob, id, "reply");
-        reply.reply_to = Some(to);
-        reply
-    };
-    let answers = store
-        .append(&[
-            reply(there.message_id),
-            reply(here.message_id),
-            reply(MessageId(404_404)),
-        ])
-        .await
-        .unwrap()
-        .outcomes;
-    assert_eq!(
-        (&answers[0], &answers[2]),
-        (&Appended::UnknownReply, &Appended::UnknownReply)
-    );
-    assert_eq!(stored(&answers[1]).number, Number(2));
-    let history = store
-        .messages(&ada.caller, id, Page::Latest, 10, NOW)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(history.messages[1].reply_to, Some(here.message_id));
-    assert_eq!(history.messages[0].reply_to, None);
-    assert_eq!(history.position.seq, Seq(2));
-}
-
-/// What is refused takes no number, whoever stands beside it in the batch.
-pub async fn refused_sends_leave_no_gap(fixture: &dyn Fixture) {
-    let store = fixture.store();
-    let (ada, bob, id) = pair(store).await;
-    let eve = person(store, "eve").await;
-    let mut revoked = bob.clone();
-    revoked.caller.session_id = crate::domain::SessionId("unknown".into());
-    let mut lost = send(&bob, id, "lost");
-    lost.reply_to = Some(MessageId(404_404));
-    let batch = [
-        send(&eve, id, "not a member"),
-        send(&ada, id, "one"),
-        send(&revoked, id, "no session"),
-        lost,
-        send_as(&bob, id, "k", "two"),
-        send(&ada, crate::domain::ConversationId(404), "not found"),
-        send(&ada, id, "three"),
-    ];
-    let answers = store.append(&batch).await.unwrap().outcomes;
-    assert_eq!(answers[0], Appended::Denied(Denied::NotMember));
-    assert_eq!(answers[2], Appended::Denied(Denied::Session));
-    assert_eq!(answers[3], Appended::UnknownReply);
-    assert_eq!(answers[5], Appended::Denied(Denied::NotFound));
-    for (index, number) in [(1, 1), (4, 2), (6, 3)] {
-        let message = stored(&answers[index]);
-        assert_eq!((message.seq, message.number), (Seq(number), Number(number)));
-    }
-    assert_eq!(
-        stored(&append_one(store, send(&ada, id, "four")).await).number,
-        Number(4)
-    );
-    assert_eq!(texts(store, &bob, id).await.len(), 4);
-}
-
-/// A send by itself is decided and kept as it is among others.
-pub async fn a_send_alone_is_judged_as_among_others(fixture: &dyn Fixture) {
-    let store = fixture.store();
-    let (ada, bob, first) = pair(store).await;
-    let second = group(store, &ada, &[&bob]).await.id;
-    let eve = person(store, "eve").await;
-    let mut ended = bob.clone();
-    ended.caller.session_id = crate::domain::SessionId("unknown".into());
-    let mut kept = Vec::new();
-    for (id, together) in [(first, false), (second, true)] {
-        let earlier = stored(&append_one(store, send_as(&ada, id, "k", "earlier")).await);
-        let mut sends = vec![
-            send(&eve, id, "not a member"),
-            send(&ended, id, "no session"),
-            send(&ada, crate::domain::ConversationId(404), "not found"),
-            send_as(&ada, id, "k", "a repeat"),
-        ];
-        sends.extend(
-            ["repeat-only", "lost", "late", "early", "reply"]
-                .map(|text| send_as(&bob, id, text, text)),
-        );
-        sends.extend(AWKWARD.iter().map(|text| send(&ada, id, text)));
-        sends[4].repeat_only = true;
-        sends[5].reply_to = Some(MessageId(404_404));
-        sends[6].now = NOW.plus(Seconds(60));
-        sends[8].reply_to = Some(earlier.message_id);
-        sends[8].mentions = vec![ada.id(), bob.id()];
-        let mut answers = Vec::new();
-        if together {
-            answers = store.append(&sends).await.unwrap().outcomes;
-        } else {
-            for send in sends {
-                answers.push(append_one(store, send).await);
-            }
-        }
-        assert_eq!(answers[3], Appended::Duplicate(earlier.clone()));
-        let position = store.position(&bob.caller, id, NOW).await.unwrap().unwrap();
-        let messages = store
-            .messages(&bob.caller, id, Page::Latest, 100, NOW)
-            .await
-            .unwrap()
-            .unwrap()
-            .messages;
-        assert_eq!(messages[3].reply_to, Some(earlier.message_id));
-        // All but the ids of messages, which are not of one conversation alone.
-        let answers: Vec<Appended> = answers
-            .into_iter()
-            .map(|answer| match answer {
-                Appended::Stored(mut message) => {
-                    message.message_id = MessageId(0);
-                    Appended::Stored(message)
-                }
-                Appended::Duplicate(_) => Appended::NoRepeat,
-                other => other,
-            })
-            .collect();
-        let messages: Vec<_> = messages
-            .into_iter()
-            .map(|message| crate::domain::Message {
-                id: MessageId(0),
-                reply_to: None,
-                ..message
-            })
-            .collect();
-        kept.push((answers, messages, position));
-    }
-    assert_eq!(kept[0], kept[1]);
-}
-
 /// Each conversation keeps its own order.
 pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
     let store = fixture.store();
@@ -300,7 +166,7 @@ pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
         .enumerate()
         .map(|(index, id)| send_as(&ada, *id, "k", &index.to_string()))
         .enumerate()
-        .map(|(index, send)| crate::ports::Append {
+        .map(|(index, send)| Append {
             client_message_id: Some(ClientMessageId::new(format!("k-{index}")).unwrap()),
             ..send
         })

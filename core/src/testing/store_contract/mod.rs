@@ -22,6 +22,7 @@ pub mod history;
 pub mod listing;
 pub mod members;
 pub mod racing;
+pub mod refusing;
 pub mod sessions;
 mod world;
 
@@ -84,9 +85,6 @@ macro_rules! store_contract {
                 a_repeat_is_answered_with_the_first_result
                 a_client_message_id_belongs_to_its_conversation_and_sender
                 time_never_goes_back
-                a_reply_names_a_message_of_the_same_conversation
-                refused_sends_leave_no_gap
-                a_send_alone_is_judged_as_among_others
                 one_batch_may_serve_several_conversations
                 no_sends_are_no_work
                 messages_are_kept_as_they_are
@@ -138,6 +136,12 @@ macro_rules! store_contract {
                 the_same_send_twice_at_once_is_stored_once
                 writers_at_once_leave_one_order
                 batches_that_cross_do_not_block_each_other
+            }
+            refusing {
+                a_reply_names_a_message_of_the_same_conversation
+                one_send_that_is_refused_is_found_among_good_ones
+                refused_sends_leave_no_gap
+                a_send_alone_is_judged_as_among_others
             }
             sessions {
                 a_session_belongs_to_an_active_account
