@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use colloquy_core::domain::Timestamp;
 use colloquy_core::ports::{Clock, Rng};
+use rand::Rng as _;
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,7 +19,9 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's randomness.
+/// Randomness that nobody can foretell: a generator for each thread, which the operating system
+/// seeds, and seeds anew again and again. Asking the system itself for each request's id is a
+/// system call a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRng;
 
@@ -26,6 +29,6 @@ impl Rng for SystemRng {
     /// # Panics
     /// When the system has none to give: no secret may be made of anything less.
     fn fill(&self, buffer: &mut [u8]) {
-        getrandom::fill(buffer).expect("the operating system gives randomness");
+        rand::rng().fill_bytes(buffer);
     }
 }

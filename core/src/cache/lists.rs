@@ -42,6 +42,13 @@ pub struct Shown {
     json: Box<RawValue>,
 }
 
+impl Shown {
+    /// How long its JSON is, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.json.get().len()
+    }
+}
+
 impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.json.serialize(serializer)
@@ -110,7 +117,7 @@ impl Lists {
                         seq: summary.seq,
                         json: to_raw_value(&*summary)?,
                     });
-                    let weight = shown.json.get().len() + size_of::<Shown>();
+                    let weight = shown.bytes() + size_of::<Shown>();
                     self.summaries.put(shown.id, Arc::clone(&shown), weight);
                     shown
                 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
+use super::answer::Long;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
 use super::openapi::BadRequestBody;
@@ -52,7 +53,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     parameters: Parameters,
-) -> ApiResult<(HeaderMap, Json<Vec<Arc<Shown>>>)> {
+) -> ApiResult<(HeaderMap, Long<Vec<Arc<Shown>>>)> {
     let limit = parameters.limit(MAX_PAGE)?;
     let after = parameters
         .get("cursor")
@@ -70,7 +71,9 @@ pub(super) async fn list(
             headers.insert(LINK, link);
         }
     }
-    Ok((headers, Json(page)))
+    // Brackets, and a comma each.
+    let about = page.iter().map(|shown| shown.bytes() + 1).sum::<usize>() + 2;
+    Ok((headers, Long { value: page, about }))
 }
 
 /// Make a conversation

@@ -61,7 +61,8 @@ impl ApiError {
         ServiceError::field(name, problem).into()
     }
 
-    fn caused_by(code: ErrorCode, cause: String) -> Self {
+    /// An error whose cause only the log is told.
+    pub(super) fn caused_by(code: ErrorCode, cause: String) -> Self {
         Self {
             cause: Some(cause),
             ..Self::new(code)

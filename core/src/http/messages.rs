@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::App;
+use super::answer::Long;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
 use super::openapi::{BadRequestBody, ErrorBody};
@@ -17,6 +18,9 @@ use crate::domain::{ConversationId, Message, MessageId, Seq, UserId};
 use crate::ports::{CacheKind, Page};
 use crate::service::cursor;
 use crate::service::messages::{self, Draft, HistoryPage, MAX_PAGE, Sent, Source};
+
+/// What a history says beside its messages, with two cursors and a little more.
+const ABOUT_A_PAGE_BYTES: usize = 256;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -62,7 +66,7 @@ pub(super) async fn history(
     Authenticated(caller): Authenticated,
     ConversationPath(id): ConversationPath,
     parameters: Parameters,
-) -> ApiResult<Json<HistoryAnswer>> {
+) -> ApiResult<Long<HistoryAnswer>> {
     let (page, limit) = (page(&parameters)?, parameters.limit(MAX_PAGE)?);
     let page = messages::history(app.services(), &caller, id, page, limit).await?;
     let HistoryPage {
@@ -77,14 +81,16 @@ pub(super) async fn history(
         Source::Cache(CacheKind::InProcess) => "cache",
         Source::Database => "database",
     };
-    Ok(Json(HistoryAnswer {
+    let about = messages.get().len() + ABOUT_A_PAGE_BYTES;
+    let value = HistoryAnswer {
         conversation_id: id,
         messages,
         source,
         next_before,
         next_after,
         as_of_seq,
-    }))
+    };
+    Ok(Long { value, about })
 }
 
 fn page(parameters: &Parameters) -> ApiResult<Page> {

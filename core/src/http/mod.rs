@@ -7,6 +7,7 @@
 //! resource, and a line in `routes`.
 
 mod address;
+mod answer;
 mod app;
 mod body;
 mod changes;

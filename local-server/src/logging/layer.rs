@@ -34,7 +34,7 @@ impl LineLayer {
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut said = Said::default();
+            let mut said = Said::of(attributes.metadata());
             attributes.record(&mut said);
             span.extensions_mut().insert(said);
         }
@@ -49,7 +49,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut said = Said::default();
+        let mut said = Said::of(event.metadata());
         event.record(&mut said);
         let mut function = None;
         // From the innermost span outwards: the nearer value of a name is the one that counts.

@@ -20,13 +20,21 @@ const MAX_VALUE_BYTES: usize = 4_096;
 const SECRET_NAMES: [&str; 5] = ["token", "password", "secret", "secret_key", "authorization"];
 
 /// What one event or span says: its message, and its fields in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Said {
     pub(super) message: String,
     pub(super) fields: Vec<(&'static str, Value)>,
 }
 
 impl Said {
+    /// What says nothing yet, with room for as many fields as there are.
+    pub(super) fn of(metadata: &Metadata<'_>) -> Self {
+        Self {
+            message: String::new(),
+            fields: Vec::with_capacity(metadata.fields().len()),
+        }
+    }
+
     /// Sets a field; the last value stays.
     pub(super) fn set(&mut self, name: &'static str, value: Value) {
         let value = if SECRET_NAMES.iter().any(|secret| name.ends_with(secret)) {
