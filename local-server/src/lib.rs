@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod app;
 pub mod cache;
+mod carrier;
 pub mod cli;
 pub mod clock;
 pub mod committer;

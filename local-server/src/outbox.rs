@@ -35,7 +35,7 @@ struct State {
 }
 
 /// What the connection's task finds in its queue.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outgoing {
     /// To be written in order.
     pub chunks: Vec<Bytes>,

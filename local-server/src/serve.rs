@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use colloquy_core::http::ClientAddress;
 use hyper::body::Incoming;
+use hyper::header::UPGRADE;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +23,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
+
+use crate::carrier::{Carrier, Keep};
 
 /// How long a request's headers may take, and how long a connection may idle between requests.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -101,9 +104,14 @@ async fn connection(
     router: Router,
     stopping: CancellationToken,
 ) {
+    let keep = Keep::default();
+    let carrier = Carrier::new(stream, keep.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(client);
+        if request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(keep.clone());
+        }
         // A router is always ready.
         router.clone().call(request)
     });
@@ -111,7 +119,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(carrier), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let served = tokio::select! {

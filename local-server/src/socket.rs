@@ -4,6 +4,7 @@
 //! finished frames of the [`Outbox`], all that wait in one system call.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::carrier::{Carrier, Keep};
 use crate::outbox::{self, Outbox, Outgoing};
 use crate::room_task::RoomMessage;
 use crate::rooms::Shared;
@@ -61,8 +63,8 @@ pub(crate) fn open(shared: Arc<Shared>, grant: SocketGrant, mut request: Request
     };
     let tasks = shared.tasks.clone();
     tasks.spawn(async move {
-        if let Some(socket) = upgrade.on.accept().await {
-            Box::pin(serve(shared, grant, socket)).await;
+        if let Some((socket, before)) = upgrade.on.accept().await {
+            Box::pin(serve(shared, grant, socket, before)).await;
         }
     });
     upgrade.response
@@ -80,8 +82,8 @@ pub(crate) fn refuse(
         Err(response) => return *response,
     };
     shared.tasks.spawn(async move {
-        if let Some(mut socket) = upgrade.on.accept().await {
-            finish(&mut socket, close).await;
+        if let Some((mut socket, before)) = upgrade.on.accept().await {
+            finish(&mut socket, before, close).await;
         }
     });
     upgrade.response
@@ -117,19 +119,24 @@ fn upgrade(request: &mut Request, v2: bool) -> Result<Upgrade, Box<Response>> {
     let Some(on) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Err(refused("This connection cannot be upgraded."));
     };
+    let accept =
+        HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is malformed."))?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    let accept =
-        HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is malformed."))?;
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     if v2 {
         headers.insert(
             header::SEC_WEBSOCKET_PROTOCOL,
             HeaderValue::from_static(SUBPROTOCOL),
         );
+    }
+    // A v2 client is greeted by its Room, at once, and the answer goes along; a v1 client may hear
+    // nothing for long.
+    if let Some(keep) = request.extensions().get::<Keep>().filter(|_| v2) {
+        keep.begin();
     }
     Ok(Upgrade {
         response,
@@ -144,10 +151,11 @@ fn has(headers: &HeaderMap, name: &header::HeaderName, value: &str) -> bool {
 }
 
 impl Pending {
-    /// The bare TCP connection under the finished upgrade; `None` when the client has left.
-    async fn accept(self) -> Option<Socket> {
+    /// The bare TCP connection under the finished upgrade, and what has still to be written to it
+    /// before anything else; `None` when the client has left.
+    async fn accept(self) -> Option<(Socket, Bytes)> {
         let upgraded: Upgraded = self.0.await.ok()?;
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Carrier>>() else {
             tracing::error!("an upgraded connection is not the TCP stream it was accepted as");
             return None;
         };
@@ -156,12 +164,14 @@ impl Pending {
             .write_buffer_size(0)
             .max_message_size(Some(MAX_FRAME_BYTES))
             .max_frame_size(Some(MAX_FRAME_BYTES));
-        let (io, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
-        Some(WebSocketStream::from_partially_read(io, read, Role::Server, Some(config)).await)
+        let (io, before) = parts.io.into_inner().into_parts();
+        let read = parts.read_buf.to_vec();
+        let socket = WebSocketStream::from_partially_read(io, read, Role::Server, Some(config));
+        Some((socket.await, before))
     }
 }
 
-async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket) {
+async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, before: Bytes) {
     let id = shared.next_connection();
     let outbox = Arc::new(Outbox::default());
     let conversation: ConversationId = grant.conversation_id;
@@ -183,20 +193,21 @@ async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket) {
         outbox.close(CloseCode::Restarting);
     }
     drop(shared);
-    let close = exchange(id, &mut socket, &outbox, &room).await;
+    let close = exchange(id, &mut socket, before, &outbox, &room).await;
     // The Room may have ended this connection itself; then this says nothing new.
     drop(room.send(RoomMessage::Disconnect { id }).await);
     drop(room);
     if let Some(close) = close {
-        finish(&mut socket, close).await;
+        finish(&mut socket, Bytes::new(), close).await;
     }
 }
 
-/// Carries frames both ways until one side ends it. Returns the code to close with, if the
-/// client is still to be told.
+/// Carries frames both ways until one side ends it; what was to be written `before` goes out with
+/// the first. Returns the code to close with, if the client is still to be told.
 async fn exchange(
     id: ConnectionId,
     socket: &mut Socket,
+    mut before: Bytes,
     outbox: &Outbox,
     room: &mpsc::Sender<RoomMessage>,
 ) -> Option<CloseCode> {
@@ -210,7 +221,10 @@ async fn exchange(
     let mut alarm = pin!(tokio::time::sleep_until(heard + PING_AFTER));
     loop {
         tokio::select! {
-            Outgoing { chunks, close } = outbox.take() => {
+            Outgoing { mut chunks, close } = outbox.take() => {
+                if !before.is_empty() {
+                    chunks.insert(0, mem::take(&mut before));
+                }
                 if !write(socket, chunks, outbox).await {
                     return None;
                 }
@@ -320,12 +334,12 @@ async fn write_all(io: &mut TcpStream, mut chunks: Vec<Bytes>) -> io::Result<()>
     Ok(())
 }
 
-/// Sends the close frame and reads on until the client has left: a connection dropped with
-/// unread bytes is reset, and a reset can overtake the close frame.
-async fn finish(socket: &mut Socket, close: CloseCode) {
+/// Sends the close frame, after what comes `before` it, and reads on until the client has left: a
+/// connection dropped with unread bytes is reset, and a reset can overtake the close frame.
+async fn finish(socket: &mut Socket, before: Bytes, close: CloseCode) {
     let io = socket.get_mut();
     let farewell = async {
-        io.write_all(&outbox::encode_close(close)).await?;
+        write_all(io, vec![before, outbox::encode_close(close)]).await?;
         io.shutdown().await?;
         // On the heap: the room for it would otherwise be part of every open connection's task.
         let mut sink = vec![0_u8; 4096];

@@ -51,6 +51,7 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "cache.rs",
         "requests share no process to join their pipelines in",
     ),
+    ("carrier.rs", "the runtime answers handshakes"),
     ("cli.rs", "a Worker has no command line"),
     (
         "committer.rs",
