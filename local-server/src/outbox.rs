@@ -29,6 +29,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     chunks: Vec<Bytes>,
+    /// Whether something was queued since the last time all was taken.
+    ready: bool,
     shared: usize,
     answers: usize,
     close: Option<CloseCode>,
@@ -48,6 +50,16 @@ pub struct Outgoing {
 pub struct Full;
 
 impl Outbox {
+    /// A queue whose first frames leave together with these bytes `before` them.
+    pub fn after(before: Bytes) -> Self {
+        let outbox = Self::default();
+        if !before.is_empty() {
+            let mut state = outbox.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.chunks.push(before);
+        }
+        outbox
+    }
+
     /// Queues encoded frames that others get too.
     ///
     /// # Errors
@@ -78,6 +90,7 @@ impl Outbox {
             return Ok(());
         }
         let fits = fits(&mut state, frames.len());
+        state.ready = true;
         if fits {
             state.chunks.push(frames);
         } else {
@@ -101,7 +114,8 @@ impl Outbox {
         loop {
             {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                if !state.chunks.is_empty() || state.close.is_some() {
+                if state.ready || state.close.is_some() {
+                    state.ready = false;
                     (state.shared, state.answers) = (0, 0);
                     return Outgoing {
                         chunks: std::mem::take(&mut state.chunks),
@@ -170,6 +184,8 @@ fn put_header(wire: &mut BytesMut, first: u8, length: usize) {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -198,5 +214,23 @@ mod tests {
         assert_eq!(taken.chunks.len(), 2);
         assert_eq!(taken.close, Some(CloseCode::SlowConsumer));
         assert_eq!(outbox.closed().await, CloseCode::SlowConsumer);
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_leaves_with_the_first_frames() {
+        let first = Bytes::from_static(b"first");
+        let outbox = Outbox::after(first.clone());
+        assert!(
+            outbox.take().now_or_never().is_none(),
+            "it does not leave alone"
+        );
+        let frame = encode_text(std::iter::once("hello"));
+        assert_eq!(outbox.answer(frame.clone()), Ok(()));
+        assert_eq!(outbox.take().await.chunks, [first.clone(), frame]);
+        assert!(outbox.take().now_or_never().is_none());
+
+        let closed = Outbox::after(first.clone());
+        closed.close(CloseCode::Restarting);
+        assert_eq!(closed.take().await.chunks, [first]);
     }
 }

@@ -4,7 +4,6 @@
 //! finished frames of the [`Outbox`], all that wait in one system call.
 
 use std::io::{self, IoSlice};
-use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +63,8 @@ pub(crate) fn open(shared: Arc<Shared>, grant: SocketGrant, mut request: Request
     let tasks = shared.tasks.clone();
     tasks.spawn(async move {
         if let Some((socket, before)) = upgrade.on.accept().await {
-            Box::pin(serve(shared, grant, socket, before)).await;
+            let outbox = Arc::new(Outbox::after(before));
+            Box::pin(serve(shared, grant, socket, outbox)).await;
         }
     });
     upgrade.response
@@ -171,9 +171,8 @@ impl Pending {
     }
 }
 
-async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, before: Bytes) {
+async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, outbox: Arc<Outbox>) {
     let id = shared.next_connection();
-    let outbox = Arc::new(Outbox::default());
     let conversation: ConversationId = grant.conversation_id;
     let join = Join {
         user_id: grant.caller.user_id,
@@ -193,7 +192,7 @@ async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, befo
         outbox.close(CloseCode::Restarting);
     }
     drop(shared);
-    let close = exchange(id, &mut socket, before, &outbox, &room).await;
+    let close = exchange(id, &mut socket, &outbox, &room).await;
     // The Room may have ended this connection itself; then this says nothing new.
     drop(room.send(RoomMessage::Disconnect { id }).await);
     drop(room);
@@ -202,12 +201,11 @@ async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, befo
     }
 }
 
-/// Carries frames both ways until one side ends it; what was to be written `before` goes out with
-/// the first. Returns the code to close with, if the client is still to be told.
+/// Carries frames both ways until one side ends it. Returns the code to close with, if the
+/// client is still to be told.
 async fn exchange(
     id: ConnectionId,
     socket: &mut Socket,
-    mut before: Bytes,
     outbox: &Outbox,
     room: &mpsc::Sender<RoomMessage>,
 ) -> Option<CloseCode> {
@@ -221,10 +219,7 @@ async fn exchange(
     let mut alarm = pin!(tokio::time::sleep_until(heard + PING_AFTER));
     loop {
         tokio::select! {
-            Outgoing { mut chunks, close } = outbox.take() => {
-                if !before.is_empty() {
-                    chunks.insert(0, mem::take(&mut before));
-                }
+            Outgoing { chunks, close } = outbox.take() => {
                 if !write(socket, chunks, outbox).await {
                     return None;
                 }
