@@ -37,7 +37,7 @@ struct State {
 }
 
 /// What the connection's task finds in its queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outgoing {
     /// To be written in order.
     pub chunks: Vec<Bytes>,

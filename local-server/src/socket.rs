@@ -119,13 +119,13 @@ fn upgrade(request: &mut Request, v2: bool) -> Result<Upgrade, Box<Response>> {
     let Some(on) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Err(refused("This connection cannot be upgraded."));
     };
-    let accept =
-        HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is malformed."))?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let accept =
+        HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is malformed."))?;
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     if v2 {
         headers.insert(

@@ -5,7 +5,8 @@
 //! adapter brings. Every statement answers with at most one row of one text column that holds
 //! JSON, and takes only big integers and texts: what every driver, at the edge too, can carry.
 //!
-//! [`PostgresStore`] does each use case in one statement, and so in one round trip.
+//! [`PostgresStore`] does each use case in one statement, and so in one round trip; a batch of sends
+//! that cannot be stored whole takes a second.
 //! [`SqliteStore`] does the writing ones in a few guarded statements of one transaction, plain
 //! enough to run on D1 as they are.
 //!

@@ -1,4 +1,5 @@
-//! The store over PostgreSQL: one statement a use case, so one round trip.
+//! The store over PostgreSQL: one statement a use case, so one round trip; a second only for a batch
+//! of sends that cannot be stored whole.
 //!
 //! A statement sees the database as it was when it began (READ COMMITTED), also after it has
 //! waited for another transaction. Where that transaction may just have made what this one was
