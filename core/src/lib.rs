@@ -12,6 +12,7 @@ pub mod cache;
 pub mod config;
 pub mod domain;
 pub mod http;
+mod kept;
 pub mod ports;
 pub mod protocol;
 pub mod room;

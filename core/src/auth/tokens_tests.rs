@@ -78,6 +78,42 @@ fn a_token_ends_at_its_time_and_not_later() {
 }
 
 #[test]
+fn a_token_that_is_recognised_ends_at_its_time_as_well() {
+    let tokens = tokens(NEW, &[]);
+    let (token, expires_at) = tokens.issue_access(UserId(7), &session(), NOW);
+    let verified = tokens.verify_access(&token, NOW);
+    for now in [NOW, NOW, Timestamp(expires_at.0 - 1)] {
+        assert_eq!(tokens.recognise_access(&token, now), verified);
+    }
+    for _ in 0..2 {
+        let late = tokens.recognise_access(&token, expires_at);
+        assert_eq!(late, Err(TokenError::Expired));
+    }
+}
+
+#[test]
+fn a_genuine_token_makes_no_other_text_genuine() {
+    let tokens = tokens(NEW, &[]);
+    let (one, _) = tokens.issue_access(UserId(7), &session(), NOW);
+    let (other, _) = tokens.issue_access(UserId(8), &session(), NOW);
+    let refresh = tokens.issue_refresh(UserId(7), &session(), 0, NOW).0;
+    for _ in 0..2 {
+        assert_eq!(tokens.recognise_access(&one, NOW).unwrap().user_id.0, 7);
+        assert_eq!(tokens.recognise_access(&other, NOW).unwrap().user_id.0, 8);
+        let signature = one.rfind('.').unwrap();
+        let foreign = format!(
+            "{}{}",
+            &other[..other.rfind('.').unwrap()],
+            &one[signature..]
+        );
+        for text in [&refresh, &foreign, &one[1..], &format!("{one}="), ""] {
+            let found = tokens.recognise_access(text, NOW);
+            assert_eq!(found, Err(TokenError::Invalid), "{text}");
+        }
+    }
+}
+
+#[test]
 fn one_kind_is_not_taken_for_the_other() {
     let tokens = tokens(NEW, &[]);
     let refresh = tokens.issue_refresh(UserId(7), &session(), 0, NOW).0;

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::kept::Kept;
 use crate::domain::{ConversationId, Epoch, Seq, Timestamp, UserId};
+use crate::kept::Kept;
 use crate::ports::{Held, Listed, Listing};
 
 /// How many bytes of summaries are kept: some eight thousand of small conversations.

@@ -11,7 +11,6 @@ mod history;
 mod in_process;
 #[cfg(test)]
 mod interleaving_tests;
-mod kept;
 mod lists;
 mod pages;
 mod recent;

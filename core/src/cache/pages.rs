@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::kept::Kept;
 use crate::domain::{ConversationId, Message, Number, Position};
+use crate::kept::Kept;
 use crate::ports::History;
 
 /// How many bytes are kept: some two hundred full pages.

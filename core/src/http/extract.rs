@@ -58,7 +58,7 @@ impl FromRequestParts<App> for Authenticated {
         let services = app.services();
         let caller = services
             .tokens
-            .verify_access(token, services.ports.clock.now())?;
+            .recognise_access(token, services.ports.clock.now())?;
         if let Some(context) = parts.extensions.get::<Arc<Context>>() {
             context.note_user(caller.user_id);
         }

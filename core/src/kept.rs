@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Values by their keys, each with its weight in bytes.
 #[derive(Debug)]
-pub(super) struct Kept<K, V> {
+pub(crate) struct Kept<K, V> {
     capacity: usize,
     generations: Mutex<Generations<K, V>>,
 }
@@ -21,7 +21,7 @@ struct Generations<K, V> {
 
 impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
     /// An empty one that keeps so many bytes, and what was put last.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity,
             generations: Mutex::new(Generations {
@@ -33,7 +33,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
     }
 
     /// What was put there last, if it is still kept.
-    pub(super) fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
         let mut generations = self.lock();
         if let Some((value, _)) = generations.young.get(key) {
             return Some(value.clone());
@@ -44,7 +44,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
     }
 
     /// Keeps this in the place of what was kept before.
-    pub(super) fn put(&self, key: K, value: V, weight: usize) {
+    pub(crate) fn put(&self, key: K, value: V, weight: usize) {
         self.put_into(&mut self.lock(), key, value, weight);
     }
 
