@@ -14,7 +14,7 @@ use colloquy_core::domain::{
 };
 use colloquy_core::protocol::{Change, CloseCode, Events, SendCommand};
 use colloquy_core::room::{
-    ConnectionId, Effect, Effects, Frame, Idle, Input, Join, Room, StoreFailed, Ticket,
+    ConnectionId, Effect, Effects, Frame, Idle, Input, Join, Patience, Room, StoreFailed, Ticket,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -27,6 +27,12 @@ use crate::rooms::Shared;
 
 /// Messages taken from the inbox at a time.
 const TAKE: usize = 64;
+
+/// How long sends wait for company: so that waiting at most doubles what a message waits for.
+const PATIENCE: Patience = Patience {
+    commits: 1,
+    most_ms: 10,
+};
 
 /// How long a Room stays when nobody needs it: who was cut off comes back, and then it stands where
 /// it stood, with its newest events at hand.
@@ -125,7 +131,7 @@ pub(crate) async fn run(
         unneeded_since: None,
         retire_after: MIN_RETIRE_RETRY,
     };
-    task.room.hold();
+    task.room.hold(PATIENCE);
     let mut messages = Vec::new();
     // Moved only when something is due earlier, so that a message costs no timer; a tick too many
     // does no harm.

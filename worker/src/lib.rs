@@ -9,6 +9,7 @@
 //! A panic ends the wasm instance with every Room in it. Nothing a client sends may cause one.
 
 mod app;
+mod at_work;
 mod clock;
 pub mod driver;
 #[cfg(feature = "faults")]
@@ -20,6 +21,7 @@ mod passwords;
 mod room_database;
 mod room_live;
 mod room_object;
+mod room_sockets;
 mod rooms;
 mod session_object;
 mod socket;

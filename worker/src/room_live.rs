@@ -11,23 +11,31 @@ use std::sync::Arc;
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{NewEvents, Unrecorded};
 use colloquy_core::domain::{
-    Append, Caller, ConversationId, Seconds, SendOutcome, Seq, SessionId, Timestamp,
+    Append, AppendedBatch, Caller, ConversationId, Seconds, SendOutcome, Seq, SessionId, Timestamp,
 };
 use colloquy_core::ports::Clock as _;
 use colloquy_core::protocol::CloseCode;
 use colloquy_core::room::{
-    ConnectionId, Effect, Frame, Input, Join, Room, Snapshot, Ticket, TokenRefused,
+    ConnectionId, Effect, Frame, Input, Join, Patience, Room, StoreFailed, Ticket, TokenRefused,
 };
 use futures_channel::oneshot;
-use worker::js_sys::{Date, Function, Reflect};
-use worker::wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket};
 
 use crate::app::Shared;
+use crate::at_work;
 use crate::clock::EdgeClock;
+use crate::room_sockets::{SharedFrames, attach, attached, end, last_ping};
 
 /// How long a revocation is remembered for sockets that are just being let in.
 const REVOCATION_MEMORY: Seconds = Seconds(120);
+
+/// How long sends wait for company where other Rooms keep the thread busy. Who has been heard is then
+/// answered by a thread that does much else first: it takes longer than a commit, and the other
+/// Rooms' commits get shorter by each send that leaves with others.
+const PATIENCE: Patience = Patience {
+    commits: 3,
+    most_ms: 200,
+};
 
 /// What is to be waited for.
 pub(crate) enum Job {
@@ -37,6 +45,8 @@ pub(crate) enum Job {
     Load { since: Seq, limit: i64 },
     /// Put events into the cache, until none wait.
     Record,
+    /// Let what has gathered leave at this time.
+    Release(Timestamp),
     /// Wake the object at this time, at the latest.
     Alarm(Timestamp),
     /// A login goes on with a fresher token: its object is to know of it for longer.
@@ -53,6 +63,8 @@ pub(crate) struct Live {
     next_connection: u64,
     next_ticket: u64,
     unrecorded: Unrecorded,
+    /// When what has gathered leaves at the latest, if it waits for company.
+    releases: Option<Timestamp>,
     /// When the object is woken next, as far as this isolate knows.
     alarm: Option<Timestamp>,
     revoked: VecDeque<(Timestamp, SessionId)>,
@@ -94,11 +106,12 @@ impl Live {
             connections = snapshots.len(),
             "a Room woke"
         );
-        let room = if snapshots.is_empty() {
+        let mut room = if snapshots.is_empty() {
             Room::new(id, throttle_ms)
         } else {
             Room::restore(id, throttle_ms, snapshots)
         };
+        room.hold(PATIENCE);
         let mut live = Self {
             id,
             room,
@@ -108,6 +121,7 @@ impl Live {
             next_connection: last + 1,
             next_ticket: 0,
             unrecorded: Unrecorded::default(),
+            releases: None,
             alarm: None,
             revoked: VecDeque::new(),
             jobs: Vec::new(),
@@ -193,6 +207,20 @@ impl Live {
         self.input(Input::Tick);
     }
 
+    /// A commit has its answer.
+    pub(crate) fn committed(&mut self, stored: Result<AppendedBatch, StoreFailed>) {
+        at_work::end(self.id);
+        self.input(Input::Committed(stored));
+    }
+
+    /// It has been waited for company until now.
+    pub(crate) fn release(&mut self, at: Timestamp) {
+        if self.releases == Some(at) {
+            self.releases = None;
+        }
+        self.let_go(EdgeClock.now());
+    }
+
     /// What the cache is to be given now.
     pub(crate) fn unrecorded(&mut self) -> Vec<NewEvents> {
         self.unrecorded.next_batch()
@@ -213,8 +241,24 @@ impl Live {
             let effects = self.room.handle(input, now);
             self.carry_out(effects, &mut own);
         }
+        self.let_go(now);
         self.keep(now);
         self.arm(now);
+    }
+
+    /// Lets what has gathered leave: at once, or when it has waited for company.
+    fn let_go(&mut self, now: Timestamp) {
+        let Some(at) = self.room.release_at(now) else {
+            return;
+        };
+        if at <= now || !at_work::are_others(self.id, now) {
+            let effects = self.room.release(now);
+            // A commit leads to no further input.
+            self.carry_out(effects, &mut VecDeque::new());
+        } else if self.releases.is_none_or(|armed| at < armed) {
+            self.releases = Some(at);
+            self.jobs.push(Job::Release(at));
+        }
     }
 
     fn carry_out(
@@ -231,7 +275,10 @@ impl Live {
                         end(&socket, close);
                     }
                 }
-                Effect::Commit(sends) => self.jobs.push(Job::Commit(sends)),
+                Effect::Commit(sends) => {
+                    at_work::begin(self.id, EdgeClock.now());
+                    self.jobs.push(Job::Commit(sends));
+                }
                 Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),
                 Effect::Record { epoch, events } => {
                     let new = NewEvents {
@@ -308,65 +355,4 @@ impl Live {
             self.jobs.push(Job::Alarm(next));
         }
     }
-}
-
-/// Frames for many sockets, as the runtime's own strings: made once, not once a receiver.
-struct SharedFrames {
-    send: Function,
-    frames: Vec<JsValue>,
-}
-
-impl SharedFrames {
-    /// `any` is some socket: all have the same function.
-    fn of(any: &WebSocket, frames: &[Frame]) -> Option<Self> {
-        let any: &JsValue = any.as_ref();
-        let send = Reflect::get(any, &JsValue::from_str("send")).ok()?;
-        Some(Self {
-            send: send.dyn_into().ok()?,
-            frames: frames
-                .iter()
-                .map(|frame| JsValue::from_str(frame))
-                .collect(),
-        })
-    }
-
-    /// Whether the socket took them.
-    fn send(&self, socket: &WebSocket) -> bool {
-        let mut frames = self.frames.iter();
-        frames.all(|frame| self.send.call1(socket.as_ref(), frame).is_ok())
-    }
-}
-
-/// When the runtime last answered a ping of this socket. Its own library has no name for it.
-fn last_ping(state: &State, socket: &WebSocket) -> Option<Timestamp> {
-    let state = state.as_raw();
-    let name = JsValue::from_str("getWebSocketAutoResponseTimestamp");
-    let ask = Reflect::get(state, &name).ok()?;
-    let ask: &Function = ask.dyn_ref()?;
-    let date = ask.call1(state, socket.as_ref()).ok()?;
-    let date: &Date = date.dyn_ref()?;
-    #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
-    Some(Timestamp(date.get_time() as i64))
-}
-
-/// The snapshot a socket carries, unless it was closed from here.
-fn attached(socket: &WebSocket) -> Option<Snapshot> {
-    let text: String = socket.deserialize_attachment().ok()??;
-    serde_json::from_str(&text).ok()
-}
-
-fn attach(socket: &WebSocket, snapshot: &Snapshot) {
-    let written = serde_json::to_string(snapshot)
-        .map_err(worker::Error::from)
-        .and_then(|text| socket.serialize_attachment(text));
-    if let Err(error) = written {
-        tracing::error!(error = %error, "a connection could not be kept");
-    }
-}
-
-/// Closes a socket for good.
-pub(crate) fn end(socket: &WebSocket, close: CloseCode) {
-    // Neither can fail but on a socket that has closed already.
-    drop(socket.serialize_attachment(""));
-    drop(socket.close(Some(close.code()), Some(close.reason())));
 }

@@ -26,7 +26,8 @@ use crate::app::{Shared, shared};
 use crate::clock::{EdgeClock, left};
 use crate::internal::{self, CHANGED, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
 use crate::room_database::RoomDatabase;
-use crate::room_live::{Job, Live, connection_of, end};
+use crate::room_live::{Job, Live, connection_of};
+use crate::room_sockets::end;
 use crate::rooms::SESSIONS;
 use crate::socket;
 
@@ -284,13 +285,18 @@ impl Inner {
             Job::Commit(sends) => {
                 let stored = self.database()?.store.append(&sends).await;
                 let stored = stored.map_err(|error| failed(&error, "a commit failed"));
-                self.with(None, |live| live.input(Input::Committed(stored)))
+                self.with(None, |live| live.committed(stored))
             }
             Job::Load { since, limit } => {
                 let id = self.id()?;
                 let events = self.database()?.store.events(id, since, limit).await;
                 let events = events.map_err(|error| failed(&error, "a load failed"));
                 self.with(None, |live| live.input(Input::Loaded(events)))
+            }
+            Job::Release(at) => {
+                let left = at.millis_since(EdgeClock.now()).try_into().unwrap_or(0);
+                Delay::from(Duration::from_millis(left)).await;
+                self.with(None, |live| live.release(at))
             }
             Job::Record => self.record().await,
             Job::Alarm(at) => self.set_alarm(at).await,

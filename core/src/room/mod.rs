@@ -32,6 +32,7 @@ mod tests;
 mod throttle;
 
 use company::Company;
+pub use company::Patience;
 use connection::Connections;
 use departures::{Departures, Membership};
 pub use effect::{Effect, Effects};
@@ -124,7 +125,7 @@ impl Room {
             }
             Input::Committed(result) => {
                 if let Some(company) = &mut self.company {
-                    company.is_answered(now);
+                    company.is_answered(self.sends.carried(), self.sends.waiting(), now);
                 }
                 match result {
                     Ok(batch) => self.committed(batch, now, &mut effects),
@@ -148,9 +149,9 @@ impl Room {
     }
 
     /// From now on sends gather until the driver calls [`Self::release`]: the more of them leave
-    /// together, the less each costs.
-    pub fn hold(&mut self) {
-        self.company = Some(Company::default());
+    /// together, the less each costs. How long is the driver's to say, who knows what waiting costs.
+    pub fn hold(&mut self, patience: Patience) {
+        self.company = Some(Company::new(patience));
     }
 
     /// When a held Room's sends are best let go: at once if that is no later than now, otherwise
@@ -330,7 +331,7 @@ impl Room {
     fn begin_commit(&mut self, now: Timestamp, effects: &mut Effects) {
         if let Some(batch) = self.sends.take_batch() {
             if let Some(company) = &mut self.company {
-                company.leaves(batch.iter().map(|send| send.sender_id), now);
+                company.leaves(now);
             }
             effects.push(Effect::Commit(batch));
         }

@@ -112,6 +112,11 @@ impl Sends {
         self.in_flight.is_some()
     }
 
+    /// How many sends are in flight.
+    pub(super) fn carried(&self) -> usize {
+        self.in_flight.as_ref().map_or(0, Vec::len)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.in_flight.is_none() && self.waiting.is_empty()
     }

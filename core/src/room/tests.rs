@@ -256,7 +256,10 @@ fn sends_gather_while_a_commit_is_under_way() {
 #[test]
 fn a_held_room_lets_sends_leave_when_its_driver_says_so() {
     let mut stage = Stage::with(&[(1, true), (2, true), (3, true)]);
-    stage.room.hold();
+    stage.room.hold(Patience {
+        commits: 1,
+        most_ms: 10,
+    });
     for id in [1, 2] {
         stage.send(id, "a");
         assert!(stage.commits.is_empty());

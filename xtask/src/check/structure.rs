@@ -43,6 +43,10 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "internal.rs",
         "a Worker and its objects are not one process",
     ),
+    (
+        "at_work.rs",
+        "natively Rooms are tasks on every core, and wait beside each other",
+    ),
     ("faults.rs", "a process that panics is started again"),
     ("hyperdrive.rs", "sockets come from a binding"),
     ("logging.rs", "lines go to the console alone"),
@@ -71,6 +75,7 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "objects share no process to tell the cache together",
     ),
     ("room_database.rs", "natively one pool serves all Rooms"),
+    ("room_sockets.rs", "natively an outbox stands for a socket"),
     ("secret_key.rs", "a Worker has no files"),
     ("serve.rs", "the runtime speaks HTTP"),
     ("signals.rs", "the runtime starts and ends a Worker"),

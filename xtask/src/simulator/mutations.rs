@@ -340,8 +340,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "waits for company until a clock that was set back has caught up",
         edits: &[edit(
             "company.rs",
-            "(0..patience).contains(&now.millis_since(answered))",
-            "now.millis_since(answered) < patience",
+            "(0..answered.patience_ms).contains(&now.millis_since(answered.at))",
+            "now.millis_since(answered.at) < answered.patience_ms",
         )],
     },
     Mutation {

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::world::{END_OF_TIME, Happening, World};
 use crate::domain::{Append, Caller, ConversationId, Seq, Timestamp, UserId};
 use crate::protocol::Event;
-use crate::room::{ConnectionId, Effect, Effects, Frame, Idle, Input, Room};
+use crate::room::{ConnectionId, Effect, Effects, Frame, Idle, Input, Patience, Room};
 
 pub(super) const CONVERSATION: ConversationId = ConversationId(1);
 
@@ -331,7 +331,11 @@ impl World {
 /// A Room as the driver of this world wants it.
 pub(super) fn driven(mut room: Room, plan: &Plan) -> Room {
     if plan.gather_ms > 0 {
-        room.hold();
+        // A driver that is slow to let go is one that lets wait for long.
+        room.hold(Patience {
+            commits: 1 + plan.gather_ms / 50,
+            most_ms: 10 + 2 * plan.gather_ms,
+        });
     }
     room
 }
