@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use colloquy_core::domain::{ConversationId, Timestamp};
 
+use crate::clock::left;
 use crate::driver::RUN_TIMEOUT;
 
 /// So many other Rooms at work keep the thread busy.
@@ -42,7 +43,8 @@ struct AtWork(HashMap<ConversationId, Timestamp>);
 
 impl AtWork {
     fn begin(&mut self, id: ConversationId, now: Timestamp) {
-        self.0.retain(|_, since| counts(*since, now));
+        self.0
+            .retain(|_, since| left(RUN_TIMEOUT, Some(*since), now).is_some());
         self.0.insert(id, now);
     }
 
@@ -51,17 +53,11 @@ impl AtWork {
     }
 
     fn are_others(&self, id: ConversationId, now: Timestamp) -> bool {
-        let others = self
-            .0
-            .iter()
-            .filter(|(other, since)| **other != id && counts(**since, now));
+        let others = self.0.iter().filter(|(other, since)| {
+            **other != id && left(RUN_TIMEOUT, Some(**since), now).is_some()
+        });
         others.take(BUSY).count() == BUSY
     }
-}
-
-fn counts(since: Timestamp, now: Timestamp) -> bool {
-    // A clock that was set back says nothing.
-    u64::try_from(now.millis_since(since)).is_ok_and(|ms| u128::from(ms) < RUN_TIMEOUT.as_millis())
 }
 
 #[cfg(test)]

@@ -179,7 +179,7 @@ impl Tokens {
     }
 
     /// The same as [`Self::verify_access`], for a token that is likely to come again: one that was
-    /// found genuine is known by its digest, which costs a tenth of verifying it.
+    /// found genuine is known by its digest, which costs less than verifying it again.
     ///
     /// # Errors
     /// Those of [`Self::verify_access`].
