@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use colloquy_core::domain::Timestamp;
 use colloquy_core::ports::{Clock, Rng};
-use worker::Date;
+use worker::js_sys::Date;
 
 /// The runtime's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,7 +14,9 @@ pub(crate) struct EdgeClock;
 
 impl Clock for EdgeClock {
     fn now(&self) -> Timestamp {
-        Timestamp(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
+        // Asked several times a message: a number, where the `worker` crate's makes an object.
+        #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
+        Timestamp(Date::now() as i64)
     }
 }
 

@@ -9,10 +9,12 @@ use async_trait::async_trait;
 use colloquy_core::store::driver::DriverError;
 use tokio_postgres::{Client, NoTls};
 use worker::send::SendFuture;
+use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Delay, Env, Hyperdrive, Socket, worker_sys};
+use worker::{Delay, Env, Hyperdrive, worker_sys};
 
 use crate::driver::{Connect, driver_error};
+use crate::stream::Stream;
 
 /// The binding's name in `wrangler.toml`.
 const BINDING: &str = "HYPERDRIVE";
@@ -34,9 +36,8 @@ impl Database {
             .dbname(self.0.database())
             .application_name("colloquy-worker");
         let socket = self.connect_socket()?;
-        let connected = config
-            .connect_raw(Socket::from(socket.clone()), NoTls)
-            .await;
+        let stream = Stream::of(&socket).map_err(unavailable)?;
+        let connected = config.connect_raw(stream, NoTls).await;
         let (client, connection) = match connected {
             Ok(connected) => connected,
             Err(error) => {
@@ -55,10 +56,12 @@ impl Database {
     /// The runtime's own socket: the crate's gives no way to close it once it is handed on.
     fn connect_socket(&self) -> Result<worker_sys::Socket, DriverError> {
         let binding: worker_sys::Hyperdrive = self.0.as_ref().clone().into();
-        binding
-            .connect()
-            .map_err(|error| DriverError::Unavailable(worker::Error::from(error).to_string()))
+        binding.connect().map_err(unavailable)
     }
+}
+
+fn unavailable(error: JsValue) -> DriverError {
+    DriverError::Unavailable(worker::Error::from(error).to_string())
 }
 
 /// Closes both ways. The protocol's farewell closes one, and a socket that is half open keeps its

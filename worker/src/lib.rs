@@ -17,6 +17,7 @@ mod faults;
 mod hyperdrive;
 mod internal;
 mod logging;
+mod microtasks;
 mod passwords;
 mod room_database;
 mod room_live;
@@ -25,10 +26,17 @@ mod room_sockets;
 mod rooms;
 mod session_object;
 mod socket;
+mod stream;
 
 use axum::body::Body;
 use axum::http::Response;
 use worker::{Context, Env, HttpRequest, event};
+
+/// Once an instance, before anything else.
+#[event(start)]
+fn start() {
+    microtasks::follow_promises();
+}
 
 /// Every request from outside.
 #[event(fetch)]

@@ -50,6 +50,8 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("faults.rs", "a process that panics is started again"),
     ("hyperdrive.rs", "sockets come from a binding"),
     ("logging.rs", "lines go to the console alone"),
+    ("microtasks.rs", "natively a runtime polls futures"),
+    ("stream.rs", "natively tokio has sockets"),
     ("admin.rs", "a Worker has no command line"),
     (
         "cache.rs",
