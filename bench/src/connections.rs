@@ -1,22 +1,25 @@
 //! Sockets that say nothing: what one costs in memory, how fast they join, how fast they all
-//! come back.
+//! come back. One that was refused fails the run; how that is known is in `joined`.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
 
 use crate::figures::{float, histogram, micros, per_thousand, quantiles};
-use crate::socket;
+use crate::joined::{Joined, prove};
 use crate::target::Target;
 use crate::usage::{Meter, Tree};
 
 /// Sockets opened at once where it does not matter.
 const OPENING: usize = 32;
+
+/// Sockets each of those that join at the same time keeps before it cuts the oldest off: by then
+/// whoever answered that one has answered so many others, and a refusal is here.
+const KEPT: usize = 8;
 
 /// Memory counts when it has not changed by more than this in a second.
 const STEADY_KIB: f64 = 64.0;
@@ -37,29 +40,40 @@ pub(crate) struct Plan {
     seconds: f64,
 }
 
-/// Everyone's place: the conversation and the request that joins it.
-async fn places(target: &Target, plan: &Plan) -> Result<Vec<String>> {
-    let ids = target.make_rooms(plan.rooms, plan.members).await?;
-    let members = plan.members;
-    let places = (0..).zip(ids).flat_map(|(room, id)| {
-        (0..members).map(move |member| target.upgrade(id, target.user(room, member, members)))
-    });
-    Ok(places.collect())
+/// Everyone's place, room by room: the conversation and the requests that join it.
+struct Places {
+    rooms: Vec<i64>,
+    requests: Vec<String>,
+    /// Members of each room.
+    members: usize,
 }
 
-/// Joins: a v2 socket has joined when it is greeted, any other when its upgrade is answered.
-async fn join(target: &Target, request: &str) -> Result<TcpStream> {
-    let (mut stream, first) = socket::connect(target, request).await?;
-    if target.v2 && first.is_empty() {
-        let read = stream.read(&mut [0; 1024]).await?;
-        ensure!(read > 0, "closed instead of greeted");
+impl Places {
+    async fn make(target: &Target, plan: &Plan) -> Result<Self> {
+        let members = plan.members;
+        ensure!(plan.rooms > 0 && members > 0, "nobody to join");
+        let rooms = target.make_rooms(plan.rooms, members).await?;
+        let requests = (0..).zip(&rooms).flat_map(|(room, id)| {
+            (0..members).map(move |member| target.upgrade(*id, target.user(room, member, members)))
+        });
+        Ok(Self {
+            requests: requests.collect(),
+            rooms,
+            members: usize::try_from(members)?,
+        })
     }
-    Ok(stream)
+
+    /// Proves that all who have joined are in their rooms, given everyone in order.
+    async fn prove(&self, target: &Target, sockets: &mut [Joined]) -> Result<()> {
+        let rooms = self.rooms.iter().zip(sockets.chunks_mut(self.members));
+        let proofs = rooms.map(|(room, sockets)| prove(target.v2, *room, sockets));
+        future::try_join_all(proofs).await.map(drop)
+    }
 }
 
-async fn join_all(target: &Target, requests: &[String]) -> Result<Vec<TcpStream>> {
+async fn join_all(target: &Target, requests: &[String]) -> Result<Vec<Joined>> {
     stream::iter(requests)
-        .map(|request| join(target, request))
+        .map(|request| Joined::join(target, request))
         .buffered(OPENING)
         .try_collect()
         .await
@@ -74,11 +88,12 @@ pub(crate) async fn idle(target: &Target, plan: &Plan) -> Result<Value> {
         members: 10,
         ..plan.clone()
     };
-    drop(join_all(target, &places(target, &first).await?).await?);
-    let requests = places(target, plan).await?;
+    drop(join_all(target, &Places::make(target, &first).await?.requests).await?);
+    let places = Places::make(target, plan).await?;
     let before = steady(server).await?;
-    let sockets = join_all(target, &requests).await?;
+    let mut sockets = join_all(target, &places.requests).await?;
     let after = steady(server).await?;
+    sockets.iter_mut().try_for_each(Joined::check)?;
     let count = float(u64::try_from(sockets.len())?);
     Ok(json!({
         "connections": count,
@@ -102,33 +117,36 @@ async fn steady(tree: &Tree) -> Result<f64> {
 
 /// Joins a second.
 pub(crate) async fn joins(target: &Target, plan: &Plan) -> Result<Value> {
-    let requests = places(target, plan).await?;
-    ensure!(!requests.is_empty(), "nobody to join");
+    let places = Places::make(target, plan).await?;
     let meter = Meter::start(&target.trees).await?;
     let begun = Instant::now();
     let end = begun + Duration::from_secs_f64(plan.seconds);
     let workers = (0..plan.concurrency).map(|worker| {
-        let requests = &requests;
+        let requests = &places.requests;
         async move {
             let mut times = histogram()?;
+            let mut kept = VecDeque::new();
             let mut at = usize::try_from(worker)?;
             while Instant::now() < end {
                 let start = Instant::now();
-                let stream = join(target, &requests[at % requests.len()]).await?;
+                kept.push_back(Joined::join(target, &requests[at % requests.len()]).await?);
                 times.saturating_record(micros(start.elapsed()));
-                // Reset instead of a farewell: no port is left waiting.
-                stream.set_zero_linger()?;
+                if kept.len() > KEPT {
+                    kept.pop_front().map(Joined::cut).transpose()?;
+                }
                 at += usize::try_from(plan.concurrency)?;
             }
-            anyhow::Ok(times)
+            anyhow::Ok((times, kept))
         }
     });
-    let mut times = histogram()?;
-    for worker in future::try_join_all(workers).await? {
-        times.add(worker)?;
-    }
+    let workers = future::try_join_all(workers).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let usage = meter.read().await?;
+    let mut times = histogram()?;
+    for (worker, kept) in workers {
+        times.add(worker)?;
+        kept.into_iter().try_for_each(Joined::cut)?;
+    }
     let mut figures = quantiles(&times);
     figures["joins_per_s"] = (float(times.len()) / seconds).into();
     per_thousand(&mut figures, &usage, float(times.len()));
@@ -137,21 +155,22 @@ pub(crate) async fn joins(target: &Target, plan: &Plan) -> Result<Value> {
 
 /// How long it takes until everyone is back when all are cut off and return at once.
 pub(crate) async fn storm(target: &Target, plan: &Plan) -> Result<Value> {
-    let requests = places(target, plan).await?;
-    for stream in join_all(target, &requests).await? {
-        stream.set_zero_linger()?;
-    }
+    let places = Places::make(target, plan).await?;
+    let sockets = join_all(target, &places.requests).await?;
+    sockets.into_iter().try_for_each(Joined::cut)?;
     let meter = Meter::start(&target.trees).await?;
     let begun = Instant::now();
-    let returns = requests.iter().map(|request| async {
-        let stream = join(target, request).await?;
-        anyhow::Ok((stream, begun.elapsed()))
+    let returns = places.requests.iter().map(|request| async {
+        let socket = Joined::join(target, request).await?;
+        anyhow::Ok((socket, begun.elapsed()))
     });
     let back = future::try_join_all(returns).await?;
     let usage = meter.read().await?;
+    let (mut sockets, returned): (Vec<Joined>, Vec<Duration>) = back.into_iter().unzip();
+    places.prove(target, &mut sockets).await?;
     let mut times = histogram()?;
-    for (_, time) in &back {
-        times.saturating_record(micros(*time));
+    for time in returned {
+        times.saturating_record(micros(time));
     }
     let mut figures = quantiles(&times);
     figures["all_back_ms"] = (float(times.max()) / 1_000.0).into();

@@ -9,6 +9,7 @@ mod fanout;
 mod figures;
 mod growth;
 mod http;
+mod joined;
 mod logins;
 mod order;
 mod pacer;

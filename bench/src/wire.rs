@@ -138,6 +138,25 @@ pub(crate) fn read_frames(
     Ok(found)
 }
 
+/// Whether the first frame is here whole, and is the greeting of a v2 socket.
+///
+/// # Errors
+/// It is any other frame.
+pub(crate) fn is_greeted(bytes: &[u8]) -> Result<bool> {
+    let Some((first, start, end)) = header(bytes) else {
+        return Ok(false);
+    };
+    let Some(payload) = bytes.get(start..end) else {
+        return Ok(false);
+    };
+    match first {
+        0x81 if memchr::memmem::find(payload, b"\"type\":\"hello\"").is_some() => Ok(true),
+        0x81 => bail!("greeted by {}", String::from_utf8_lossy(payload)),
+        0x88 => bail!("the server closed a socket: {}", closing(payload)),
+        other => bail!("a frame that begins with {other:#x}"),
+    }
+}
+
 /// The first byte of a server's frame, and where its payload begins and ends.
 fn header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (first, second) = (*bytes.first()?, *bytes.get(1)?);
@@ -217,6 +236,21 @@ mod tests {
         let close = [0x88, 4, 0x0F, 0xA1, b'b', b'y'];
         for (bytes, word) in [(&error[..], "too fast"), (&close[..], "4001 by")] {
             let told = read_frames(bytes, &mut Vec::new(), |_| {}).err().unwrap();
+            assert!(told.to_string().contains(word), "{told}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_greeting_greets() {
+        let greeting = server_frame(r#"{"type":"hello","v":2}"#);
+        assert!(is_greeted(&greeting).unwrap());
+        for end in 0..greeting.len() {
+            assert!(!is_greeted(&greeting[..end]).unwrap(), "{end} bytes");
+        }
+        let close = [0x88, 2, 0x11, 0x31];
+        let message = server_frame(r#"{"type":"message"}"#);
+        for (bytes, word) in [(&close[..], "4401"), (&message[..], "message")] {
+            let told = is_greeted(bytes).err().unwrap();
             assert!(told.to_string().contains(word), "{told}");
         }
     }
