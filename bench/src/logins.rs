@@ -35,7 +35,7 @@ pub(crate) async fn measure(target: &Target, plan: &Plan) -> Result<Value> {
         let body = json!({ "username": name(turn), "password": PASSWORD }).to_string();
         client.request("POST", "/api/users/login/", "", &body).await
     };
-    let load = Load::new(target, plan.connections);
+    let load = Load::new(target, plan);
     let slice = plan.seconds / f64::from(SLICES);
     load.run(plan.warm_up, ask).await?;
     let hash = Hash::new()?;

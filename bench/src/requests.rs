@@ -1,5 +1,10 @@
 //! REST: reads over kept connections.
+//!
+//! As fast as they are answered, one under way on each connection, or at a given rate on a fixed
+//! schedule, whatever the server does: then a latency counts from the moment a request was to be
+//! made, as at a fan-out's given rate.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -8,6 +13,7 @@ use futures_util::future;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::figures::{float, histogram, micros, per_thousand, quantiles};
 use crate::http::{Answer, Client};
@@ -40,6 +46,9 @@ pub(crate) struct Plan {
     /// Connections, each with one request under way.
     #[arg(long, default_value_t = 16)]
     pub(crate) connections: u32,
+    /// Requests a second over all connections; 0 for as many as are answered.
+    #[arg(long, default_value_t = 0)]
+    rate: u32,
     /// Seconds before measuring.
     #[arg(long, default_value_t = 1.0)]
     pub(crate) warm_up: f64,
@@ -64,7 +73,7 @@ pub(crate) async fn reads(target: &Target, what: What, plan: &Plan) -> Result<Va
         }
     };
     let headers = target.authorization(user);
-    let load = Load::new(target, plan.connections);
+    let load = Load::new(target, plan);
     let ask = async |client: &mut Client, _| client.request("GET", &path, &headers, "").await;
     load.run(plan.warm_up, ask).await?;
     let answers = load.run(plan.seconds, ask).await?;
@@ -120,10 +129,12 @@ async fn fill(target: &Target, room: i64, user: u32) -> Result<()> {
     Ok(())
 }
 
-/// Requests as fast as they are answered, one under way on each connection.
+/// Requests, one under way on each connection.
 pub(crate) struct Load<'a> {
     target: &'a Target,
     connections: u32,
+    /// Without one, as fast as they are answered.
+    interval: Option<Duration>,
 }
 
 /// How a load was answered.
@@ -143,29 +154,30 @@ impl Answers {
 }
 
 impl<'a> Load<'a> {
-    pub(crate) fn new(target: &'a Target, connections: u32) -> Self {
+    pub(crate) fn new(target: &'a Target, plan: &Plan) -> Self {
+        let rate = f64::from(plan.rate);
         Self {
             target,
-            connections,
+            connections: plan.connections,
+            interval: (plan.rate > 0).then(|| Duration::from_secs_f64(1.0 / rate)),
         }
     }
 
-    /// Has every connection ask for so many seconds; any other answer than 200 is an error.
+    /// Has the connections ask for so many seconds; any other answer than 200 is an error.
     pub(crate) async fn run<F>(&self, seconds: f64, ask: F) -> Result<Answers>
     where
         F: AsyncFn(&mut Client, u32) -> Result<Answer>,
     {
         let meter = Meter::start(&self.target.trees).await?;
         let begun = Instant::now();
-        let end = begun + Duration::from_secs_f64(seconds);
         let ask = &ask;
-        let workers = (0..self.connections).map(|worker| async move {
+        let starts = self.starts(begun + Duration::from_secs_f64(seconds));
+        let workers = (0..).zip(starts).map(|(worker, mut starts)| async move {
             let mut client = Client::connect(self.target.address).await?;
             let mut times = histogram()?;
             let mut length = 0;
-            let mut turn = worker;
-            while Instant::now() < end {
-                let start = Instant::now();
+            let mut turn: u32 = worker;
+            while let Some(start) = starts.next().await {
                 let answer = ask(&mut client, turn).await?;
                 ensure!(answer.status == 200, "answered {}", answer.status);
                 times.saturating_record(micros(start.elapsed()));
@@ -186,5 +198,52 @@ impl<'a> Load<'a> {
             usage: meter.read().await?,
             bytes,
         })
+    }
+
+    /// When each connection asks.
+    fn starts(&self, end: Instant) -> Vec<Starts> {
+        let Some(interval) = self.interval else {
+            return (0..self.connections).map(|_| Starts::Until(end)).collect();
+        };
+        let (tell, told): (Vec<_>, Vec<_>) =
+            (0..self.connections).map(|_| unbounded_channel()).unzip();
+        // Timers of the runtime are a millisecond off.
+        thread::spawn(move || keep_time(&tell, interval, end));
+        told.into_iter().map(Starts::At).collect()
+    }
+}
+
+/// When one connection asks.
+enum Starts {
+    /// As soon as it is answered, up to then.
+    Until(Instant),
+    /// When it is told to. What comes while it waits for an answer is late, and counts as that.
+    At(UnboundedReceiver<Instant>),
+}
+
+impl Starts {
+    /// When the next request begins, or was to begin.
+    async fn next(&mut self) -> Option<Instant> {
+        match self {
+            Self::Until(end) => Some(Instant::now()).filter(|now| now < end),
+            Self::At(told) => told.recv().await,
+        }
+    }
+}
+
+/// Has the connections ask in turn, one every `interval`, until the end or until nobody listens.
+fn keep_time(tell: &[UnboundedSender<Instant>], interval: Duration, end: Instant) {
+    let first = Instant::now() + interval;
+    for (step, connection) in (0..).zip(tell.iter().cycle()) {
+        let due = first + interval * step;
+        if due >= end {
+            return;
+        }
+        if let Some(early) = due.checked_duration_since(Instant::now()) {
+            thread::sleep(early);
+        }
+        if connection.send(due).is_err() {
+            return;
+        }
     }
 }
