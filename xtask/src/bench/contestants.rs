@@ -50,10 +50,12 @@ pub(crate) enum Target {
     Object,
     /// The same, storing nothing.
     ObjectWithoutStore,
+    /// The same, storing in PostgreSQL through Hyperdrive.
+    ObjectOnPostgres,
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Postgres,
         Self::Sqlite,
         Self::Edge,
@@ -61,6 +63,7 @@ impl Target {
         Self::Node,
         Self::Object,
         Self::ObjectWithoutStore,
+        Self::ObjectOnPostgres,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -72,12 +75,29 @@ impl Target {
             Self::Node => "node",
             Self::Object => "durable-object",
             Self::ObjectWithoutStore => "durable-object-without-store",
+            Self::ObjectOnPostgres => "durable-object-postgres",
         }
     }
 
     /// What others are compared with.
     pub(crate) fn is_peer(self) -> bool {
         self.host().is_none()
+    }
+
+    /// Whether its rooms take anybody: it has no accounts.
+    const fn is_open(self) -> bool {
+        matches!(
+            self,
+            Self::Floor | Self::Object | Self::ObjectWithoutStore | Self::ObjectOnPostgres
+        )
+    }
+
+    /// Whether PostgreSQL works for it.
+    const fn uses_postgres(self) -> bool {
+        matches!(
+            self,
+            Self::Postgres | Self::Edge | Self::Node | Self::ObjectOnPostgres
+        )
     }
 
     const fn host(self) -> Option<Host> {
@@ -179,8 +199,7 @@ impl<'a, 'run> Field<'a, 'run> {
             let length = seconds * scenario.lengths;
             command.args(["--seconds", &length.to_string()]);
         }
-        let open = [Target::Floor, Target::Object, Target::ObjectWithoutStore];
-        if open.contains(&contestant.target) {
+        if contestant.target.is_open() {
             command.args(["--kind", "open"]);
         }
         if contestant.v2 {
@@ -215,10 +234,7 @@ impl<'a, 'run> Field<'a, 'run> {
     /// Every server whose CPU time a delivery of this one costs; the server itself comes first.
     fn stack<'b>(&'b self, running: &'b Running<'run>) -> Vec<(&'static str, &'b Service<'run>)> {
         let mut stack = vec![("server", &running.server)];
-        if matches!(
-            running.target,
-            Target::Postgres | Target::Edge | Target::Node
-        ) {
+        if running.target.uses_postgres() {
             stack.push(("postgres", &self.shared.cluster.service));
         }
         if let Some(front) = &running.front {
@@ -261,25 +277,26 @@ impl<'a, 'run> Field<'a, 'run> {
         let port = ports::free()?;
         let mut environment = vec![("PORT".to_owned(), port.to_string())];
         let script = |path: &str| vec![crate::root().join(path).display().to_string()];
+        let database = |name: &str| {
+            self.shared.cluster.create_database(name)?;
+            anyhow::Ok(("DATABASE_URL".to_owned(), self.shared.cluster.url(name)))
+        };
         let (program, arguments): (PathBuf, Vec<String>) = match target {
             Target::Floor => (self.programs.join("colloquy-bench-floor"), Vec::new()),
             Target::Node => {
-                let database = "node_peer";
-                self.shared.cluster.create_database(database)?;
                 environment.extend([
-                    ("DATABASE_URL".to_owned(), self.shared.cluster.url(database)),
+                    database("node_peer")?,
                     ("SECRET_KEY".to_owned(), secret.clone()),
                     ("USERS".to_owned(), USERS.to_owned()),
                 ]);
                 (npm::node()?, script("bench/peers/node/server.mjs"))
             }
-            Target::Object | Target::ObjectWithoutStore => {
-                let store = if target == Target::Object {
-                    "put"
-                } else {
-                    "none"
-                };
-                environment.push(("STORE".to_owned(), store.to_owned()));
+            Target::Object | Target::ObjectWithoutStore | Target::ObjectOnPostgres => {
+                environment.push(match target {
+                    Target::ObjectOnPostgres => database("object_peer")?,
+                    Target::ObjectWithoutStore => ("STORE".to_owned(), "none".to_owned()),
+                    _ => ("STORE".to_owned(), "put".to_owned()),
+                });
                 (npm::node()?, script("bench/peers/durable-object/start.mjs"))
             }
             Target::Sqlite | Target::Postgres | Target::Edge => bail!("not a peer"),

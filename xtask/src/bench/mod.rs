@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: how fast it is, side by side with others on the same machine.
 //!
 //! Every contestant is a private server of this run: Colloquy on each host, the floor (a bare
-//! broadcast server), and the two peers of `bench/peers`. Rounds are interleaved, each contestant
+//! broadcast server), and the peers of `bench/peers`. Rounds are interleaved, each contestant
 //! once a round, so that whatever else the machine does falls on all alike; what is told are
 //! medians and ratios. Loss, a duplicate or disorder in any round fails the run.
 //!
@@ -196,7 +196,10 @@ mod tests {
         assert_eq!((options.rounds(), options.seconds()), (1, 3.0));
         let wanted = SCENARIOS.iter().filter(|scenario| options.wants(scenario));
         let wanted: Vec<&str> = wanted.map(|scenario| scenario.name).collect();
-        assert_eq!(wanted, ["moderate-1x50", "moderate-50x10"]);
+        assert_eq!(
+            wanted,
+            ["moderate-1x50", "moderate-50x10", "moderate-history"]
+        );
         assert!(options.takes(Target::Edge) && !options.takes(Target::Floor));
         for wrong in ["--scenario none", "--target none", "--rounds x", "fast"] {
             assert!(parsed::<Options>(wrong).is_err(), "{wrong}");

@@ -47,9 +47,10 @@ const GENERATOR: Column = column("generator", "/cpu_s_per_1000_of/generator", 1e
 const DELIVERIES: Column = column("deliveries/s", "/deliveries_per_s", 1.0, 0);
 const REQUESTS: Column = column("requests/s", "/requests_per_s", 1.0, 0);
 
-const RATE: &[Column] = &[DELIVERIES, P50, P99, STACK, SERVER, GENERATOR];
+const RATE: &[Column] = &[DELIVERIES, P50, P99, P999, STACK, SERVER, GENERATOR];
 const LATENCY: &[Column] = &[P99, P50, P999, DELIVERIES, STACK, SERVER];
-const READS: &[Column] = &[REQUESTS, P50, P99, STACK, SERVER, GENERATOR];
+const READS: &[Column] = &[REQUESTS, P50, P99, P999, STACK, SERVER, GENERATOR];
+const READS_ON_TIME: &[Column] = &[P99, P50, P999, REQUESTS, STACK, SERVER];
 const MEMORY: &[Column] = &[
     column("KiB/connection", "/kib_per_connection", 1.0, 2),
     column("MiB before", "/resident_before_kib", 1.0 / 1024.0, 1),
@@ -69,6 +70,7 @@ const BY_MEMBERS: &[Column] = &[
     DELIVERIES,
     P50,
     P99,
+    P999,
     GENERATOR_SHARE,
 ];
 const BY_ROOMS: &[Column] = &[
@@ -78,6 +80,7 @@ const BY_ROOMS: &[Column] = &[
     ITS_STACK,
     P50,
     P99,
+    P999,
     GENERATOR_SHARE,
 ];
 const LOGINS: &[Column] = &[
@@ -88,6 +91,8 @@ const LOGINS: &[Column] = &[
     column("of it server", "/cpu_s_per_1000_of/server", 1.0, 1),
     column("CPU ms a hash", "/hash_cpu_s", 1e3, 1),
     P50,
+    P99,
+    P999,
 ];
 
 const fn v1(target: Target) -> Contestant {
@@ -110,6 +115,7 @@ const ALL: &[Contestant] = &[
     v1(Target::Node),
     v1(Target::Object),
     v1(Target::ObjectWithoutStore),
+    v1(Target::ObjectOnPostgres),
 ];
 
 /// Everybody with accounts.
@@ -223,6 +229,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
     Scenario {
+        name: "moderate-history",
+        about: "the newest 100 messages of a conversation, cached, 100 times a second; 16 connections",
+        arguments: "reads --what history --rate 100 --warm-up 15",
+        lengths: 6.0,
+        columns: READS_ON_TIME,
+        contestants: ACCOUNTS,
+        fresh: true,
+        ..BASE
+    },
+    Scenario {
         name: "idle",
         about: "resident memory of an idle connection, 20 rooms of 50, server just started",
         arguments: "idle",
@@ -255,6 +271,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             column("joins/s", "/joins_per_s", 1.0, 0),
             P50,
             P99,
+            P999,
             STACK,
             SERVER,
             GENERATOR,
@@ -270,6 +287,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         columns: &[
             column("all back, ms", "/all_back_ms", 1.0, 0),
             P50,
+            P99,
+            P999,
             STACK,
             SERVER,
         ],
@@ -365,3 +384,20 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..GROWTH_IN_ROOMS
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_tells_a_latency_tells_its_tail() {
+        for scenario in SCENARIOS {
+            let tells = |one: &Column| {
+                let mut columns = scenario.columns.iter();
+                columns.any(|column| column.pointer == one.pointer)
+            };
+            let told = [P50, P99, P999].iter().filter(|one| tells(one)).count();
+            assert!(told == 0 || told == 3, "{}", scenario.name);
+        }
+    }
+}
