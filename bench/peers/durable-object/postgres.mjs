@@ -6,8 +6,27 @@
 
 import { DurableObject } from "cloudflare:workers";
 import pg from "pg";
+import { CloudflareSocket } from "pg-cloudflare";
 
 export { default } from "./worker.mjs";
+
+// A query is several packets. `pg` asks its stream to send them at once, which its stream for
+// Workers does not know how to: each query would then wait 40 ms for TCP to acknowledge the first.
+class Stream extends CloudflareSocket {
+  cork() {
+    this.held = [];
+  }
+
+  uncork() {
+    const { held } = this;
+    this.held = undefined;
+    super.write(Buffer.concat(held));
+  }
+
+  write(data, ...rest) {
+    return this.held ? this.held.push(data) : super.write(data, ...rest);
+  }
+}
 
 export class Room extends DurableObject {
   constructor(ctx, env) {
@@ -26,7 +45,8 @@ export class Room extends DurableObject {
 
   connect() {
     this.connected ??= (async () => {
-      const client = new pg.Client({ connectionString: this.env.HYPERDRIVE.connectionString });
+      const { connectionString } = this.env.HYPERDRIVE;
+      const client = new pg.Client({ connectionString, stream: () => new Stream() });
       client.on("error", () => (this.connected = undefined));
       await client.connect();
       return client;
