@@ -153,6 +153,14 @@ const IDLE: Scenario = Scenario {
     ..BASE
 };
 
+const HISTORY_ON_TIME: Scenario = Scenario {
+    lengths: 6.0,
+    columns: READS_ON_TIME,
+    contestants: ACCOUNTS,
+    fresh: true,
+    ..BASE
+};
+
 /// Each on a server just started, so that Rooms of earlier rounds are no part of it.
 const GROWTH: Scenario = Scenario {
     lengths: 2.0,
@@ -232,11 +240,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "moderate-history",
         about: "the newest 100 messages of a conversation, cached, 100 times a second; 16 connections",
         arguments: "reads --what history --rate 100 --warm-up 15",
-        lengths: 6.0,
-        columns: READS_ON_TIME,
-        contestants: ACCOUNTS,
-        fresh: true,
-        ..BASE
+        contestants: &[v1(Target::Postgres), v1(Target::Sqlite), v1(Target::Node)],
+        ..HISTORY_ON_TIME
+    },
+    Scenario {
+        name: "moderate-history-20",
+        about: "the same 20 times a second, which is moderate at the edge, too",
+        arguments: "reads --what history --rate 20 --warm-up 15",
+        ..HISTORY_ON_TIME
     },
     Scenario {
         name: "idle",
