@@ -8,6 +8,7 @@
 //! What is measured is in `scenarios`, who takes part in `contestants`, how it is told in `table`;
 //! the measuring itself is the program in `bench/`.
 
+mod columns;
 mod contestants;
 mod scenarios;
 mod table;

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::columns::Column;
 use super::contestants::Contestant;
-use super::scenarios::{Column, Scenario};
+use super::scenarios::Scenario;
 
 /// What the rounds of one scenario answered.
 pub(crate) struct Results {
