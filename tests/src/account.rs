@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::api::Api;
+use crate::control::Control;
 use crate::opening::Opening;
 use crate::random::unique;
 use crate::server::Server;
@@ -84,6 +85,30 @@ impl Account {
     /// Several at once.
     pub async fn several(server: &Server, count: usize) -> Vec<Self> {
         join_all((0..count).map(|_| Self::new(server))).await
+    }
+
+    /// A fresh one with the administrator's mark, on the server under test; `None` after telling
+    /// what is left out, where the host makes none.
+    pub async fn administrator(left_out: &str) -> Option<Self> {
+        let control = Control::with("create-admin", left_out).await?;
+        let made = control.act("server", "create-admin").await;
+        let text = |name: &str| made[name].as_str().expect("a text").to_owned();
+        let account = Self {
+            id: 0,
+            username: text("username"),
+            email: String::new(),
+            password: text("password"),
+            tokens: Tokens {
+                access: String::new(),
+                refresh: String::new(),
+            },
+            api: Api::anonymous(&Server::under_test()),
+        };
+        let mut account = account.log_in().await;
+        let profile = account.profile().await.expect(200);
+        account.id = profile["id"].as_u64().expect("an id");
+        account.email = profile["email"].as_str().expect("a text").to_owned();
+        Some(account)
     }
 
     /// What a registration needs, fresh and acceptable.

@@ -67,14 +67,16 @@ impl Control {
         info["settings"][name].as_str().map(str::to_owned)
     }
 
-    /// Does something to a service and waits until it is done: `("server", "restart")`.
-    pub async fn act(&self, service: &str, action: &str) {
+    /// Does something to a service and waits until it is done: `("server", "restart")`. Answers
+    /// what there is to know of it.
+    pub async fn act(&self, service: &str, action: &str) -> Value {
         let url = format!("{}/{service}/{action}", self.url);
         let answer = self.http.post(&url).send().await;
         let answer = answer.unwrap_or_else(|error| panic!("{service} {action}: {error}"));
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap_or_default();
         assert_eq!(status, 200, "{service} {action}: {text}");
+        serde_json::from_str(&text).expect("JSON from the control server")
     }
 
     /// Starts whatever a failed test may have left dead, so that it does not fail the next one.

@@ -14,6 +14,7 @@
 //! | `POST /postgres/kill`, `/redis/kill`, `/redis-http/kill` | ends it at once; it stays away |
 //! | `POST /postgres/start`, `/redis/start`, `/redis-http/start` | |
 //! | `POST /{any}/freeze`, `/{any}/thaw` | lets it stand still, and go on; not PostgreSQL, whose processes are many |
+//! | `POST /server/create-admin` | makes an administrator, as an operator does, and answers with its `username` and `password` |
 //!
 //! A chat server beside the one under test goes by its own name, and by the rules of `server`.
 //!
@@ -29,9 +30,9 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::hosts::is_public;
+use crate::hosts::{is_public, secret};
 use crate::service::Service;
-use crate::stack::{Shared, Stack};
+use crate::stack::{Member, Shared, Stack};
 
 const READ: Duration = Duration::from_secs(10);
 const LONGEST_REQUEST: u64 = 16 * 1024;
@@ -144,6 +145,13 @@ fn answer<'run>(
     let Some((name, action)) = path.trim_matches('/').split_once('/') else {
         return Ok(unknown);
     };
+    if action == "create-admin" {
+        let mut members = std::iter::once(&stack.under_test).chain(&stack.beside);
+        return match members.find(|member| member.variant.server == name) {
+            Some(member) => Ok((200, create_admin(member)?)),
+            None => Ok(unknown),
+        };
+    }
     let whole = stack.host.has_stores();
     let service = match name {
         "server" => Some(&mut stack.under_test.server),
@@ -195,6 +203,15 @@ fn act(service: &mut Service<'_>, action: &str, is_server: bool) -> Result<bool>
     Ok(true)
 }
 
+/// An account with the administrator's mark on the data of a server, which runs meanwhile.
+fn create_admin(member: &Member<'_>) -> Result<Value> {
+    let username = format!("admin_{}", &secret()?[..16]);
+    let email = format!("{username}@mail.example");
+    let wanted = ["create-admin", "--username", &username, "--email", &email];
+    member.operator.run_once(&wanted)?;
+    Ok(json!({"username": username, "password": member.admin_password}))
+}
+
 fn describe(stack: &Stack<'_>) -> Value {
     let shown = stack
         .under_test
@@ -240,6 +257,7 @@ mod tests {
     /// Answers every request with how often its directory saw it start.
     const PROGRAM: &str = r#"#!/bin/sh
 if [ "$1" = migrate ]; then echo "$DATABASE_URL" > migrated; exit 0; fi
+if [ "$1" = create-admin ]; then printf '%s %s' "$3" "$COLLOQUY_ADMIN_PASSWORD" > admin; exit 0; fi
 echo >> started
 exec NODE -e "require('http').createServer((q, s) => s.end(require('fs').readFileSync('started'))).listen(+process.env.PORT, '127.0.0.1')"
 "#;
@@ -315,6 +333,12 @@ exec NODE -e "require('http').createServer((q, s) => s.end(require('fs').readFil
                 let (status, description) = ask(control, "GET", "/");
                 let description: Value = serde_json::from_str(&description).unwrap();
                 assert_eq!((status, &description["host"]), (200, &json!(host.name())));
+                let (status, admin) = ask(control, "POST", "/server/create-admin");
+                let admin: Value = serde_json::from_str(&admin).unwrap();
+                let text = |name: &str| admin[name].as_str().unwrap().to_owned();
+                let told = format!("{} {}", text("username"), text("password"));
+                let made = fs::read_to_string(place.join("admin")).unwrap();
+                assert_eq!((status, made), (200, told));
                 match host {
                     Host::Sqlite => assert_eq!(ask(control, "POST", "/redis/kill").0, 409),
                     _ => postgres(control, &description),

@@ -44,18 +44,26 @@ impl Host {
     /// What the suite may do to it, and what it may expect of it; `tests/README.md` explains each.
     pub(crate) fn capabilities(self) -> &'static [&'static str] {
         match self {
-            Self::Sqlite => &["server", "farewell", "outbox", "utf-8", "http"],
-            Self::Postgres => &[
+            Self::Sqlite => &[
                 "server",
-                "postgres",
-                "redis",
-                "redis-http",
+                "create-admin",
                 "farewell",
                 "outbox",
                 "utf-8",
                 "http",
             ],
-            Self::Edge => &["server", "postgres", "redis", "redis-http"],
+            Self::Postgres => &[
+                "server",
+                "postgres",
+                "redis",
+                "redis-http",
+                "create-admin",
+                "farewell",
+                "outbox",
+                "utf-8",
+                "http",
+            ],
+            Self::Edge => &["server", "postgres", "redis", "redis-http", "create-admin"],
         }
     }
 

@@ -61,6 +61,10 @@ pub(crate) struct Member<'run> {
     pub(crate) server: Service<'run>,
     pub(crate) front: Option<Service<'run>>,
     pub(crate) settings: Vec<Setting>,
+    /// The native program on the same data, for what an operator does by hand. Never started.
+    pub(crate) operator: Service<'run>,
+    /// Of every administrator that is made by it.
+    pub(crate) admin_password: String,
 }
 
 impl<'run> Stack<'run> {
@@ -215,11 +219,17 @@ impl<'a, 'run> Ground<'a, 'run> {
             Host::Sqlite | Host::Postgres => self.native(place, settings.clone())?,
         };
         server.start()?;
+        let admin_password = secret()?;
+        let mut by_hand = settings.clone();
+        by_hand.push(setting("COLLOQUY_ADMIN_PASSWORD", &*admin_password));
         Ok(Member {
             variant,
             server,
             front,
             settings,
+            // Also at the edge: the Worker has no command line.
+            operator: self.native(place, by_hand)?,
+            admin_password,
         })
     }
 

@@ -1,7 +1,8 @@
 //! Who may do what: every route there is, with every kind of caller there is.
 //!
 //! The rows are held against the server's own description, so that a new route without a row fails
-//! here.
+//! here; `cargo xtask check` sees to it that no other route is outside the description than those
+//! named [`UNDESCRIBED`], which have rows as well.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,6 +32,8 @@ enum Needs {
     Ownership,
     /// Membership, told by close codes.
     Socket,
+    /// Nothing, and what answers may be something in front of the server.
+    File,
 }
 
 /// A route, and a request to it that is refused for its caller alone.
@@ -71,7 +74,10 @@ const MESSAGE: &str = "/api/chat/conversations/{id}/messages/{message_id}/";
 const MEMBERS: &str = "/api/chat/conversations/{id}/members/";
 const MEMBER: &str = "/api/chat/conversations/{id}/members/{user_id}/";
 
-const TABLE: [Row; 19] = [
+/// Routes that no description names: files, which a platform may serve in the server's place.
+const UNDESCRIBED: [(&str, &str); 1] = [("GET", "/robots.txt")];
+
+const TABLE: [Row; 20] = [
     row(
         "POST",
         "/api/users/register/",
@@ -140,6 +146,7 @@ const TABLE: [Row; 19] = [
     row("GET", "/health/live/", Needs::Nothing, 200, no_body),
     row("GET", "/health/ready/", Needs::Nothing, 200, no_body),
     row("GET", "/api/openapi.json", Needs::Nothing, 200, no_body),
+    row("GET", "/robots.txt", Needs::File, 200, no_body),
 ];
 
 /// Who asks.
@@ -173,9 +180,9 @@ fn expected(needs: Needs, caller: Caller, granted: u16) -> (u16, &'static str) {
         Expired, Fellow, Garbage, Lost, Member, Nobody, RefreshToken, Removed, Revoked, Stranger,
     };
     match (needs, caller) {
-        (Needs::Nothing, _) | (_, Member) | (Needs::Login, Stranger | Removed | Fellow | Lost) => {
-            (granted, "")
-        }
+        (Needs::Nothing | Needs::File, _)
+        | (_, Member)
+        | (Needs::Login, Stranger | Removed | Fellow | Lost) => (granted, ""),
         (Needs::Socket, Nobody | Garbage | RefreshToken | Revoked) => (4401, ""),
         (Needs::Socket, Expired) => (4200, ""),
         (Needs::Socket, Stranger | Removed) => (4403, ""),
@@ -207,7 +214,24 @@ struct Scene {
 
 impl Scene {
     async fn new(server: &Server) -> Self {
-        let people = Account::several(server, 5).await;
+        Self::of(Account::several(server, 5).await).await
+    }
+
+    /// The same, where who asks as this caller has the administrator's mark.
+    async fn with_administrator(caller: Caller, administrator: Account) -> Self {
+        let mut people = Account::several(administrator.api.server(), 5).await;
+        let seat = match caller {
+            Caller::Fellow => 1,
+            Caller::Removed => 2,
+            Caller::Stranger => 3,
+            _ => 0,
+        };
+        people[seat] = administrator;
+        Self::of(people).await
+    }
+
+    async fn of(people: Vec<Account>) -> Self {
+        let server = people[0].api.server().clone();
         let [member, fellow, removed, stranger, fresh] =
             <[Account; 5]>::try_from(people).expect("as many as were asked for");
         // With a token as new as can be: on some servers they end soon.
@@ -218,7 +242,7 @@ impl Scene {
         let answer = member.remove(conversation, removed.id).await;
         assert_eq!(answer.status, 204, "{answer}");
         Self {
-            server: server.clone(),
+            server,
             conversation,
             message: message["id"].as_u64().expect("an id"),
             member,
@@ -279,6 +303,15 @@ impl Scene {
             }
             return;
         }
+        if row.needs == Needs::File {
+            let api = Api::anonymous(&self.server);
+            let api = token
+                .as_ref()
+                .map_or(api.clone(), |token| api.with_bearer(token));
+            let status = api.request(Method::GET, &path).attempt_unchecked().await;
+            assert_eq!(status, Some(expected.0), "{name}");
+            return;
+        }
         let body = (row.body)(self, account);
         let answer = ask(&self.server, row, &path, token.as_deref(), &body).await;
         let code = answer.body["code"].as_str().unwrap_or_default();
@@ -323,7 +356,20 @@ async fn outlive(token: &str) {
 }
 
 async fn check_all(server: &Server, caller: Caller) {
-    let scene = Scene::new(server).await;
+    check_scene(&Scene::new(server).await, caller).await;
+}
+
+/// The administrator's mark opens no route of this table: who has it is answered like anybody in
+/// the same place.
+async fn check_administrator(caller: Caller) {
+    let left_out = format!("an administrator as {caller:?} on every route");
+    if let Some(administrator) = Account::administrator(&left_out).await {
+        let scene = Scene::with_administrator(caller, administrator).await;
+        check_scene(&scene, caller).await;
+    }
+}
+
+async fn check_scene(scene: &Scene, caller: Caller) {
     let who = scene.caller(caller).await;
     // The one row that ends the login it is tried with comes last.
     let (last, others): (Vec<&Row>, Vec<&Row>) =
@@ -336,14 +382,15 @@ async fn check_all(server: &Server, caller: Caller) {
 #[tokio::test]
 async fn every_route_has_a_row() {
     let description = Description::of(&Server::under_test()).await;
-    let described: BTreeSet<(String, String)> = description.operations().into_iter().collect();
+    let mut routes: BTreeSet<(String, String)> = description.operations().into_iter().collect();
+    routes.extend(UNDESCRIBED.map(|(method, path)| (method.to_owned(), path.to_owned())));
     let rows = TABLE
         .iter()
         .map(|row| (row.method.to_owned(), row.path.to_owned()));
     assert_eq!(
-        described,
+        routes,
         rows.collect(),
-        "left: described; right: the rows of this table"
+        "left: the routes there are; right: the rows of this table"
     );
 }
 
@@ -404,6 +451,26 @@ async fn a_member_has_it_all() {
     check_all(&Server::under_test(), Caller::Member).await;
 }
 
+#[tokio::test]
+async fn an_administrator_has_no_more_than_a_stranger_has() {
+    check_administrator(Caller::Stranger).await;
+}
+
+#[tokio::test]
+async fn an_administrator_who_was_removed_has_no_more_than_others_who_were() {
+    check_administrator(Caller::Removed).await;
+}
+
+#[tokio::test]
+async fn an_administrator_among_members_has_nothing_that_is_anothers() {
+    check_administrator(Caller::Fellow).await;
+}
+
+#[tokio::test]
+async fn an_administrator_has_what_is_the_administrators_own() {
+    check_administrator(Caller::Member).await;
+}
+
 /// A refresh token is a credential of its own, and the only one the exchange takes.
 #[tokio::test]
 async fn only_a_refresh_token_of_a_login_that_stands_is_exchanged() {
@@ -434,10 +501,16 @@ async fn only_a_refresh_token_of_a_login_that_stands_is_exchanged() {
 #[tokio::test]
 async fn a_login_is_ended_by_its_own_user_alone() {
     let server = Server::under_test();
-    let (account, stranger) = tokio::join!(Account::new(&server), Account::new(&server));
+    let (account, stranger, administrator) = tokio::join!(
+        Account::new(&server),
+        Account::new(&server),
+        Account::administrator("an administrator who ends another's login"),
+    );
     let body = json!({"refresh": account.tokens.refresh});
-    let answer = stranger.api.post("/api/users/logout/", &body).await;
-    assert_eq!(answer.status, 400, "{answer}");
+    for other in [Some(stranger), administrator].into_iter().flatten() {
+        let answer = other.api.post("/api/users/logout/", &body).await;
+        assert_eq!(answer.status, 400, "{answer}");
+    }
     account.profile().await.expect(200);
     account.refresh().await.expect(200);
 }
