@@ -72,6 +72,10 @@ const CHECKS: &[Check] = &[
         run: structure::routes,
     },
     Check {
+        name: "no plain route is missing in the table of who may call it",
+        run: structure::plain_routes,
+    },
+    Check {
         name: "both adapters have the same files",
         run: structure::twins,
     },

@@ -19,9 +19,22 @@ const ROUTING: &[&str] = &[
     ".route(",
     ".route_service(",
     ".nest(",
+    ".nest_service(",
     "routes!(",
     "Router::new",
 ];
+
+/// What makes a route that the description of all routes does not know.
+const PLAIN: &[&str] = &[".route(", ".route_service(", ".nest(", ".nest_service("];
+
+/// What answers every path that is no route.
+const FALLBACKS: &[&str] = &[".fallback(", ".fallback_service("];
+
+/// The fallbacks there are: the refusal of what is not there, and the router within its layers.
+const KNOWN_FALLBACKS: &[&str] = &[".fallback(error::not_found)", ".fallback_service(inner)"];
+
+/// Where each route has a row that says who may call it.
+const AUTHORISATION: &str = "tests/tests/blackbox/authorisation.rs";
 
 const ADAPTERS: [&str; 2] = ["local-server/src", "worker/src"];
 
@@ -178,6 +191,45 @@ pub(super) fn routes(facts: &Facts) -> Vec<Breach> {
             let limit = source.lines_before_tests();
             let found = find_before(path, source, limit, ROUTING, advice);
             breaches.extend(found);
+        }
+    }
+    breaches
+}
+
+/// INVARIANT: no route escapes the table of who may call it. That table is held against the
+/// server's description, which a plain route is not in; so a plain route must be named there.
+pub(super) fn plain_routes(facts: &Facts) -> Vec<Breach> {
+    let mut files = facts.tree.rust();
+    let table = files.find(|(path, _)| *path == AUTHORISATION);
+    let named = |route: &str| {
+        table.is_some_and(|(_, table)| table.literals.iter().any(|one| one.text == route))
+    };
+    let mut breaches = Vec::new();
+    for (path, source) in facts.tree.rust_under(ROUTES) {
+        if super::tree::is_test_file(path) {
+            continue;
+        }
+        let limit = source.lines_before_tests();
+        for (line, code) in source.lines().take_while(|(line, _)| *line <= limit) {
+            // A path may stand on the line below, where a call is broken up.
+            let mut literals = source.literals.iter();
+            let literal = literals.find(|one| (line..=line + 1).contains(&one.line));
+            let plain = PLAIN.iter().find(|pattern| code.contains(**pattern));
+            if let Some(pattern) = plain
+                && !literal.is_some_and(|one| named(&one.text))
+            {
+                let what = format!(
+                    "`{pattern}`: describe it by `routes!`, or name its path in {AUTHORISATION}"
+                );
+                breaches.push(Breach::at(path, line, what));
+            }
+            let fallback = FALLBACKS.iter().find(|pattern| code.contains(**pattern));
+            if let Some(pattern) = fallback
+                && !KNOWN_FALLBACKS.iter().any(|known| code.contains(known))
+            {
+                let what = format!("`{pattern}`: what answers every path is in no table");
+                breaches.push(Breach::at(path, line, what));
+            }
         }
     }
     breaches

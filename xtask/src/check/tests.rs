@@ -63,6 +63,26 @@ const BREACHES: &[(&str, &str, &str)] = &[
         "//! A.\nfn f() { routes!(x); }",
     ),
     (
+        "no plain route",
+        "core/src/http/a.rs",
+        "//! A.\nfn f(r: Router) { r.route(\"/elsewhere\", get(x)); }",
+    ),
+    (
+        "no plain route",
+        "core/src/http/a.rs",
+        "//! A.\nfn f(r: Router) { r\n.nest_service(\n\"/elsewhere\", x); }",
+    ),
+    (
+        "no plain route",
+        "core/src/http/a.rs",
+        "//! A.\nfn f(r: Router) { r.route(PATH, get(x)); }",
+    ),
+    (
+        "no plain route",
+        "core/src/http/a.rs",
+        "//! A.\nfn f(r: Router) { r.fallback(x); }",
+    ),
+    (
         "every statement",
         "local-server/src/a.rs",
         "//! A.\nconst A: &str = \"select 1\";",
@@ -161,7 +181,12 @@ const INNOCENT: &[(&str, &str)] = &[
     ),
     (
         "core/src/http/mod.rs",
-        "//! H.\nfn f() { Router::new().route(\"/home\", get(x)); }",
+        "//! H.\nfn f() { Router::new().route(\"/home\", get(x)).route(\n\"/home\", get(y),\n)\
+         .fallback(error::not_found); }",
+    ),
+    (
+        "tests/tests/blackbox/authorisation.rs",
+        "//! A.\nconst A: &str = \"/home\";",
     ),
     (
         "core/src/a.rs",
