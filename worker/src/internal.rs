@@ -262,3 +262,155 @@ impl From<Sent> for SendOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use colloquy_core::domain::ConversationId;
+    use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+
+    use super::*;
+
+    /// As it is after its way from a Worker to an object.
+    fn carried<T: Serialize + DeserializeOwned>(value: &T) -> T {
+        let text = serde_json::to_string(value).expect("JSON");
+        serde_json::from_str(&text).expect("what was written")
+    }
+
+    fn some_caller(random: &mut Rng) -> Caller {
+        Caller {
+            user_id: UserId(random.i64(..)),
+            session_id: SessionId(hostile_text(random).into()),
+            expires_at: Timestamp(random.i64(..)),
+        }
+    }
+
+    #[test]
+    fn grants_arrive_as_they_were_made() {
+        for_all("grants_arrive_as_they_were_made", 2_000, |random| {
+            let grant = SocketGrant {
+                caller: some_caller(random),
+                username: hostile_text(random).into(),
+                conversation_id: ConversationId(random.i64(..)),
+                position: Position {
+                    epoch: Epoch(hostile_text(random).into()),
+                    seq: Seq(random.i64(..)),
+                    number: Number(random.i64(..)),
+                },
+                left_seq: Seq(random.i64(..)),
+                v2: random.bool(),
+            };
+            let join = Join::from(carried(&Grant::from(&grant)));
+            let caller = Caller {
+                user_id: join.user_id,
+                session_id: join.session_id,
+                expires_at: join.expires_at,
+            };
+            assert_eq!(caller, grant.caller);
+            assert_eq!(join.position, grant.position);
+            assert_eq!((join.v2, join.left_seq), (grant.v2, grant.left_seq));
+        });
+    }
+
+    fn some_send(random: &mut Rng) -> SendCommand {
+        let id: String = (0..random.usize(1..9))
+            .map(|_| random.char('!'..='~'))
+            .collect();
+        let text = format!("{}.", hostile_text(random).replace('\0', ""));
+        SendCommand {
+            client_message_id: random
+                .bool()
+                .then(|| ClientMessageId::new(id).expect("printable")),
+            message: MessageText::new(text)
+                .unwrap_or_else(|_| MessageText::new(".").expect("a text")),
+            reply_to: random.bool().then(|| MessageId(random.i64(..))),
+            mentions: (0..random.usize(0..4))
+                .map(|_| UserId(random.i64(..)))
+                .collect(),
+        }
+    }
+
+    fn some_outcome(random: &mut Rng) -> SendOutcome {
+        let stored = StoredMessage {
+            message_id: MessageId(random.i64(..)),
+            seq: Seq(random.i64(..)),
+            number: Number(random.i64(..)),
+            timestamp: Timestamp(random.i64(..)),
+            sender: hostile_text(random).into(),
+        };
+        SendOutcome::Appended(match random.u8(0..10) {
+            0 => Appended::Stored(stored),
+            1 => Appended::Duplicate(stored),
+            2 => Appended::Denied(Denied::Session),
+            3 => Appended::Denied(Denied::NotFound),
+            4 => Appended::Denied(Denied::NotMember),
+            5 => Appended::UnknownReply,
+            6 => Appended::NoRepeat,
+            7 => {
+                let retry_after_ms = random.i64(..);
+                return SendOutcome::Throttled { retry_after_ms };
+            }
+            8 => return SendOutcome::Overloaded,
+            _ => return SendOutcome::Unavailable,
+        })
+    }
+
+    #[test]
+    fn sends_and_their_outcomes_arrive_as_they_were_made() {
+        for_all(
+            "sends_and_their_outcomes_arrive_as_they_were_made",
+            2_000,
+            |random| {
+                let (caller, send) = (some_caller(random), some_send(random));
+                let arrived = carried(&Send::new(&caller, send.clone()));
+                assert_eq!(
+                    (arrived.user_id, &arrived.session_id),
+                    (caller.user_id, &caller.session_id)
+                );
+                assert_eq!(arrived.command(), Some(send));
+                let outcome = some_outcome(random);
+                assert_eq!(
+                    SendOutcome::from(carried(&Sent::from(outcome.clone()))),
+                    outcome
+                );
+            },
+        );
+    }
+
+    /// A Worker and its objects may be of different versions for a while.
+    #[test]
+    fn internal_calls() {
+        let target = Target {
+            name: "internal_calls",
+            corpus: include_str!("corpus/internal_calls.txt"),
+            words: &[
+                "user_id",
+                "session_id",
+                "v2",
+                "epoch",
+                "Stored",
+                "Throttled",
+                "until",
+                "null",
+            ],
+            cases: 20_000,
+        };
+        target.run(|input| {
+            if let Ok(grant) = serde_json::from_slice::<Grant>(input) {
+                let (ends, v2) = (grant.expires_at(), grant.v2);
+                let join = Join::from(carried(&grant));
+                assert_eq!((join.expires_at, join.v2), (ends, v2));
+            }
+            if let Ok(send) = serde_json::from_slice::<Send>(input) {
+                let again = carried(&send).command();
+                assert_eq!(send.command(), again);
+            }
+            if let Ok(sent) = serde_json::from_slice::<Sent>(input) {
+                let again = SendOutcome::from(carried(&sent));
+                assert_eq!(SendOutcome::from(sent), again);
+            }
+            if let Ok(enter) = serde_json::from_slice::<Enter>(input) {
+                assert_eq!(carried(&enter).until, enter.until);
+            }
+        });
+    }
+}

@@ -1,7 +1,8 @@
 //! `cargo xtask fuzz`: the fuzz targets, for longer than a test run tries them, or one case again.
 //!
 //! Owns the list of targets and how each is reached. A target itself is a test of the same name in
-//! a program called `hostile` (or among core's tests of HTTP); `fuzz/` has what they share. Plain
+//! a program called `hostile` (or among core's tests of HTTP, or, where what reads is private, the
+//! Worker's unit tests); `fuzz/` has what they share. Plain
 //! test runs try every target for a few seconds, always the same cases; here cases go on from one
 //! that nobody has tried yet.
 
@@ -18,24 +19,32 @@ use crate::{Verdict, tools};
 /// last part is what a target is called.
 struct Program {
     package: &'static str,
-    test: &'static str,
+    /// As `cargo test` is told of it.
+    program: &'static [&'static str],
     tests: &'static [&'static str],
 }
 
 const PROGRAMS: &[Program] = &[
     Program {
         package: "colloquy-core",
-        test: "hostile",
+        program: &["--test", "hostile"],
         tests: &[
             "answers::answers",
             "answers::answers_are_read_as_they_were_meant",
+            "cache::cached_facts",
+            "cache::cached_facts_make_true_pages_or_none",
+            "cache::the_words_for_redis_mean_what_the_cache_in_process_does",
+            "columns::batches_are_told_column_by_column",
             "cursors::cursors",
             "cursors::cursors_come_back",
             "frames::commands_survive_the_wire",
             "frames::frames",
+            "lists::lists_show_what_the_database_would_tell",
             "room::room",
             "room::room_of_commands",
             "settings::settings",
+            "snapshots::snapshots",
+            "snapshots::snapshots_of_any_values",
             "tokens::claims_of_any_kind_are_never_more_than_refused",
             "tokens::issued_tokens_are_believed_until_they_end",
             "tokens::tokens_of_strangers",
@@ -47,13 +56,29 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         package: "colloquy-core",
-        test: "http",
+        program: &["--test", "http"],
         tests: &["hostile::requests"],
     },
     Program {
         package: "colloquy-redis-http",
-        test: "hostile",
+        program: &["--test", "hostile"],
         tests: &["redis_answers", "redis_commands", "redis_values_come_back"],
+    },
+    Program {
+        package: "colloquy-local-server",
+        program: &["--test", "hostile"],
+        tests: &["frames_are_read_as_they_were_written"],
+    },
+    Program {
+        package: "colloquy-worker",
+        program: &["--lib"],
+        tests: &[
+            "internal::tests::grants_arrive_as_they_were_made",
+            "internal::tests::internal_calls",
+            "internal::tests::sends_and_their_outcomes_arrive_as_they_were_made",
+            "session_object::tests::a_session_is_kept_as_long_as_a_token_seen_in_it",
+            "session_object::tests::stored_sessions",
+        ],
     },
 ];
 
@@ -111,7 +136,7 @@ pub(crate) fn command(options: &Options) -> Verdict {
 fn run(program: &Program, tests: &[&str], options: &Options) -> Result<Command> {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--quiet", "--package", program.package]);
-    cargo.args(["--test", program.test]);
+    cargo.args(program.program);
     if let Some(case) = options.case {
         cargo.env("COLLOQUY_FUZZ_CASE", case.to_string());
     } else if let Some(line) = &options.input {
@@ -171,19 +196,20 @@ mod tests {
         for directory in [
             "core/tests/hostile",
             "core/tests/http",
+            "local-server/tests",
             "redis-http/tests/hostile",
+            "worker/src",
         ] {
             for entry in std::fs::read_dir(crate::root().join(directory)).unwrap() {
                 let path = entry.unwrap().path();
                 if path.extension().is_some_and(|extension| extension == "rs") {
                     let text = std::fs::read_to_string(path).unwrap();
-                    for start in [
-                        "Target {\n        name: \"",
-                        "for_all(\"",
-                        "for_all(\n        \"",
-                    ] {
-                        let names = text.split(start).skip(1);
-                        found.extend(names.map(|rest| rest.split('"').next().unwrap().to_owned()));
+                    for start in ["Target {", "for_all("] {
+                        for rest in text.split(start).skip(1).map(str::trim_start) {
+                            let rest = rest.strip_prefix("name: ").unwrap_or(rest);
+                            let name = rest.strip_prefix('"').unwrap();
+                            found.push(name.split('"').next().unwrap().to_owned());
+                        }
                     }
                 }
             }

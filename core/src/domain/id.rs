@@ -39,7 +39,7 @@ impl Seq {
     /// The position right after this one.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

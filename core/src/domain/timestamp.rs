@@ -20,7 +20,7 @@ pub struct Seconds(pub i64);
 impl Seconds {
     /// The same length in milliseconds.
     pub const fn as_millis(self) -> i64 {
-        self.0 * 1_000
+        self.0.saturating_mul(1_000)
     }
 }
 
@@ -28,12 +28,12 @@ impl Timestamp {
     /// Later by `length`.
     #[must_use]
     pub const fn plus(self, length: Seconds) -> Self {
-        Self(self.0 + length.as_millis())
+        Self(self.0.saturating_add(length.as_millis()))
     }
 
     /// Milliseconds from `earlier` to this; negative when this is the earlier one.
     pub const fn millis_since(self, earlier: Self) -> i64 {
-        self.0 - earlier.0
+        self.0.saturating_sub(earlier.0)
     }
 
     /// Whole seconds since 1970, as JWT's `exp` and `iat` count them (RFC 7519 §2).

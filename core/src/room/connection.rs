@@ -173,8 +173,13 @@ impl Connections {
     }
 
     fn add(&mut self, id: ConnectionId, connection: Connection) {
-        self.deadlines.insert((connection.deadline(), id));
-        self.all.insert(id, connection);
+        let deadline = connection.deadline();
+        // A deadline that nobody has any more would be due for ever.
+        if let Some(before) = self.all.insert(id, connection) {
+            self.deadlines.remove(&(before.deadline(), id));
+            self.resuming.remove(&id);
+        }
+        self.deadlines.insert((deadline, id));
     }
 
     /// Marks a connection whose snapshot has changed.

@@ -104,6 +104,10 @@ impl Room {
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) -> Effects {
         let mut effects = Effects::default();
         self.loads.observe(now);
+        if self.head.is_none() && self.connections.len() > 0 {
+            // They were kept, but nothing of where they stood: nobody could tell what they missed.
+            self.close_where(CloseCode::Restarting, |_| true, &mut effects);
+        }
         match input {
             Input::Connect { id, join } => self.connect(id, join, now, &mut effects),
             Input::Text { id, text } => self.text(id, text, now, &mut effects),

@@ -57,7 +57,7 @@ impl Loads {
         let back = match (self.seen.replace(now), self.checks.last()) {
             (Some(seen), _) => seen.millis_since(now),
             // It may have been set back while the Room slept: no look is planned further ahead.
-            (None, Some(last)) => last.millis_since(now) - CHECK_AFTER_MS[2],
+            (None, Some(last)) => last.millis_since(now).saturating_sub(CHECK_AFTER_MS[2]),
             (None, None) => 0,
         };
         if back <= 0 {
@@ -66,7 +66,7 @@ impl Loads {
         let begun = self.under_way.iter_mut().map(|(_, begun)| begun);
         let planned = self.checks.iter_mut().chain(&mut self.retry_at);
         for at in planned.chain(begun) {
-            at.0 -= back;
+            at.0 = at.0.saturating_sub(back);
         }
     }
 
@@ -190,7 +190,7 @@ impl Room {
             at = rest.last().map_or(at, |last| last.seq);
             events.extend(rest);
         }
-        resuming.count += events.len();
+        resuming.count = resuming.count.saturating_add(events.len());
         connection.delivered = at;
         let done = at == head;
         self.connections

@@ -3,11 +3,15 @@
 //! that replays it; `cargo xtask fuzz` goes on for longer.
 
 mod answers;
+mod cache;
+mod columns;
 mod cursors;
 mod encoder;
 mod frames;
+mod lists;
 mod room;
 mod room_world;
 mod settings;
+mod snapshots;
 mod tokens;
 mod values;

@@ -135,6 +135,23 @@ impl World {
         self.room = Room::restore(CONVERSATION, THROTTLE_MS, kept);
     }
 
+    /// The Room wakes from what is kept of connections 0, 1 and so on, whoever wrote it.
+    pub(crate) fn wake(&mut self, kept: &[String]) {
+        self.open.clear();
+        // Beyond any that was kept.
+        self.next_connection = 1 << 40;
+        let mut snapshots = Vec::new();
+        for (number, text) in (0..).zip(kept) {
+            let snapshot: Snapshot = serde_json::from_str(text).expect("a snapshot");
+            let fields: Value = serde_json::from_str(text).expect("JSON");
+            let id = snapshot.connection();
+            self.open.retain(|_, (open, _)| *open != id);
+            self.open.insert(number, (id, fields["v2"] == true));
+            snapshots.push(snapshot);
+        }
+        self.room = Room::restore(CONVERSATION, THROTTLE_MS, snapshots);
+    }
+
     fn connect(&mut self, number: u64) {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;

@@ -1,0 +1,501 @@
+//! What is read back from a cache: facts of histories and summaries of lists. A Redis is shared
+//! with others and may hold anything under our keys: whatever it answers, nothing false is shown.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use colloquy_core::cache::{InProcess, Page, RecentHistory, redis_words};
+use colloquy_core::domain::{
+    ConversationId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
+};
+use colloquy_core::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
+use colloquy_core::protocol::{
+    DeletedEvent, EditedEvent, Event, MemberChange, MemberEvent, MessageEvent,
+};
+use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+use futures_util::FutureExt as _;
+
+use crate::tokens::NOW;
+
+const ID: ConversationId = ConversationId(1);
+
+/// Shows what it is set to.
+#[derive(Default)]
+struct Hand(AtomicI64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A cache that holds these members, whatever it is told.
+#[derive(Default)]
+struct Holding(Mutex<Vec<Arc<str>>>);
+
+#[async_trait]
+impl Cache for Holding {
+    async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
+        let members = self.0.lock().expect("nothing panicked");
+        let replies = commands.iter().map(|command| match command {
+            CacheCommand::Highest { count, .. } => {
+                let count = usize::try_from(*count).expect("a count");
+                let below = members.len().saturating_sub(count);
+                CacheReply::Members(members[below..].to_vec())
+            }
+            _ => CacheReply::Done,
+        });
+        Ok(replies.collect())
+    }
+
+    fn kind(&self) -> CacheKind {
+        CacheKind::Redis
+    }
+}
+
+fn epoch() -> Epoch {
+    Epoch("e1".into())
+}
+
+fn history_over(cache: &Arc<Holding>, clock: &Arc<Hand>) -> RecentHistory {
+    let cache = Arc::clone(cache) as Arc<dyn Cache>;
+    RecentHistory::new(cache, Arc::clone(clock) as Arc<dyn Clock>)
+}
+
+/// The page that is shown at this position, if what the cache holds proves one.
+fn page(history: &RecentHistory, position: &Position, limit: i64) -> Option<(Page, Vec<Message>)> {
+    let read = async {
+        let mut recent = history.read(ID, limit).await?;
+        let page = history.page(&mut recent, position, limit).await;
+        if page.is_none() {
+            history.fill(&recent, &position.epoch, &[]).await;
+        }
+        page
+    };
+    let page = read.now_or_never().expect("a cache that answers at once")?;
+    let messages = serde_json::from_str(page.messages.get()).expect("messages");
+    Some((page, messages))
+}
+
+#[test]
+fn cached_facts() {
+    let target = Target {
+        name: "cached_facts",
+        corpus: include_str!("corpus/cached_facts.txt"),
+        words: &[
+            "e1 ",
+            "e2 ",
+            "\n",
+            "message",
+            "message.edited",
+            "message.deleted",
+            "member",
+            "seq",
+            "number",
+            "version",
+            "message_id",
+            "joined",
+            "left",
+            "null",
+        ],
+        cases: 2_000,
+    };
+    target.run(|input| {
+        let text = String::from_utf8_lossy(input);
+        let cache = Arc::new(Holding(Mutex::new(
+            text.split('\n').map(Arc::from).collect(),
+        )));
+        let clock = Arc::new(Hand::default());
+        let history = history_over(&cache, &clock);
+        for (limit, seq) in [(1, 0), (1, 3), (50, 3), (50, 4), (50, i64::MAX)] {
+            clock.0.fetch_add(1_000, Ordering::Relaxed);
+            let position = Position {
+                epoch: epoch(),
+                seq: Seq(seq),
+                number: Number(seq.min(3)),
+            };
+            if let Some((page, messages)) = page(&history, &position, limit) {
+                assert_eq!(page.position.epoch, position.epoch);
+                assert!(page.position.seq >= position.seq, "an older page");
+                assert!(
+                    i64::try_from(messages.len()).expect("few") <= limit,
+                    "too many"
+                );
+            }
+        }
+    });
+}
+
+/// A conversation's whole life: dense events, and the texts of each message by version.
+struct Story {
+    events: Vec<Event>,
+    texts: BTreeMap<MessageId, Vec<Arc<str>>>,
+}
+
+fn some_story(random: &mut Rng) -> Story {
+    let mut story = Story {
+        events: Vec::new(),
+        texts: BTreeMap::new(),
+    };
+    let mut number = 0;
+    for seq in 1..=random.i64(0..60) {
+        let changed = MessageId(random.i64(1..=seq));
+        let text: Arc<str> = hostile_text(random).into();
+        let (seq, user_id, timestamp) = (Seq(seq), UserId(1), Timestamp(NOW.0 + seq));
+        let kind = random.u8(0..8);
+        let event = match (kind, story.texts.get_mut(&changed)) {
+            (0 | 1, Some(texts)) => {
+                let deletes = kind == 0;
+                texts.push(if deletes {
+                    Arc::default()
+                } else {
+                    text.clone()
+                });
+                let version = i64::try_from(texts.len()).expect("few");
+                let message_id = changed;
+                if deletes {
+                    Event::Deleted(DeletedEvent {
+                        seq,
+                        message_id,
+                        version,
+                        user_id,
+                        timestamp,
+                    })
+                } else {
+                    let message = text;
+                    Event::Edited(EditedEvent {
+                        seq,
+                        message_id,
+                        message,
+                        version,
+                        user_id,
+                        timestamp,
+                    })
+                }
+            }
+            (2, _) => Event::Member(MemberEvent {
+                seq,
+                user_id,
+                username: text,
+                change: MemberChange::Joined,
+                by: user_id,
+                timestamp,
+            }),
+            _ => {
+                number += 1;
+                story.texts.insert(MessageId(seq.0), vec![text.clone()]);
+                Event::Message(MessageEvent {
+                    seq,
+                    number: Number(number),
+                    message_id: MessageId(seq.0),
+                    message: text,
+                    sender_id: user_id,
+                    sender: "ann".into(),
+                    timestamp,
+                    client_message_id: None,
+                    reply_to: None,
+                    mentions: Vec::new(),
+                    version: 1,
+                })
+            }
+        };
+        story.events.push(event);
+    }
+    story
+}
+
+impl Story {
+    /// Which messages there are at a position, each with its version there.
+    fn at(&self, seq: Seq) -> Vec<(MessageId, i64)> {
+        let mut messages: Vec<(MessageId, i64)> = Vec::new();
+        for event in self.events.iter().take_while(|event| event.seq() <= seq) {
+            let (id, version) = match event {
+                Event::Message(message) => {
+                    messages.push((message.message_id, 1));
+                    continue;
+                }
+                Event::Edited(edited) => (edited.message_id, edited.version),
+                Event::Deleted(deleted) => (deleted.message_id, deleted.version),
+                Event::Member(_) => continue,
+            };
+            let mut known = messages.iter_mut();
+            known.find(|(other, _)| *other == id).expect("a message").1 = version;
+        }
+        messages
+    }
+
+    /// The position after so many events.
+    fn position(&self, seq: usize) -> Position {
+        let messages = self
+            .events
+            .iter()
+            .take(seq)
+            .filter(|event| event.is_message());
+        Position {
+            epoch: epoch(),
+            seq: Seq(i64::try_from(seq).expect("few")),
+            number: Number(i64::try_from(messages.count()).expect("few")),
+        }
+    }
+
+    /// A fact as the cache holds it; a message perhaps with a text that it was given later.
+    fn fact(&self, random: &mut Rng, event: &Event) -> Arc<str> {
+        let mut event = event.clone();
+        if let Event::Message(message) = &mut event
+            && random.u8(0..4) == 0
+        {
+            let texts = &self.texts[&message.message_id];
+            message.message = texts.last().expect("a text").clone();
+            message.version = i64::try_from(texts.len()).expect("few");
+        }
+        format!("e1 {}", event.encode()).into()
+    }
+
+    /// INVARIANT: a page has the newest messages of one moment, each as it read then or later.
+    fn check(&self, position: &Position, limit: i64, page: &Page, messages: &[Message]) {
+        let top = page.position.seq;
+        assert!(top >= position.seq, "an older page");
+        assert!(
+            top.0 <= i64::try_from(self.events.len()).expect("few"),
+            "invented"
+        );
+        let there = self.at(top);
+        let below = there
+            .len()
+            .saturating_sub(usize::try_from(limit).expect("a limit"));
+        let meant = &there[below..];
+        let shown: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+        let ids: Vec<MessageId> = meant.iter().map(|(id, _)| *id).collect();
+        assert_eq!(shown, ids);
+        for (message, (id, version)) in messages.iter().zip(meant) {
+            assert!(message.version >= *version, "an older text");
+            let index = usize::try_from(message.version - 1).expect("a version");
+            assert_eq!(message.content, self.texts[id][index]);
+        }
+    }
+}
+
+/// Something that is not as it was written.
+fn damage(random: &mut Rng, facts: &mut Vec<Arc<str>>) {
+    let index = random.usize(0..=facts.len());
+    let strange = match (random.u8(0..5), facts.get(index)) {
+        (0, Some(_)) => return drop(facts.remove(index)),
+        (1, Some(fact)) => fact.clone(),
+        (2, Some(fact)) => fact.replacen("e1 ", "e2 ", 1).into(),
+        (3, Some(fact)) => fact.get(..fact.len() / 2).unwrap_or_default().into(),
+        _ => hostile_text(random).into(),
+    };
+    facts.insert(index, strange);
+}
+
+#[test]
+fn cached_facts_make_true_pages_or_none() {
+    for_all("cached_facts_make_true_pages_or_none", 400, |random| {
+        let story = some_story(random);
+        let (cache, clock) = (Arc::new(Holding::default()), Arc::new(Hand::default()));
+        let history = history_over(&cache, &clock);
+        let (limit, sound) = (random.i64(1..30), random.bool());
+        let mut from = 0;
+        while from <= story.events.len() {
+            let told = from;
+            // What is far ahead of the position may be told by a gap, and is then not believed.
+            let held = if sound {
+                told
+            } else {
+                random.usize(told..=story.events.len())
+            };
+            let mut facts: Vec<Arc<str>> = story.events[..held]
+                .iter()
+                .map(|event| story.fact(random, event))
+                .collect();
+            if !sound {
+                (0..random.usize(0..4)).for_each(|_| damage(random, &mut facts));
+            }
+            *cache.0.lock().expect("nothing panicked") = facts;
+            clock.0.fetch_add(random.i64(0..50), Ordering::Relaxed);
+            let position = story.position(told);
+            match page(&history, &position, limit) {
+                Some((page, messages)) => story.check(&position, limit, &page, &messages),
+                None => assert!(!sound, "nothing is believed"),
+            }
+            from += random.usize(1..9);
+        }
+    });
+}
+
+/// As much of Redis as its words are needed for. <https://redis.io/docs/latest/commands/>
+#[derive(Default)]
+struct Redis {
+    sets: BTreeMap<String, Vec<(i64, String)>>,
+    counters: BTreeMap<String, i64>,
+    ends: BTreeMap<String, i64>,
+}
+
+impl Redis {
+    fn run(&mut self, words: &[String], now_s: i64) -> CacheReply {
+        let number = |word: &String| -> i64 { word.parse().expect("a number") };
+        let over: Vec<String> = self
+            .ends
+            .iter()
+            .filter(|(_, end)| **end <= now_s)
+            .map(|(key, _)| key.clone())
+            .collect();
+        over.iter().for_each(|key| self.delete(key));
+        let words: Vec<&String> = words.iter().collect();
+        match (words[0].as_str(), &words[1..]) {
+            ("PING", []) => CacheReply::Done,
+            ("ZADD", [key, entries @ ..]) => {
+                let set = self.sets.entry((*key).clone()).or_default();
+                for pair in entries.chunks_exact(2) {
+                    set.retain(|(_, member)| member != pair[1]);
+                    set.push((number(pair[0]), pair[1].clone()));
+                }
+                set.sort();
+                assert_eq!(entries.len() % 2, 0, "a score without a member");
+                CacheReply::Done
+            }
+            ("ZREMRANGEBYRANK", [key, first, last]) => {
+                let (set, range) = self.ranks(key, number(first), number(last));
+                set.drain(range);
+                if set.is_empty() {
+                    self.delete(key);
+                }
+                CacheReply::Done
+            }
+            ("ZRANGE", [key, first, last]) => {
+                let (set, range) = self.ranks(key, number(first), number(last));
+                let members = set[range]
+                    .iter()
+                    .map(|(_, member)| member.as_str().into())
+                    .collect();
+                if set.is_empty() {
+                    self.delete(key);
+                }
+                CacheReply::Members(members)
+            }
+            ("DEL", [key]) => {
+                self.delete(key);
+                CacheReply::Done
+            }
+            ("EXPIRE", [key, seconds]) => {
+                if self.sets.contains_key(*key) || self.counters.contains_key(*key) {
+                    self.ends.insert((*key).clone(), now_s + number(seconds));
+                }
+                CacheReply::Done
+            }
+            ("SET", [key, start, ex, seconds, nx]) => {
+                assert_eq!((ex.as_str(), nx.as_str()), ("EX", "NX"));
+                if !self.counters.contains_key(*key) {
+                    self.counters.insert((*key).clone(), number(start));
+                    self.ends.insert((*key).clone(), now_s + number(seconds));
+                }
+                CacheReply::Done
+            }
+            (step @ ("INCR" | "DECR"), [key]) => {
+                let count = self.counters.entry((*key).clone()).or_default();
+                *count += if step == "INCR" { 1 } else { -1 };
+                CacheReply::Integer(*count)
+            }
+            ("TTL", [key]) => {
+                let there = self.sets.contains_key(*key) || self.counters.contains_key(*key);
+                let end = self.ends.get(*key).map_or(-1, |end| end - now_s);
+                CacheReply::Integer(if there { end } else { -2 })
+            }
+            other => panic!("no such command: {other:?}"),
+        }
+    }
+
+    fn delete(&mut self, key: &String) {
+        self.sets.remove(key);
+        self.counters.remove(key);
+        self.ends.remove(key);
+    }
+
+    /// A set, and the indices from one rank to another; negative ones count from the end.
+    fn ranks(
+        &mut self,
+        key: &str,
+        first: i64,
+        last: i64,
+    ) -> (&mut Vec<(i64, String)>, std::ops::Range<usize>) {
+        let set = self.sets.entry(key.to_owned()).or_default();
+        let length = i64::try_from(set.len()).expect("few");
+        let from_end = |rank: i64| if rank < 0 { rank + length } else { rank };
+        let first = from_end(first).max(0);
+        let end = (from_end(last) + 1).min(length).max(first.min(length));
+        let index = |rank: i64| usize::try_from(rank).expect("a rank");
+        (set, index(first.min(length))..index(end))
+    }
+}
+
+fn some_cache_command(random: &mut Rng) -> CacheCommand {
+    let set = || "set".to_owned();
+    let counter = || "counter".to_owned();
+    let any = if random.bool() { set() } else { counter() };
+    let small = random.i64(1..6);
+    match random.u8(0..10) {
+        0 | 1 => {
+            let entries = (0..random.usize(1..4)).map(|_| {
+                let member: Arc<str> = hostile_text(random).into();
+                // A member always comes with the same score.
+                (i64::try_from(member.len()).expect("short"), member)
+            });
+            CacheCommand::AddScored {
+                key: set(),
+                entries: entries.collect(),
+            }
+        }
+        2 => CacheCommand::KeepHighest {
+            key: set(),
+            count: small - 1,
+        },
+        3 => CacheCommand::Highest {
+            key: set(),
+            count: small - 1,
+        },
+        4 => CacheCommand::Delete { key: any },
+        5 => CacheCommand::Expire {
+            key: any,
+            seconds: small,
+        },
+        6 => CacheCommand::StartCounter {
+            key: counter(),
+            seconds: small,
+        },
+        7 => CacheCommand::Increment { key: counter() },
+        8 => CacheCommand::Decrement { key: counter() },
+        _ => CacheCommand::TimeToLive { key: any },
+    }
+}
+
+#[test]
+fn the_words_for_redis_mean_what_the_cache_in_process_does() {
+    for_all(
+        "the_words_for_redis_mean_what_the_cache_in_process_does",
+        3_000,
+        |random| {
+            let clock = Arc::new(Hand::default());
+            let in_process = InProcess::new(
+                Arc::clone(&clock) as Arc<dyn Clock>,
+                InProcess::DEFAULT_CAPACITY,
+            );
+            let mut redis = Redis::default();
+            for _ in 0..random.usize(1..30) {
+                let command = some_cache_command(random);
+                let now = clock
+                    .0
+                    .fetch_add(1_000 * random.i64(0..2), Ordering::Relaxed);
+                let now = clock.now().0.max(now) / 1_000;
+                let meant = redis.run(&redis_words(&command), now);
+                let name = format!("{command:?}");
+                let replies = in_process
+                    .pipeline(vec![command])
+                    .now_or_never()
+                    .expect("at once");
+                assert_eq!(replies.expect("of its type"), [meant], "{name}");
+            }
+        },
+    );
+}

@@ -1,0 +1,226 @@
+//! A batch of sends as PostgreSQL is given it: read by its rules for arrays, every column says
+//! what the sends said.
+//! <https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use colloquy_core::domain::{
+    Append, ClientMessageId, ConversationId, MessageId, MessageText, SessionId, Timestamp, UserId,
+};
+use colloquy_core::ports::Store;
+use colloquy_core::store::PostgresStore;
+use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
+use colloquy_fuzz::{Rng, for_all, hostile_text};
+use futures_util::FutureExt as _;
+
+/// Remembers what each statement was given, and answers that nothing can be stored.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<(&'static str, Vec<String>)>>);
+
+#[async_trait]
+impl Driver for &Recorder {
+    async fn run(&self, _: Access, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, DriverError> {
+        let mut asked = self.0.lock().expect("nothing panicked");
+        for step in steps {
+            let texts = step.params.iter().map(|param| match param {
+                Param::Text(text) => (*text).to_owned(),
+                other => panic!("not an array: {other:?}"),
+            });
+            asked.push((step.statement.name, texts.collect()));
+        }
+        Ok(vec![None; steps.len()])
+    }
+}
+
+/// The elements of an array of one dimension; null is `None`.
+fn elements(array: &str) -> Vec<Option<String>> {
+    let inside = array
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    let inside = inside.unwrap_or_else(|| panic!("not in braces: {array}"));
+    let mut elements = Vec::new();
+    let mut chars = inside.chars().peekable();
+    while chars.peek().is_some() {
+        let quoted = chars.next_if_eq(&'"').is_some();
+        let mut text = String::new();
+        while let Some(char) = chars.next_if(|char| *char != if quoted { '"' } else { ',' }) {
+            match char {
+                '\\' => text.extend(chars.next()),
+                _ if !quoted && !char.is_ascii_alphanumeric() && char != '-' => {
+                    panic!("{char:?} needs quotes: {array}")
+                }
+                char => text.push(char),
+            }
+        }
+        if quoted {
+            assert_eq!(chars.next(), Some('"'), "a quote without end: {array}");
+        }
+        elements.push((quoted || text != "null").then_some(text));
+        assert!(
+            matches!(chars.next(), None | Some(',')),
+            "something between elements: {array}"
+        );
+    }
+    elements
+}
+
+/// The same, filled up with nulls as `unnest` does it beside longer arrays.
+fn column(array: &str, length: usize) -> Vec<Option<String>> {
+    let mut elements = elements(array);
+    assert!(elements.len() == length || elements.is_empty(), "{array}");
+    elements.resize(length, None);
+    elements
+}
+
+fn texts<T: ToString>(values: impl Iterator<Item = Option<T>>) -> Vec<Option<String>> {
+    values
+        .map(|value| value.map(|value| value.to_string()))
+        .collect()
+}
+
+fn some_text(random: &mut Rng) -> MessageText {
+    let special = ['"', '\\', '{', '}', ',', ' ', '\n', 'n', 'é'];
+    let mut text = hostile_text(random);
+    for _ in 0..random.usize(0..6) {
+        text.push(special[random.usize(0..special.len())]);
+    }
+    MessageText::new(text).unwrap_or_else(|_| MessageText::new("null").expect("a text"))
+}
+
+fn some_send(random: &mut Rng) -> Append {
+    Append {
+        conversation_id: ConversationId(random.i64(1..4)),
+        sender_id: UserId(random.i64(1..4)),
+        session_id: SessionId(hostile_text(random).into()),
+        client_message_id: random.bool().then(|| {
+            let id: String = (0..random.usize(1..9))
+                .map(|_| random.char('!'..='~'))
+                .collect();
+            ClientMessageId::new(id).expect("printable")
+        }),
+        message: some_text(random),
+        reply_to: random.bool().then(|| MessageId(random.i64(..))),
+        mentions: (0..random.usize(0..3))
+            .map(|_| UserId(random.i64(..)))
+            .collect(),
+        repeat_only: random.u8(0..8) == 0,
+        now: Timestamp(random.i64(0..1 << 50)),
+    }
+}
+
+/// What the seven columns of the sends must say, after those who send.
+fn check_sends(sends: &[Append], [contents, own_ids, replies, mentioned]: [&String; 4]) {
+    let length = sends.len();
+    let told = sends.iter().map(|send| Some(send.message.as_str()));
+    assert_eq!(column(contents, length), texts(told));
+    let told = sends.iter().map(|send| send.client_message_id.as_ref());
+    assert_eq!(
+        column(own_ids, length),
+        texts(told.map(|id| id.map(ClientMessageId::as_str)))
+    );
+    let told = sends.iter().map(|send| send.reply_to);
+    assert_eq!(column(replies, length), texts(told));
+    for (array, send) in column(mentioned, length).iter().zip(sends) {
+        let told = send.mentions.iter().map(|id| Some(*id));
+        let read = array.as_deref().map(elements).unwrap_or_default();
+        assert_eq!(read, texts(told));
+    }
+}
+
+/// That the senders' columns, by each send's index into them, say who sends it.
+fn check_senders(sends: &[Append], who: [&String; 3], indices: &str) {
+    let [conversations, users, sessions] = who.map(|array| elements(array));
+    for (index, send) in elements(indices).iter().zip(sends) {
+        let index: usize = index
+            .as_deref()
+            .expect("an index")
+            .parse()
+            .expect("a number");
+        let told = [&conversations, &users, &sessions].map(|column| column[index - 1].clone());
+        let meant = [
+            send.conversation_id.to_string(),
+            send.sender_id.to_string(),
+            send.session_id.0.to_string(),
+        ];
+        assert_eq!(told, meant.map(Some));
+    }
+}
+
+#[test]
+fn batches_are_told_column_by_column() {
+    for_all("batches_are_told_column_by_column", 2_000, |random| {
+        let sends: Vec<Append> = (0..random.usize(2..9)).map(|_| some_send(random)).collect();
+        let recorder = Recorder::default();
+        let answer = PostgresStore::new(&recorder).append(&sends).now_or_never();
+        assert!(answer.expect("at once").is_err(), "nothing was answered");
+        let asked = recorder.0.into_inner().expect("nothing panicked");
+        for (name, params) in &asked {
+            match (*name, params.as_slice()) {
+                (
+                    "messages/append",
+                    [conversations, users, sessions, senders, times, rest @ ..],
+                ) => {
+                    check_senders(&sends, [conversations, users, sessions], senders);
+                    let told = sends.iter().map(|send| Some(send.now.0));
+                    assert_eq!(elements(times), texts(told));
+                    let [contents, own_ids, replies, mentioned, repeats] = rest else {
+                        panic!("other columns: {params:?}");
+                    };
+                    check_sends(&sends, [contents, own_ids, replies, mentioned]);
+                    let told = sends.iter().map(|send| send.repeat_only.then_some(true));
+                    assert_eq!(column(repeats, sends.len()), texts(told));
+                }
+                (
+                    "messages/append_all",
+                    [
+                        rooms,
+                        counts,
+                        _,
+                        conversations,
+                        users,
+                        sessions,
+                        _,
+                        senders,
+                        ordinals,
+                        times,
+                        rest @ ..,
+                    ],
+                ) => {
+                    check_senders(&sends, [conversations, users, sessions], senders);
+                    check_places(&sends, [rooms, counts, ordinals, times]);
+                    let [contents, own_ids, replies, mentioned] = rest else {
+                        panic!("other columns: {params:?}");
+                    };
+                    check_sends(&sends, [contents, own_ids, replies, mentioned]);
+                }
+                other => panic!("another statement: {other:?}"),
+            }
+        }
+        assert!(asked.iter().any(|(name, _)| *name == "messages/append"));
+    });
+}
+
+/// That each send has its place in its conversation, and a time no earlier than those before it.
+fn check_places(sends: &[Append], columns: [&String; 4]) {
+    let [rooms, counts, ordinals, times] = columns.map(|array| -> Vec<i64> {
+        let numbers = elements(array).into_iter();
+        numbers
+            .map(|one| one.expect("a number").parse().expect("a number"))
+            .collect()
+    });
+    for (room, count) in rooms.iter().zip(&counts) {
+        let its = |(index, send): (usize, &Append)| {
+            (send.conversation_id.0 == *room).then_some((index, send.now.0))
+        };
+        let its: Vec<(usize, i64)> = sends.iter().enumerate().filter_map(its).collect();
+        assert_eq!(i64::try_from(its.len()).ok(), Some(*count));
+        let mut newest = i64::MIN;
+        for (ordinal, (index, now)) in (1..).zip(its) {
+            newest = newest.max(now);
+            assert_eq!((ordinals[index], times[index]), (ordinal, newest));
+        }
+    }
+    let placed: i64 = counts.iter().sum();
+    assert_eq!(i64::try_from(sends.len()).ok(), Some(placed));
+}

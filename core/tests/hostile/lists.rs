@@ -1,0 +1,95 @@
+//! Summaries of conversations, kept as they were sent: what is shown out of them is what the
+//! database would have told in full.
+
+use std::sync::Arc;
+
+use colloquy_core::cache::{Lists, Place, Shown, held};
+use colloquy_core::domain::{
+    ConversationId, ConversationKind, ConversationSummary, Epoch, Number, Seq, Timestamp, User,
+    UserId,
+};
+use colloquy_core::ports::{Held, Listed, Listing};
+use colloquy_fuzz::{Rng, for_all, hostile_text};
+
+use crate::tokens::NOW;
+
+fn some_summary(random: &mut Rng, id: i64, seq: i64) -> ConversationSummary {
+    ConversationSummary {
+        id: ConversationId(id),
+        kind: ConversationKind::Group,
+        name: random.bool().then(|| hostile_text(random)),
+        participants: (0..random.i64(0..3))
+            .map(|user| {
+                Arc::new(User {
+                    id: UserId(user),
+                    username: hostile_text(random).into(),
+                    email: hostile_text(random),
+                    first_name: hostile_text(random),
+                    last_name: String::new(),
+                })
+            })
+            .collect(),
+        last_message: None,
+        created_at: NOW,
+        active_at: Timestamp(NOW.0 + seq),
+        seq: Seq(seq),
+        number: Number(seq),
+    }
+}
+
+/// What the statement tells: in full what is not held as it now stands.
+fn listing(epoch: &Epoch, all: &[ConversationSummary], held: &Held) -> Listing {
+    let conversations = all.iter().map(|summary| {
+        let stands = held.at.contains(&(summary.id, summary.seq));
+        if stands && held.epoch.as_ref() == Some(epoch) {
+            Listed::AsHeld(summary.id)
+        } else {
+            Listed::Summary(Box::new(summary.clone()))
+        }
+    });
+    Listing {
+        epoch: epoch.clone(),
+        conversations: conversations.collect(),
+    }
+}
+
+#[test]
+fn lists_show_what_the_database_would_tell() {
+    for_all("lists_show_what_the_database_would_tell", 1_000, |random| {
+        let lists = Lists::default();
+        let mut epoch = Epoch("e1".into());
+        let mut all: Vec<ConversationSummary> = (1..=random.i64(1..6))
+            .map(|id| some_summary(random, id, id))
+            .collect();
+        for _ in 0..random.usize(1..12) {
+            let index = random.usize(0..all.len());
+            let (id, seq) = (all[index].id.0, all[index].seq.0);
+            match random.u8(0..4) {
+                0 => all[index] = some_summary(random, id, seq + 1),
+                1 => all.rotate_left(index),
+                // After a restored backup the same positions hold something else.
+                2 => {
+                    epoch = Epoch(format!("{}+", epoch.0).into());
+                    all[index] = some_summary(random, id, seq);
+                }
+                _ => {}
+            }
+            let place: Place = (UserId(random.i64(1..3)), None, 20);
+            let known = lists.known(&place);
+            let told = listing(&epoch, &all, &held(&known));
+            let shown = lists
+                .show(place, &known, told)
+                .expect("a listing that fits");
+            let texts = |summary: &ConversationSummary| serde_json::to_string(summary).ok();
+            let meant: Vec<Option<String>> = all.iter().map(texts).collect();
+            let texts = |one: &Arc<Shown>| serde_json::to_string(one).ok();
+            assert_eq!(shown.iter().map(texts).collect::<Vec<_>>(), meant);
+        }
+        // What is said to be held and is not is an error, and shows nothing of anybody else's.
+        let strange = Listing {
+            epoch,
+            conversations: vec![Listed::AsHeld(ConversationId(random.i64(..)))],
+        };
+        assert!(lists.show((UserId(3), None, 20), &[], strange).is_err());
+    });
+}

@@ -1,0 +1,75 @@
+//! What is written to a socket, read by a client that is none of ours.
+
+use std::io::{self, Read, Write};
+
+use colloquy_core::protocol::CloseCode;
+use colloquy_fuzz::{Rng, for_all, hostile_text};
+use colloquy_local_server::outbox::{PING, encode_close, encode_text};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+
+/// Where a frame's header changes its form (RFC 6455 §5.2).
+const BORDERS: [usize; 4] = [0, 125, 126, 65_535];
+
+/// Bytes to be read; what is answered to them goes nowhere.
+struct Wire(io::Cursor<Vec<u8>>);
+
+impl Read for Wire {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into)
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A text, often as long as a header may just tell.
+fn some_text(random: &mut Rng) -> String {
+    if random.bool() {
+        return hostile_text(random);
+    }
+    let length = BORDERS[random.usize(0..BORDERS.len())] + random.usize(0..3);
+    let mut text = "é".repeat(length / 2);
+    text.push_str(&"x".repeat(length - text.len()));
+    text
+}
+
+#[test]
+fn frames_are_read_as_they_were_written() {
+    for_all("frames_are_read_as_they_were_written", 1_000, |random| {
+        let mut wire = Vec::new();
+        let mut meant = Vec::new();
+        for _ in 0..random.usize(0..4) {
+            let texts: Vec<String> = (0..random.usize(0..4)).map(|_| some_text(random)).collect();
+            wire.extend_from_slice(&encode_text(texts.iter().map(String::as_str)));
+            meant.extend(texts.into_iter().map(|text| Message::Text(text.into())));
+            if random.bool() {
+                wire.extend_from_slice(&PING);
+                meant.push(Message::Ping(Bytes::new()));
+            }
+        }
+        let code = CloseCode::ALL[random.usize(0..CloseCode::ALL.len())];
+        wire.extend_from_slice(&encode_close(code));
+
+        let config = WebSocketConfig::default();
+        let wire = Wire(io::Cursor::new(wire));
+        let mut client = WebSocket::from_raw_socket(wire, Role::Client, Some(config));
+        for message in meant {
+            assert_eq!(client.read().expect("a message"), message);
+        }
+        let Ok(Message::Close(Some(close))) = client.read() else {
+            panic!("no close frame");
+        };
+        assert_eq!(
+            (u16::from(close.code), &*close.reason),
+            (code.code(), code.reason())
+        );
+    });
+}
