@@ -1,12 +1,12 @@
 //! `cargo xtask schemathesis`: requests made from the server's own description of itself, valid and
 //! not, against a private server over PostgreSQL.
 //!
-//! A command of its own, since it is the only thing here that needs Python; the black-box suite
-//! holds every answer against the same description. Two of the tool's checks are left out: what a
+//! A test run has a short one, always the same, on the embedded host. It is the only thing here
+//! that needs Python; the black-box suite holds every answer against the same description. Two of the tool's checks are left out: what a
 //! schema cannot say (that a name is taken, that a password is common) it would take for valid, and
 //! a blank parameter, which counts as absent here, for accepted although invalid.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 use crate::hosts::Host;
 use crate::processes::Processes;
+use crate::report::Counts;
 use crate::stack::{Shared, Stack};
-use crate::{Verdict, http, test, tools};
+use crate::{Verdict, debian, http, test, tools};
 
 /// What is installed, each file of it by its hash.
 const LOCK: &str = "tests/schemathesis/requirements.txt";
@@ -24,6 +25,15 @@ const LOCK: &str = "tests/schemathesis/requirements.txt";
 const PYTHON: (u32, u32) = (3, 11);
 
 const LEFT_OUT: &str = "positive_data_acceptance,negative_data_rejection";
+
+/// What a test run tries.
+const SHORT: Options = Options {
+    seconds: 10,
+    seed: 1,
+};
+
+/// How often each operation is tried after the first phases, at most: in a test run, else.
+const EXAMPLES: [&str; 2] = ["5", "50"];
 
 const PASSWORD: &str = "Violet Umbrellas Dance 42";
 
@@ -40,15 +50,32 @@ pub(crate) struct Options {
 
 /// `cargo xtask schemathesis`
 pub(crate) fn command(options: &Options) -> Verdict {
-    let Options { seconds, seed } = options;
     let processes = Processes::open()?;
     let program = installed(&processes)?;
     test::build(&processes, false)?;
     let shared = Shared::start(&processes)?;
     let programs = test::programs(false);
     let stack = Stack::start(&processes, Host::Postgres, &programs, &shared)?;
-    let url = stack.under_test.base_url();
-    let access = populate(&url)?;
+    run(&processes, &program, &stack.under_test.base_url(), options)
+}
+
+/// The same as a step of `cargo xtask test`, on a server that runs.
+pub(crate) fn short(processes: &Processes, stack: &Stack<'_>, counts: &mut Counts) -> Result<()> {
+    let program = installed(processes)?;
+    let good = run(processes, &program, &stack.under_test.base_url(), &SHORT)?;
+    *(if good {
+        &mut counts.passed
+    } else {
+        &mut counts.failed
+    }) += 1;
+    ensure!(good, "an answer is not as the description says");
+    Ok(())
+}
+
+fn run(processes: &Processes, program: &Path, url: &str, options: &Options) -> Verdict {
+    let Options { seconds, seed } = options;
+    let examples = EXAMPLES[usize::from(*options != SHORT)];
+    let access = populate(url)?;
     let mut run = Command::new(program);
     run.current_dir(processes.directory())
         .args(["run", &format!("{url}/api/openapi.json")])
@@ -61,7 +88,12 @@ pub(crate) fn command(options: &Options) -> Verdict {
             "--continue-on-failure",
         ])
         .args(["--exclude-checks", LEFT_OUT, "--warnings", "off"])
-        .args(["--max-examples", "50", "--max-time", &seconds.to_string()])
+        .args([
+            "--max-examples",
+            examples,
+            "--max-time",
+            &seconds.to_string(),
+        ])
         .args(["--seed", &seed.to_string()])
         .env("NO_PROXY", "127.0.0.1");
     let good = processes.run(&mut run)?.success();
@@ -85,7 +117,11 @@ fn installed(processes: &Processes) -> Result<PathBuf> {
         return Ok(program);
     }
     println!("    schemathesis into {}", directory.display());
-    let python = python()?;
+    let python = python(processes)?;
+    let has_venv = ["-c", "import ensurepip, venv"];
+    if tools::output(Command::new(&python).args(has_venv)).is_err() {
+        debian::install(processes, &["python3-venv"], "schemathesis")?;
+    }
     let mut make = Command::new(python);
     make.args(["-m", "venv", "--clear"]).arg(&directory);
     processes
@@ -112,8 +148,11 @@ fn installed(processes: &Processes) -> Result<PathBuf> {
 }
 
 /// A Python that is new enough, or what is the matter.
-fn python() -> Result<PathBuf> {
+fn python(processes: &Processes) -> Result<PathBuf> {
     let (major, minor) = PYTHON;
+    if tools::find("python3").is_none() {
+        debian::install(processes, &["python3", "python3-venv"], "schemathesis")?;
+    }
     let python = tools::find("python3")
         .with_context(|| format!("Python is missing: install Python {major}.{minor} or newer"))?;
     let version = tools::output(Command::new(&python).arg("--version"))?;
@@ -136,17 +175,18 @@ fn version_of(text: &str) -> Option<(u32, u32)> {
 fn populate(url: &str) -> Result<String> {
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
     let port: u16 = port.with_context(|| format!("no port in {url}"))?;
-    for name in ["ann", "ben", "cleo"] {
+    let mut ids = Vec::new();
+    for name in ["schema_ann", "schema_ben", "schema_cleo"] {
         let account = json!({
             "username": name, "email": format!("{name}@mail.example"), "password": PASSWORD,
         });
-        post(port, "/api/users/register/", "", &account)?;
+        ids.push(post(port, "/api/users/register/", "", &account)?["id"].take());
     }
-    let login = json!({"username": "ann", "password": PASSWORD});
+    let login = json!({"username": "schema_ann", "password": PASSWORD});
     let tokens = post(port, "/api/users/login/", "", &login)?;
     let access = tokens["access"].as_str().context("no access token")?;
     let bearer = format!("Authorization: Bearer {access}\r\n");
-    let pair = json!({"participants": [2]});
+    let pair = json!({"participants": [ids[1]]});
     post(port, "/api/chat/conversations/", &bearer, &pair)?;
     Ok(access.to_owned())
 }

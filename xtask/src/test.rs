@@ -4,7 +4,8 @@
 //! must find; unit and integration tests, with a PostgreSQL and a Redis to use; then the black-box
 //! suite once per host. The suite has these test programs for every host: `blackbox` runs in
 //! parallel, `disturb` kills and restarts servers and runs one test at a time after it. `smoke` is
-//! what deployed servers are tried with; `edge` is about what only that host does.
+//! what deployed servers are tried with; `edge` is about what only that host does. Schemathesis
+//! comes after the suite on the embedded host.
 //!
 //! The server is built with the development profile, like the tests: on two cores the release
 //! profile's link-time optimisation costs more minutes than all tests together. `--release` tests
@@ -23,7 +24,9 @@ use crate::hosts::Host;
 use crate::processes::Processes;
 use crate::report::{Counts, Report};
 use crate::stack::{Shared, Stack};
-use crate::{Verdict, check, control, deploy, edge, npm, simulator, tools, torture, worker};
+use crate::{
+    Verdict, check, control, deploy, edge, npm, schemathesis, simulator, tools, torture, worker,
+};
 
 const SUITE: &str = "colloquy-tests";
 
@@ -228,6 +231,11 @@ fn blackbox<'run>(
         if !good {
             show_logs(&stack);
         }
+    }
+    if host == Host::Sqlite && options.filter.is_none() {
+        report.tests("schemathesis, sqlite", |counts| {
+            schemathesis::short(processes, &stack, counts)
+        });
     }
     drop(stack);
     if options.filter.is_none() {
