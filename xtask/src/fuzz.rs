@@ -20,14 +20,14 @@ use crate::{Verdict, tools};
 struct Program {
     package: &'static str,
     /// As `cargo test` is told of it.
-    program: &'static [&'static str],
+    chosen_by: &'static [&'static str],
     tests: &'static [&'static str],
 }
 
 const PROGRAMS: &[Program] = &[
     Program {
         package: "colloquy-core",
-        program: &["--test", "hostile"],
+        chosen_by: &["--test", "hostile"],
         tests: &[
             "answers::answers",
             "answers::answers_are_read_as_they_were_meant",
@@ -56,22 +56,22 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         package: "colloquy-core",
-        program: &["--test", "http"],
+        chosen_by: &["--test", "http"],
         tests: &["hostile::requests"],
     },
     Program {
         package: "colloquy-redis-http",
-        program: &["--test", "hostile"],
+        chosen_by: &["--test", "hostile"],
         tests: &["redis_answers", "redis_commands", "redis_values_come_back"],
     },
     Program {
         package: "colloquy-local-server",
-        program: &["--test", "hostile"],
+        chosen_by: &["--test", "hostile"],
         tests: &["frames_are_read_as_they_were_written"],
     },
     Program {
         package: "colloquy-worker",
-        program: &["--lib"],
+        chosen_by: &["--lib"],
         tests: &[
             "internal::tests::grants_arrive_as_they_were_made",
             "internal::tests::internal_calls",
@@ -136,7 +136,7 @@ pub(crate) fn command(options: &Options) -> Verdict {
 fn run(program: &Program, tests: &[&str], options: &Options) -> Result<Command> {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--quiet", "--package", program.package]);
-    cargo.args(program.program);
+    cargo.args(program.chosen_by);
     if let Some(case) = options.case {
         cargo.env("COLLOQUY_FUZZ_CASE", case.to_string());
     } else if let Some(line) = &options.input {

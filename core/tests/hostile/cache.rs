@@ -342,7 +342,9 @@ impl Redis {
             .filter(|(_, end)| **end <= now_s)
             .map(|(key, _)| key.clone())
             .collect();
-        over.iter().for_each(|key| self.delete(key));
+        for key in &over {
+            self.delete(key);
+        }
         let words: Vec<&String> = words.iter().collect();
         match (words[0].as_str(), &words[1..]) {
             ("PING", []) => CacheReply::Done,

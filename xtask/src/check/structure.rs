@@ -214,12 +214,13 @@ pub(super) fn plain_routes(facts: &Facts) -> Vec<Breach> {
             // A path may stand on the line below, where a call is broken up.
             let mut literals = source.literals.iter();
             let literal = literals.find(|one| (line..=line + 1).contains(&one.line));
-            let plain = PLAIN.iter().find(|pattern| code.contains(**pattern));
-            if let Some(pattern) = plain
-                && !literal.is_some_and(|one| named(&one.text))
+            let mut plain = PLAIN.iter().flat_map(|pattern| code.matches(pattern));
+            // Of two on a line only the first's path would be looked at.
+            if let Some(pattern) = plain.next()
+                && (plain.next().is_some() || !literal.is_some_and(|one| named(&one.text)))
             {
                 let what = format!(
-                    "`{pattern}`: describe it by `routes!`, or name its path in {AUTHORISATION}"
+                    "`{pattern}`: describe it by `routes!`, or name its path in {AUTHORISATION}, one a line"
                 );
                 breaches.push(Breach::at(path, line, what));
             }

@@ -181,7 +181,7 @@ const INNOCENT: &[(&str, &str)] = &[
     ),
     (
         "core/src/http/mod.rs",
-        "//! H.\nfn f() { Router::new().route(\"/home\", get(x)).route(\n\"/home\", get(y),\n)\
+        "//! H.\nfn f() { Router::new().route(\"/home\", get(x))\n.route(\n\"/home\", get(y),\n)\
          .fallback(error::not_found); }",
     ),
     (
@@ -266,6 +266,23 @@ fn every_breach_of_files_is_seen() {
             found.iter().all(|breach| breach.place.starts_with(path)),
             "{found:?}"
         );
+    }
+}
+
+#[test]
+fn a_second_plain_route_on_a_line_is_seen() {
+    let route = "//! A.\nfn f(r: Router) { r.route(\"/home\", get(x)); }";
+    let routes = "//! A.\nfn f(r: Router) { r.route(\"/home\", get(x)).route(\"/b\", get(y)); }";
+    let table = (
+        "tests/tests/blackbox/authorisation.rs",
+        "const A: &str = \"/home\";",
+    );
+    for (text, breaches) in [(route, 0), (routes, 1)] {
+        let facts = Facts {
+            tree: Tree::of(&[("core/src/http/a.rs", text), table]),
+            packages: packages(),
+        };
+        assert_eq!((check("no plain route").run)(&facts).len(), breaches);
     }
 }
 
