@@ -107,7 +107,8 @@ impl Account {
         let mut account = account.log_in().await;
         let profile = account.profile().await.expect(200);
         account.id = profile["id"].as_u64().expect("an id");
-        account.email = profile["email"].as_str().expect("a text").to_owned();
+        let email = profile["email"].as_str().expect("a text");
+        email.clone_into(&mut account.email);
         Some(account)
     }
 
