@@ -3,11 +3,14 @@
 //! A pure function of logs and rows: it knows no server, and its own tests feed it doctored ones.
 //! The promises are those of `docs/protocol.md`: what was acknowledged or delivered is stored, once
 //! for each `client_message_id`, in one order for everyone; `seq` is dense; after its last resume
-//! every member has everything, and of each message the newest version; and who is removed hears
-//! nothing more.
+//! every member has everything, and of each message the newest version; and who is removed or logged
+//! out hears nothing more.
 
 #[cfg(test)]
 mod changes_tests;
+mod logins;
+#[cfg(test)]
+mod logins_tests;
 mod members;
 mod order;
 mod rows;
@@ -20,6 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::key::Key;
 use crate::log::{Change, Entry, Event, Log, Manner, Reading, Room};
+use logins::{Logins, Tracked};
 use members::{Hearing, Members};
 use order::{Break, Order};
 use rows::{Index, Kept};
@@ -42,6 +46,8 @@ pub(crate) enum Fault {
     Missing,
     /// Delivered to who was no member any more.
     Overheard,
+    /// Delivered or granted to a login that was over.
+    Outlived,
     /// Anything else the contract does not allow.
     Other,
 }
@@ -80,7 +86,7 @@ impl Findings {
 /// Compares all logs with all conversations.
 pub(crate) fn check(stored: &BTreeMap<Room, Stored>, logs: &[Log]) -> Findings {
     let mut findings = Findings::default();
-    let (texts, members) = (Texts::of(logs), Members::of(logs));
+    let (texts, members, logins) = (Texts::of(logs), Members::of(logs), Logins::of(logs));
     let mut indices = HashMap::new();
     for (room, stored) in stored {
         indices.insert(*room, rows::index(*room, stored, &texts, &mut findings));
@@ -92,8 +98,11 @@ pub(crate) fn check(stored: &BTreeMap<Room, Stored>, logs: &[Log]) -> Findings {
             stored: stored.get(&log.room).unwrap_or(&nothing),
             index: indices.get(&log.room).unwrap_or(&nowhere),
         };
-        let hearing = members.hearing(log, kept.stored);
-        Reader::new(log, kept, &texts, hearing, &mut findings).read();
+        let heeds = (
+            members.hearing(log, kept.stored),
+            logins.track(log, kept.stored),
+        );
+        Reader::new(log, kept, &texts, heeds, &mut findings).read();
     }
     findings
 }
@@ -105,6 +114,7 @@ struct Reader<'a> {
     findings: &'a mut Findings,
     texts: &'a Texts,
     hearing: Hearing<'a>,
+    tracked: Tracked<'a>,
     order: Order,
     /// Which messages the client has, and which version of each it knows.
     has: Vec<bool>,
@@ -121,7 +131,7 @@ impl<'a> Reader<'a> {
         log: &'a Log,
         kept: Kept<'a>,
         texts: &'a Texts,
-        hearing: Hearing<'a>,
+        (hearing, tracked): (Hearing<'a>, Tracked<'a>),
         findings: &'a mut Findings,
     ) -> Self {
         Self {
@@ -130,6 +140,7 @@ impl<'a> Reader<'a> {
             findings,
             texts,
             hearing,
+            tracked,
             order: Order::default(),
             has: vec![false; kept.stored.rows.len()],
             knows: vec![0; kept.stored.rows.len()],
@@ -188,12 +199,15 @@ impl<'a> Reader<'a> {
     }
 
     fn entry(&mut self, entry: &Entry) {
+        if let Some((fault, sentence)) = self.tracked.entry(entry) {
+            self.find(fault, || sentence);
+        }
         match *entry {
-            Entry::Opened { at, came } => {
+            Entry::Opened { at, came, .. } => {
                 self.order.opened(at);
                 self.hearing.opened(at, came);
             }
-            Entry::Sent { key } => *self.sent.entry(key).or_default() += 1,
+            Entry::Sent { key, .. } => *self.sent.entry(key).or_default() += 1,
             Entry::Acknowledged { key, .. } => self.acknowledged(key, entry),
             Entry::Rewritten {
                 message_id,
@@ -203,7 +217,13 @@ impl<'a> Reader<'a> {
             Entry::Rewriting { .. }
             | Entry::Rewritten { .. }
             | Entry::Removed { .. }
-            | Entry::Admitting { .. } => {}
+            | Entry::Admitting { .. }
+            | Entry::LoggingOut { .. }
+            | Entry::LoggedOut { .. }
+            | Entry::Denied { .. }
+            | Entry::Granted { .. }
+            | Entry::Pinged { .. }
+            | Entry::Ponged => {}
             Entry::Asked { since } => self.order.asked(since),
             Entry::Heard(event) => {
                 self.heard(event.seq, entry);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant as Moment};
 
 use anyhow::Result;
 use fastrand::Rng;
@@ -14,10 +14,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::checker::Stored;
 use crate::editor::Editor;
+use crate::leaver::Leaver;
 use crate::line::Line;
 use crate::log::{Entry, Log, Manner, Room};
 use crate::maker::Maker;
-use crate::people::{self, Api, Party};
+use crate::people::{self, Api, Party, Pass};
 use crate::rest::Poster;
 use crate::v1::Plain;
 use crate::v2::Resumer;
@@ -27,6 +28,10 @@ use crate::world::{Client, Habits, Phase};
 const ROOM: u32 = 24;
 const DEVICES: u32 = 2;
 
+/// Which of eight clients ends its login now and then. In a full conversation the same login is also
+/// that of a v1 client.
+const RESTLESS: u32 = 5;
+
 /// Which of the clients in a conversation is that of who made it.
 const MAKER: u32 = 4;
 
@@ -35,6 +40,7 @@ const CALM: Habits = Habits {
     pause: Duration::from_millis(1_200),
     window: 40,
     loud: false,
+    restless: false,
 };
 
 /// In the first, where so much is said that who is away misses more than one resume delivers, and at
@@ -43,6 +49,7 @@ const BUSY: Habits = Habits {
     pause: Duration::from_millis(300),
     window: 120,
     loud: true,
+    restless: false,
 };
 
 /// Where a throttle holds them back.
@@ -50,6 +57,7 @@ const THROTTLED: Habits = Habits {
     pause: Duration::from_millis(1_800),
     window: 2,
     loud: false,
+    restless: false,
 };
 
 enum Actor {
@@ -69,6 +77,7 @@ impl Actor {
 
     async fn chat(mut self) -> Self {
         let mut editor = Editor::of(self.client());
+        let mut leaver = Leaver::of(self.client());
         let chat = async {
             match &mut self {
                 Self::V1(actor) => actor.chat().await,
@@ -76,7 +85,7 @@ impl Actor {
                 Self::Rest(actor) => actor.chat().await,
             }
         };
-        tokio::join!(chat, editor.edit());
+        tokio::join!(chat, editor.edit(), leaver.keep());
         self
     }
 
@@ -171,13 +180,18 @@ impl Crowd {
                 person: Arc::clone(person),
                 room: party.room,
                 api: api.clone(),
-                habits,
+                habits: Habits {
+                    restless: turn % 8 == RESTLESS,
+                    ..habits
+                },
                 phase: self.phase.subscribe(),
                 shouts: self.shouts.subscribe(),
                 log,
                 witness: witness.clone(),
                 rng: Rng::with_seed(seed.wrapping_add(u64::from(index) << 32)),
                 next: 0,
+                pass: Pass::default(),
+                asked: Moment::now(),
                 failed: 0,
             };
             match manner {

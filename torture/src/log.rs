@@ -46,10 +46,20 @@ pub(crate) struct Change {
 /// One thing that happened to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// A socket is open; a v2 one was greeted at this `seq`.
-    Opened { at: Option<u64>, came: Instant },
+    /// A socket is open that was asked for then, with a token of this login of the person; a v2 one
+    /// was greeted at this `seq`.
+    Opened {
+        at: Option<u64>,
+        came: Instant,
+        asked: Instant,
+        login: u32,
+    },
+    /// A `ping` was handed to the network.
+    Pinged { at: Instant },
+    /// The answer to the next `ping` that has none.
+    Ponged,
     /// A message was handed to the network: for the first time, or once more.
-    Sent { key: Key },
+    Sent { key: Key, at: Instant },
     /// A message was acknowledged, over its socket or over REST.
     Acknowledged {
         key: Key,
@@ -72,6 +82,14 @@ pub(crate) enum Entry {
     Removed { user_id: u64 },
     /// A request to make somebody a member, handed to the network then, may have done so.
     Admitting { user_id: u64, sent: Instant },
+    /// A request to end a login was handed to the network for the first time.
+    LoggingOut { login: u32, began: Instant },
+    /// It was answered: the login is over.
+    LoggedOut { login: u32, at: Instant },
+    /// It was told, by a close or a refusal, that the login it used is over.
+    Denied { login: u32, at: Instant },
+    /// A request that was made then with a token of this login was granted.
+    Granted { login: u32, asked: Instant },
     /// A `resume` was sent.
     Asked { since: u64 },
     /// A message came by socket.
@@ -119,11 +137,27 @@ pub(crate) struct Log {
 /// What those are told who are no members: by a close, by a refusal.
 const NOT_MEMBER: (u16, &str) = (4403, "not_member");
 
+/// What those are told whose login is over.
+pub(crate) const REVOKED: (u16, &str) = (4401, "session_revoked");
+
 /// Where a client chats: on which server, in which conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Room {
     pub(crate) server: usize,
     pub(crate) id: u64,
+}
+
+impl Entry {
+    /// A message, handed to the network now.
+    pub(crate) fn sent(key: Key) -> Self {
+        let at = Instant::now();
+        Self::Sent { key, at }
+    }
+
+    /// A `ping`, handed to the network now.
+    pub(crate) fn pinged() -> Self {
+        Self::Pinged { at: Instant::now() }
+    }
 }
 
 impl Log {
@@ -146,10 +180,10 @@ impl Log {
     }
 
     /// Writes down how a socket ended. Codes that say "do not come back" are for no client here, but
-    /// for those who were removed: the checker knows who was.
+    /// for those who were removed or logged out: the checker knows who was.
     pub(crate) fn closed(&mut self, code: u16, reason: &str) {
         *self.closes.entry(code).or_default() += 1;
-        if (4400..4500).contains(&code) && code != NOT_MEMBER.0 {
+        if (4400..4500).contains(&code) && ![NOT_MEMBER.0, REVOKED.0].contains(&code) {
             self.trouble(format!("closed with {code} {reason}"));
         }
     }

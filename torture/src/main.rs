@@ -1,9 +1,11 @@
-//! The torture run: clients that send, edit, resume and reconnect, members that are removed and added
-//! again, while everything under them is killed, frozen, stalled and cut, and a checker that holds what they were told against what is stored.
+//! The torture run: clients that send, edit, resume, reconnect and log out, members that are removed
+//! and added again, while everything under them is killed, frozen, stalled and cut, and a checker
+//! that holds what they were told against what is stored.
 //!
 //! Knows servers by their addresses, their databases by URL, and whoever kills and starts them by
 //! the control URL; `cargo xtask torture` starts it with all of these. What goes wrong is in
-//! `plan`, what clients do in `v2`, `v1`, `rest`, `editor` and `maker`, what must hold in `checker`.
+//! `plan`, what clients do in `v2`, `v1`, `rest`, `editor`, `leaver` and
+//! `maker`, what must hold in `checker`.
 
 mod checker;
 mod control;
@@ -13,6 +15,7 @@ mod editor;
 mod faults;
 mod frame;
 mod key;
+mod leaver;
 mod line;
 mod log;
 mod maker;

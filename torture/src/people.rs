@@ -9,9 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use futures_util::future::try_join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
-use crate::log::Room;
+use crate::log::{REVOKED, Room};
 
 /// How long an answer may take before a client gives up on it and asks again.
 pub(crate) const ANSWER: Duration = Duration::from_secs(6);
@@ -37,6 +37,13 @@ pub(crate) struct Api {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
+}
+
+impl Answer {
+    /// Whether it says that the login is over.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.status == 401 && self.body["code"] == REVOKED.1
+    }
 }
 
 impl Api {
@@ -77,7 +84,7 @@ impl Api {
         let status = answer.status().as_u16();
         let text = answer.text().await?;
         let body = match status {
-            204 => Value::Null,
+            204 | 205 => Value::Null,
             _ => serde_json::from_str(&text)
                 .with_context(|| format!("{path} answered {status} without JSON: {text}"))?,
         };
@@ -107,6 +114,13 @@ impl Api {
     }
 }
 
+/// What lets somebody in: an access token, and which of their logins it is of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pass {
+    pub(crate) token: String,
+    pub(crate) login: u32,
+}
+
 /// One account and the tokens it uses now.
 pub(crate) struct Person {
     pub(crate) id: u64,
@@ -114,10 +128,11 @@ pub(crate) struct Person {
     tokens: Mutex<Tokens>,
 }
 
+/// The tokens of a login. Who holds the lock is the only one to change them.
 #[derive(Default)]
-struct Tokens {
-    access: String,
-    refresh: Option<String>,
+pub(crate) struct Tokens {
+    pub(crate) pass: Pass,
+    pub(crate) refresh: Option<String>,
 }
 
 impl Person {
@@ -136,7 +151,7 @@ impl Person {
         };
         let fields = person.login();
         let login = api.insist(200, LOGIN, None, &fields).await?;
-        *person.tokens.lock().await = tokens(&login)?;
+        *person.tokens.lock().await = tokens(&login, 1)?;
         Ok(Arc::new(person))
     }
 
@@ -145,34 +160,48 @@ impl Person {
     }
 
     /// The token to use.
-    pub(crate) async fn token(&self) -> String {
-        self.tokens.lock().await.access.clone()
+    pub(crate) async fn pass(&self) -> Pass {
+        self.hold().await.pass.clone()
+    }
+
+    /// All of its tokens, which nobody else uses or changes meanwhile.
+    pub(crate) async fn hold(&self) -> MutexGuard<'_, Tokens> {
+        self.tokens.lock().await
     }
 
     /// Replaces the token that is over, unless somebody else has meanwhile. A refresh token is
     /// presented once, since a second time would end the login: whose answer was lost logs in again.
     pub(crate) async fn renew(&self, api: &Api, over: &str) -> Result<()> {
         let mut held = self.tokens.lock().await;
-        if held.access != over {
+        if held.pass.token != over {
             return Ok(());
         }
-        let (path, fields) = match held.refresh.take() {
-            Some(refresh) => ("/api/users/token/refresh/", json!({"refresh": refresh})),
-            None => (LOGIN, self.login()),
+        let login = held.pass.login;
+        let (path, fields, login) = match held.refresh.take() {
+            Some(refresh) => (
+                "/api/users/token/refresh/",
+                json!({"refresh": refresh}),
+                login,
+            ),
+            None => (LOGIN, self.login(), login + 1),
         };
         let answer = api.ask(Method::POST, path, None, Some(&fields)).await?;
         if answer.status != 200 {
             bail!("{path} answered {} {}", answer.status, answer.body);
         }
-        *held = tokens(&answer.body)?;
+        *held = tokens(&answer.body, login)?;
         Ok(())
     }
 }
 
-fn tokens(answer: &Value) -> Result<Tokens> {
+fn tokens(answer: &Value, login: u32) -> Result<Tokens> {
     let token = |kind: &str| answer[kind].as_str().map(str::to_owned);
+    let access = token("access").context("no access token")?;
     Ok(Tokens {
-        access: token("access").context("no access token")?,
+        pass: Pass {
+            token: access,
+            login,
+        },
         refresh: Some(token("refresh").context("no refresh token")?),
     })
 }
@@ -194,7 +223,7 @@ pub(crate) async fn gather(api: &Api, server: usize, name: &str, people: usize) 
     let (first, others) = members.split_first().context("a party of nobody")?;
     let ids: Vec<u64> = others.iter().map(|person| person.id).collect();
     let fields = json!({"participants": ids, "name": name, "kind": "group"});
-    let token = first.token().await;
+    let Pass { token, .. } = first.pass().await;
     let made = api
         .insist(201, "/api/chat/conversations/", Some(&token), &fields)
         .await?;

@@ -40,7 +40,7 @@ impl Poster {
         let path = format!("/api/chat/conversations/{}/messages/", self.client.room.id);
         let body = json!({"message": key.text(), "client_message_id": key.to_string()});
         loop {
-            self.client.note(Entry::Sent { key });
+            self.client.note(Entry::sent(key));
             let asked = self
                 .client
                 .attempt(Method::POST, &path, Some(&body), &[200, 201]);

@@ -29,6 +29,7 @@ struct Sums {
     rewriting: HashSet<(Key, Text)>,
     rewritten: HashSet<(Key, Text)>,
     removed: u64,
+    logouts: u64,
     heard: u64,
     sockets: u64,
     resumes: u64,
@@ -58,12 +59,18 @@ impl Sums {
                         sums.rewritten.insert((*key, *text));
                     }
                     Entry::Removed { .. } => sums.removed += 1,
+                    Entry::LoggedOut { .. } => sums.logouts += 1,
                     Entry::Synced { .. } => sums.resumes += 1,
                     Entry::Reset { .. } => sums.resets += 1,
                     Entry::Loaded(_) => sums.loaded += 1,
                     Entry::Sent { .. }
                     | Entry::Acknowledged { .. }
                     | Entry::Admitting { .. }
+                    | Entry::LoggingOut { .. }
+                    | Entry::Denied { .. }
+                    | Entry::Granted { .. }
+                    | Entry::Pinged { .. }
+                    | Entry::Ponged
                     | Entry::Asked { .. } => {}
                 }
             }
@@ -115,6 +122,7 @@ impl Outcome<'_> {
         row("edits acknowledged", edits);
         row("  deletions acknowledged", deletions);
         row("members removed", sums.removed.to_string());
+        row("logouts", sums.logouts.to_string());
         row("events delivered", sums.heard.to_string());
         row("  looked up at once", self.witnessed.to_string());
         row("messages read over REST", sums.loaded.to_string());
@@ -140,6 +148,7 @@ impl Outcome<'_> {
             (Fault::Reordered, "reordered"),
             (Fault::Missing, "members that miss something"),
             (Fault::Overheard, "heard after leaving"),
+            (Fault::Outlived, "heard after logging out"),
             (Fault::Other, "other contradictions"),
         ];
         for (fault, name) in faults {
@@ -193,7 +202,7 @@ mod tests {
             outcome.is_good()
         };
         assert!(!good(&log, &findings), "nothing was tried");
-        log.note(Entry::Sent { key });
+        log.note(Entry::sent(key));
         log.note(Entry::Acknowledged {
             key,
             message_id: 1,

@@ -69,13 +69,14 @@ impl Plain {
                 return (1006, "silence".to_owned());
             }
             let mut frame = None;
-            if now >= pinged + Duration::from_secs(2) {
-                pinged = now;
-                frame = Some(r#"{"type":"ping"}"#.to_owned());
-            }
             if now >= say {
                 say = now + self.client.jitter(self.client.habits.pause);
-                frame = self.say(now).or(frame);
+                frame = self.say(now);
+            }
+            if frame.is_none() && now >= pinged + Duration::from_secs(2) {
+                pinged = now;
+                self.client.note(Entry::pinged());
+                frame = Some(r#"{"type":"ping"}"#.to_owned());
             }
             if let Some(frame) = frame {
                 let writing = stream.send(Message::text(frame));
@@ -96,7 +97,7 @@ impl Plain {
             Some(_) => return None,
         };
         self.waiting = Some((key, None));
-        self.client.note(Entry::Sent { key });
+        self.client.note(Entry::sent(key));
         Some(json!({"message": key.text()}).to_string())
     }
 
@@ -120,7 +121,7 @@ impl Plain {
             return;
         }
         match frame.kind.as_deref() {
-            Some("pong") => {}
+            Some("pong") => self.client.note(Entry::Ponged),
             Some("message") => {
                 let heard = self.client.hear(frame.told());
                 if let (Some(Entry::Heard(event)), Some((key, _))) = (heard, self.waiting)

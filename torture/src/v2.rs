@@ -210,6 +210,7 @@ impl Resumer {
         }
         if now >= session.pinged.max(session.heard) + Duration::from_secs(2) {
             session.pinged = now;
+            self.client.note(Entry::pinged());
             write(&mut session.stream, r#"{"type":"ping"}"#.to_owned()).await?;
         }
         self.send(&mut session.stream, now).await
@@ -249,7 +250,7 @@ impl Resumer {
         let due: Vec<Key> = due.map(|(key, _)| *key).take(FRAME).collect();
         let mut commands: Vec<Value> = due.iter().map(|key| frame::send(*key)).collect();
         for key in due {
-            self.client.note(Entry::Sent { key });
+            self.client.note(Entry::sent(key));
             self.pending.insert(key, now + REPEAT);
         }
         match commands.len() {
@@ -309,7 +310,8 @@ impl Resumer {
                 session.heard = Instant::now();
                 self.synced(session);
             }
-            Some("pong" | "auth.expiring") => {}
+            Some("pong") => self.client.note(Entry::Ponged),
+            Some("auth.expiring") => {}
             _ => self
                 .client
                 .with_log(|log| log.trouble(format!("a frame nobody knows: {text}"))),

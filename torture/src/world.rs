@@ -18,8 +18,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::frame;
 use crate::key::Key;
-use crate::log::{Entry, Log, Manner, Room};
-use crate::people::{ANSWER, Answer, Api, Person};
+use crate::log::{Entry, Log, Manner, REVOKED, Room};
+use crate::people::{ANSWER, Answer, Api, Pass, Person};
 
 /// Up to here nothing was heard: the line is given up. Above what a server needs that is frozen.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
@@ -55,6 +55,8 @@ pub(crate) struct Habits {
     pub(crate) window: usize,
     /// Whether it says all at once, when asked to, what its window holds.
     pub(crate) loud: bool,
+    /// Whether it ends its login now and then, and begins another.
+    pub(crate) restless: bool,
 }
 
 /// One client: who it is, what it was told, how it decides.
@@ -74,6 +76,9 @@ pub(crate) struct Client {
     pub(crate) witness: mpsc::Sender<(Room, Entry)>,
     pub(crate) rng: Rng,
     pub(crate) next: u32,
+    /// What its last socket was asked for with, and when.
+    pub(crate) pass: Pass,
+    pub(crate) asked: Instant,
     /// How many attempts have failed since the last that went well.
     pub(crate) failed: u32,
 }
@@ -144,14 +149,19 @@ impl Client {
 
     /// A socket is open.
     pub(crate) fn opened(&self, at: Option<u64>) {
-        let came = Instant::now();
-        self.note(Entry::Opened { at, came });
+        self.note(Entry::Opened {
+            at,
+            came: Instant::now(),
+            asked: self.asked,
+            login: self.pass.login,
+        });
     }
 
     /// Opens a socket along the line.
     pub(crate) async fn open(&mut self, v2: bool) -> Result<Stream> {
-        let token = self.person.token().await;
-        let (address, id) = (self.api.address(), self.room.id);
+        self.pass = self.person.pass().await;
+        self.asked = Instant::now();
+        let (address, id, token) = (self.api.address(), self.room.id, &self.pass.token);
         let url = format!("ws://{address}/ws/chat/{id}/?token={token}");
         let mut request = url.into_client_request()?;
         if v2 {
@@ -171,9 +181,13 @@ impl Client {
     /// After a socket ended: what the code asks for. How long to stay away.
     pub(crate) async fn ended(&mut self, code: u16, reason: &str) -> Duration {
         self.with_log(|log| log.closed(code, reason));
-        if code == 4200 {
-            let token = self.person.token().await;
-            if self.person.renew(&self.api, &token).await.is_err() {
+        let login = self.pass.login;
+        if code == REVOKED.0 {
+            self.denied(login);
+        }
+        if code == 4200 || code == REVOKED.0 {
+            let over = &self.pass.token;
+            if self.person.renew(&self.api, over).await.is_err() {
                 // Tried again when the next socket is told the same.
                 return self.back_off(Duration::from_secs(1));
             }
@@ -232,14 +246,17 @@ impl Client {
         body: Option<&Value>,
         good: &[u16],
     ) -> Result<Answer, Duration> {
-        let token = self.person.token().await;
+        let Pass { token, login } = self.person.pass().await;
+        let asked = Instant::now();
         let wait = match self.api.ask(method, path, Some(&token), body).await {
             Err(_) => self.back_off(Duration::from_millis(250)),
             Ok(answer) if good.contains(&answer.status) => {
+                self.note(Entry::Granted { login, asked });
                 self.succeeded();
                 return Ok(answer);
             }
             Ok(answer) if answer.status == 401 => {
+                self.unauthorised(&answer, login);
                 match self.person.renew(&self.api, &token).await {
                     Ok(()) => Duration::ZERO,
                     Err(_) => self.back_off(Duration::from_secs(1)),
@@ -258,14 +275,15 @@ impl Client {
 
     /// A page, once.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Value> {
-        let token = self.person.token().await;
-        let answer = self.api.ask(Method::GET, path, Some(&token), None).await?;
+        let pass = self.person.pass().await;
+        let answer = self.get_by(&pass, path).await?;
         match answer.status {
             200 => {
                 self.succeeded();
                 Ok(answer.body)
             }
             401 => {
+                let Pass { token, .. } = pass;
                 self.person.renew(&self.api, &token).await?;
                 bail!("the token was over")
             }
@@ -274,6 +292,33 @@ impl Client {
                 bail!("{path} answered {status}")
             }
         }
+    }
+
+    /// A page, once, whatever the answer: with this token, be it over or not.
+    pub(crate) async fn get_by(&self, pass: &Pass, path: &str) -> Result<Answer> {
+        let asked = Instant::now();
+        let token = Some(pass.token.as_str());
+        let answer = self.api.ask(Method::GET, path, token, None).await?;
+        let login = pass.login;
+        match answer.status {
+            200 => self.note(Entry::Granted { login, asked }),
+            401 => self.unauthorised(&answer, login),
+            _ => {}
+        }
+        Ok(answer)
+    }
+
+    /// A token was refused: one that is over, or of a login that is.
+    fn unauthorised(&self, answer: &Answer, login: u32) {
+        if answer.is_revoked() {
+            self.denied(login);
+        }
+    }
+
+    /// It was told that this login is over.
+    fn denied(&self, login: u32) {
+        let at = Instant::now();
+        self.note(Entry::Denied { login, at });
     }
 
     /// A REST answer that is none.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::tests::{ROOM, event, key, opened, sent};
+use super::tests::{ROOM, event, key, opened, opened_at, sent};
 use super::*;
 use crate::key::Text;
 use crate::log::Kind;
@@ -298,10 +298,7 @@ fn who_ends_with_an_older_version_misses_something() {
 #[test]
 fn a_v1_socket_may_pass_over_changes_and_no_message() {
     let live = |heard: Vec<Entry>| {
-        let opened = Entry::Opened {
-            at: None,
-            came: Instant::now(),
-        };
+        let opened = opened_at(None, Instant::now());
         let entries = [vec![opened], heard, loaded()].concat();
         let logs = [
             log(Manner::Maker, WRITER, deeds()),
@@ -328,7 +325,7 @@ fn guest(manner: Manner, at: Option<u64>, admission: Option<Duration>) -> Vec<(F
     if manner == Manner::V1 {
         all.retain(|entry| matches!(entry, Entry::Heard(_)));
     }
-    all.insert(0, Entry::Opened { at, came });
+    all.insert(0, opened_at(at, came));
     let maker = admission.map(|after| Entry::Admitting {
         user_id: GUEST,
         sent: start + after,

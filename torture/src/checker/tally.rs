@@ -11,7 +11,7 @@ pub(crate) fn tally(log: &Log) -> (u64, u64, u64) {
     let mut times = 0;
     for entry in &log.entries {
         match *entry {
-            Entry::Sent { key } => {
+            Entry::Sent { key, .. } => {
                 times += 1;
                 sent.entry(key).or_default();
             }

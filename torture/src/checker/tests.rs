@@ -38,11 +38,11 @@ fn acknowledged(seq: u64, duplicate: bool) -> Entry {
 }
 
 pub(super) fn sent(number: u32) -> Entry {
-    Entry::Sent { key: key(number) }
+    Entry::sent(key(number))
 }
 
 /// A conversation of three messages.
-fn stored() -> Stored {
+pub(super) fn stored() -> Stored {
     Stored {
         seq: 3,
         number: 3,
@@ -52,9 +52,16 @@ fn stored() -> Stored {
 }
 
 pub(super) fn opened(at: u64) -> Entry {
+    opened_at(Some(at), Instant::now())
+}
+
+/// A socket that was asked for and open at once, with the first login.
+pub(super) const fn opened_at(at: Option<u64>, came: Instant) -> Entry {
     Entry::Opened {
-        at: Some(at),
-        came: Instant::now(),
+        at,
+        came,
+        asked: came,
+        login: 1,
     }
 }
 
