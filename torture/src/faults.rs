@@ -28,7 +28,8 @@ pub(crate) struct Stage {
 pub(crate) type Injected = BTreeMap<Kind, u64>;
 
 impl Stage {
-    /// Carries out one lane's faults, none later than `end`.
+    /// Carries out one lane's faults: each kind once, however long that takes, and otherwise none
+    /// later than `end`.
     pub(crate) async fn play(
         &self,
         plan: &[Fault],
@@ -38,7 +39,7 @@ impl Stage {
         let mut injected = Injected::new();
         for fault in plan {
             let due = start + fault.at;
-            if due.max(Instant::now()) >= end {
+            if due.max(Instant::now()) >= end && injected.contains_key(&fault.kind) {
                 break;
             }
             sleep_until(due).await;

@@ -45,7 +45,7 @@ use database::Database;
 use faults::{Injected, Stage, within};
 use line::Line;
 use log::Room;
-use plan::{Lane, plan};
+use plan::{Kind, Lane, plan};
 use table::Outcome;
 use world::Phase;
 
@@ -59,7 +59,7 @@ const SETTLE: Duration = Duration::from_mins(2);
 /// How often everyone catches up with what arrived late.
 const ATTEMPTS: usize = 5;
 
-/// How long the last fault may take to be over.
+/// How long after its time the last fault, or what is left of the first of each kind, may take.
 const LAST_FAULT: Duration = Duration::from_secs(90);
 
 #[derive(Parser)]
@@ -150,6 +150,7 @@ async fn run(options: &Options) -> Result<bool> {
         minutes: options.minutes,
         logs: &logs,
         injected: &injected,
+        possible: &Kind::all(&stage.capabilities),
         findings: &found,
         witnessed: testimony.seen,
     };

@@ -106,6 +106,14 @@ impl Kind {
         (Self::Storm, Lane::Lines, None, "all connections cut"),
     ];
 
+    /// Those that a host can have, by their lanes.
+    pub(crate) fn all(capabilities: &[String]) -> Vec<Self> {
+        let lanes = [Lane::Servers, Lane::Lines].into_iter();
+        lanes
+            .flat_map(|lane| Self::of(lane, capabilities))
+            .collect()
+    }
+
     /// Those of a lane that a host can have.
     fn of(lane: Lane, capabilities: &[String]) -> Vec<Self> {
         let has = |needed: Option<&str>| {
@@ -156,21 +164,35 @@ pub(crate) struct Fault {
 }
 
 /// All faults of one lane within `time`. Kinds come in shuffled decks: each once before any comes
-/// again.
+/// again. The first deck is whole and takes half of the time at most, at a quicker pace if need be
+/// (but [`PACE`]): with the time that killing and starting takes, each kind comes in a short run too.
 pub(crate) fn plan(seed: u64, lane: Lane, time: Duration, capabilities: &[String]) -> Vec<Fault> {
     let kinds = Kind::of(lane, capabilities);
     let mut rng = Rng::with_seed(seed ^ lane as u64);
-    let mut deck = Vec::new();
-    let mut faults = Vec::new();
     let mut at = Duration::from_millis(rng.u64(300..1_000));
+    let mut faults = deck(lane, &kinds, &mut at, &mut rng);
+    let pace = (time.as_secs_f64() / 2.0 / at.as_secs_f64()).clamp(PACE, 1.0);
+    for fault in &mut faults {
+        (fault.at, fault.lasts) = (fault.at.mul_f64(pace), fault.lasts.mul_f64(pace));
+    }
+    at = at.mul_f64(pace);
     while at < time && !kinds.is_empty() {
-        if deck.is_empty() {
-            deck.clone_from(&kinds);
-            rng.shuffle(&mut deck);
-        }
-        let Some(kind) = deck.pop() else { break };
+        let more = deck(lane, &kinds, &mut at, &mut rng).into_iter();
+        faults.extend(more.take_while(|fault| fault.at < time));
+    }
+    faults
+}
+
+/// The quickest pace of faults: a fault that is over at once is none.
+const PACE: f64 = 0.25;
+
+/// One fault of each kind, from `at` on, which becomes the end of them.
+fn deck(lane: Lane, kinds: &[Kind], at: &mut Duration, rng: &mut Rng) -> Vec<Fault> {
+    let mut kinds = kinds.to_vec();
+    rng.shuffle(&mut kinds);
+    let faults = kinds.into_iter().map(|kind| {
         let fault = Fault {
-            at,
+            at: *at,
             kind,
             lasts: Duration::from_millis(rng.u64(kind.lasts())),
             percent: rng.u32(5..60),
@@ -181,10 +203,10 @@ pub(crate) fn plan(seed: u64, lane: Lane, time: Duration, capabilities: &[String
             Lane::Servers => 600..1_800,
             Lane::Lines => 200..1_000,
         };
-        at += fault.lasts + Duration::from_millis(rng.u64(rest));
-        faults.push(fault);
-    }
-    faults
+        *at += fault.lasts + Duration::from_millis(rng.u64(rest));
+        fault
+    });
+    faults.collect()
 }
 
 #[cfg(test)]
@@ -206,17 +228,39 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_has_every_fault_the_host_can_have() {
-        for seed in 0..50 {
+    fn half_of_a_short_run_has_every_fault_the_host_can_have() {
+        // As long as the one of every test run, which is the shortest there is.
+        let short = Duration::from_secs(27);
+        for seed in 0..500 {
             for lane in [Lane::Servers, Lane::Lines] {
-                let planned = plan(seed, lane, MINUTE, &everything());
-                for kind in Kind::of(lane, &everything()) {
-                    assert!(
-                        planned.iter().any(|fault| fault.kind == kind),
-                        "{seed} {kind}"
-                    );
-                }
+                let planned = plan(seed, lane, short, &everything());
+                let is_over = |fault: &&Fault| fault.at + fault.lasts <= short / 2;
+                let mut early: Vec<Kind> = planned.iter().filter(is_over).map(kind).collect();
+                early.sort_unstable();
+                early.dedup();
+                assert_eq!(early, Kind::of(lane, &everything()), "{seed}");
+                assert!(planned.iter().all(|fault| fault.at < short));
             }
+        }
+    }
+
+    #[test]
+    fn a_run_of_no_time_at_all_has_every_fault_once() {
+        for lane in [Lane::Servers, Lane::Lines] {
+            let mut planned = plan(7, lane, Duration::from_secs(1), &everything());
+            planned.sort_unstable_by_key(kind);
+            let kinds: Vec<Kind> = planned.iter().map(kind).collect();
+            assert_eq!(kinds, Kind::of(lane, &everything()));
+        }
+    }
+
+    fn kind(fault: &Fault) -> Kind {
+        fault.kind
+    }
+
+    #[test]
+    fn a_host_has_what_it_can_have() {
+        for seed in 0..50 {
             let alone = plan(seed, Lane::Servers, MINUTE, &["server".to_owned()]);
             assert!(alone.iter().all(|fault| fault.kind != Kind::PostgresKilled));
         }

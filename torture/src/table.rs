@@ -7,6 +7,7 @@ use crate::checker::{Fault, Findings, tally};
 use crate::faults::Injected;
 use crate::key::{Key, Text};
 use crate::log::{Entry, Log, Manner};
+use crate::plan::Kind;
 
 /// What a run came to.
 pub(crate) struct Outcome<'a> {
@@ -15,6 +16,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) minutes: f64,
     pub(crate) logs: &'a [Log],
     pub(crate) injected: &'a Injected,
+    /// All that the host can have.
+    pub(crate) possible: &'a [Kind],
     pub(crate) findings: &'a Findings,
     /// Deliveries looked up in the database at once.
     pub(crate) witnessed: u64,
@@ -86,9 +89,28 @@ impl Sums {
 }
 
 impl Outcome<'_> {
-    /// Whether nothing is wrong, and something was tried at all.
+    /// Whether nothing is wrong, and everything was tried.
     pub(crate) fn is_good(&self) -> bool {
-        self.findings.counts.is_empty() && Sums::of(self.logs).acknowledged > 0
+        self.findings.counts.is_empty() && self.untried(&Sums::of(self.logs)).is_empty()
+    }
+
+    /// What did not come about: a run that did not try it shows nothing.
+    fn untried(&self, sums: &Sums) -> Vec<String> {
+        let mut untried = Vec::new();
+        if sums.acknowledged == 0 {
+            untried.push("no message was acknowledged".to_owned());
+        }
+        if sums.logouts == 0 {
+            untried.push("nobody logged out".to_owned());
+        }
+        if self.injected.is_empty() {
+            untried.push("no fault was injected".to_owned());
+            return untried;
+        }
+        let never = self.possible.iter();
+        let never = never.filter(|kind| !self.injected.contains_key(kind));
+        untried.extend(never.map(|kind| format!("a fault never came: {kind}")));
+        untried
     }
 
     /// The table and what belongs to it.
@@ -97,6 +119,9 @@ impl Outcome<'_> {
         let mut text = String::new();
         for sentence in &self.findings.sentences {
             let _ = writeln!(text, "{sentence}");
+        }
+        for sentence in self.untried(&sums) {
+            let _ = writeln!(text, "Not tried: {sentence}");
         }
         let _ = writeln!(text, "\ntorture, {}", self.host);
         let mut row = |name: &str, value: String| {
@@ -175,33 +200,20 @@ fn edits_and_deletions(texts: &HashSet<(Key, Text)>) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use crate::log::Room;
 
-    #[test]
-    fn a_run_is_good_when_nothing_is_wrong_and_something_was_acknowledged() {
+    const POSSIBLE: [Kind; 2] = [Kind::ServerKilled, Kind::Storm];
+
+    /// A client that sent a message, had it acknowledged, and logged out.
+    fn log() -> Log {
         let key = Key {
             client: 1,
             number: 1,
         };
         let mut log = Log::new(1, Manner::V2, Room { server: 0, id: 1 }, 5);
-        let (mut findings, injected) = (Findings::default(), Injected::new());
-        let good = |log: &Log, findings: &Findings| {
-            let outcome = Outcome {
-                host: "sqlite",
-                seed: 7,
-                minutes: 0.5,
-                logs: std::slice::from_ref(log),
-                injected: &injected,
-                findings,
-                witnessed: 0,
-            };
-            let replay =
-                "replay: cargo xtask torture --host sqlite --minutes 0.5 --clients 1 --seed 7";
-            assert!(outcome.text().contains(replay));
-            outcome.is_good()
-        };
-        assert!(!good(&log, &findings), "nothing was tried");
         log.note(Entry::sent(key));
         log.note(Entry::Acknowledged {
             key,
@@ -210,8 +222,53 @@ mod tests {
             number: 1,
             duplicate: false,
         });
-        assert!(good(&log, &findings));
+        let at = Instant::now();
+        log.note(Entry::LoggedOut { login: 1, at });
+        log
+    }
+
+    /// Whether it is good; what it says was not tried.
+    fn told(log: &Log, injected: &[Kind], findings: &Findings) -> (bool, Vec<String>) {
+        let injected = injected.iter().map(|kind| (*kind, 1)).collect();
+        let outcome = Outcome {
+            host: "sqlite",
+            seed: 7,
+            minutes: 0.5,
+            logs: std::slice::from_ref(log),
+            injected: &injected,
+            possible: &POSSIBLE,
+            findings,
+            witnessed: 0,
+        };
+        let text = outcome.text();
+        let replay = "replay: cargo xtask torture --host sqlite --minutes 0.5 --clients 1 --seed 7";
+        assert!(text.contains(replay));
+        let untried = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("Not tried: "));
+        (outcome.is_good(), untried.map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn a_run_is_good_when_nothing_is_wrong_and_everything_was_tried() {
+        let mut findings = Findings::default();
+        assert_eq!(told(&log(), &POSSIBLE, &findings), (true, vec![]));
         findings.add(Fault::Lost, || "it is gone".to_owned());
-        assert!(!good(&log, &findings));
+        assert_eq!(told(&log(), &POSSIBLE, &findings), (false, vec![]));
+    }
+
+    #[test]
+    fn a_run_that_did_not_try_everything_is_not_good() {
+        let bad = |sentence: &str| (false, vec![sentence.to_owned()]);
+        let findings = Findings::default();
+        let told = |log: &Log, injected: &[Kind]| told(log, injected, &findings);
+        assert_eq!(told(&log(), &[]), bad("no fault was injected"));
+        let never = bad("a fault never came: all connections cut");
+        assert_eq!(told(&log(), &[Kind::ServerKilled]), never);
+        let (mut silent, mut stays) = (log(), log());
+        silent.entries.remove(1);
+        assert_eq!(told(&silent, &POSSIBLE), bad("no message was acknowledged"));
+        stays.entries.pop();
+        assert_eq!(told(&stays, &POSSIBLE), bad("nobody logged out"));
     }
 }

@@ -18,7 +18,8 @@ use crate::{Verdict, control, edge, positive, test, tools};
 
 const PROGRAM: &str = "colloquy-torture";
 
-/// What is a part of every test run: half a minute, so that each fault comes about once.
+/// What is a part of every test run: half a minute, of which the half has each fault once; a machine
+/// that is too busy for that takes longer.
 const SHORT: Options = Options {
     host: Host::Sqlite,
     minutes: 0.45,
