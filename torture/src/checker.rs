@@ -98,11 +98,9 @@ pub(crate) fn check(stored: &BTreeMap<Room, Stored>, logs: &[Log]) -> Findings {
             stored: stored.get(&log.room).unwrap_or(&nothing),
             index: indices.get(&log.room).unwrap_or(&nowhere),
         };
-        let heeds = (
-            members.hearing(log, kept.stored),
-            logins.track(log, kept.stored),
-        );
-        Reader::new(log, kept, &texts, heeds, &mut findings).read();
+        let hearing = members.hearing(log, kept.stored);
+        let rules = (&texts, hearing, logins.track(log, kept.stored));
+        Reader::new(log, kept, rules, &mut findings).read();
     }
     findings
 }
@@ -130,8 +128,7 @@ impl<'a> Reader<'a> {
     fn new(
         log: &'a Log,
         kept: Kept<'a>,
-        texts: &'a Texts,
-        (hearing, tracked): (Hearing<'a>, Tracked<'a>),
+        (texts, hearing, tracked): (&'a Texts, Hearing<'a>, Tracked<'a>),
         findings: &'a mut Findings,
     ) -> Self {
         Self {
