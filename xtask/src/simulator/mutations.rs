@@ -337,6 +337,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
+        name: "panics when its clock is set back",
+        edits: &[edit("resume.rs", "            at.0 -= back;\n", "            at.0 -= back * i64::MAX;\n")],
+    },
+    Mutation {
         name: "waits for company until a clock that was set back has caught up",
         edits: &[edit(
             "company.rs",

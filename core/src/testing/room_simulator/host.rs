@@ -14,6 +14,10 @@ use crate::room::{ConnectionId, Effect, Effects, Frame, Idle, Input, Patience, R
 
 pub(super) const CONVERSATION: ConversationId = ConversationId(1);
 
+/// How deep inputs that follow from one another may nest within one step; a token that is renewed
+/// takes two.
+const MAX_NESTED: usize = 8;
+
 /// Where a Room's work was started: a host, and which of its memories. Answers to a memory that
 /// is lost reach nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +117,17 @@ impl World {
 
     /// Gives a Room one input and carries out what it wants done.
     pub(super) fn input(&mut self, id: u64, input: Input<'_>) -> Result<(), String> {
+        // What a Room wants done may be an input in turn, to be answered before anything else.
+        if self.nested >= MAX_NESTED {
+            return Err("a Room's wishes lead to ever more of them".into());
+        }
+        self.nested += 1;
+        let outcome = self.give(id, input);
+        self.nested -= 1;
+        outcome
+    }
+
+    fn give(&mut self, id: u64, input: Input<'_>) -> Result<(), String> {
         let now = self.clock(id);
         self.wake(id)?;
         let Some(host) = self.hosts.get_mut(&id) else {

@@ -1,12 +1,13 @@
 //! Drives the real [`Room`](crate::room::Room) in virtual time, in worlds that follow from a seed:
 //! lossy connections, slow readers, a store that fails, stalls or stores without an answer, Rooms
 //! that restart, sleep, crash and overlap, clocks that are set, logins that end. The promises of
-//! `docs/protocol.md` are checked at every step; `docs/guarantees.md` says which check holds which.
+//! `docs/protocol.md` are checked while that goes on; `docs/guarantees.md` says which check holds
+//! which, and when.
 //!
 //! `plan.rs` is what happens in a world, `world.rs` time, `network.rs` connections, `host.rs` and
 //! `storage.rs` what carries out the Room's effects, `client.rs` and `hearing.rs` what a well-made
 //! client does and checks, `rest.rs` sends without a socket, `model_store.rs` what the database
-//! promises, `shrink.rs` how a failing world is made small. To add a fault: an entry of `plan.rs`
+//! promises, `panics.rs` how a panic is told, `shrink.rs` how a failing world is made small. To add a fault: an entry of `plan.rs`
 //! and its arm in `deeds.rs`. To add a promise: a check where it can first be seen broken. To see
 //! that a check bites: a mutation in `xtask/src/simulator/mutations.rs`.
 
@@ -18,6 +19,7 @@ mod host;
 mod memory;
 mod model_store;
 mod network;
+mod panics;
 mod plan;
 mod rest;
 mod shrink;
@@ -29,6 +31,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use shrink::shrink;
+use world::World;
 
 /// A world: its seed, and what of its plan happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,22 +161,30 @@ report! {
 /// Runs one world until every client is served and nothing is left to do.
 ///
 /// # Errors
-/// The first promise broken.
+/// The first promise broken; a panic breaks one.
 pub fn run(case: &Case) -> Result<Report, Violation> {
-    of_case(case, world::World::new(case).run())
+    live(case, World::run).1
 }
 
 /// As [`run`], with everything that happened, a line each.
 pub fn replay(case: &Case) -> (Vec<String>, Result<Report, Violation>) {
-    let mut world = world::World::new(case);
-    world.write_down();
-    let outcome = of_case(case, world.run());
-    (world.diary(), outcome)
+    live(case, |world| {
+        world.write_down();
+        world.run()
+    })
 }
 
-fn of_case(case: &Case, outcome: Result<Report, Violation>) -> Result<Report, Violation> {
-    outcome.map_err(|violation| Violation {
+/// Lives a world, and answers its diary too.
+fn live(
+    case: &Case,
+    life: impl FnOnce(&mut World) -> Result<Report, String>,
+) -> (Vec<String>, Result<Report, Violation>) {
+    let mut world = World::new(case);
+    let outcome = panics::caught(|| life(&mut world)).flatten();
+    let outcome = outcome.map_err(|what| Violation {
         case: case.clone(),
-        ..violation
-    })
+        step: world.step(),
+        what,
+    });
+    (world.diary(), outcome)
 }

@@ -2,13 +2,21 @@
 //! the same promise is broken (delta debugging).
 
 use super::plan::Plan;
-use super::{Case, Violation, run};
+use super::{Case, Report, Violation, run};
 
 /// Worlds tried at most.
 const MAX_TRIALS: usize = 3_000;
 
 /// The smallest case found that breaks the same promise, and how it is broken there.
 pub fn shrink(violation: Violation) -> Violation {
+    shrink_by(violation, run)
+}
+
+/// The same where worlds are lived in another way.
+pub(super) fn shrink_by(
+    violation: Violation,
+    live: impl Fn(&Case) -> Result<Report, Violation>,
+) -> Violation {
     let seed = violation.case.seed;
     let promise = promise(&violation.what);
     let all = 0..u32::try_from(Plan::of(seed).items.len()).unwrap_or(u32::MAX);
@@ -23,7 +31,7 @@ pub fn shrink(violation: Violation) -> Violation {
             let mut fewer = kept.clone();
             fewer.drain(at..(at + size).min(kept.len()));
             trials += 1;
-            match run(&Case::only(seed, fewer.clone())) {
+            match live(&Case::only(seed, fewer.clone())) {
                 Err(broken) if self::promise(&broken.what) == promise => {
                     (kept, best, smaller) = (fewer, broken, true);
                 }
