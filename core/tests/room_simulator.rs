@@ -1,6 +1,9 @@
 //! The Room under chaos: many seeds, each a world of its own.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use colloquy_core::testing::room_simulator::{Case, Report, Violation, replay, run, shrink};
 
@@ -18,26 +21,38 @@ fn argument<T: std::str::FromStr>(name: &str) -> Option<T> {
     Some(value.unwrap_or_else(|| panic!("{name} cannot be {text}")))
 }
 
-/// Runs worlds on every core until one breaks a promise.
+/// Runs worlds on every core until one breaks a promise, or until it takes too long.
 #[expect(clippy::disallowed_methods, reason = "a test may use all cores")]
-fn explore(worlds: u64) -> Result<Report, Violation> {
-    let next = AtomicU64::new(0);
+fn explore(worlds: std::ops::Range<u64>, within: Option<Duration>) -> Result<Report, Violation> {
+    let next = AtomicU64::new(worlds.start);
+    let under_way = Mutex::new(BTreeSet::new());
+    let seeds = || under_way.lock().unwrap_or_else(PoisonError::into_inner);
     let work = || {
         let mut total = Report::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= worlds {
+            if seed >= worlds.end {
                 return Ok(total);
             }
+            seeds().insert(seed);
             let report = run(&Case::all(seed)).inspect_err(|_| {
-                next.store(worlds, Ordering::Relaxed);
+                next.store(worlds.end, Ordering::Relaxed);
             })?;
+            seeds().remove(&seed);
             total.add(&report);
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (ended, end) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        if let Some(within) = within {
+            scope.spawn(move || {
+                if end.recv_timeout(within) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    give_up(within, &seeds());
+                }
+            });
+        }
         let mut total = Report::default();
         for worker in workers {
             let report = worker
@@ -45,8 +60,22 @@ fn explore(worlds: u64) -> Result<Report, Violation> {
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             total.add(&report);
         }
+        drop(ended);
         Ok(total)
     })
+}
+
+/// A world that does not end cannot be left, so the process ends; it names those it may be.
+#[expect(clippy::disallowed_methods, reason = "nothing else stops the others")]
+fn give_up(within: Duration, under_way: &BTreeSet<u64>) {
+    eprintln!(
+        "not done within {} s; each of these worlds was under way:",
+        within.as_secs()
+    );
+    for seed in under_way {
+        eprintln!("COLLOQUY_SEED={seed} cargo test -p colloquy-core --test room_simulator");
+    }
+    std::process::exit(1);
 }
 
 #[test]
@@ -61,8 +90,13 @@ fn no_world_breaks_a_promise() {
         return;
     }
     let worlds = argument("COLLOQUY_WORLDS").unwrap_or(WORLDS);
-    let total = explore(worlds).unwrap_or_else(|violation| panic!("{}", shrink(violation)));
-    println!("{worlds} worlds: {total:?}");
+    let first: u64 = argument("COLLOQUY_FIRST").unwrap_or(0);
+    let within = argument("COLLOQUY_WITHIN_SECONDS").map(Duration::from_secs);
+    let started = Instant::now();
+    let total = explore(first..first.saturating_add(worlds), within)
+        .unwrap_or_else(|violation| panic!("{}", shrink(violation)));
+    let took = started.elapsed().as_secs_f64();
+    println!("{worlds} worlds from {first} on in {took:.1} s: {total:?}");
     // Worlds in which nothing happens prove nothing.
     for (name, count) in total.counts() {
         assert!(worlds < 100 || count > worlds / 50, "{name}: {count}");

@@ -27,6 +27,10 @@ use mutations::{MUTATIONS, Mutation};
 const WORLDS: u64 = 10_000;
 const WORLDS_OF_A_MUTANT: u64 = 10_000;
 
+/// A test run that is at its worlds for longer has found one that does not end, or the worlds have
+/// become too slow to be lived through by everybody; they take a tenth of this on a small machine.
+const WITHIN: Duration = Duration::from_mins(2);
+
 /// A mutant that runs longer has found a way not to end, which counts as caught by nobody.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -50,17 +54,26 @@ pub mod testing {
 }
 ";
 
-/// How many worlds.
+/// Which worlds.
 #[derive(clap::Args)]
 pub(crate) struct Worlds {
     /// How many; a test run lives through as many as are the default.
     #[arg(long, default_value_t = WORLDS)]
     worlds: u64,
+    /// The seed of the first one; the others follow. A test run begins with the default.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
 }
+
+/// What a test run lives through.
+const TESTED: Worlds = Worlds {
+    worlds: WORLDS,
+    first: 0,
+};
 
 /// `cargo xtask simulate`
 pub(crate) fn simulate(options: &Worlds) -> Verdict {
-    explore(&Processes::open()?, options.worlds)?;
+    explore(&Processes::open()?, options, None)?;
     Ok(true)
 }
 
@@ -83,7 +96,7 @@ pub(crate) fn mutate(options: &Mutants) -> Verdict {
 pub(crate) fn test(processes: &Processes, report: &mut Report) {
     let name = format!("room simulator, {WORLDS} worlds");
     report.tests(&name, |counts| {
-        explore(processes, WORLDS)?;
+        explore(processes, &TESTED, Some(WITHIN))?;
         counts.passed += 1;
         Ok(())
     });
@@ -92,10 +105,15 @@ pub(crate) fn test(processes: &Processes, report: &mut Report) {
     });
 }
 
-fn explore(processes: &Processes, worlds: u64) -> Result<()> {
+/// Builds, and lives through the worlds `within` a time, if one is given.
+fn explore(processes: &Processes, worlds: &Worlds, within: Option<Duration>) -> Result<()> {
     let package = Package::lay_out("simulator")?;
     package.build(processes)?;
-    processes.succeed(&mut package.run(worlds))
+    let mut run = package.run(worlds);
+    if let Some(within) = within {
+        run.env("COLLOQUY_WITHIN_SECONDS", within.as_secs().to_string());
+    }
+    processes.succeed(&mut run)
 }
 
 /// Plants each fault in turn and lets the simulator look for it.
@@ -212,10 +230,12 @@ impl Package {
         processes.succeed(self.cargo().arg("--no-run"))
     }
 
-    fn run(&self, worlds: u64) -> Command {
+    fn run(&self, worlds: &Worlds) -> Command {
         let mut cargo = self.cargo();
         cargo
-            .env("COLLOQUY_WORLDS", worlds.to_string())
+            .env("COLLOQUY_WORLDS", worlds.worlds.to_string())
+            .env("COLLOQUY_FIRST", worlds.first.to_string())
+            .env_remove("COLLOQUY_WITHIN_SECONDS")
             .env_remove("COLLOQUY_SEED")
             .args(["--", "--nocapture", "no_world_breaks_a_promise"]);
         cargo
@@ -223,7 +243,10 @@ impl Package {
 
     /// The promise that the simulator sees broken, in its own words.
     fn caught(&self, processes: &Processes) -> Result<Option<String>> {
-        let mut run = self.run(WORLDS_OF_A_MUTANT);
+        let mut run = self.run(&Worlds {
+            worlds: WORLDS_OF_A_MUTANT,
+            first: 0,
+        });
         run.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut running = processes.spawn(&mut run, Signal::SIGTERM)?;
         let mut errors = running.stderr().context("its output was not piped")?;
