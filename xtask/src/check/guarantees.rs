@@ -3,7 +3,10 @@
 use super::{Breach, Facts};
 
 const DOCUMENT: &str = "docs/guarantees.md";
-const MUTATIONS: &str = "xtask/src/simulator/mutations.rs";
+const MUTATIONS: &[&str] = &[
+    "xtask/src/simulator/mutations.rs",
+    "xtask/src/simulator/mutations_of_connections.rs",
+];
 
 /// INVARIANT: what is said to notice a broken promise is there to notice it.
 pub(super) fn named(facts: &Facts) -> Vec<Breach> {
@@ -12,7 +15,10 @@ pub(super) fn named(facts: &Facts) -> Vec<Breach> {
         texts.find_map(|(path, text)| (path == wanted).then_some(text))
     };
     let document = text(DOCUMENT).unwrap_or_default();
-    let mutations: Vec<&str> = quoted(text(MUTATIONS).unwrap_or_default(), "name: \"", "\"");
+    let lists = MUTATIONS.iter().filter_map(|path| text(path));
+    let mutations: Vec<&str> = lists
+        .flat_map(|list| quoted(list, "name: \"", "\""))
+        .collect();
     let mut breaches = Vec::new();
     let mut seen = Vec::new();
     for (index, line) in document.lines().enumerate() {

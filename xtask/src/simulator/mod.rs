@@ -6,6 +6,7 @@
 //! apart from all else, so that it builds in seconds. The sources themselves are never touched.
 
 mod mutations;
+mod mutations_of_connections;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +22,7 @@ use crate::processes::Processes;
 use crate::report::{Counts, Report};
 use crate::{Verdict, tools};
 use mutations::{MUTATIONS, Mutation};
+use mutations_of_connections::MUTATIONS_OF_CONNECTIONS;
 
 /// Worlds of one `cargo xtask test`, and of each mutant. A mutant that survives as many is not
 /// caught.
@@ -116,13 +118,16 @@ fn explore(processes: &Processes, worlds: &Worlds, within: Option<Duration>) -> 
     processes.succeed(&mut run)
 }
 
+/// All of them.
+fn mutations() -> impl Iterator<Item = &'static Mutation> {
+    MUTATIONS.iter().chain(MUTATIONS_OF_CONNECTIONS)
+}
+
 /// Plants each fault in turn and lets the simulator look for it.
 fn hunt(processes: &Processes, wanted: &str, counts: &mut Counts) -> Result<()> {
     let package = Package::lay_out("mutants")?;
     let mut survivors = Vec::new();
-    let chosen = MUTATIONS
-        .iter()
-        .filter(|mutation| mutation.name.contains(wanted));
+    let chosen = mutations().filter(|mutation| mutation.name.contains(wanted));
     for mutation in chosen {
         let sound = package.plant(mutation)?;
         let caught = package
@@ -205,7 +210,7 @@ impl Package {
             ensure!(
                 found == 1,
                 "the Room has changed: what the mutation `{}` replaces stands {found} times in \
-                 core/src/room/{}; bring xtask/src/simulator/mutations.rs up to date",
+                 core/src/room/{}; bring it up to date in xtask/src/simulator",
                 mutation.name,
                 edit.file
             );
@@ -343,7 +348,7 @@ mod tests {
     #[test]
     fn every_mutation_fits_the_room_as_it_is() {
         let room = crate::root().join("core/src/room");
-        for mutation in MUTATIONS {
+        for mutation in mutations() {
             for edit in mutation.edits {
                 let source = fs::read_to_string(room.join(edit.file)).unwrap();
                 let found = source.matches(edit.old).count();

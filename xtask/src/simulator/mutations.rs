@@ -1,5 +1,6 @@
 //! Faults to plant in the Room, each of which the simulator must find: a promise nobody would see
-//! broken is not tested. The list is the test of the tests; a new rule of the Room wants a row.
+//! broken is not tested. The list is the test of the tests; a new rule of the Room wants a row. Those
+//! about who is connected are in `mutations_of_connections.rs`.
 
 /// A fault: texts of `core/src/room` and what stands there instead.
 pub(super) struct Mutation {
@@ -16,7 +17,7 @@ pub(super) struct Edit {
     pub(super) new: &'static str,
 }
 
-const fn edit(file: &'static str, old: &'static str, new: &'static str) -> Edit {
+pub(super) const fn edit(file: &'static str, old: &'static str, new: &'static str) -> Edit {
     Edit { file, old, new }
 }
 
@@ -138,30 +139,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "keeps serving a revoked session",
-        edits: &[edit(
-            "mod.rs",
-            "            |c| c.session_id == *session_id,\n",
-            "            |c| c.session_id == *session_id && c.user_id.0 == 0,\n",
-        )],
-    },
-    Mutation {
-        name: "keeps serving a removed member who was refused",
-        edits: &[edit(
-            "commands.rs",
-            "                self.close(connection, close_for(*denied), fx);\n",
-            "                let _ = close_for(*denied);\n",
-        )],
-    },
-    Mutation {
-        name: "lets an ended token stay",
-        edits: &[edit(
-            "mod.rs",
-            "connection::Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),",
-            "connection::Due::Expired(id) => drop(self.connections.get(id)),",
-        )],
-    },
-    Mutation {
         name: "does not look for what was stored without an answer",
         edits: &[edit(
             "delivery.rs",
@@ -222,54 +199,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             "resume.rs",
             "        if epoch.is_some_and(|epoch| *epoch != head_epoch) {\n",
             "        if epoch.is_some_and(|epoch| *epoch != head_epoch) || since > head_seq {\n",
-        )],
-    },
-    Mutation {
-        name: "leaks to a removed member",
-        edits: &[edit(
-            "delivery.rs",
-            "        self.close_where(CloseCode::NotMember, gone, fx);\n",
-            "        self.close_where(CloseCode::NotMember, |c| gone(c) && false, fx);\n",
-        )],
-    },
-    Mutation {
-        name: "overlooks a departure among other events",
-        edits: &[edit(
-            "delivery.rs",
-            "events.chunk_by(|_, next| next.ends_membership_of().is_none())",
-            "events.chunk_by(|_, _| true)",
-        )],
-    },
-    Mutation {
-        name: "lets in who has left since the entry was granted",
-        edits: &[edit(
-            "mod.rs",
-            "            Membership::Ended => Some(CloseCode::NotMember),\n",
-            "            Membership::Ended => None,\n",
-        )],
-    },
-    Mutation {
-        name: "lets in by an entry it cannot judge",
-        edits: &[edit(
-            "mod.rs",
-            "            Membership::Unknown => Some(CloseCode::Restarting),\n",
-            "            Membership::Unknown => None,\n",
-        )],
-    },
-    Mutation {
-        name: "closes who is a member again",
-        edits: &[edit(
-            "delivery.rs",
-            "c.user_id == user && c.member_at < seq",
-            "c.user_id == user",
-        )],
-    },
-    Mutation {
-        name: "forgets in its sleep who is a member again",
-        edits: &[edit(
-            "snapshot.rs",
-            "                member_at: snapshot.member_at.unwrap_or(delivered),\n",
-            "                member_at: delivered,\n",
         )],
     },
     Mutation {

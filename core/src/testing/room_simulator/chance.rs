@@ -16,6 +16,8 @@ pub(super) enum Stream {
     Client,
     /// How long a driver lets sends gather.
     Driver,
+    /// How many clients a world has.
+    Crowd,
 }
 
 /// The stream of one thing in the world of `seed`.

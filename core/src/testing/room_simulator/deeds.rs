@@ -23,20 +23,15 @@ impl World {
             Planned::Resume(client, back) => self.say(client, |client, _| client.resume(back)),
             Planned::Rest { client, repeats } => self.rest_of(client, repeats)?,
             Planned::Flood { count, same } => self.flood(count, same)?,
-            Planned::Drop(client, seen) => self.lose(client, 0, seen),
-            Planned::HalfOpen(client, noticed, seen) => {
-                if let Some(link) = self.link_of(client).and_then(|id| self.links.get_mut(&id)) {
-                    link.dead = true;
-                }
-                self.lose(client, noticed, seen);
-            }
+            Planned::Drop(client, seen) => self.lose(client, seen),
+            Planned::HalfOpen(client, noticed, seen) => self.half_open(client, noticed, seen),
             Planned::Slow(client, millis) => {
                 let until = Timestamp(self.now.0 + millis);
                 if let Some(link) = self.link_of(client).and_then(|id| self.links.get_mut(&id)) {
                     link.reads_from = until;
                 }
             }
-            Planned::Storm => (0..self.clients.len()).for_each(|client| self.lose(client, 0, 50)),
+            Planned::Storm => (0..self.clients.len()).for_each(|client| self.lose(client, 50)),
             Planned::Commit(fate) => self.fates.push_back(fate),
             Planned::LoadsFail(count, after) => self.failing_loads = (count, after),
             Planned::Foreign(count) => self.foreign_write(count)?,
@@ -104,21 +99,17 @@ impl World {
         }
     }
 
-    fn link_of(&self, index: usize) -> Option<ConnectionId> {
+    pub(super) fn link_of(&self, index: usize) -> Option<ConnectionId> {
         self.clients.get(index)?.connection
     }
 
-    /// The connection breaks; either side sees it after so long.
-    fn lose(&mut self, index: usize, noticed: i64, seen: i64) {
+    /// The connection breaks: the client sees it at once, the host after so long.
+    fn lose(&mut self, index: usize, seen: i64) {
         let Some(id) = self.link_of(index) else {
             return;
         };
         self.after(seen, Happening::Gone(id));
-        if noticed > 0 {
-            self.after(noticed, Happening::Noticed(id));
-        } else {
-            self.left(id);
-        }
+        self.left(id);
     }
 
     fn rest_of(&mut self, index: usize, repeats: bool) -> Result<(), String> {
@@ -236,6 +227,7 @@ impl World {
             return;
         };
         host.skew += by;
+        host.clock_set = true;
         host.era += u64::from(by > 0);
         if by < 0 {
             // A period that is over would be running again.
@@ -256,6 +248,10 @@ impl World {
         self.revoked.insert(session.clone());
         let hosts: Vec<u64> = self.hosts.keys().copied().collect();
         for host in hosts {
+            // First remembered, then told: who is being let in is found either here or there.
+            if let Some(host) = self.hosts.get_mut(&host) {
+                host.revoked.insert(session.clone());
+            }
             // A Room that sleeps and holds none of its sockets is not woken.
             let has_one = self
                 .links

@@ -88,7 +88,10 @@ impl Client {
             return self.event(&heard, granted, store).map(|()| Answer::Nothing);
         }
         match heard.kind.as_deref().unwrap_or_default() {
-            "hello" => return self.hello(&heard),
+            "hello" => {
+                self.stands(heard.seq, granted, store)?;
+                return self.hello(&heard);
+            }
             "batch" if heard.events.len() < 2 => return Err(format!("a batch of one: {text}")),
             "batch" => heard
                 .events
@@ -98,10 +101,14 @@ impl Client {
                 self.event(&heard, granted, store)?;
             }
             "ack" => self.acknowledged(&heard, store)?,
-            "sync" => self.sync(&heard)?,
+            "sync" => {
+                self.stands(heard.to, granted, store)?;
+                self.sync(&heard)?;
+            }
             "reset" => {
                 // The history is loaded over REST.
                 let seq = heard.seq.ok_or("a reset without seq")?;
+                self.stands(Some(seq), granted, store)?;
                 self.check_reset(&heard, store)?;
                 (self.at, self.resume) = (Some(seq), None);
                 self.stand_at(seq);
@@ -113,6 +120,16 @@ impl Client {
             other => return Err(format!("a frame of unknown type {other:?}")),
         }
         Ok(Answer::Nothing)
+    }
+
+    /// A Room that stands here has met every departure up to here.
+    fn stands(&self, at: Option<i64>, granted: Seq, store: &ModelStore) -> Result<(), String> {
+        match at {
+            Some(at) if store.left_after(granted, self.user, Seq(at)) => {
+                Err(format!("user {} was removed and told of {at}", self.user))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn hello(&mut self, heard: &Heard<'_>) -> Result<Answer, String> {

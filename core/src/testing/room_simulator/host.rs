@@ -2,13 +2,13 @@
 //! adapters do. What the store makes of commits and loads is in `storage.rs`, how the Room sleeps,
 //! crashes and ends in `memory.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::chance::{Stream, stream};
-use super::network::FAR_AWAY;
+use super::network::{FAR_AWAY, Kind};
 use super::plan::Plan;
-use super::world::{END_OF_TIME, Happening, World};
-use crate::domain::{Append, Caller, ConversationId, Seq, Timestamp, UserId};
+use super::world::{Happening, World};
+use crate::domain::{Append, Caller, ConversationId, Seq, SessionId, Timestamp, UserId};
 use crate::protocol::Event;
 use crate::room::{ConnectionId, Effect, Effects, Frame, Idle, Input, Patience, Room};
 
@@ -37,6 +37,7 @@ pub(super) struct Host {
     pub(super) skew: i64,
     pub(super) era: u64,
     pub(super) set_back: bool,
+    pub(super) clock_set: bool,
     pub(super) crashed: Option<Timestamp>,
     /// What is kept of each connection, as the edge keeps it.
     pub(super) kept: BTreeMap<ConnectionId, String>,
@@ -50,6 +51,10 @@ pub(super) struct Host {
     pub(super) jobs: u64,
     /// The newest event this memory is bound to tell of: it had it stored, it was told of it.
     pub(super) own: Seq,
+    /// The newest event its Room has taken in.
+    pub(super) met: Seq,
+    /// Logins whose end it was told of.
+    pub(super) revoked: BTreeSet<SessionId>,
     /// Whether this memory knows nothing of where the conversation stands.
     pub(super) fresh: bool,
     pub(super) closing: bool,
@@ -78,6 +83,7 @@ impl World {
             skew,
             era: 0,
             set_back: false,
+            clock_set: false,
             crashed: None,
             kept: BTreeMap::new(),
             alarm: None,
@@ -86,6 +92,8 @@ impl World {
             loading: None,
             jobs: 0,
             own: Seq(0),
+            met: Seq(0),
+            revoked: BTreeSet::new(),
             fresh: true,
             closing: false,
             taken: BTreeMap::new(),
@@ -145,7 +153,7 @@ impl World {
         }
         self.gather(id);
         self.settle(id);
-        Ok(())
+        self.check_gone(id)
     }
 
     fn settle(&mut self, id: u64) {
@@ -197,17 +205,20 @@ impl World {
                     let told = |frame: &Frame| frame.contains(r#""code":"throttled""#);
                     let user = self.links.get(&to).map(|link| link.user);
                     throttled.extend(user.filter(|_| frames.iter().any(told)));
-                    self.send_down(to, &frames, false)?;
+                    self.send_down(to, &frames, Kind::Answer)?;
                 }
                 Effect::Fanout { to, frames } => {
                     for id in to {
-                        self.send_down(id, &frames, true)?;
+                        self.send_down(id, &frames, Kind::Shared)?;
                     }
                 }
                 Effect::Close { id, close } => self.close(id, close)?,
                 Effect::Commit(sends) => self.commit(host, sends)?,
                 Effect::Load { since, limit } => self.start_load(host, since, limit)?,
-                Effect::Record { events, .. } => self.check_recorded(&events)?,
+                Effect::Record { events, .. } => {
+                    self.check_recorded(&events)?;
+                    self.takes_in(host, events.last().map(|(seq, _)| *seq));
+                }
                 Effect::Authenticate { id, .. } => {
                     let Some(link) = self.links.get(&id) else {
                         continue;
@@ -297,7 +308,7 @@ impl World {
 
     /// One alarm is set at a time, the earliest one. It outlives the Room's memory.
     fn arm(&mut self, id: u64) {
-        let (now, real) = (self.clock(id), self.now);
+        let (now, real, last) = (self.clock(id), self.now, self.last_alarm());
         let Some(host) = self.hosts.get_mut(&id) else {
             return;
         };
@@ -305,7 +316,7 @@ impl World {
         let Some(next) = next else { return };
         let at = Timestamp(real.0 + next.millis_since(now).max(0));
         // Of what comes after the end of the world nobody hears.
-        if at > END_OF_TIME {
+        if at > last {
             return;
         }
         if host.alarm.is_none_or(|armed| at < armed) {
@@ -320,7 +331,9 @@ impl World {
             return Ok(());
         };
         host.alarm = None;
+        self.listen(id)?;
         self.input(id, Input::Tick)?;
+        self.check_silent(id)?;
         let now = self.clock(id);
         let over =
             |link: &&super::network::Link| link.open && link.host == id && link.expires_at <= now;

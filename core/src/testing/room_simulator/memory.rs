@@ -44,7 +44,10 @@ impl World {
         };
         host.lose_memory();
         host.kept.clear();
+        host.met = Seq(0);
         host.taken.clear();
+        // So are all who were being let in by a login that has ended since.
+        host.revoked.clear();
         host.fresh = true;
         host.room = Some(room);
         self.report.restarts += 1;
@@ -80,7 +83,7 @@ impl World {
             let room = Room::restore(CONVERSATION, self.plan.throttle_ms, snapshots);
             driven(room, &self.plan)
         });
-        Ok(())
+        self.listen(id)
     }
 }
 
@@ -101,6 +104,7 @@ impl Host {
         if self.kept.is_empty() {
             // Without a connection nothing is kept, nor what it was still going to look for.
             self.own = Seq(0);
+            self.met = Seq(0);
             self.fresh = true;
             self.era += 1;
         }

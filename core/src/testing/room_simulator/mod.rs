@@ -6,16 +6,18 @@
 //!
 //! `plan.rs` is what happens in a world, `world.rs` time, `network.rs` connections, `host.rs` and
 //! `storage.rs` what carries out the Room's effects, `client.rs` and `hearing.rs` what a well-made
-//! client does and checks, `rest.rs` sends without a socket, `model_store.rs` what the database
+//! client does and checks, `heartbeat.rs` who is heard, `leaving.rs` who is a member no more, `rest.rs` sends without a socket, `model_store.rs` what the database
 //! promises, `panics.rs` how a panic is told, `shrink.rs` how a failing world is made small. To add a fault: an entry of `plan.rs`
 //! and its arm in `deeds.rs`. To add a promise: a check where it can first be seen broken. To see
-//! that a check bites: a mutation in `xtask/src/simulator/mutations.rs`.
+//! that a check bites: a mutation in `xtask/src/simulator`.
 
 mod chance;
 mod client;
 mod deeds;
 mod hearing;
+mod heartbeat;
 mod host;
+mod leaving;
 mod memory;
 mod model_store;
 mod network;
@@ -146,6 +148,8 @@ report! {
     changes,
     /// Connections closed because their reader was too slow.
     slow,
+    /// Connections closed because nothing was heard of their client.
+    silent,
     /// Times a process died.
     restarts,
     /// Times a Room slept.

@@ -5,6 +5,7 @@ use fastrand::Rng;
 
 use super::chance::{Stream, stream};
 use super::hearing::Answer;
+use super::heartbeat::Signs;
 use super::world::{Happening, World};
 use crate::domain::{Seq, Timestamp, UserId};
 use crate::protocol::{CloseCode, MAX_SOCKETS_PER_USER};
@@ -24,17 +25,42 @@ pub(super) struct Link {
     chance: Rng,
     /// Whether the host has it open; the client's side is known by the client.
     pub(super) open: bool,
-    /// Half-open: nothing passes any more.
-    pub(super) dead: bool,
+    /// What is heard of the client; nothing passes any more when it has died.
+    pub(super) signs: Signs,
     /// The client reads nothing before this time.
     pub(super) reads_from: Timestamp,
-    /// Broadcast frames that have not been read, and whether they have become too many.
-    queued: usize,
+    /// Frames that have not been read, and whether they have become too many.
+    unread: Unread,
     slow: bool,
     /// By the host's clock.
     pub(super) expires_at: Timestamp,
     /// Where the conversation stood when the client was let in.
     pub(super) granted: Seq,
+}
+
+/// Which frames: each kind has a bound of its own, as in the outbox of a native socket. There it
+/// is one of bytes, here of frames.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// Those that everyone gets.
+    Shared,
+    /// Answers to this connection alone.
+    Answer,
+}
+
+#[derive(Default)]
+struct Unread {
+    shared: usize,
+    answers: usize,
+}
+
+impl Unread {
+    const fn of(&mut self, kind: Kind) -> &mut usize {
+        match kind {
+            Kind::Shared => &mut self.shared,
+            Kind::Answer => &mut self.answers,
+        }
+    }
 }
 
 impl World {
@@ -74,9 +100,9 @@ impl World {
             down: self.now,
             chance,
             open: false,
-            dead: false,
+            signs: Signs::of(client.member.v2, client.member.pings),
             reads_from: self.now,
-            queued: 0,
+            unread: Unread::default(),
             slow: false,
             expires_at,
             granted,
@@ -87,28 +113,30 @@ impl World {
 
     /// A socket opens at the Room.
     pub(super) fn enter(&mut self, id: ConnectionId, join: Join) -> Result<(), String> {
-        let revoked = self.revoked.contains(&join.session_id);
         let Some(link) = self.links.get_mut(&id) else {
             return Ok(());
         };
         let host = link.host;
         link.open = true;
-        if revoked {
-            return self.close(id, CloseCode::TokenInvalid);
-        }
         let here = self.store.position().seq;
         let Some(host_there) = self.hosts.get_mut(&host) else {
             return self.close(id, CloseCode::Restarting);
         };
+        if host_there.revoked.contains(&join.session_id) {
+            return self.close(id, CloseCode::TokenInvalid);
+        }
         // What was stored when it was let in reaches everybody here; what came between then and
         // now does, when this Room begins with it.
         let told = if std::mem::take(&mut host_there.fresh) {
+            host_there.met = host_there.met.max(join.position.seq);
             here
         } else {
             join.position.seq
         };
         host_there.own = host_there.own.max(told);
-        self.input(host, Input::Connect { id, join })
+        let v2 = join.v2;
+        self.input(host, Input::Connect { id, join })?;
+        self.enters(id, v2)
     }
 
     pub(super) fn send_up(&mut self, id: ConnectionId, text: String) {
@@ -126,9 +154,10 @@ impl World {
         let Some(link) = self.links.get_mut(&id) else {
             return Ok(());
         };
-        if !link.open || link.dead {
+        if !link.open || link.signs.died.is_some() {
             return Ok(());
         }
+        link.signs.speaks(self.now);
         let host = link.host;
         for rest in text.split("\"client_message_id\":\"").skip(1) {
             let name = rest.split('"').next().unwrap_or_default();
@@ -137,13 +166,17 @@ impl World {
         self.input(host, Input::Text { id, text })
     }
 
-    /// The host queues frames for a connection; `shared` those that everyone gets.
+    /// The host queues frames for a connection, in one piece: who has too many already gets none
+    /// of it.
     pub(super) fn send_down(
         &mut self,
         id: ConnectionId,
         frames: &[Frame],
-        shared: bool,
+        kind: Kind,
     ) -> Result<(), String> {
+        if let Some(link) = self.links.get(&id).filter(|link| link.open) {
+            self.check_member(link)?;
+        }
         let (latency, bound) = (self.plan.latency_ms, self.plan.max_queued);
         let Some(link) = self
             .links
@@ -155,22 +188,24 @@ impl World {
         if link.slow {
             return Ok(());
         }
+        let unread = link.unread.of(kind);
+        let full = *unread > bound;
+        *unread += frames.len();
         let session = self.clients.get(link.client).map(|client| &client.session);
         if let Some(session) = session.filter(|session| self.revoked.contains(session)) {
             return Err(format!("{} was revoked and still served", session.0));
         }
-        if shared && link.queued > bound {
+        if full {
             return self.too_slow(id);
         }
         let mut arrivals = Vec::new();
         for frame in frames {
-            link.queued += usize::from(shared);
             let arrives = link
                 .reads_from
                 .0
                 .max(self.now.0 + link.chance.i64(0..=latency));
             link.down = Timestamp(link.down.0.max(arrives));
-            arrivals.push((link.down, Happening::ToClient(id, frame.clone())));
+            arrivals.push((link.down, Happening::ToClient(id, frame.clone(), kind)));
         }
         for (at, happening) in arrivals {
             self.at(at, happening);
@@ -200,16 +235,24 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn reach_client(&mut self, id: ConnectionId, frame: &Frame) -> Result<(), String> {
+    pub(super) fn reach_client(
+        &mut self,
+        id: ConnectionId,
+        frame: &Frame,
+        kind: Kind,
+    ) -> Result<(), String> {
         let Some(link) = self.links.get_mut(&id) else {
             return Ok(());
         };
-        link.queued = link.queued.saturating_sub(1);
+        if link.signs.died.is_some() {
+            return Ok(());
+        }
+        *link.unread.of(kind) -= 1;
         let index = link.client;
         let Some(client) = self.clients.get_mut(index) else {
             return Ok(());
         };
-        if link.dead || client.connection != Some(id) {
+        if client.connection != Some(id) {
             return Ok(());
         }
         match client.receive(frame, link.granted, &self.store)? {
@@ -231,6 +274,8 @@ impl World {
             .links
             .get(&id)
             .map_or(0, |link| self.sockets_of(link.host, link.user));
+        let link = self.links.get(&id);
+        let silent = link.is_some_and(|link| self.has_fallen_silent(link));
         let Some(link) = self
             .links
             .get_mut(&id)
@@ -251,6 +296,7 @@ impl World {
             CloseCode::NotMember => self
                 .store
                 .left_after(link.granted, link.user, Seq(i64::MAX)),
+            CloseCode::HeartbeatLost => silent,
             CloseCode::TooManySockets => sockets > MAX_SOCKETS_PER_USER,
             _ => false,
         };
@@ -271,6 +317,7 @@ impl World {
             return Err(format!("a well-made client was closed with {close:?}"));
         }
         link.open = false;
+        self.report.silent += u64::from(close == CloseCode::HeartbeatLost);
         let at = Timestamp(link.down.0.max(self.now.0));
         let (host, user) = (link.host, link.user);
         self.forget_kept(host, user, id);
@@ -283,7 +330,7 @@ impl World {
         let Some(link) = self.links.get(&id) else {
             return;
         };
-        if link.dead {
+        if link.signs.died.is_some() {
             return;
         }
         let stops = matches!(close, CloseCode::TokenInvalid | CloseCode::NotMember);

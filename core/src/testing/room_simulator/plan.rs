@@ -17,6 +17,8 @@ pub(super) struct Member {
     /// Whether it repeats what was not acknowledged. One that does not has nothing to heal what
     /// the Room forgets.
     pub(super) repeats: bool,
+    /// Whether it shows by pings that it is there; what is v2 always does.
+    pub(super) pings: bool,
     /// How long its tokens live, in milliseconds, and whether it renews them in time.
     pub(super) token: Option<(i64, bool)>,
 }
@@ -116,11 +118,13 @@ pub(super) struct Plan {
     pub(super) latency_ms: i64,
     /// Whether messages are so long that the Room soon forgets them.
     pub(super) long_messages: bool,
-    /// Broadcast frames that may wait for a reader.
+    /// Frames of a kind that may wait for a reader.
     pub(super) max_queued: usize,
     /// How late the driver is at most to let go what has gathered, in milliseconds; 0 when it
     /// lets nothing gather.
     pub(super) gather_ms: i64,
+    /// Whether it lets the Room watch over its sockets, by what it tells of pings.
+    pub(super) watched: bool,
     /// In milliseconds from the beginning, in order.
     pub(super) items: Vec<(i64, Planned)>,
 }
@@ -129,19 +133,32 @@ impl Plan {
     pub(super) fn of(seed: u64) -> Self {
         let mut rng = stream(seed, Stream::Plan, 0, 0);
         let mut driver = stream(seed, Stream::Driver, 0, 0);
-        let count = rng.usize(2..9);
+        let mut crowd = stream(seed, Stream::Crowd, 0, 0);
+        let mut count = rng.usize(2..9);
+        if crowd.u8(0..16) == 0 {
+            count = crowd.usize(9..25);
+        }
         // Some users hold two sockets.
-        let members = (0..count).map(|n| member(n, &mut rng)).collect();
+        let mut members: Vec<Member> = (0..count).map(|n| member(n, &mut rng)).collect();
         let flood = rng.u8(0..100) == 0;
         let mut plan = Self {
-            members,
+            members: Vec::new(),
             throttle_ms: if flood || rng.u8(0..8) == 0 { 0 } else { 300 },
             latency_ms: *rng.choice(&[5, 120, 120, 600]).unwrap_or(&120),
             long_messages: rng.u8(0..12) == 0,
             max_queued: *rng.choice(&[6, 40, 400]).unwrap_or(&40),
             gather_ms: *driver.choice(&[0, 0, 3, 100]).unwrap_or(&0),
+            watched: driver.u8(0..4) == 0,
             items: Vec::new(),
         };
+        for member in &mut members {
+            member.pings |= driver.bool();
+        }
+        plan.members = members;
+        if plan.watched {
+            // The runtime that answers pings bounds its queues by itself.
+            plan.max_queued = usize::MAX;
+        }
         let deeds = match rng.u8(0..4) {
             0 => 0..3,
             1 => 20..40,
@@ -250,9 +267,11 @@ const FAULTS: &[(usize, MakeFault)] = &[
 ];
 
 fn member(n: usize, rng: &mut Rng) -> Member {
+    let v2 = rng.u8(0..4) > 0;
     Member {
         user: i64::try_from(n / 2 + 1).unwrap_or(1),
-        v2: rng.u8(0..4) > 0,
+        v2,
+        pings: v2,
         repeats: rng.u8(0..4) > 0,
         token: (rng.u8(0..6) == 0).then(|| (rng.i64(3_000..75_000), rng.bool())),
     }

@@ -87,7 +87,12 @@ impl World {
     }
 
     /// The database stores, whoever is still there to hear of it.
-    pub(super) fn apply(&mut self, place: Place, sends: &[Append], answer: Option<i64>) {
+    pub(super) fn apply(
+        &mut self,
+        place: Place,
+        sends: &[Append],
+        answer: Option<i64>,
+    ) -> Result<(), String> {
         let batch = self.store.append(sends);
         let newest = batch.outcomes.iter().filter_map(|outcome| match outcome {
             Appended::Stored(stored) => Some(stored.seq),
@@ -104,6 +109,7 @@ impl World {
         if let Some(after) = answer {
             self.after(after, Happening::Committed(place, Ok(batch)));
         }
+        self.store.check_once()
     }
 
     pub(super) fn committed(
