@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use colloquy_core::testing::room_simulator::{Case, Report, Violation, replay, run, shrink};
 
@@ -65,6 +65,18 @@ fn explore(worlds: std::ops::Range<u64>, within: Option<Duration>) -> Result<Rep
     })
 }
 
+/// Does something, and says how many seconds it took.
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "whoever explores wants to know how long it takes; the worlds have a time of their own"
+)]
+fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    let started = std::time::Instant::now();
+    let done = work();
+    (done, started.elapsed().as_secs_f64())
+}
+
 /// A world that does not end cannot be left, so the process ends; it names those it may be.
 #[expect(clippy::disallowed_methods, reason = "nothing else stops the others")]
 fn give_up(within: Duration, under_way: &BTreeSet<u64>) {
@@ -92,10 +104,8 @@ fn no_world_breaks_a_promise() {
     let worlds = argument("COLLOQUY_WORLDS").unwrap_or(WORLDS);
     let first: u64 = argument("COLLOQUY_FIRST").unwrap_or(0);
     let within = argument("COLLOQUY_WITHIN_SECONDS").map(Duration::from_secs);
-    let started = Instant::now();
-    let total = explore(first..first.saturating_add(worlds), within)
-        .unwrap_or_else(|violation| panic!("{}", shrink(violation)));
-    let took = started.elapsed().as_secs_f64();
+    let (total, took) = timed(|| explore(first..first.saturating_add(worlds), within));
+    let total = total.unwrap_or_else(|violation| panic!("{}", shrink(violation)));
     println!("{worlds} worlds from {first} on in {took:.1} s: {total:?}");
     // Worlds in which nothing happens prove nothing.
     for (name, count) in total.counts() {

@@ -227,7 +227,7 @@ impl World {
             return;
         };
         host.skew += by;
-        host.clock_set = true;
+        host.jumps += 1;
         host.era += u64::from(by > 0);
         if by < 0 {
             // A period that is over would be running again.

@@ -165,6 +165,6 @@ impl World {
 
     /// A clock that is set makes signs of life look older or newer than they are.
     fn is_clock_set(&self, host: u64) -> bool {
-        self.hosts.get(&host).is_some_and(|host| host.clock_set)
+        self.hosts.get(&host).is_some_and(|host| host.jumps > 0)
     }
 }

@@ -37,7 +37,8 @@ pub(super) struct Host {
     pub(super) skew: i64,
     pub(super) era: u64,
     pub(super) set_back: bool,
-    pub(super) clock_set: bool,
+    /// How often its clock was set.
+    pub(super) jumps: u32,
     pub(super) crashed: Option<Timestamp>,
     /// What is kept of each connection, as the edge keeps it.
     pub(super) kept: BTreeMap<ConnectionId, String>,
@@ -83,7 +84,7 @@ impl World {
             skew,
             era: 0,
             set_back: false,
-            clock_set: false,
+            jumps: 0,
             crashed: None,
             kept: BTreeMap::new(),
             alarm: None,
