@@ -181,3 +181,29 @@ fn who_came_back_stays_when_the_room_hears_late_of_the_departure() {
     assert!(stage.closed.is_empty());
     assert_eq!(stage.seen(1), seen(&[("member", 11), ("member", 12)]));
 }
+
+#[test]
+fn who_came_back_and_was_too_far_behind_stays_too() {
+    let mut stage = Stage::with(&[]);
+    stage.comes(1, 1, 400, 0);
+    stage.nothing_new(400);
+    // Left at 401 and back at 402, of which this Room has heard nothing.
+    stage.comes(2, 2, 402, 401);
+    stage.say(2, &json!({"type": "resume", "since": 0}));
+    assert_eq!(stage.frames[0].1["reason"], "too_old");
+    stage.reads(vec![left(401, 2), member(402, 2, MemberChange::Joined)]);
+    assert!(stage.closed.is_empty());
+    assert_eq!(stage.seen(2), seen(&[("member", 401), ("member", 402)]));
+}
+
+#[test]
+fn who_leaves_a_restored_history_is_closed_wherever_it_stood_before() {
+    let mut stage = Stage::with(&[(1, true), (2, true)]);
+    stage.send(1, "a");
+    let (epoch, event) = (Epoch("f".into()), left(5, 2));
+    let mut restored = batch(vec![Appended::Stored(stored(4))]);
+    restored.epoch = epoch.clone();
+    stage.input(Input::Committed(Ok(restored)));
+    stage.input(Input::Changed(Some(Change { epoch, event })));
+    assert_eq!(stage.closed, [(2, 4403)]);
+}

@@ -175,6 +175,10 @@ impl Room {
         self.departures.begin(seq);
         for id in self.connections.ids_where(|_| true) {
             self.connections.touch(id);
+            if let Some(connection) = self.connections.get_mut(id) {
+                // A position of the old history says nothing about a departure in this one.
+                connection.member_at = connection.member_at.min(seq);
+            }
             self.reset(id, ResetReason::EpochChanged, (seq, &epoch), fx);
         }
     }
@@ -192,7 +196,6 @@ impl Room {
             return;
         };
         connection.delivered = seq;
-        connection.member_at = connection.member_at.min(seq);
         match connection.mode {
             Mode::V2 => fx.reply(
                 id,
