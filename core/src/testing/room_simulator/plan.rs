@@ -184,6 +184,7 @@ impl Plan {
             plan.add(9_100, Planned::Flood { count: 1, same });
             plan.add(9_400, Planned::Flood { count: 2_600, same });
         }
+        plan.homecoming(count, &mut crowd);
         plan.items.sort_by_key(|(at, _)| *at);
         plan.farewell(count, &mut rng);
         plan.quiet(count, &mut rng);
@@ -220,6 +221,23 @@ impl Plan {
             self.add(300, Planned::Join(client));
         }
         self.add(rng.i64(301..450), Planned::Foreign(1));
+    }
+
+    /// In some worlds a member leaves, is one again and connects anew, while their Room hears of
+    /// neither: it cannot read for a while, and sleeps.
+    fn homecoming(&mut self, count: usize, rng: &mut Rng) {
+        if rng.u8(0..25) > 0 {
+            return;
+        }
+        let (client, at) = (rng.usize(0..count), rng.i64(2_000..15_000));
+        for change in [Changing::Leave, Changing::Join] {
+            self.add(at, Planned::Change(client, change, Told::Never));
+        }
+        self.add(at, Planned::Drop(client, 0));
+        self.add(at, Planned::LoadsFail(4, 100));
+        for after in (400..2_400).step_by(200) {
+            self.add(at + after, Planned::Sleep);
+        }
     }
 
     /// The last thing some worlds hear of is a message whose answer is lost and that nobody
