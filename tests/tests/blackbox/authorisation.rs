@@ -182,12 +182,12 @@ fn expected(needs: Needs, caller: Caller, granted: u16) -> (u16, &'static str) {
     match (needs, caller) {
         (Needs::Nothing | Needs::File, _)
         | (_, Member)
-        | (Needs::Login, Stranger | Removed | Fellow | Lost) => (granted, ""),
+        | (Needs::Login, Stranger | Removed | Fellow | Lost)
+        | (Needs::Socket | Needs::Membership, Fellow) => (granted, ""),
         (Needs::Socket, Nobody | Garbage | RefreshToken | Revoked) => (4401, ""),
         (Needs::Socket, Expired) => (4200, ""),
         (Needs::Socket, Stranger | Removed) => (4403, ""),
         (Needs::Socket, Lost) => (4404, ""),
-        (Needs::Socket | Needs::Membership, Fellow) => (granted, ""),
         (_, Nobody) => (401, "not_authenticated"),
         (_, Garbage | RefreshToken) => (401, "token_invalid"),
         (_, Revoked) => (401, "session_revoked"),
