@@ -133,7 +133,12 @@ impl World {
         self.nested += 1;
         let outcome = self.give(id, input);
         self.nested -= 1;
-        outcome
+        outcome?;
+        // A Room that is woken by an input hears of others first, and has not seen this one then.
+        if self.nested == 0 {
+            self.check_gone(id)?;
+        }
+        Ok(())
     }
 
     fn give(&mut self, id: u64, input: Input<'_>) -> Result<(), String> {
@@ -154,7 +159,7 @@ impl World {
         }
         self.gather(id);
         self.settle(id);
-        self.check_gone(id)
+        Ok(())
     }
 
     fn settle(&mut self, id: u64) {
