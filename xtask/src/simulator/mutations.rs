@@ -267,7 +267,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "panics when its clock is set back",
-        edits: &[edit("resume.rs", "            at.0 -= back;\n", "            at.0 -= back * i64::MAX;\n")],
+        edits: &[edit("resume.rs", "at.0 = at.0.saturating_sub(back);", "at.0 -= back * i64::MAX;")],
     },
     Mutation {
         name: "waits for company until a clock that was set back has caught up",
