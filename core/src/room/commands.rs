@@ -207,6 +207,10 @@ impl Room {
                 outcome = SendOutcome::Throttled { retry_after_ms };
                 others = outcome.clone();
             }
+            // That this login is over says nothing of the user's others: they are to ask again.
+            SendOutcome::Appended(Appended::Denied(Denied::Session)) => {
+                others = SendOutcome::Unavailable;
+            }
             _ => {}
         }
         self.answer(origin, id.as_ref(), &outcome, now, fx);

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{
-    Appended, AppendedBatch, Caller, MessageId, Position, SendOutcome, StoredMessage, UserId,
+    Appended, AppendedBatch, Caller, Denied, MessageId, Position, SendOutcome, StoredMessage,
+    UserId,
 };
 use crate::protocol::{Event, Events, MessageEvent};
 
@@ -574,6 +575,29 @@ fn a_revoked_session_is_closed_and_no_other() {
     stage.send(2, "a");
     stage.stored(&[11]);
     assert_eq!(stage.seen(1), seen(&[]));
+}
+
+#[test]
+fn a_repeat_by_the_next_login_does_not_end_with_the_one_before() {
+    let mut stage = Stage::with(&[(1, true)]);
+    stage.send(1, "a");
+    stage.input(Input::Revoke {
+        session_id: &SessionId("s1".into()),
+    });
+    let next = Join {
+        session_id: SessionId("s2".into()),
+        ..join(1, true)
+    };
+    let id = ConnectionId(2);
+    stage.input(Input::Connect { id, join: next });
+    stage.send(2, "a");
+    let denied = vec![Appended::Denied(Denied::Session)];
+    stage.input(Input::Committed(Ok(batch(denied))));
+    assert_eq!(stage.closed, []);
+    assert_eq!(stage.code(2), "unavailable");
+    // It is not throttled by what was not stored.
+    stage.send(2, "a");
+    assert_eq!(stage.commits, [1]);
 }
 
 #[test]
