@@ -7,7 +7,6 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use fastrand::Rng;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -41,12 +40,8 @@ pub(crate) struct Editor {
 impl Editor {
     /// Of the messages of this client.
     pub(crate) fn of(client: &mut Client) -> Self {
-        let rng = Rng::with_seed(client.rng.u64(..));
         Self {
-            client: Client {
-                rng,
-                ..client.clone()
-            },
+            client: client.beside(),
             read: 0,
             seen: HashSet::new(),
             own: VecDeque::new(),

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use fastrand::Rng;
 use reqwest::Method;
 use serde_json::json;
 use tokio::time::sleep;
@@ -24,12 +23,8 @@ pub(crate) struct Leaver {
 impl Leaver {
     /// For the person of this client.
     pub(crate) fn of(client: &mut Client) -> Self {
-        let rng = Rng::with_seed(client.rng.u64(..));
         Self {
-            client: Client {
-                rng,
-                ..client.clone()
-            },
+            client: client.beside(),
         }
     }
 

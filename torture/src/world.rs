@@ -147,6 +147,15 @@ impl Client {
         }
     }
 
+    /// The same client for what it does beside its chat, with chance of its own.
+    pub(crate) fn beside(&mut self) -> Self {
+        let rng = Rng::with_seed(self.rng.u64(..));
+        Self {
+            rng,
+            ..self.clone()
+        }
+    }
+
     /// A socket is open.
     pub(crate) fn opened(&self, at: Option<u64>) {
         self.note(Entry::Opened {
