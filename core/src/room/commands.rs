@@ -207,8 +207,9 @@ impl Room {
                 outcome = SendOutcome::Throttled { retry_after_ms };
                 others = outcome.clone();
             }
-            // That this login is over says nothing of the user's others: they are to ask again.
-            SendOutcome::Appended(Appended::Denied(Denied::Session)) => {
+            // A refusal is about who asked, when it asked: by another login, or after coming back,
+            // the answer may be another. Whoever repeated it is to ask for itself.
+            SendOutcome::Appended(Appended::Denied(_)) => {
                 others = SendOutcome::Unavailable;
             }
             _ => {}

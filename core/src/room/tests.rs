@@ -601,6 +601,22 @@ fn a_repeat_by_the_next_login_does_not_end_with_the_one_before() {
 }
 
 #[test]
+fn a_repeat_by_who_came_back_does_not_end_with_the_membership_before() {
+    let mut stage = Stage::with(&[(1, true)]);
+    stage.send(1, "a");
+    let id = ConnectionId(2);
+    stage.input(Input::Connect {
+        id,
+        join: join(1, true),
+    });
+    stage.send(2, "a");
+    let denied = vec![Appended::Denied(Denied::NotMember)];
+    stage.input(Input::Committed(Ok(batch(denied))));
+    assert_eq!(stage.closed, [(1, 4403)]);
+    assert_eq!(stage.code(2), "unavailable");
+}
+
+#[test]
 fn a_typed_frame_makes_a_v2_socket() {
     let mut stage = Stage::with(&[(1, false)]);
     stage.say(1, &json!({"type": "dance"}));

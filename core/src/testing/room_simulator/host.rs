@@ -37,6 +37,8 @@ pub(super) struct Host {
     pub(super) skew: i64,
     pub(super) era: u64,
     pub(super) set_back: bool,
+    /// How often its Room was made again from what connections kept.
+    pub(super) recalls: u32,
     /// How often its clock was set.
     pub(super) jumps: u32,
     pub(super) crashed: Option<Timestamp>,
@@ -84,6 +86,7 @@ impl World {
             skew,
             era: 0,
             set_back: false,
+            recalls: 0,
             jumps: 0,
             crashed: None,
             kept: BTreeMap::new(),
@@ -268,9 +271,10 @@ impl World {
         let Some(host) = self.hosts.get(&host) else {
             return Ok(());
         };
-        let lost = host.crashed.is_some_and(|crashed| {
-            host.set_back || self.now.millis_since(crashed) < self.plan.throttle_ms
-        });
+        let crashed = host.crashed;
+        let lost = crashed.is_some_and(|at| self.now.millis_since(at) < self.plan.throttle_ms);
+        // What connections kept of a period that is over runs again by a clock that was set back.
+        let lost = lost || host.recalls > 0 && host.set_back;
         if host.in_flight.is_some() || host.release_at(now).is_some() || lost {
             // What waits for its commit has taken its period already, also when it is lost with
             // the Room's memory.

@@ -80,6 +80,7 @@ impl World {
         host.room = Some(if snapshots.is_empty() {
             room
         } else {
+            host.recalls += 1;
             let room = Room::restore(CONVERSATION, self.plan.throttle_ms, snapshots);
             driven(room, &self.plan)
         });

@@ -161,7 +161,9 @@ impl World {
         let host = link.host;
         for rest in text.split("\"client_message_id\":\"").skip(1) {
             let name = rest.split('"').next().unwrap_or_default();
-            self.came_by.insert((host, name.to_owned()), id);
+            let came_by = self.came_by.entry((host, name.to_owned())).or_default();
+            came_by.retain(|other| *other != id);
+            came_by.push(id);
         }
         self.input(host, Input::Text { id, text })
     }
@@ -306,7 +308,8 @@ impl World {
                 .client_message_id
                 .as_ref()
                 .map(|name| name.as_str().to_owned());
-            name.is_some_and(|name| self.came_by.get(&(link.host, name)) == Some(&id))
+            let came_by = name.and_then(|name| self.came_by.get(&(link.host, name)));
+            came_by.and_then(|came_by| came_by.last()) == Some(&id)
         };
         let in_flight = host.and_then(|host| host.in_flight.as_ref());
         if close == CloseCode::Restarting && in_flight.is_some_and(|sends| sends.iter().any(waits))

@@ -160,15 +160,18 @@ impl World {
         self.check_denied(place.host, &denied)
     }
 
-    /// Whoever was refused as no member, or by a login that is over, has lost the connection.
+    /// Whoever was refused as no member, or by a login that is over, has lost the connection. What
+    /// came by several, as a repeat, is answered to the first of them only.
     fn check_denied(&self, host: u64, denied: &[Append]) -> Result<(), String> {
         for send in denied {
             let Some(name) = &send.client_message_id else {
                 continue;
             };
             let came_by = self.came_by.get(&(host, name.as_str().to_owned()));
-            let link = came_by.and_then(|id| self.links.get(id));
-            if let Some(link) = link.filter(|link| link.open) {
+            let Some([only]) = came_by.map(Vec::as_slice) else {
+                continue;
+            };
+            if let Some(link) = self.links.get(only).filter(|link| link.open) {
                 return Err(format!(
                     "user {} was refused and stays connected",
                     link.user

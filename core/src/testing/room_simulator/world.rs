@@ -74,8 +74,8 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     pub(super) links: BTreeMap<ConnectionId, Link>,
     pub(super) next_connection: u64,
-    /// By which connection a host last heard of a named send.
-    pub(super) came_by: BTreeMap<(u64, String), ConnectionId>,
+    /// By which connections a host heard of a named send, the last one last.
+    pub(super) came_by: BTreeMap<(u64, String), Vec<ConnectionId>>,
     pub(super) revoked: BTreeSet<SessionId>,
     pub(super) rest: BTreeMap<Ticket, RestSend>,
     pub(super) next_ticket: u64,
