@@ -37,8 +37,9 @@ use crate::outbox::{self, Outbox, Outgoing};
 use crate::room_task::RoomMessage;
 use crate::rooms::Shared;
 
-/// The read buffer of a socket that says little; it grows with what arrives.
-const READ_BUFFER: usize = 1024;
+/// The read buffer of a socket that says little, bytes: a short message with its frame fits. It grows
+/// with what arrives.
+const READ_BUFFER: usize = 512;
 
 /// After this long without a byte from the client it is pinged (RFC 6455 §5.5.2) …
 const PING_AFTER: Duration = Duration::from_secs(30);
