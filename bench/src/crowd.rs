@@ -17,6 +17,7 @@ use crate::run::{Phase, Room, Run};
 use crate::socket::{self, Socket};
 use crate::target::Target;
 use crate::usage::{Meter, Tree, Usage};
+use crate::witness::{Seen, Witness};
 
 /// Sockets opened at once.
 const OPENING: usize = 32;
@@ -51,6 +52,8 @@ pub(crate) struct Course<'a> {
 pub(crate) struct Measured {
     pub(crate) deliveries: f64,
     pub(crate) usage: Usage,
+    /// What the machine did meanwhile; at a given rate, where it would be charged to the server.
+    pub(crate) seen: Option<Seen>,
 }
 
 /// Sockets that listen.
@@ -137,12 +140,17 @@ impl Crowd {
             None
         };
         self.wait(course.warm_up).await?;
+        let witness = course.rate.map(|_| Witness::start()).transpose()?;
         let meter = Meter::start(course.trees).await?;
         let start = run.now_us();
         run.measured
             .set(start..start + u64::try_from(course.length.as_micros())?);
         self.wait(course.length).await?;
         let usage = meter.read().await?;
+        let seen = match witness {
+            Some(witness) => Some(witness.end().await?),
+            None => None,
+        };
         run.phase.set(Phase::Quiet);
         if let Some(pacer) = pacer {
             pacer.stop(self.turns()).await?;
@@ -152,6 +160,7 @@ impl Crowd {
         Ok(Measured {
             deliveries: float(in_time),
             usage,
+            seen,
         })
     }
 

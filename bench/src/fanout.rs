@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::crowd::{Course, Crowd, Shape};
-use crate::figures::{per_thousand, quantiles};
+use crate::figures::{micros, per_thousand, quantiles};
 use crate::target::Target;
 
 #[derive(Args, Clone, Debug)]
@@ -64,6 +64,10 @@ pub(crate) async fn measure(target: &Target, plan: &Plan) -> Result<Value> {
     figures["delivered"] = crowd.run.arrived().0.into();
     for fault in ["lost", "duplicated", "reordered"] {
         figures[fault] = 0.into();
+    }
+    if let Some(seen) = measured.seen {
+        figures["machine_late_us"] = micros(seen.late).into();
+        figures["machine_sync_us"] = micros(seen.sync).into();
     }
     per_thousand(&mut figures, &measured.usage, measured.deliveries);
     Ok(figures)

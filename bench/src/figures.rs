@@ -47,8 +47,8 @@ pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
 
 /// Adds CPU seconds per 1,000 `events` to the figures: of the whole stack, and by name.
 pub(crate) fn per_thousand(figures: &mut Value, usage: &Usage, events: f64) {
-    for (name, seconds) in usage.by_name() {
-        figures["cpu_s_per_1000_of"][name] = (seconds * 1_000.0 / events).into();
+    for (name, cpu) in usage.by_name() {
+        figures["cpu_s_per_1000_of"][name] = (cpu.total() * 1_000.0 / events).into();
     }
     figures["cpu_s_per_1000"] = (usage.stack() * 1_000.0 / events).into();
 }

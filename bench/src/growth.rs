@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::crowd::{Course, Crowd, Measured, Shape};
 use crate::figures::quantiles;
 use crate::target::Target;
+use crate::usage::Cpu;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Plan {
@@ -39,9 +40,9 @@ pub(crate) struct Plan {
     seconds: f64,
 }
 
-/// CPU seconds a message, of the server and of the whole stack.
+/// What a message costs the server, and the whole stack in CPU seconds.
 struct Cost {
-    server: f64,
+    server: Cpu,
     stack: f64,
 }
 
@@ -56,7 +57,9 @@ pub(crate) async fn measure(target: &Target, plan: &Plan) -> Result<Value> {
     let mut figures = quantiles(&crowd.run.histogram.borrow());
     figures["message_us"] = micros(&message);
     figures["message_to_all_us"] = micros(&whole);
-    figures["delivery_us"] = ((whole.server - message.server) / more * 1e6).into();
+    let delivery = whole.server - message.server;
+    figures["delivery_us"] = (delivery.total() / more * 1e6).into();
+    figures["delivery_kernel_us"] = (delivery.kernel / more * 1e6).into();
     figures["deliveries_per_s"] = (everyone.deliveries / plan.seconds).into();
     figures["generator_share_of_core"] = (everyone.usage.generator() / plan.seconds).into();
     Ok(figures)
@@ -93,5 +96,5 @@ fn cost(measured: &Measured, connected: u32) -> Cost {
 }
 
 fn micros(cost: &Cost) -> Value {
-    json!({ "server": cost.server * 1e6, "stack": cost.stack * 1e6 })
+    json!({ "server": cost.server.total() * 1e6, "stack": cost.stack * 1e6 })
 }

@@ -20,6 +20,7 @@ mod socket;
 mod target;
 mod usage;
 mod wire;
+mod witness;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,43 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// What the generator's own tree is called.
 pub(crate) const GENERATOR: &str = "generator";
 
+/// CPU seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cpu {
+    /// In the program itself.
+    pub(crate) user: f64,
+    /// In the kernel, at the program's request.
+    pub(crate) kernel: f64,
+}
+
+impl Cpu {
+    pub(crate) const fn total(self) -> f64 {
+        self.user + self.kernel
+    }
+}
+
+impl std::ops::Sub for Cpu {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            user: self.user - before.user,
+            kernel: self.kernel - before.kernel,
+        }
+    }
+}
+
+impl std::ops::Div<f64> for Cpu {
+    type Output = Self;
+
+    fn div(self, among: f64) -> Self {
+        Self {
+            user: self.user / among,
+            kernel: self.kernel / among,
+        }
+    }
+}
+
 /// One process tree under a name, such as `postgres=4711`.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
@@ -39,13 +76,17 @@ impl Tree {
         }
     }
 
-    /// CPU seconds so far, with those of children that have ended.
-    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        let mut ticks = 0;
+    /// Spent so far, with what children had that have ended.
+    fn cpu(&self) -> Result<Cpu> {
+        let (mut user, mut kernel) = (0, 0);
         for stat in self.members()? {
-            ticks += stat.ticks;
+            user += stat.user_ticks;
+            kernel += stat.kernel_ticks;
         }
-        Ok(f64::from(u32::try_from(ticks)?) / TICKS_PER_SECOND)
+        Ok(Cpu {
+            user: f64::from(user) / TICKS_PER_SECOND,
+            kernel: f64::from(kernel) / TICKS_PER_SECOND,
+        })
     }
 
     /// Resident memory in KiB.
@@ -92,7 +133,8 @@ impl Tree {
 struct Stat {
     pid: u32,
     parent: u32,
-    ticks: u64,
+    user_ticks: u32,
+    kernel_ticks: u32,
 }
 
 impl Stat {
@@ -100,11 +142,13 @@ impl Stat {
         let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name may hold spaces and parentheses; what follows the last one is plain.
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks = fields.get(11..15)?.iter();
+        let ticks = |field: usize| fields.get(field)?.parse::<u32>().ok();
         Some(Self {
             pid,
             parent: fields.get(1)?.parse().ok()?,
-            ticks: ticks.map(|field| field.parse::<u64>().unwrap_or(0)).sum(),
+            // Its own, and those of children it has waited for.
+            user_ticks: ticks(11)? + ticks(13)?,
+            kernel_ticks: ticks(12)? + ticks(14)?,
         })
     }
 }
@@ -112,7 +156,7 @@ impl Stat {
 /// Reads the CPU time of some process trees twice. On a thread of its own: a look through all of
 /// `/proc` takes milliseconds, in which nothing would be received.
 pub(crate) struct Meter {
-    before: Vec<(Tree, f64)>,
+    before: Vec<(Tree, Cpu)>,
 }
 
 impl Meter {
@@ -127,42 +171,43 @@ impl Meter {
         let trees = self.before.iter().map(|(tree, _)| tree.clone());
         let now = spent(trees.collect()).await?;
         let both = now.into_iter().zip(&self.before);
-        let spent = both.map(|((tree, now), (_, before))| (tree.name, now - before));
+        let spent = both.map(|((tree, now), (_, before))| (tree.name, now - *before));
         Ok(Usage(spent.collect()))
     }
 }
 
-/// CPU seconds by name: first the server, last the generator itself.
-pub(crate) struct Usage(Vec<(String, f64)>);
+/// CPU time by name: first the server, last the generator itself.
+pub(crate) struct Usage(Vec<(String, Cpu)>);
 
 impl Usage {
-    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&str, f64)> {
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&str, Cpu)> {
         let all = self.0.iter();
-        all.map(|(name, seconds)| (name.as_str(), *seconds))
+        all.map(|(name, cpu)| (name.as_str(), *cpu))
     }
 
-    /// Of the server and of all it uses.
+    /// Seconds of the server and of all it uses.
     pub(crate) fn stack(&self) -> f64 {
         let others = self.by_name().filter(|(name, _)| *name != GENERATOR);
-        others.map(|(_, seconds)| seconds).sum()
+        others.map(|(_, cpu)| cpu.total()).sum()
     }
 
-    pub(crate) fn server(&self) -> f64 {
-        self.0.first().map_or(0.0, |(_, seconds)| *seconds)
+    pub(crate) fn server(&self) -> Cpu {
+        self.0.first().map_or_else(Cpu::default, |(_, cpu)| *cpu)
     }
 
+    /// Seconds.
     pub(crate) fn generator(&self) -> f64 {
-        self.0.last().map_or(0.0, |(_, seconds)| *seconds)
+        self.0.last().map_or(0.0, |(_, cpu)| cpu.total())
     }
 }
 
-async fn spent(trees: Vec<Tree>) -> Result<Vec<(Tree, f64)>> {
+async fn spent(trees: Vec<Tree>) -> Result<Vec<(Tree, Cpu)>> {
     let read = move || {
-        let with_seconds = |tree: Tree| {
-            let seconds = tree.cpu_seconds()?;
-            Ok((tree, seconds))
+        let with_cpu = |tree: Tree| {
+            let cpu = tree.cpu()?;
+            Ok((tree, cpu))
         };
-        trees.into_iter().map(with_seconds).collect()
+        trees.into_iter().map(with_cpu).collect()
     };
     tokio::task::spawn_blocking(read).await?
 }

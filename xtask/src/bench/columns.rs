@@ -28,7 +28,17 @@ const DELIVERIES: Column = column("deliveries/s", "/deliveries_per_s", 1.0, 0);
 const REQUESTS: Column = column("requests/s", "/requests_per_s", 1.0, 0);
 
 pub(super) const RATE: &[Column] = &[DELIVERIES, P50, P99, P999, STACK, SERVER, GENERATOR];
-pub(super) const LATENCY: &[Column] = &[P99, P50, P999, DELIVERIES, STACK, SERVER];
+pub(super) const LATENCY: &[Column] = &[
+    P99,
+    P50,
+    P999,
+    column("slowest ms", "/max_us", 1e-3, 1),
+    column("machine: slowest sync ms", "/machine_sync_us", 1e-3, 1),
+    column("latest wake ms", "/machine_late_us", 1e-3, 1),
+    DELIVERIES,
+    STACK,
+    SERVER,
+];
 pub(super) const READS: &[Column] = &[REQUESTS, P50, P99, P999, STACK, SERVER, GENERATOR];
 pub(super) const READS_ON_TIME: &[Column] = &[P99, P50, P999, REQUESTS, STACK, SERVER];
 pub(super) const MEMORY: &[Column] = &[
@@ -43,6 +53,7 @@ const GENERATOR_SHARE: Column =
     column("generator, % of a core", "/generator_share_of_core", 1e2, 0);
 pub(super) const BY_MEMBERS: &[Column] = &[
     column("a delivery: server CPU µs", "/delivery_us", 1.0, 2),
+    column("of it the kernel's", "/delivery_kernel_us", 1.0, 2),
     MESSAGE,
     ITS_STACK,
     TO_ALL,

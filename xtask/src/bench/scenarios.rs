@@ -141,6 +141,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "many-rooms",
         about: "500 rooms of 2, one sends in each, one message under way",
         arguments: "fanout --rooms 500 --members 2 --senders 1 --window 1",
+        // Not the edge: all Rooms of one isolate connect to the database at once here, past a
+        // simulator that does not pool, and are answered `unavailable` when that takes too long.
+        contestants: &[
+            v1(Target::Postgres),
+            v2(Target::Postgres),
+            v1(Target::Sqlite),
+            v2(Target::Sqlite),
+            v1(Target::Floor),
+            v1(Target::Node),
+            v1(Target::Object),
+            v1(Target::ObjectWithoutStore),
+            v1(Target::ObjectOnPostgres),
+        ],
         ..BASE
     },
     // A runtime of objects puts away what a join has woken ten seconds later, and wakes what an
