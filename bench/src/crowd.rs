@@ -44,6 +44,8 @@ pub(crate) struct Course<'a> {
     pub(crate) rate: Option<f64>,
     pub(crate) warm_up: Duration,
     pub(crate) length: Duration,
+    /// Whether a witness looks on.
+    pub(crate) watched: bool,
     /// Whose CPU time counts.
     pub(crate) trees: &'a [Tree],
 }
@@ -52,7 +54,7 @@ pub(crate) struct Course<'a> {
 pub(crate) struct Measured {
     pub(crate) deliveries: f64,
     pub(crate) usage: Usage,
-    /// What the machine did meanwhile; at a given rate, where it would be charged to the server.
+    /// What the machine did meanwhile, if that was watched.
     pub(crate) seen: Option<Seen>,
 }
 
@@ -140,7 +142,7 @@ impl Crowd {
             None
         };
         self.wait(course.warm_up).await?;
-        let witness = course.rate.map(|_| Witness::start()).transpose()?;
+        let witness = course.watched.then(Witness::start).transpose()?;
         let meter = Meter::start(course.trees).await?;
         let start = run.now_us();
         run.measured

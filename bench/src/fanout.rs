@@ -54,6 +54,8 @@ pub(crate) async fn measure(target: &Target, plan: &Plan) -> Result<Value> {
     let measured = crowd
         .measure(&Course {
             rate: (plan.rate > 0).then_some(messages),
+            // At a given rate what the machine does would be charged to the server.
+            watched: plan.rate > 0,
             warm_up: Duration::from_secs_f64(plan.warm_up),
             length: Duration::from_secs_f64(plan.seconds),
             trees: &target.trees,

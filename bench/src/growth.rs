@@ -78,6 +78,7 @@ impl Plan {
         let crowd = Crowd::gather(target, &shape, 1).await?;
         let course = Course {
             rate: Some(affordable.min(f64::from(self.messages))),
+            watched: false,
             warm_up: Duration::from_secs_f64(self.warm_up),
             length: Duration::from_secs_f64(self.seconds),
             trees: &target.trees,
