@@ -23,7 +23,7 @@ use worker::{
 };
 
 use crate::app::{Shared, shared};
-use crate::clock::{EdgeClock, left};
+use crate::clock::{EdgeClock, left, until_turn};
 use crate::internal::{self, CHANGED, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
 use crate::room_database::RoomDatabase;
 use crate::room_live::{Job, Live, connection_of};
@@ -44,8 +44,9 @@ const CONVERSATION: &str = "conversation";
 const RECORD_AFTER: Duration = Duration::from_millis(25);
 
 /// How long they gather at most while the talk goes on: a request to the cache for each message is a
-/// third of what the message costs. Who reads the history meanwhile is answered by the database, and
-/// tells the cache at once.
+/// third of what the message costs. Each Room has its own turn: those that began to talk together
+/// would tell the cache together ever after, and all others wait meanwhile. Who reads the history
+/// before the turn is answered by the database, and tells the cache at once.
 const RECORD_EVERY: Duration = Duration::from_secs(3);
 
 struct Inner {
@@ -329,7 +330,9 @@ impl Inner {
 
     /// How long events may gather still, since the cache was told last.
     fn gathers_for(&self) -> Option<Duration> {
-        left(RECORD_EVERY, self.recorded_at.get(), EdgeClock.now())
+        let (id, then) = (self.id.get()?, self.recorded_at.get()?);
+        let turn = until_turn(RECORD_EVERY, id.0, then);
+        left(turn, Some(then), EdgeClock.now())
     }
 
     fn database(&self) -> Result<&RoomDatabase> {

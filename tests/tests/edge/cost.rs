@@ -1,6 +1,8 @@
 //! What an operation costs here, where each question to a store may travel far: told by the log,
 //! in which the Worker and its objects name the request they serve.
 
+use std::time::{Duration, Instant};
+
 use colloquy_tests::{Api, Group, Server, eventually, unique};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -77,4 +79,32 @@ async fn a_send_and_a_cached_history_ask_each_store_once_and_a_login_the_databas
     // The attempt is counted before the hash, and taken back when it was none.
     let statements = ["accounts/credentials", "sessions/open"];
     cost(&journal, &id, &statements, 2).await;
+}
+
+#[tokio::test]
+async fn a_lively_talk_tells_the_cache_once_for_many_messages() {
+    let _undisturbed = undisturbed().await;
+    let server = Server::unthrottled().await.expect("a fast server");
+    let journal = Journal::of(&server).await;
+    let group = Group::of(&server, 2).await;
+    let (api, path) = (&group.members[0].api, group.path("messages/"));
+
+    // The cache is told 25 ms after the first one and then in the talk's turn, every three seconds.
+    // Once more if a busy machine makes a pause of a second.
+    let began = Instant::now();
+    let mut sends = Vec::new();
+    while sends.len() < 20 || began.elapsed() < Duration::from_secs(1) {
+        let text = format!("message {}", sends.len());
+        let body = Some(json!({"message": text}));
+        sends.push(ask(api, Method::POST, &path, body).await.0);
+    }
+    journal.caught_up().await;
+    let tellings = |id: &String| journal.of_request(id, "the cache is asked").len();
+    let told: usize = sends.iter().map(tellings).sum();
+    let turns = usize::try_from(began.elapsed().as_secs()).expect("few") / 3 + 1;
+    assert!(
+        told <= 2 + turns,
+        "{} messages told the cache {told} times",
+        sends.len()
+    );
 }
