@@ -204,6 +204,8 @@ fn notes(directory: &Path) -> PathBuf {
 
 /// The reaper: waits until the run is gone, then ends what it left and removes its directory.
 pub(crate) fn reap(directory: &Path) -> Result<()> {
+    // Who ends all programs of this name ends the run: then there is most to do.
+    (Signal::SIGHUP | Signal::SIGINT | Signal::SIGTERM).thread_block()?;
     // Nothing is ever written; this returns when the last writer is gone.
     io::stdin().read_to_end(&mut Vec::new())?;
     let mut groups = noted(directory);
