@@ -3,12 +3,44 @@
 //
 // An object has one connection, on which inserts follow each other: that keeps their order. It is
 // opened for the first message and closed when nobody is left.
+//
+// Given Colloquy's statement of a lone send (APPEND), it runs that one in the place of the insert:
+// PostgreSQL then does for a message all that it does for one of Colloquy's, and the rest is what
+// it was.
 
 import { DurableObject } from "cloudflare:workers";
 import pg from "pg";
 import { CloudflareSocket } from "pg-cloudflare";
 
 export { default } from "./worker.mjs";
+
+const INSERT = `
+  insert into messages (conversation_id, sender_id, content) values ($1, $2, $3)
+  returning id::int as id, created_at
+`;
+
+// A conversation with its one sender, of the same number, whose session lasts.
+const CONVERSATION = `
+  with users as (
+    insert into users (id, username, username_key, email, email_key, password_hash, first_name,
+      last_name, created_at)
+    select $1, name, name, name, name, '!', '', '', now() from concat('user-', $1::bigint) as name
+    on conflict do nothing
+  ),
+  sessions as (
+    insert into sessions (id, user_id, created_at, expires_at)
+    select concat('session-', $1::bigint), $1, now(), now() + interval '1 year'
+    on conflict do nothing
+  ),
+  conversations as (
+    insert into conversations (id, kind, name, active_at, created_by, created_at)
+    select $1, 'group', 'bench', now(), $1, now()
+    on conflict do nothing
+  )
+  insert into members (conversation_id, user_id, joined_at)
+  select $1, $1, now()
+  on conflict do nothing
+`;
 
 // A query is several packets. `pg` asks its stream to send them at once, which its stream for
 // Workers does not know how to: each query would then wait 40 ms for TCP to acknowledge the first.
@@ -43,29 +75,45 @@ export class Room extends DurableObject {
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  connect() {
+  connect(conversation_id) {
     this.connected ??= (async () => {
       const { connectionString } = this.env.HYPERDRIVE;
       const client = new pg.Client({ connectionString, stream: () => new Stream() });
       client.on("error", () => (this.connected = undefined));
       await client.connect();
+      if (this.env.APPEND) await client.query({ text: CONVERSATION, values: [conversation_id] });
       return client;
     })();
     return this.connected;
+  }
+
+  async insert(client, conversation_id, sender_id, message) {
+    const values = [conversation_id, sender_id, message];
+    const { rows } = await client.query({ name: "insert", text: INSERT, values });
+    return { message_id: rows[0].id, timestamp: rows[0].created_at };
+  }
+
+  async append(client, conversation_id, message) {
+    const user = conversation_id;
+    const sent = [message, crypto.randomUUID(), null, null];
+    const { rows } = await client.query({
+      name: "append",
+      text: this.env.APPEND,
+      rowMode: "array",
+      values: [conversation_id, user, `session-${user}`, Date.now(), ...sent],
+    });
+    const [message_id, , , timestamp] = JSON.parse(rows[0][0]).stored;
+    return { message_id, timestamp: new Date(timestamp) };
   }
 
   async webSocketMessage(socket, text) {
     const { message } = JSON.parse(text);
     const { conversation_id, sender_id, sender } = socket.deserializeAttachment();
     try {
-      const client = await this.connect();
-      const { rows } = await client.query({
-        name: "send",
-        text: `insert into messages (conversation_id, sender_id, content) values ($1, $2, $3)
-               returning id::int as id, created_at`,
-        values: [conversation_id, sender_id, message],
-      });
-      const { id: message_id, created_at: timestamp } = rows[0];
+      const client = await this.connect(conversation_id);
+      const { message_id, timestamp } = await (this.env.APPEND
+        ? this.append(client, conversation_id, message)
+        : this.insert(client, conversation_id, sender_id, message));
       const frame = JSON.stringify({ message_id, message, sender_id, sender, timestamp });
       for (const member of this.ctx.getWebSockets()) member.send(frame);
     } catch (error) {

@@ -1,16 +1,17 @@
 //! A batch of sends in PostgreSQL: one statement, of three.
 //!
-//! A send alone has a short one. Several are stored by the one that takes them all or none, and
-//! only when it takes none, by the one that judges each.
+//! A send alone is stored by a short one, several by the one that takes them all or none. Only when
+//! nothing is stored are they judged, by the one that does so for each.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::answer::{Outcome, decode, decode_optional, failed, run_one};
 use super::columns::{Columns, StoredAll, mentions};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::postgres::{ATTEMPTS, unsettled};
 use crate::domain::{ClientMessageId, Epoch};
-use crate::ports::{Append, Appended, AppendedBatch, StoreError, StoreResult};
+use crate::ports::{Append, Appended, AppendedBatch, StoreError, StoreResult, StoredMessage};
 
 static APPEND: Statement = statement!("postgres", "messages/append");
 static APPEND_ALL: Statement = statement!("postgres", "messages/append_all");
@@ -19,7 +20,14 @@ static APPEND_ONE: Statement = statement!("postgres", "messages/append_one");
 /// The unique index that keeps a sender's repeats out.
 const CLIENT_ID_UNIQUE: &str = "messages_client_id_unique";
 
-/// What `messages/append` and `messages/append_one` answer.
+/// What `messages/append_one` answers.
+#[derive(Deserialize)]
+struct StoredOne {
+    epoch: Epoch,
+    stored: StoredMessage,
+}
+
+/// What `messages/append` answers.
 #[derive(Deserialize)]
 struct Judged {
     epoch: Epoch,
@@ -28,21 +36,21 @@ struct Judged {
 
 /// Stores them as the port says.
 pub(super) async fn append<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<AppendedBatch> {
-    if let [send] = sends {
-        return append_one(driver, send).await;
-    }
     let columns = Columns::new(sends);
-    if !sends.iter().any(|send| send.repeat_only)
-        && let Some(stored) = append_all(driver, &columns).await?
-    {
-        return Ok(stored);
+    if !sends.iter().any(|send| send.repeat_only) {
+        let stored = match sends {
+            [send] => append_one(driver, send).await?,
+            _ => append_all(driver, &columns).await?,
+        };
+        if let Some(stored) = stored {
+            return Ok(stored);
+        }
     }
-    let judged = columns.judged();
-    let params = judged.each_ref().map(|column| Param::Text(column));
-    judge(driver, &APPEND, &params).await
+    judge(driver, &columns).await
 }
 
-async fn append_one<D: Driver>(driver: &D, send: &Append) -> StoreResult<AppendedBatch> {
+/// This one, or `None` when it cannot be stored.
+async fn append_one<D: Driver>(driver: &D, send: &Append) -> StoreResult<Option<AppendedBatch>> {
     let mentions = mentions(&send.mentions);
     let client_message_id = send.client_message_id.as_ref();
     let params = [
@@ -54,9 +62,12 @@ async fn append_one<D: Driver>(driver: &D, send: &Append) -> StoreResult<Appende
         Param::OptionalText(client_message_id.map(ClientMessageId::as_str)),
         Param::OptionalInt(send.reply_to.map(|id| id.0)),
         Param::OptionalText(mentions.as_deref()),
-        Param::Int(i64::from(send.repeat_only)),
     ];
-    judge(driver, &APPEND_ONE, &params).await
+    let answer = whole::<_, StoredOne>(driver, &APPEND_ONE, &params).await?;
+    Ok(answer.map(|answer| AppendedBatch {
+        epoch: answer.epoch,
+        outcomes: vec![Appended::Stored(answer.stored)],
+    }))
 }
 
 /// All of them, or `None` when one of them cannot be stored.
@@ -66,11 +77,7 @@ async fn append_all<D: Driver>(
 ) -> StoreResult<Option<AppendedBatch>> {
     let all = columns.all();
     let params = all.each_ref().map(|column| Param::Text(column));
-    let answer = match run(driver, &APPEND_ALL, &params).await {
-        Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => return Ok(None),
-        answer => answer.map_err(failed(&APPEND_ALL))?,
-    };
-    let Some(answer) = decode_optional::<StoredAll>(&APPEND_ALL, answer)? else {
+    let Some(answer) = whole::<_, StoredAll>(driver, &APPEND_ALL, &params).await? else {
         return Ok(None);
     };
     let stored = columns.stored(&answer).ok_or_else(|| {
@@ -82,24 +89,34 @@ async fn append_all<D: Driver>(
     }))
 }
 
-/// Has each send judged for itself.
-async fn judge<D: Driver>(
+/// The answer of a statement that stores all it is given or nothing, which is `None`.
+async fn whole<D: Driver, T: DeserializeOwned>(
     driver: &D,
     statement: &'static Statement,
     params: &[Param<'_>],
-) -> StoreResult<AppendedBatch> {
+) -> StoreResult<Option<T>> {
+    match run(driver, statement, params).await {
+        Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => Ok(None),
+        answer => decode_optional(statement, answer.map_err(failed(statement))?),
+    }
+}
+
+/// Has each send judged for itself.
+async fn judge<D: Driver>(driver: &D, columns: &Columns<'_>) -> StoreResult<AppendedBatch> {
+    let judged = columns.judged();
+    let params = judged.each_ref().map(|column| Param::Text(column));
     for _ in 0..ATTEMPTS {
-        let answer = match run(driver, statement, params).await {
+        let answer = match run(driver, &APPEND, &params).await {
             Err(DriverError::Constraint(name)) if name == CLIENT_ID_UNIQUE => continue,
-            answer => answer.map_err(failed(statement))?,
+            answer => answer.map_err(failed(&APPEND))?,
         };
-        let judged: Judged = decode(statement, answer)?;
+        let judged: Judged = decode(&APPEND, answer)?;
         return Ok(AppendedBatch {
             epoch: judged.epoch,
             outcomes: judged.outcomes.into_iter().map(Into::into).collect(),
         });
     }
-    Err(unsettled(statement))
+    Err(unsettled(&APPEND))
 }
 
 async fn run<D: Driver>(
@@ -120,13 +137,14 @@ mod tests {
     use super::*;
     use crate::domain::{ConversationId, MessageText, SessionId, Timestamp, UserId};
 
+    const ONE: &str = r#"{"epoch":"e","stored":[5,1,1,7,"ann"]}"#;
     const ALL: &str = r#"{"epoch":"e","ids":[5,6],"conversations":[[1,0,0,0]],"names":["ann"]}"#;
     const EACH: &str = r#"{"epoch":"e","outcomes":["no_repeat","no_repeat"]}"#;
 
-    /// Answers the statement that takes all with this, every other with [`EACH`], and remembers
-    /// what it was asked.
+    /// Answers the statement that judges with [`EACH`], the others with this, and remembers what
+    /// it was asked.
     struct Scripted {
-        all: Result<Option<&'static str>, DriverError>,
+        whole: Result<Option<&'static str>, DriverError>,
         asked: Mutex<Vec<&'static str>>,
     }
 
@@ -141,10 +159,10 @@ mod tests {
                 panic!("{} steps", steps.len());
             };
             self.asked.lock().unwrap().push(step.statement.name);
-            let answer = if step.statement.name == APPEND_ALL.name {
-                self.all.clone()?
-            } else {
+            let answer = if step.statement.name == APPEND.name {
                 Some(EACH)
+            } else {
+                self.whole.clone()?
             };
             Ok(vec![answer.map(str::to_owned)])
         }
@@ -165,11 +183,11 @@ mod tests {
     }
 
     fn run(
-        all: Result<Option<&'static str>, DriverError>,
+        whole: Result<Option<&'static str>, DriverError>,
         sends: &[Append],
     ) -> (StoreResult<AppendedBatch>, Vec<&'static str>) {
         let driver = Scripted {
-            all,
+            whole,
             asked: Mutex::default(),
         };
         let answer = append(&driver, sends).now_or_never().unwrap();
@@ -178,26 +196,36 @@ mod tests {
 
     #[test]
     fn what_can_be_stored_whole_is_not_judged() {
-        let (answer, asked) = run(Ok(Some(ALL)), &[send(), send()]);
-        let outcomes = answer.unwrap().outcomes;
-        assert!(
-            outcomes
-                .iter()
-                .all(|outcome| matches!(outcome, Appended::Stored(_)))
-        );
-        assert_eq!((outcomes.len(), asked), (2, vec!["messages/append_all"]));
+        for (answer, statement, sends) in [
+            (ONE, "messages/append_one", &[send()][..]),
+            (ALL, "messages/append_all", &[send(), send()]),
+        ] {
+            let (answer, asked) = run(Ok(Some(answer)), sends);
+            let outcomes = answer.unwrap().outcomes;
+            assert!(
+                outcomes
+                    .iter()
+                    .all(|outcome| matches!(outcome, Appended::Stored(_)))
+            );
+            assert_eq!((outcomes.len(), asked), (sends.len(), vec![statement]));
+        }
     }
 
     #[test]
     fn what_cannot_is_judged_send_by_send() {
         let repeat = DriverError::Constraint(CLIENT_ID_UNIQUE.to_owned());
-        for all in [Ok(None), Err(repeat)] {
-            let (answer, asked) = run(all, &[send(), send()]);
-            assert_eq!(
-                answer.unwrap().outcomes,
-                [Appended::NoRepeat, Appended::NoRepeat]
-            );
-            assert_eq!(asked, ["messages/append_all", "messages/append"]);
+        for whole in [Ok(None), Err(repeat)] {
+            for (statement, sends) in [
+                ("messages/append_one", &[send()][..]),
+                ("messages/append_all", &[send(), send()]),
+            ] {
+                let (answer, asked) = run(whole.clone(), sends);
+                assert_eq!(
+                    answer.unwrap().outcomes,
+                    [Appended::NoRepeat, Appended::NoRepeat]
+                );
+                assert_eq!(asked, [statement, "messages/append"]);
+            }
         }
     }
 
@@ -207,9 +235,11 @@ mod tests {
             repeat_only: true,
             ..send()
         };
-        let (answer, asked) = run(Ok(Some(ALL)), &[send(), looks]);
-        assert!(answer.is_ok());
-        assert_eq!(asked, ["messages/append"]);
+        for sends in [&[looks.clone()][..], &[send(), looks]] {
+            let (answer, asked) = run(Ok(Some(ALL)), sends);
+            assert!(answer.is_ok());
+            assert_eq!(asked, ["messages/append"]);
+        }
     }
 
     #[test]

@@ -52,10 +52,12 @@ pub(crate) enum Target {
     ObjectWithoutStore,
     /// The same, storing in PostgreSQL through Hyperdrive.
     ObjectOnPostgres,
+    /// The same, storing there by the statement that ours send with.
+    ObjectThatAppends,
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Postgres,
         Self::Sqlite,
         Self::Edge,
@@ -64,6 +66,7 @@ impl Target {
         Self::Object,
         Self::ObjectWithoutStore,
         Self::ObjectOnPostgres,
+        Self::ObjectThatAppends,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -76,6 +79,7 @@ impl Target {
             Self::Object => "durable-object",
             Self::ObjectWithoutStore => "durable-object-without-store",
             Self::ObjectOnPostgres => "durable-object-postgres",
+            Self::ObjectThatAppends => "durable-object-append",
         }
     }
 
@@ -88,7 +92,11 @@ impl Target {
     const fn is_open(self) -> bool {
         matches!(
             self,
-            Self::Floor | Self::Object | Self::ObjectWithoutStore | Self::ObjectOnPostgres
+            Self::Floor
+                | Self::Object
+                | Self::ObjectWithoutStore
+                | Self::ObjectOnPostgres
+                | Self::ObjectThatAppends
         )
     }
 
@@ -96,7 +104,11 @@ impl Target {
     const fn uses_postgres(self) -> bool {
         matches!(
             self,
-            Self::Postgres | Self::Edge | Self::Node | Self::ObjectOnPostgres
+            Self::Postgres
+                | Self::Edge
+                | Self::Node
+                | Self::ObjectOnPostgres
+                | Self::ObjectThatAppends
         )
     }
 
@@ -291,12 +303,18 @@ impl<'a, 'run> Field<'a, 'run> {
                 ]);
                 (npm::node()?, script("bench/peers/node/server.mjs"))
             }
-            Target::Object | Target::ObjectWithoutStore | Target::ObjectOnPostgres => {
-                environment.push(match target {
-                    Target::ObjectOnPostgres => database("object_peer")?,
-                    Target::ObjectWithoutStore => ("STORE".to_owned(), "none".to_owned()),
-                    _ => ("STORE".to_owned(), "put".to_owned()),
-                });
+            Target::Object
+            | Target::ObjectWithoutStore
+            | Target::ObjectOnPostgres
+            | Target::ObjectThatAppends => {
+                let (store, base) = match target {
+                    Target::ObjectWithoutStore => ("none", None),
+                    Target::ObjectOnPostgres => ("insert", Some("object_peer")),
+                    Target::ObjectThatAppends => ("append", Some("append_peer")),
+                    _ => ("put", None),
+                };
+                environment.push(("STORE".to_owned(), store.to_owned()));
+                environment.extend(base.map(database).transpose()?);
                 (npm::node()?, script("bench/peers/durable-object/start.mjs"))
             }
             Target::Sqlite | Target::Postgres | Target::Edge => bail!("not a peer"),

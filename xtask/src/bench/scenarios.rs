@@ -44,6 +44,7 @@ const ALL: &[Contestant] = &[
     v1(Target::Object),
     v1(Target::ObjectWithoutStore),
     v1(Target::ObjectOnPostgres),
+    v1(Target::ObjectThatAppends),
 ];
 
 /// Everybody with accounts.

@@ -1,6 +1,6 @@
--- Store::append of several sends of which one cannot be stored, or only looks for its earlier
--- result: each is judged for itself. A batch that is all in order messages/append_all has stored
--- before; messages/append_one decides the same as here for one send.
+-- Store::append of sends of which one cannot be stored, or only looks for its earlier result: each
+-- is judged for itself. What is all in order messages/append_one or messages/append_all has stored
+-- before.
 -- Index, each once a sender: users_pkey, sessions_pkey, members_pkey (index only); once a send:
 -- messages_client_id_unique, messages_pkey (reply_to); once a conversation: conversations_pkey; once
 -- a batch: instance_pkey. Inserts a row a send, updates one a conversation.

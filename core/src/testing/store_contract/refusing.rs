@@ -44,7 +44,7 @@ pub async fn a_reply_names_a_message_of_the_same_conversation(fixture: &dyn Fixt
     assert_eq!(history.position.seq, Seq(2));
 }
 
-/// Whatever is the one thing wrong with a batch, the rest of it is stored.
+/// Whatever is the one thing wrong with a batch, the rest of it is stored; alone it is refused too.
 pub async fn one_send_that_is_refused_is_found_among_good_ones(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -97,6 +97,7 @@ pub async fn one_send_that_is_refused_is_found_among_good_ones(fixture: &dyn Fix
     ];
     for ((wrong, answer), number) in refused.into_iter().zip((2..).step_by(2)) {
         let what = wrong.message.clone();
+        assert_eq!(append_one(store, wrong.clone()).await, answer, "{what:?}");
         let batch = [send(&ada, id, "before"), wrong, send(&bob, id, "after")];
         let answers = store.append(&batch).await.unwrap().outcomes;
         assert_eq!(answers[1], answer, "{what:?}");
