@@ -36,17 +36,16 @@ struct Judged {
 
 /// Stores them as the port says.
 pub(super) async fn append<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<AppendedBatch> {
-    let columns = Columns::new(sends);
     if !sends.iter().any(|send| send.repeat_only) {
         let stored = match sends {
             [send] => append_one(driver, send).await?,
-            _ => append_all(driver, &columns).await?,
+            _ => append_all(driver, sends).await?,
         };
         if let Some(stored) = stored {
             return Ok(stored);
         }
     }
-    judge(driver, &columns).await
+    judge(driver, sends).await
 }
 
 /// This one, or `None` when it cannot be stored.
@@ -71,10 +70,8 @@ async fn append_one<D: Driver>(driver: &D, send: &Append) -> StoreResult<Option<
 }
 
 /// All of them, or `None` when one of them cannot be stored.
-async fn append_all<D: Driver>(
-    driver: &D,
-    columns: &Columns<'_>,
-) -> StoreResult<Option<AppendedBatch>> {
+async fn append_all<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<Option<AppendedBatch>> {
+    let columns = Columns::new(sends);
     let all = columns.all();
     let params = all.each_ref().map(|column| Param::Text(column));
     let Some(answer) = whole::<_, StoredAll>(driver, &APPEND_ALL, &params).await? else {
@@ -102,8 +99,8 @@ async fn whole<D: Driver, T: DeserializeOwned>(
 }
 
 /// Has each send judged for itself.
-async fn judge<D: Driver>(driver: &D, columns: &Columns<'_>) -> StoreResult<AppendedBatch> {
-    let judged = columns.judged();
+async fn judge<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<AppendedBatch> {
+    let judged = Columns::new(sends).judged();
     let params = judged.each_ref().map(|column| Param::Text(column));
     for _ in 0..ATTEMPTS {
         let answer = match run(driver, &APPEND, &params).await {
