@@ -55,6 +55,14 @@ fn some_append() -> Append {
     }
 }
 
+/// One that is judged at once.
+fn some_repeat() -> Append {
+    Append {
+        repeat_only: true,
+        ..some_append()
+    }
+}
+
 /// INVARIANT: an answer that cannot be read is unexpected, never "away": nobody tries it again.
 fn check<T>(answer: Result<T, StoreError>) {
     if let Err(error) = answer {
@@ -115,6 +123,7 @@ async fn ask_all(store: &dyn Store) {
     check(store.join(&caller, ID, NOW).await);
     check(store.append(&[some_append()]).await);
     check(store.append(&[some_append(), some_append()]).await);
+    check(store.append(&[some_repeat()]).await);
     check(store.events(ID, Seq(0), 10).await);
     check(store.renew_epoch(&Epoch("e".into())).await);
     check(store.ping().await);
@@ -139,7 +148,8 @@ fn answers() {
     });
 }
 
-fn some_outcome(random: &mut Rng) -> (Value, Appended) {
+/// As statements write it: by position, the time in milliseconds.
+fn some_stored(random: &mut Rng) -> (Value, StoredMessage) {
     let stored = StoredMessage {
         message_id: MessageId(random.i64(..)),
         seq: Seq(random.i64(..)),
@@ -147,7 +157,6 @@ fn some_outcome(random: &mut Rng) -> (Value, Appended) {
         timestamp: Timestamp(random.i64(..)),
         sender: Arc::from(colloquy_fuzz::hostile_text(random)),
     };
-    // As `messages/append` writes it: by position, the time in milliseconds.
     let fields = json!([
         stored.message_id,
         stored.seq,
@@ -155,6 +164,11 @@ fn some_outcome(random: &mut Rng) -> (Value, Appended) {
         stored.timestamp.0,
         stored.sender
     ]);
+    (fields, stored)
+}
+
+fn some_outcome(random: &mut Rng) -> (Value, Appended) {
+    let (fields, stored) = some_stored(random);
     match random.u8(0..5) {
         0 => (json!({"stored": fields}), Appended::Stored(stored)),
         1 => (json!({"duplicate": fields}), Appended::Duplicate(stored)),
@@ -175,8 +189,14 @@ fn answers_are_read_as_they_were_meant() {
             .unzip();
         let answer = json!({"epoch": "e1", "outcomes": texts}).to_string();
         let store = PostgresStore::new(Fixed(answer));
-        let read = now(store.append(&[some_append()])).expect("readable");
+        let read = now(store.append(&[some_repeat()])).expect("readable");
         assert_eq!((&*read.epoch.0, read.outcomes), ("e1", outcomes));
+
+        let (fields, stored) = some_stored(random);
+        let answer = json!({"epoch": "e1", "stored": fields}).to_string();
+        let store = PostgresStore::new(Fixed(answer));
+        let read = now(store.append(&[some_append()])).expect("readable");
+        assert_eq!(read.outcomes, [Appended::Stored(stored)]);
 
         let [seq, number, first] = [(); 3].map(|()| random.i64(0..1 << 53));
         let name = colloquy_fuzz::hostile_text(random);
