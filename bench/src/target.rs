@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use colloquy_core::auth::Tokens;
 use colloquy_core::config::Secret;
-use colloquy_core::domain::{Seconds, SessionId, Timestamp, UserId};
+use colloquy_proto::domain::{Seconds, SessionId, Timestamp, UserId};
 use futures_util::future;
 use serde_json::{Value, json};
 

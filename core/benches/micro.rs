@@ -19,15 +19,15 @@ use axum::http::Request;
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{InProcess, NewEvents, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
-use colloquy_core::domain::{
+use colloquy_core::http::{App, ClientAddress, router};
+use colloquy_core::ports::{Cache, Clock};
+use colloquy_core::service::{Ports, Services};
+use colloquy_proto::domain::{
     Appended, AppendedBatch, ConversationId, Epoch, MessageId, Number, Position, Seconds, Seq,
     SessionId, StoredMessage, Timestamp, UserId,
 };
-use colloquy_core::http::{App, ClientAddress, router};
-use colloquy_core::ports::{Cache, Clock};
-use colloquy_core::protocol::{Event, MessageEvent, batch_of};
-use colloquy_core::room::{ConnectionId, Effect, Input, Join, Room};
-use colloquy_core::service::{Ports, Services};
+use colloquy_proto::protocol::{Event, MessageEvent, batch_of};
+use colloquy_proto::room::{ConnectionId, Effect, Input, Join, Room};
 use divan::{Bencher, black_box};
 use fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, NOW};
 use tower::ServiceExt as _;

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::domain::Seconds;
+use colloquy_proto::domain::Seconds;
 use reader::Reader;
 pub use values::{AllowedOrigins, Database, HostPattern, LogFormat, Redis, Secret, SecretKey};
 

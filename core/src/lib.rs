@@ -10,13 +10,8 @@
 pub mod auth;
 pub mod cache;
 pub mod config;
-pub mod domain;
 pub mod http;
 mod kept;
 pub mod ports;
-pub mod protocol;
-pub mod room;
 pub mod service;
 pub mod store;
-#[cfg(feature = "testing")]
-pub mod testing;

@@ -15,16 +15,18 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::auth::{PasswordJob, PasswordOutcome};
-use crate::domain::{
+use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, Credentials, Epoch, Message, MessageId, MessageText,
     NewConversation, NewUser, Number, Position, Seq, SessionId, Timestamp, User, UserId,
 };
-use crate::protocol::{CloseCode, SendCommand};
+use colloquy_proto::protocol::{CloseCode, SendCommand};
 
 pub use self::cache::{Cache, CacheCommand, CacheError, CacheKind, CacheReply};
 pub use self::listing::{Held, Listed, Listing};
-pub use crate::domain::{Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage};
-pub use crate::protocol::{Change, Events};
+pub use colloquy_proto::domain::{
+    Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage,
+};
+pub use colloquy_proto::protocol::{Change, Events};
 
 /// The database did not do what was asked; nothing may be assumed of whether it was done.
 #[derive(Debug, Error)]

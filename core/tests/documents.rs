@@ -1,7 +1,7 @@
 //! The documents' tables say what the code says.
 
 use colloquy_core::config::Settings;
-use colloquy_core::protocol::{CloseCode, ErrorCode};
+use colloquy_proto::protocol::{CloseCode, ErrorCode};
 
 const PROTOCOL: &str = include_str!("../../docs/protocol.md");
 const README: &str = include_str!("../../README.md");

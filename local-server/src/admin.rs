@@ -6,10 +6,10 @@ use std::io::{self, BufRead as _, Write as _};
 use anyhow::{Context as _, bail};
 use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, SALT_BYTES};
 use colloquy_core::config::Settings;
-use colloquy_core::domain::Epoch;
 use colloquy_core::ports::{Clock as _, CreatedUser, Rng as _};
 use colloquy_core::service::ServiceError;
 use colloquy_core::service::accounts::{Registration, check};
+use colloquy_proto::domain::Epoch;
 
 use crate::app::{Shown, open_database};
 use crate::cli::CreateAdmin;

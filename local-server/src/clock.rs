@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use colloquy_core::domain::Timestamp;
 use colloquy_core::ports::{Clock, Rng};
+use colloquy_proto::domain::Timestamp;
 use rand::Rng as _;
 
 /// The system's clock.

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use colloquy_core::domain::{Append, AppendedBatch};
 use colloquy_core::ports::{Store, StoreError};
-use colloquy_core::room::StoreFailed;
+use colloquy_proto::domain::{Append, AppendedBatch};
+use colloquy_proto::room::StoreFailed;
 
 use crate::gather::{Gather, Limits, Work};
 

@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use colloquy_core::protocol::CloseCode;
+use colloquy_proto::protocol::CloseCode;
 use tokio::sync::Notify;
 
 /// With more than this waiting of what everyone gets, a socket is too slow for more. The bytes

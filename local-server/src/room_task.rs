@@ -1,5 +1,5 @@
 //! Drives one Room: a task that turns messages, time and database answers into inputs of
-//! [`colloquy_core::room::Room`] and carries out its effects.
+//! [`colloquy_proto::room::Room`] and carries out its effects.
 
 use std::collections::HashMap;
 use std::future::{Future, ready};
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use colloquy_core::cache::NewEvents;
-use colloquy_core::domain::{
+use colloquy_proto::domain::{
     AppendedBatch, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
 };
-use colloquy_core::protocol::{Change, CloseCode, Events, SendCommand};
-use colloquy_core::room::{
+use colloquy_proto::protocol::{Change, CloseCode, Events, SendCommand};
+use colloquy_proto::room::{
     ConnectionId, Effect, Effects, Frame, Idle, Input, Join, Patience, Room, StoreFailed, Ticket,
 };
 use futures_util::StreamExt;

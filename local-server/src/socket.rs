@@ -13,12 +13,12 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
-use colloquy_core::domain::ConversationId;
 use colloquy_core::ports::SocketGrant;
-use colloquy_core::protocol::{
+use colloquy_proto::domain::ConversationId;
+use colloquy_proto::protocol::{
     CloseCode, LOST_AFTER_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
 };
-use colloquy_core::room::{ConnectionId, Join};
+use colloquy_proto::room::{ConnectionId, Join};
 use futures_util::StreamExt;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;

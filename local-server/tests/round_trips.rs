@@ -15,16 +15,11 @@ use axum::http::{Request, StatusCode, header};
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::Settings;
-use colloquy_core::domain::{
-    Appended, Caller, ClientMessageId, ConversationId, ConversationKind, MessageText,
-    NewConversation, Seconds, SendOutcome, UserId,
-};
 use colloquy_core::http;
 use colloquy_core::ports::{
     Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock, CreatedConversation, Rooms,
     Store,
 };
-use colloquy_core::protocol::SendCommand;
 use colloquy_core::service::{Ports, Services};
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
@@ -32,6 +27,11 @@ use colloquy_local_server::clock::{SystemClock, SystemRng};
 use colloquy_local_server::driver::PostgresDriver;
 use colloquy_local_server::passwords::BlockingPasswords;
 use colloquy_local_server::rooms::LocalRooms;
+use colloquy_proto::domain::{
+    Appended, Caller, ClientMessageId, ConversationId, ConversationKind, MessageText,
+    NewConversation, Seconds, SendOutcome, UserId,
+};
+use colloquy_proto::protocol::SendCommand;
 use counting::Counting;
 use futures_util::future::join_all;
 use tokio::sync::{Barrier, RwLock};

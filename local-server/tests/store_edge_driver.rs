@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use asking::run;
 use async_trait::async_trait;
-use colloquy_core::domain::{Append, ConversationId, MessageText, SessionId, Timestamp, UserId};
+use colloquy_contract::Fixture;
 use colloquy_core::ports::{Appended, Denied, Store};
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, DriverError, Statement};
-use colloquy_core::testing::store_contract::Fixture;
+use colloquy_proto::domain::{Append, ConversationId, MessageText, SessionId, Timestamp, UserId};
 use driver::{Connect, TypedDriver};
 use support::{Database, execute};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -99,7 +99,7 @@ impl Fixture for EdgeFixture {
     }
 }
 
-colloquy_core::store_contract!(super::fixture);
+colloquy_contract::store_contract!(super::fixture);
 
 static PING: Statement = Statement {
     name: "test/ping",

@@ -3,11 +3,11 @@
 mod support;
 
 use async_trait::async_trait;
-use colloquy_core::domain::UserId;
+use colloquy_contract::Fixture;
 use colloquy_core::ports::Store;
 use colloquy_core::store::PostgresStore;
-use colloquy_core::testing::store_contract::Fixture;
 use colloquy_local_server::driver::PostgresDriver;
+use colloquy_proto::domain::UserId;
 use support::{Database, execute};
 
 struct PostgresFixture {
@@ -47,4 +47,4 @@ impl Fixture for PostgresFixture {
     }
 }
 
-colloquy_core::store_contract!(super::fixture);
+colloquy_contract::store_contract!(super::fixture);

@@ -13,10 +13,6 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use asking::run;
-use colloquy_core::domain::{
-    Caller, ConversationId, ConversationKind, Epoch, MessageText, NewConversation, NewUser,
-    Seconds, Seq, SessionId, Timestamp, UserId,
-};
 use colloquy_core::ports::{
     Append, Appended, CreatedConversation, CreatedUser, Held, NewSession, Page, Rotation, Store,
     StoreError,
@@ -24,6 +20,10 @@ use colloquy_core::ports::{
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, DriverError, Statement};
 use colloquy_local_server::driver::PostgresDriver;
+use colloquy_proto::domain::{
+    Caller, ConversationId, ConversationKind, Epoch, MessageText, NewConversation, NewUser,
+    Seconds, Seq, SessionId, Timestamp, UserId,
+};
 use counting::Counting;
 use futures_util::future::join_all;
 use sqlx::Connection as _;
@@ -165,7 +165,7 @@ async fn every_use_case_is_one_round_trip() {
     assert_eq!(count(), 1, "position");
     for page in [
         Page::Latest,
-        Page::Around(colloquy_core::domain::Number(50)),
+        Page::Around(colloquy_proto::domain::Number(50)),
     ] {
         store
             .messages(&ada, id, page, 100, NOW)

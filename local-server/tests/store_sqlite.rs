@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use colloquy_core::domain::UserId;
+use colloquy_contract::Fixture;
 use colloquy_core::ports::Store;
 use colloquy_core::store::SqliteStore;
 use colloquy_core::store::driver::{Access, Driver as _, DriverError, Param, Statement, Step};
-use colloquy_core::testing::store_contract::Fixture;
 use colloquy_local_server::driver::{Backend, SqliteDriver};
 use colloquy_local_server::migrate::{SchemaError, check_schema, migrate};
+use colloquy_proto::domain::UserId;
 use tempfile::TempDir;
 
 struct SqliteFixture {
@@ -60,7 +60,7 @@ impl Fixture for SqliteFixture {
     }
 }
 
-colloquy_core::store_contract!(super::fixture);
+colloquy_contract::store_contract!(super::fixture);
 
 mod schema {
     use super::*;
@@ -252,7 +252,7 @@ mod driver {
         let path = folder.path().join("chat.sqlite3");
         let backend = Backend::Sqlite(open(&path).await);
         migrate(&backend).await.expect("migrates");
-        let epoch = colloquy_core::domain::Epoch("seen".into());
+        let epoch = colloquy_proto::domain::Epoch("seen".into());
         backend.store().renew_epoch(&epoch).await.expect("writes");
         let other = open(&path).await;
         let seen: String = sqlx::query_scalar("select epoch from instance")

@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use colloquy_core::cache::redis_words;
 use colloquy_core::config;
-use colloquy_core::domain::Timestamp;
 use colloquy_core::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
+use colloquy_proto::domain::Timestamp;
 
 use crate::client::{Client, ClientError};
 use crate::codec::{Command, Outcome, Reply};

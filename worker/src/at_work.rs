@@ -10,7 +10,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use colloquy_core::domain::{ConversationId, Timestamp};
+use colloquy_proto::domain::{ConversationId, Timestamp};
 
 use crate::clock::left;
 use crate::driver::RUN_TIMEOUT;

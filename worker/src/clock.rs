@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use colloquy_core::domain::Timestamp;
 use colloquy_core::ports::{Clock, Rng};
+use colloquy_proto::domain::Timestamp;
 use worker::js_sys::Date;
 
 /// The runtime's clock.

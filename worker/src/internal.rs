@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use colloquy_core::domain::{
+use colloquy_core::ports::SocketGrant;
+use colloquy_proto::domain::{
     Appended, Caller, ClientMessageId, Denied, Epoch, MessageId, MessageText, Number, Position,
     SendOutcome, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
-use colloquy_core::ports::SocketGrant;
-use colloquy_core::protocol::SendCommand;
-use colloquy_core::room::Join;
+use colloquy_proto::protocol::SendCommand;
+use colloquy_proto::room::Join;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::Span;
@@ -265,8 +265,8 @@ impl From<Sent> for SendOutcome {
 
 #[cfg(test)]
 mod tests {
-    use colloquy_core::domain::ConversationId;
     use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+    use colloquy_proto::domain::ConversationId;
 
     use super::*;
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use colloquy_core::auth::{HashMemory, PasswordJob, PasswordOutcome};
-use colloquy_core::domain::Timestamp;
 use colloquy_core::ports::{Clock as _, Passwords};
+use colloquy_proto::domain::Timestamp;
 use worker::Delay;
 use worker::send::SendFuture;
 

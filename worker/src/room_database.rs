@@ -8,9 +8,9 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use colloquy_core::domain::Timestamp;
 use colloquy_core::ports::Clock as _;
 use colloquy_core::store::PostgresStore;
+use colloquy_proto::domain::Timestamp;
 use worker::{Delay, Env, Result};
 
 use crate::clock::{EdgeClock, left};

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{NewEvents, Unrecorded};
-use colloquy_core::domain::{
+use colloquy_core::ports::Clock as _;
+use colloquy_proto::domain::{
     Append, AppendedBatch, Caller, ConversationId, Seconds, SendOutcome, Seq, SessionId, Timestamp,
 };
-use colloquy_core::ports::Clock as _;
-use colloquy_core::protocol::CloseCode;
-use colloquy_core::room::{
+use colloquy_proto::protocol::CloseCode;
+use colloquy_proto::room::{
     ConnectionId, Effect, Frame, Input, Join, Patience, Room, StoreFailed, Ticket, TokenRefused,
 };
 use futures_channel::oneshot;
@@ -263,7 +263,7 @@ impl Live {
 
     fn carry_out(
         &mut self,
-        effects: colloquy_core::room::Effects,
+        effects: colloquy_proto::room::Effects,
         own: &mut VecDeque<Input<'static>>,
     ) {
         for effect in effects {

@@ -1,5 +1,5 @@
 //! Drives one Room: a Durable Object that turns its events into inputs of
-//! [`colloquy_core::room::Room`] and does what takes time.
+//! [`colloquy_proto::room::Room`] and does what takes time.
 //!
 //! The runtime delivers further events while one waits, and may drop the object's memory
 //! whenever nothing is under way. Hence: inputs are handled without waiting (`room_live.rs`), and
@@ -11,10 +11,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use colloquy_core::domain::{ConversationId, SendOutcome, SessionId, Timestamp};
 use colloquy_core::ports::{Clock as _, Store as _, StoreError};
-use colloquy_core::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG};
-use colloquy_core::room::{Input, StoreFailed};
+use colloquy_proto::domain::{ConversationId, SendOutcome, SessionId, Timestamp};
+use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG};
+use colloquy_proto::room::{Input, StoreFailed};
 use tracing::Instrument as _;
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{

@@ -1,9 +1,9 @@
 //! What a Room does with one of the runtime's sockets: sending the same to many, carrying the
 //! connection's snapshot, closing, and asking for the last ping. Decides nothing.
 
-use colloquy_core::domain::Timestamp;
-use colloquy_core::protocol::CloseCode;
-use colloquy_core::room::{Frame, Snapshot};
+use colloquy_proto::domain::Timestamp;
+use colloquy_proto::protocol::CloseCode;
+use colloquy_proto::room::{Frame, Snapshot};
 use worker::js_sys::{Date, Function, Reflect};
 use worker::wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket};

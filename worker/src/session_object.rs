@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use colloquy_core::domain::{Seconds, Timestamp};
 use colloquy_core::ports::Clock as _;
+use colloquy_proto::domain::{Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Response;
-use colloquy_core::protocol::{CloseCode, SUBPROTOCOL};
+use colloquy_proto::protocol::{CloseCode, SUBPROTOCOL};
 use worker::{HttpResponse, Result, WebSocket, WebSocketPair};
 
 /// Where the subprotocol is agreed on.

@@ -9,7 +9,7 @@ use crate::processes::Processes;
 use crate::tools;
 
 /// Directories with a `package-lock.json` that tests rely on, from the root.
-pub(crate) const TESTS: &[&str] = &["redis-http/tests/npm", "tests/npm"];
+pub(crate) const TESTS: &[&str] = &["redis-http/tests/npm", "tests/blackbox/npm"];
 
 /// The same for what builds the Worker.
 pub(crate) const WORKER: &[&str] = &["worker/npm"];

@@ -19,7 +19,7 @@ use crate::stack::{Shared, Stack};
 use crate::{Verdict, debian, http, test, tools};
 
 /// What is installed, each file of it by its hash.
-const LOCK: &str = "tests/schemathesis/requirements.txt";
+const LOCK: &str = "tests/blackbox/schemathesis/requirements.txt";
 
 /// The oldest Python it runs on.
 const PYTHON: (u32, u32) = (3, 11);

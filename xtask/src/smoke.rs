@@ -1,7 +1,7 @@
 //! `cargo xtask smoke URL`: the part of the black-box suite that a server in use can bear, against
 //! any server there is.
 //!
-//! Owns what is said before and after. What is tried is in `tests/tests/smoke`; nothing is started
+//! Owns what is said before and after. What is tried is in `tests/blackbox/tests/smoke`; nothing is started
 //! or stopped here.
 
 use std::process::Command;

@@ -14,8 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::AttemptLimits;
-use crate::domain::{ConversationId, Seconds, Timestamp, UserId};
 use crate::ports::{Cache, CacheCommand, CacheReply};
+use colloquy_proto::domain::{ConversationId, Seconds, Timestamp, UserId};
 
 /// The most counters kept in this process while the cache is away; about 1 MiB.
 const MAX_LOCAL_COUNTERS: usize = 10_000;

@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::config::Secret;
-use crate::domain::{Caller, Seconds, SessionId, Timestamp, UserId};
 use crate::kept::Kept;
-use crate::room::TokenRefused;
+use colloquy_proto::domain::{Caller, Seconds, SessionId, Timestamp, UserId};
+use colloquy_proto::room::TokenRefused;
 
 /// Longer texts are no tokens of ours; ours have about 300 characters.
 const MAX_TOKEN_BYTES: usize = 2_048;

@@ -37,9 +37,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use super::pages::{Page, Pages, Proven};
 use super::recent::Recent;
 use super::unrecorded::NewEvents;
-use crate::domain::{ConversationId, Epoch, Position};
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
-use crate::protocol::Event;
+use colloquy_proto::domain::{ConversationId, Epoch, Position};
+use colloquy_proto::protocol::Event;
 
 /// How many events of a conversation are kept: as many as the largest page has messages, and half as
 /// many others between them.

@@ -4,9 +4,9 @@ use super::*;
 use crate::cache::InProcess;
 use crate::cache::in_process::tests::Hands;
 use crate::cache::interleaving_tests::NoTime;
-use crate::domain::{Message, MessageId, Number, Seq, Timestamp, UserId};
 use crate::ports::History;
-use crate::protocol::{DeletedEvent, EditedEvent};
+use colloquy_proto::domain::{Message, MessageId, Number, Seq, Timestamp, UserId};
+use colloquy_proto::protocol::{DeletedEvent, EditedEvent};
 
 const ID: ConversationId = ConversationId(1);
 

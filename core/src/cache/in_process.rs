@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::domain::{Seconds, Timestamp};
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
+use colloquy_proto::domain::{Seconds, Timestamp};
 
 /// A sorted set's entry: score, then member, as Redis orders them.
 type Scored = (i64, Arc<str>);

@@ -14,11 +14,11 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 
 use super::{InProcess, KEPT_EVENTS, NewEvents, Page, RecentHistory};
-use crate::domain::{
+use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
+use colloquy_proto::domain::{
     ConversationId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
 };
-use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
-use crate::protocol::{DeletedEvent, EditedEvent, Event, MemberChange, MemberEvent};
+use colloquy_proto::protocol::{DeletedEvent, EditedEvent, Event, MemberChange, MemberEvent};
 
 const ID: ConversationId = ConversationId(7);
 

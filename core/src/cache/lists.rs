@@ -17,9 +17,9 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::domain::{ConversationId, Epoch, Seq, Timestamp, UserId};
 use crate::kept::Kept;
 use crate::ports::{Held, Listed, Listing};
+use colloquy_proto::domain::{ConversationId, Epoch, Seq, Timestamp, UserId};
 
 /// How many bytes of summaries are kept: some eight thousand of small conversations.
 const SUMMARIES_CAPACITY: usize = 8 * 1024 * 1024;
@@ -141,7 +141,7 @@ pub fn held(known: &[Arc<Shown>]) -> Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ConversationKind, ConversationSummary, Number};
+    use colloquy_proto::domain::{ConversationKind, ConversationSummary, Number};
 
     fn told(id: i64, seq: i64) -> Listed {
         Listed::Summary(Box::new(ConversationSummary {

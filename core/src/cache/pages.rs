@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::domain::{ConversationId, Message, Number, Position};
 use crate::kept::Kept;
 use crate::ports::History;
+use colloquy_proto::domain::{ConversationId, Message, Number, Position};
 
 /// How many bytes are kept: some two hundred full pages.
 const CAPACITY: usize = 8 * 1024 * 1024;
@@ -95,7 +95,7 @@ fn weight(proven: &Proven) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Epoch, Seq};
+    use colloquy_proto::domain::{Epoch, Seq};
 
     fn at(epoch: &str, seq: i64) -> Position {
         Position {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::history::KEPT_EVENTS;
 use super::pages::Proven;
-use crate::domain::{ConversationId, Epoch, Message, Position, Seq};
 use crate::ports::History;
-use crate::protocol::Event;
+use colloquy_proto::domain::{ConversationId, Epoch, Message, Position, Seq};
+use colloquy_proto::protocol::Event;
 
 /// What the cache held of one conversation: nothing to be shown before
 /// [`RecentHistory::page`](super::RecentHistory::page).

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::history::KEPT_EVENTS;
-use crate::domain::{ConversationId, Epoch, Seq};
+use colloquy_proto::domain::{ConversationId, Epoch, Seq};
 
 /// Committed events of one conversation, as the cache is told of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

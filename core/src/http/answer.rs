@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::error::ApiError;
-use crate::protocol::ErrorCode;
+use colloquy_proto::protocol::ErrorCode;
 
 /// JSON that may be tens of kilobytes, written into memory that is there before: axum's `Json`
 /// begins with 128 bytes and copies all it has each time it needs twice as much.

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 
 use super::MAX_BODY_BYTES;
 use super::error::{ApiError, ApiResult};
-use crate::protocol::ErrorCode;
+use colloquy_proto::protocol::ErrorCode;
 
 /// How much is read of a body before its sender is cut off, in bytes.
 const MAX_READ_BYTES: usize = 16 * MAX_BODY_BYTES;

@@ -10,8 +10,8 @@ use super::App;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, WithinConversation};
 use super::openapi::{BadRequestBody, ErrorBody};
-use crate::domain::{MessageId, MessageText, Seq, UserId};
 use crate::service::changes;
+use colloquy_proto::domain::{MessageId, MessageText, Seq, UserId};
 
 /// A message's new text.
 #[derive(Deserialize, ToSchema)]

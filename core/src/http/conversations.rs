@@ -15,9 +15,9 @@ use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
 use super::openapi::BadRequestBody;
 use crate::cache::Shown;
-use crate::domain::{Conversation, ConversationKind, ConversationSummary, UserId};
 use crate::service::conversations::{self, Request};
 use crate::service::cursor;
+use colloquy_proto::domain::{Conversation, ConversationKind, ConversationSummary, UserId};
 
 /// The most conversations a page has.
 const MAX_PAGE: i64 = 200;

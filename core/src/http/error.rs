@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::TokenError;
 use crate::ports::Denied;
-use crate::protocol::{ErrorCode, THROTTLED};
 use crate::service::{FieldErrors, ServiceError};
+use colloquy_proto::protocol::{ErrorCode, THROTTLED};
 
 /// How long to wait before asking again when the server cannot say better, in milliseconds.
 const BUSY_MS: i64 = 2_000;

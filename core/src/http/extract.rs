@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use super::App;
 use super::error::{ApiError, ApiResult};
 use super::frame::Context;
-use crate::domain::{Caller, ConversationId, UserId};
-use crate::protocol::ErrorCode;
+use colloquy_proto::domain::{Caller, ConversationId, UserId};
+use colloquy_proto::protocol::ErrorCode;
 
 /// The longest path of a wrong field that is told back, in characters.
 const MAX_PATH_CHARS: usize = 100;

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use super::address::{ClientAddress, client_address};
 use super::{App, error, gate};
-use crate::domain::UserId;
+use colloquy_proto::domain::UserId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

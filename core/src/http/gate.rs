@@ -14,7 +14,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::error::{ApiError, ApiResult};
 use super::{App, body};
 use crate::config::{AllowedOrigins, HostPattern};
-use crate::protocol::ErrorCode;
+use colloquy_proto::protocol::ErrorCode;
 
 /// How long a browser may remember what it was told of another origin.
 const PREFLIGHT_SECONDS: u64 = 600;

@@ -14,10 +14,10 @@ use super::answer::Long;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
 use super::openapi::{BadRequestBody, ErrorBody};
-use crate::domain::{ConversationId, Message, MessageId, Seq, UserId};
 use crate::ports::{CacheKind, Page};
 use crate::service::cursor;
 use crate::service::messages::{self, Draft, HistoryPage, MAX_PAGE, Sent, Source};
+use colloquy_proto::domain::{ConversationId, Message, MessageId, Seq, UserId};
 
 /// What a history says beside its messages, with two cursors and a little more.
 const ABOUT_A_PAGE_BYTES: usize = 256;

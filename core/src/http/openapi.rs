@@ -14,7 +14,7 @@ use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, ToSchema};
 
 use super::App;
-use crate::protocol::ErrorCode;
+use colloquy_proto::protocol::ErrorCode;
 
 /// What is the same whatever the routes.
 #[derive(utoipa::OpenApi)]

@@ -16,9 +16,9 @@ use super::error::ApiError;
 use super::extract::{Known, Parameters, bearer, conversation_id};
 use crate::auth::TokenError;
 use crate::ports::Denied;
-use crate::protocol::{CloseCode, ErrorCode, SUBPROTOCOL};
 use crate::service::ServiceError;
 use crate::service::sockets;
+use colloquy_proto::protocol::{CloseCode, ErrorCode, SUBPROTOCOL};
 
 /// What comes before an access token among the subprotocols.
 const BEARER_PREFIX: &str = "bearer.";

@@ -10,9 +10,9 @@ use super::App;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, JsonBody, Known};
 use super::openapi::{BadRequestBody, ErrorBody};
-use crate::domain::User;
 use crate::service::accounts::{self, Registration};
 use crate::service::sessions::{self, TokenPair};
+use colloquy_proto::domain::User;
 
 /// Someone new.
 #[derive(Deserialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! A list of conversations, and what of it the asker holds already.
 
-use crate::domain::{ConversationId, ConversationSummary, Epoch, Seq};
+use colloquy_proto::domain::{ConversationId, ConversationSummary, Epoch, Seq};
 
 /// Which summaries of conversations the asker holds, each as it was at a `seq` of `epoch`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use email_address::{EmailAddress, Options};
 
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PersonalData, password_problems};
-use crate::domain::{Caller, NewUser, User, check_text};
 use crate::ports::CreatedUser;
+use colloquy_proto::domain::{Caller, NewUser, User, check_text};
 
 /// The longest username, first or last name, in characters.
 const MAX_NAME_CHARS: usize = 150;

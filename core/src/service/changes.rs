@@ -4,8 +4,8 @@
 //! One that was not told finds out with its next commit, so nothing depends on it.
 
 use super::{ServiceError, ServiceResult, Services};
-use crate::domain::{Caller, ConversationId, MessageId, MessageText, Seq, UserId};
 use crate::ports::{Changed, Checked, StoreError, StoreResult};
+use colloquy_proto::domain::{Caller, ConversationId, MessageId, MessageText, Seq, UserId};
 
 /// Gives a message of the caller's another text. The position of the event, `None` when it had this
 /// text already.

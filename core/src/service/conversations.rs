@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::cache::{Shown, held};
-use crate::domain::{
+use crate::ports::CreatedConversation;
+use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, ConversationKind, NewConversation, Timestamp, UserId,
     check_text,
 };
-use crate::ports::CreatedConversation;
 
 /// The longest name of a group, in characters.
 const MAX_NAME_CHARS: usize = 120;
@@ -100,7 +100,7 @@ fn check(request: Request, caller: UserId) -> ServiceResult<NewConversation> {
 }
 
 /// The caller's conversations, latest activity first, and whether there are more. Each is as
-/// [`ConversationSummary`](crate::domain::ConversationSummary) says.
+/// [`ConversationSummary`](colloquy_proto::domain::ConversationSummary) says.
 ///
 /// # Errors
 /// `Denied` when the login was ended.

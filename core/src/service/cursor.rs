@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::{ConversationId, Number, Timestamp};
+use colloquy_proto::domain::{ConversationId, Number, Timestamp};
 
 /// The longest text worth decoding.
 const MAX_CHARS: usize = 64;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::auth::{TokenError, TooManyAttempts};
-use crate::domain::Seconds;
 use crate::ports::{Denied, StoreError};
+use colloquy_proto::domain::Seconds;
 
 /// What is wrong with each field, in sentences a client may show.
 pub type FieldErrors = BTreeMap<&'static str, Vec<String>>;

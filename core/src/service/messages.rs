@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 
 use super::{ServiceError, ServiceResult, Services, cursor};
 use crate::cache;
-use crate::domain::{
+use crate::ports::{CacheKind, History, Page, Store};
+use colloquy_proto::domain::{
     Appended, Caller, ClientMessageId, ConversationId, MAX_MENTIONS, Message, MessageId,
     MessageText, SendOutcome, Seq, StoredMessage, UserId,
 };
-use crate::ports::{CacheKind, History, Page, Store};
-use crate::protocol::{Event, MessageEvent, SendCommand};
+use colloquy_proto::protocol::{Event, MessageEvent, SendCommand};
 
 /// The most messages a page has.
 pub const MAX_PAGE: i64 = 100;

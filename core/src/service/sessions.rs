@@ -6,8 +6,8 @@ use futures_util::future::join;
 
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PasswordJob, PasswordOutcome, RefreshToken};
-use crate::domain::{Caller, Credentials, SessionId, Timestamp, User};
 use crate::ports::{Denied, NewSession, Rotated, Rotation, StoreResult};
+use colloquy_proto::domain::{Caller, Credentials, SessionId, Timestamp, User};
 
 /// The longest username the store is asked for, in bytes: 150 characters of four bytes.
 const MAX_USERNAME_BYTES: usize = 600;

@@ -1,8 +1,8 @@
 //! Sockets: who may join a Room.
 
 use super::{ServiceResult, Services};
-use crate::domain::{Caller, ConversationId};
 use crate::ports::SocketGrant;
+use colloquy_proto::domain::{Caller, ConversationId};
 
 /// What the Rooms need to let a member in.
 ///

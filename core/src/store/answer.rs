@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::driver::{Access, Driver, DriverError, Statement, Step};
-use crate::domain::{Conversation, UserId};
 use crate::ports::{
     Appended, Checked, CreatedConversation, Denied, StoreError, StoreResult, StoredMessage,
 };
+use colloquy_proto::domain::{Conversation, UserId};
 
 /// `{"ok": …}` or `{"denied": "…"}`.
 #[derive(Deserialize)]

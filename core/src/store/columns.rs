@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::domain::{
+use colloquy_proto::domain::{
     Append, ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId,
     StoredMessage, Timestamp, UserId,
 };
@@ -288,7 +288,7 @@ impl Array {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::MessageText;
+    use colloquy_proto::domain::MessageText;
 
     fn send(room: i64, user: i64, text: &str) -> Append {
         Append {

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::driver::Param;
 use super::reads::asked_by;
-use crate::domain::{
+use crate::ports::Append;
+use colloquy_proto::domain::{
     Caller, ConversationId, ConversationKind, MessageId, MessageText, NewConversation, Seq,
     Timestamp, UserId,
 };
-use crate::ports::Append;
 
 /// `[1,2,3]`: how a list of ids travels, since parameters are integers and texts only.
 pub(super) fn ids_json(ids: impl IntoIterator<Item = i64>) -> String {

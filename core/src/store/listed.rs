@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::domain::{
+use crate::ports::{Listed, Listing};
+use colloquy_proto::domain::{
     ConversationId, ConversationKind, ConversationSummary, Epoch, Message, Number, Seq, Timestamp,
     User, UserId,
 };
-use crate::ports::{Listed, Listing};
 
 /// What `conversations/list` answers.
 #[derive(Deserialize)]

@@ -14,13 +14,13 @@ use super::driver::{Access, Driver, DriverError, Param, Statement, Step, stateme
 use super::input::{change_params, direct_key, ids_json, kind_text, member_params};
 use super::postgres_sends;
 use super::reads::{Reads, asked_by, reads};
-use crate::domain::{
-    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
-    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
-};
 use crate::ports::{
     Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, Held,
     History, Joined, Listing, NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
+};
+use colloquy_proto::domain::{
+    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
+    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 
 static READS: Reads = reads!("postgres");

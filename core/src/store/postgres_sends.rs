@@ -10,8 +10,8 @@ use super::answer::{Outcome, decode, decode_optional, failed, run_one};
 use super::columns::{Columns, StoredAll, mentions};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::postgres::{ATTEMPTS, unsettled};
-use crate::domain::{ClientMessageId, Epoch};
 use crate::ports::{Append, Appended, AppendedBatch, StoreError, StoreResult, StoredMessage};
+use colloquy_proto::domain::{ClientMessageId, Epoch};
 
 static APPEND: Statement = statement!("postgres", "messages/append");
 static APPEND_ALL: Statement = statement!("postgres", "messages/append_all");
@@ -132,7 +132,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::domain::{ConversationId, MessageText, SessionId, Timestamp, UserId};
+    use colloquy_proto::domain::{ConversationId, MessageText, SessionId, Timestamp, UserId};
 
     const ONE: &str = r#"{"epoch":"e","stored":[5,1,1,7,"ann"]}"#;
     const ALL: &str = r#"{"epoch":"e","ids":[5,6],"conversations":[[1,0,0,0]],"names":["ann"]}"#;

@@ -5,11 +5,11 @@ use super::answer::{decode, decode_checked, decode_optional, failed, run_one};
 use super::driver::{Access, Driver, Param, Statement, Step};
 use super::input::seqs_json;
 use super::listed::Answered;
-use crate::domain::{
-    Caller, Conversation, ConversationId, Credentials, Number, Position, Seq, Timestamp, User,
-};
 use crate::ports::{
     Checked, Events, Held, History, Joined, Listing, Page, StoreError, StoreResult,
+};
+use colloquy_proto::domain::{
+    Caller, Conversation, ConversationId, Credentials, Number, Position, Seq, Timestamp, User,
 };
 
 /// The reading statements of one dialect.

@@ -11,13 +11,13 @@ use super::driver::{Access, Driver, Param, Statement, Step, statement};
 use super::input::{change_params, direct_key, ids_json, kind_text, member_params};
 use super::reads::{Reads, asked_by, reads};
 use super::sqlite_sends::{self, too_few};
-use crate::domain::{
-    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
-    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
-};
 use crate::ports::{
     Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, Held,
     History, Joined, Listing, NewSession, Page, Rotated, Rotation, Store, StoreResult,
+};
+use colloquy_proto::domain::{
+    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
+    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 
 static READS: Reads = reads!("sqlite");

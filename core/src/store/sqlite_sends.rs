@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Outcome, decode, decode_optional, failed};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::input::{ids_json, mentions_json};
-use crate::domain::{ClientMessageId, Epoch};
 use crate::ports::{Append, AppendedBatch, StoreError, StoreResult};
+use colloquy_proto::domain::{ClientMessageId, Epoch};
 
 static APPEND: Statement = statement!("sqlite", "messages/append");
 static ADVANCE: Statement = statement!("sqlite", "messages/advance");

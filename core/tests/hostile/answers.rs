@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use colloquy_core::domain::{
+use colloquy_core::ports::{Held, NewSession, Page, Rotation, Store, StoreError};
+use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
+use colloquy_core::store::{PostgresStore, SqliteStore};
+use colloquy_fuzz::{Rng, Target, for_all};
+use colloquy_proto::domain::{
     Append, Appended, Caller, ConversationId, ConversationKind, Denied, Epoch, MessageId,
     MessageText, NewConversation, NewUser, Number, Seq, SessionId, StoredMessage, Timestamp,
     UserId,
 };
-use colloquy_core::ports::{Held, NewSession, Page, Rotation, Store, StoreError};
-use colloquy_core::protocol::Event;
-use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
-use colloquy_core::store::{PostgresStore, SqliteStore};
-use colloquy_fuzz::{Rng, Target, for_all};
+use colloquy_proto::protocol::Event;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 

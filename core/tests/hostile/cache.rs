@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use colloquy_core::cache::{InProcess, Page, RecentHistory, redis_words};
-use colloquy_core::domain::{
+use colloquy_core::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
+use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+use colloquy_proto::domain::{
     ConversationId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
 };
-use colloquy_core::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
-use colloquy_core::protocol::{
+use colloquy_proto::protocol::{
     DeletedEvent, EditedEvent, Event, MemberChange, MemberEvent, MessageEvent,
 };
-use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
 use futures_util::FutureExt as _;
 
 use crate::tokens::NOW;

@@ -5,13 +5,13 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use colloquy_core::domain::{
-    Append, ClientMessageId, ConversationId, MessageId, MessageText, SessionId, Timestamp, UserId,
-};
 use colloquy_core::ports::Store;
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
 use colloquy_fuzz::{Rng, for_all, hostile_text};
+use colloquy_proto::domain::{
+    Append, ClientMessageId, ConversationId, MessageId, MessageText, SessionId, Timestamp, UserId,
+};
 use futures_util::FutureExt as _;
 
 /// Remembers what each statement was given, and answers that nothing can be stored.

@@ -1,8 +1,8 @@
 //! Cursors of pages.
 
-use colloquy_core::domain::{ConversationId, Number, Timestamp};
 use colloquy_core::service::cursor;
 use colloquy_fuzz::{Target, for_all};
+use colloquy_proto::domain::{ConversationId, Number, Timestamp};
 
 #[test]
 fn cursors() {

@@ -1,7 +1,7 @@
 //! Commands as a client writes them: the other half of `protocol::parse`, and the same for every
 //! target that needs it.
 
-use colloquy_core::protocol::{Command, SendCommand};
+use colloquy_proto::protocol::{Command, SendCommand};
 use serde_json::{Value, json};
 
 /// A v2 frame of this command.

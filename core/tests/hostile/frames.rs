@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use colloquy_core::domain::{
+use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+use colloquy_proto::domain::{
     ClientMessageId, Epoch, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, MessageText, Seq, UserId,
 };
-use colloquy_core::protocol::{
+use colloquy_proto::protocol::{
     Command, Incoming, MAX_COMMANDS_PER_FRAME, ParseError, SendCommand, parse,
 };
-use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
 use serde_json::json;
 
 use crate::encoder;

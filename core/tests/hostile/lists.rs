@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use colloquy_core::cache::{Lists, Place, Shown, held};
-use colloquy_core::domain::{
+use colloquy_core::ports::{Held, Listed, Listing};
+use colloquy_fuzz::{Rng, for_all, hostile_text};
+use colloquy_proto::domain::{
     ConversationId, ConversationKind, ConversationSummary, Epoch, Number, Seq, Timestamp, User,
     UserId,
 };
-use colloquy_core::ports::{Held, Listed, Listing};
-use colloquy_fuzz::{Rng, for_all, hostile_text};
 
 use crate::tokens::NOW;
 

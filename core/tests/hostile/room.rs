@@ -4,8 +4,8 @@
 //! what is no text, `-` and a digit disconnects, `+` lets a second pass, `*` a minute, and `z` puts
 //! the Room to sleep. `{access}` in a text stands for a genuine token.
 
-use colloquy_core::domain::Seconds;
 use colloquy_fuzz::{Target, for_all};
+use colloquy_proto::domain::Seconds;
 
 use crate::encoder;
 use crate::frames::some_command;

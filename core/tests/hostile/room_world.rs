@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use colloquy_core::auth::{TokenError, Tokens};
-use colloquy_core::domain::{
+use colloquy_proto::domain::{
     Append, Appended, AppendedBatch, ConversationId, Epoch, MessageId, Number, Position, Seconds,
     Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
-use colloquy_core::protocol::{CloseCode, ErrorCode, Event, Events, MessageEvent};
-use colloquy_core::room::{ConnectionId, Effect, Frame, Input, Join, Room, Snapshot, TokenRefused};
+use colloquy_proto::protocol::{CloseCode, ErrorCode, Event, Events, MessageEvent};
+use colloquy_proto::room::{
+    ConnectionId, Effect, Frame, Input, Join, Room, Snapshot, TokenRefused,
+};
 use serde_json::Value;
 
 use crate::tokens::{NOW, tokens};

@@ -2,9 +2,9 @@
 //! another version of this server may have: whatever is there is refused or woken from, and the
 //! Room goes on.
 
-use colloquy_core::domain::Seconds;
-use colloquy_core::room::Snapshot;
 use colloquy_fuzz::{NUMBERS, Rng, Target, for_all, hostile_text};
+use colloquy_proto::domain::Seconds;
+use colloquy_proto::room::Snapshot;
 use serde_json::{Value, json};
 
 use crate::room_world::{CONNECTIONS, World};

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use colloquy_core::domain::{
+use colloquy_fuzz::{Rng, for_all, hostile_text};
+use colloquy_proto::domain::{
     ClientMessageId, ConversationId, Epoch, Message, MessageId, Number, Seq, Timestamp, UserId,
 };
-use colloquy_core::protocol::{
+use colloquy_proto::protocol::{
     Ack, AuthExpiring, AuthOk, DeletedEvent, EditedEvent, ErrorCode, ErrorReply, Event, Hello,
     Limits, MemberChange, MemberEvent, MessageEvent, Reset, ResetReason, Sync, batch_of,
 };
-use colloquy_fuzz::{Rng, for_all, hostile_text};
 use serde_json::Value;
 
 /// From year 0 to year 9999: the years RFC 3339 can write.

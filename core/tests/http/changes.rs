@@ -2,8 +2,8 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use colloquy_core::domain::SessionId;
 use colloquy_core::ports::{Change, Changed};
+use colloquy_proto::domain::SessionId;
 use serde_json::{Value, json};
 
 use crate::fakes::{MESSAGES, edited};

@@ -2,8 +2,8 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::Request;
-use colloquy_core::domain::{Appended, ConversationId, Denied, Epoch, SendOutcome, Seq};
 use colloquy_core::ports::Held;
+use colloquy_proto::domain::{Appended, ConversationId, Denied, Epoch, SendOutcome, Seq};
 use serde_json::{Value, json};
 
 use crate::fakes::{MESSAGES, stored};

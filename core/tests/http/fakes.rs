@@ -10,9 +10,9 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use colloquy_core::auth::{HashMemory, PasswordJob, PasswordOutcome};
-use colloquy_core::domain::*;
 use colloquy_core::ports::*;
-use colloquy_core::protocol::{CloseCode, EditedEvent, Event, SendCommand};
+use colloquy_proto::domain::*;
+use colloquy_proto::protocol::{CloseCode, EditedEvent, Event, SendCommand};
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// Ann is a member of this conversation,

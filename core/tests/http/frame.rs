@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use colloquy_core::protocol::ErrorCode;
+use colloquy_proto::protocol::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::server::Server;

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use colloquy_core::auth::{PasswordJob, PasswordOutcome};
-use colloquy_core::domain::{Appended, SendOutcome};
 use colloquy_core::ports::Passwords;
-use colloquy_core::protocol::ErrorCode;
 use colloquy_fuzz::Target;
+use colloquy_proto::domain::{Appended, SendOutcome};
+use colloquy_proto::protocol::ErrorCode;
 use tokio::runtime;
 
 use crate::fakes::stored;

@@ -11,10 +11,10 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, Tokens};
 use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
-use colloquy_core::domain::{Seconds, SessionId, UserId};
 use colloquy_core::http::{App, ClientAddress, router};
 use colloquy_core::ports::{Cache, Clock, Passwords};
 use colloquy_core::service::{Ports, Services};
+use colloquy_proto::domain::{Seconds, SessionId, UserId};
 use serde_json::Value;
 use tower::ServiceExt as _;
 

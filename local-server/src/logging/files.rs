@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use colloquy_core::domain::Timestamp;
+use colloquy_proto::domain::Timestamp;
 
 /// How many earlier files are kept.
 const KEPT_FILES: usize = 14;

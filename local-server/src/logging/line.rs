@@ -8,7 +8,7 @@
 use std::fmt::{self, Write as _};
 
 use colloquy_core::config::LogFormat;
-use colloquy_core::domain::Timestamp;
+use colloquy_proto::domain::Timestamp;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};

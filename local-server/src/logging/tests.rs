@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use colloquy_core::domain::Timestamp;
+use colloquy_proto::domain::Timestamp;
 use tracing::{info, info_span, warn};
 
 use super::*;

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread;
 use std::time::Duration;
 
-use colloquy_core::domain::Timestamp;
+use colloquy_proto::domain::Timestamp;
 use tracing::Level;
 
 use super::files::DailyFile;

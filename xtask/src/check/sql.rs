@@ -13,11 +13,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "thousands of members cannot be registered at the speed of a password hash",
     ),
     (
-        "core/src/testing",
+        "tests/contract",
         "contract tests look behind the store and prepare its databases",
     ),
     (
-        "torture/src/database.rs",
+        "tests/chaos/src/database.rs",
         "the checker looks past the server, and locks what the server writes to",
     ),
     (

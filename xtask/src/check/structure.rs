@@ -34,7 +34,7 @@ const FALLBACKS: &[&str] = &[".fallback(", ".fallback_service("];
 const KNOWN_FALLBACKS: &[&str] = &[".fallback(error::not_found)", ".fallback_service(inner)"];
 
 /// Where each route has a row that says who may call it.
-const AUTHORISATION: &str = "tests/tests/blackbox/authorisation.rs";
+const AUTHORISATION: &str = "tests/blackbox/tests/blackbox/authorisation.rs";
 
 const ADAPTERS: [&str; 2] = ["local-server/src", "worker/src"];
 

@@ -185,7 +185,7 @@ const INNOCENT: &[(&str, &str)] = &[
          .fallback(error::not_found); }",
     ),
     (
-        "tests/tests/blackbox/authorisation.rs",
+        "tests/blackbox/tests/blackbox/authorisation.rs",
         "//! A.\nconst A: &str = \"/home\";",
     ),
     (
@@ -274,7 +274,7 @@ fn a_second_plain_route_on_a_line_is_seen() {
     let route = "//! A.\nfn f(r: Router) { r.route(\"/home\", get(x)); }";
     let routes = "//! A.\nfn f(r: Router) { r.route(\"/home\", get(x)).route(\"/b\", get(y)); }";
     let table = (
-        "tests/tests/blackbox/authorisation.rs",
+        "tests/blackbox/tests/blackbox/authorisation.rs",
         "const A: &str = \"/home\";",
     );
     for (text, breaches) in [(route, 0), (routes, 1)] {

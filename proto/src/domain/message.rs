@@ -1,0 +1,80 @@
+//! Messages and the rule for their text.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{TextError, check_text};
+use super::{ClientMessageId, MessageId, Number, Seq, Timestamp, UserId};
+
+/// The longest message, in characters (Unicode scalar values).
+pub const MAX_MESSAGE_CHARS: usize = 4_000;
+
+/// The most people one message may mention.
+pub const MAX_MENTIONS: usize = 50;
+
+/// A message's text: 1 to [`MAX_MESSAGE_CHARS`] characters, not all white space, no U+0000.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct MessageText(Arc<str>);
+
+impl MessageText {
+    /// Checks and takes a message's text, unchanged.
+    ///
+    /// # Errors
+    /// [`TextError`] says which rule it breaks.
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self, TextError> {
+        let text = text.into();
+        check_text(&text, 1, MAX_MESSAGE_CHARS)?;
+        Ok(Self(text))
+    }
+
+    /// The text as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text itself, shared.
+    pub fn into_inner(self) -> Arc<str> {
+        self.0
+    }
+}
+
+/// A message as the REST API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct Message {
+    /// Its id.
+    #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 123))]
+    pub id: MessageId,
+    /// Who wrote it.
+    #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 1))]
+    pub sender_id: UserId,
+    /// The writer's username.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, example = "johndoe"))]
+    pub sender: Arc<str>,
+    /// The text; empty once the message was deleted.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, example = "Hello"))]
+    pub content: Arc<str>,
+    /// When it was stored.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, format = DateTime))]
+    pub timestamp: Timestamp,
+    /// The position of the event that created it.
+    #[cfg_attr(feature = "utoipa", schema(value_type = i64))]
+    pub seq: Seq,
+    /// Its ordinal in the conversation.
+    #[cfg_attr(feature = "utoipa", schema(value_type = i64))]
+    pub number: Number,
+    /// The sender's own id for it, when one was given.
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
+    pub client_message_id: Option<ClientMessageId>,
+    /// The message it answers.
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
+    pub reply_to: Option<MessageId>,
+    /// The people it mentions.
+    #[cfg_attr(feature = "utoipa", schema(value_type = Vec<i64>))]
+    #[serde(default)]
+    pub mentions: Vec<UserId>,
+    /// 1 as sent, and one more with every change.
+    pub version: i64,
+}

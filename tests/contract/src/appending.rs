@@ -1,0 +1,236 @@
+//! Sends: order, repeats, what is kept.
+
+use super::Fixture;
+use super::world::{
+    AWKWARD, NOW, append_one, group, list, pair, say, send, send_as, stored, texts,
+};
+use colloquy_core::ports::{Append, Appended, Page};
+use colloquy_proto::domain::{
+    ClientMessageId, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, Number, Seconds, Seq, Timestamp,
+    UserId,
+};
+
+/// Answers come in the order of the sends; so do seq, number and id.
+pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let mut seen = Vec::new();
+    for size in [1, 3, 100, 1, 20] {
+        let sends: Vec<_> = (0..size)
+            .map(|index| {
+                let sender = if index % 3 == 0 { &bob } else { &ada };
+                send(sender, id, &format!("{size}/{index}"))
+            })
+            .collect();
+        let appended = store.append(&sends).await.unwrap().outcomes;
+        assert_eq!(appended.len(), sends.len());
+        for (answer, send) in appended.iter().zip(&sends) {
+            let message = stored(answer);
+            let sender = if send.sender_id == ada.id() {
+                &ada
+            } else {
+                &bob
+            };
+            assert_eq!(message.sender, sender.user.username);
+            assert_eq!(message.timestamp, NOW);
+            seen.push((message, send.message.clone().into_inner()));
+        }
+    }
+    let history = store
+        .messages(&ada.caller, id, Page::Latest, 1_000, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(history.messages.len(), seen.len());
+    for (position, (message, (answer, text))) in (1..).zip(history.messages.iter().zip(&seen)) {
+        assert_eq!(
+            (answer.seq, answer.number),
+            (Seq(position), Number(position))
+        );
+        assert_eq!((message.seq, message.number), (answer.seq, answer.number));
+        assert_eq!(
+            (message.id, &message.sender),
+            (answer.message_id, &answer.sender)
+        );
+        assert_eq!(message.content, *text);
+    }
+    assert!(history.messages.is_sorted_by_key(|message| message.id));
+}
+
+/// Whatever the repeat says, and however late it comes.
+pub async fn a_repeat_is_answered_with_the_first_result(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let first = stored(&append_one(store, send_as(&ada, id, "k-1", "first")).await);
+    let second = stored(&append_one(store, send_as(&ada, id, "k-2", "second")).await);
+    for text in ["first", "something else"] {
+        let mut repeat = send_as(&ada, id, "k-1", text);
+        repeat.now = NOW.plus(Seconds(60));
+        assert_eq!(
+            append_one(fixture.other_store(), repeat).await,
+            Appended::Duplicate(first.clone())
+        );
+    }
+    // A repeat is found before its reply is looked at, and beside new sends of its batch.
+    let mut unknown_reply = send_as(&ada, id, "k-1", "first");
+    unknown_reply.reply_to = Some(MessageId(404_404));
+    let batch = [
+        send_as(&bob, id, "k-1", "bob's own"),
+        unknown_reply,
+        send_as(&ada, id, "k-3", "third"),
+        send_as(&ada, id, "k-2", "second"),
+    ];
+    let answers = store.append(&batch).await.unwrap().outcomes;
+    assert_eq!(stored(&answers[0]).number, Number(3));
+    assert_eq!(answers[1], Appended::Duplicate(first));
+    assert_eq!(stored(&answers[2]).number, Number(4));
+    assert_eq!(answers[3], Appended::Duplicate(second));
+    let said = texts(store, &bob, id).await;
+    assert_eq!(
+        said.iter().map(|text| &**text).collect::<Vec<_>>(),
+        ["first", "second", "bob's own", "third"]
+    );
+}
+
+/// Unique per conversation and sender, exact to the letter.
+pub async fn a_client_message_id_belongs_to_its_conversation_and_sender(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let elsewhere = group(store, &ada, &[&bob]).await.id;
+    let longest = "x".repeat(ClientMessageId::MAX_CHARS);
+    for key in ["k", "K", "'\"\\{}$1", longest.as_str()] {
+        for (sender, conversation) in [(&ada, id), (&bob, id), (&ada, elsewhere)] {
+            stored(&append_one(store, send_as(sender, conversation, key, "once")).await);
+        }
+    }
+    // Without an id nothing is a repeat.
+    assert_ne!(
+        say(store, &ada, id, "same").await,
+        say(store, &ada, id, "same").await
+    );
+}
+
+/// A clock that lags behind does not take the conversation back.
+pub async fn time_never_goes_back(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let at = |offset: i64| {
+        let mut message = send(&ada, id, "tick");
+        message.now = Timestamp(NOW.0 + offset);
+        message
+    };
+    let batch: Vec<_> = [50, -1_000, 70, 60].map(at).into();
+    let mut times: Vec<_> = store
+        .append(&batch)
+        .await
+        .unwrap()
+        .outcomes
+        .iter()
+        .map(|answer| stored(answer).timestamp)
+        .collect();
+    times.push(stored(&append_one(store, at(-5)).await).timestamp);
+    times.push(stored(&append_one(store, at(71)).await).timestamp);
+    assert!(times.is_sorted());
+    for (time, offset) in times.iter().zip([50, -1_000, 70, 60, -5, 71]) {
+        assert!(time.0 >= NOW.0 + offset);
+    }
+    assert_eq!(times.last(), Some(&Timestamp(NOW.0 + 71)));
+    let late = store.append(&[at(3), at(4)]).await.unwrap().outcomes;
+    times.extend(late.iter().map(|answer| stored(answer).timestamp));
+    assert_eq!(times[6..], [Timestamp(NOW.0 + 71); 2]);
+    let listed = list(store, &ada).await;
+    assert_eq!(listed[0].active_at, Timestamp(NOW.0 + 71));
+    let history = store
+        .messages(&bob.caller, id, Page::Latest, 10, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        history
+            .messages
+            .iter()
+            .map(|message| message.timestamp)
+            .eq(times)
+    );
+}
+
+/// Each conversation keeps its own order.
+pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, first) = pair(store).await;
+    let second = group(store, &bob, &[&ada]).await.id;
+    let third = group(store, &bob, &[&ada]).await.id;
+    let places = [third, first, second, first, third, third, first];
+    let sends: Vec<_> = places
+        .iter()
+        .enumerate()
+        .map(|(index, id)| send_as(&ada, *id, "k", &index.to_string()))
+        .enumerate()
+        .map(|(index, send)| Append {
+            client_message_id: Some(ClientMessageId::new(format!("k-{index}")).unwrap()),
+            ..send
+        })
+        .collect();
+    let answers = store.append(&sends).await.unwrap().outcomes;
+    let numbers: Vec<_> = answers
+        .iter()
+        .map(|answer| stored(answer).number.0)
+        .collect();
+    assert_eq!(numbers, [1, 1, 1, 2, 2, 3, 3]);
+    let repeated = store.append(&sends).await.unwrap().outcomes;
+    for (first, again) in answers.iter().zip(&repeated) {
+        assert_eq!(*again, Appended::Duplicate(stored(first)));
+    }
+    for (id, count) in [(first, 3), (second, 1), (third, 3)] {
+        let position = store.position(&bob.caller, id, NOW).await.unwrap().unwrap();
+        assert_eq!((position.seq, position.number), (Seq(count), Number(count)));
+    }
+}
+
+/// Nothing in, nothing out.
+pub async fn no_sends_are_no_work(fixture: &dyn Fixture) {
+    assert!(
+        fixture
+            .store()
+            .append(&[])
+            .await
+            .unwrap()
+            .outcomes
+            .is_empty()
+    );
+}
+
+/// Every field comes back as it went in, up to the limits.
+pub async fn messages_are_kept_as_they_are(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let longest = "𝄞".repeat(MAX_MESSAGE_CHARS);
+    let quotes = "\"\\".repeat(MAX_MESSAGE_CHARS / 2);
+    let mut sends: Vec<_> = AWKWARD
+        .iter()
+        .copied()
+        .chain([&*longest, &*quotes])
+        .map(|text| send(&ada, id, text))
+        .collect();
+    let everybody: Vec<_> = (1..).take(MAX_MENTIONS).map(UserId).collect();
+    sends[0].mentions = everybody;
+    sends[1].mentions = vec![bob.id()];
+    sends[2].client_message_id = Some(ClientMessageId::new("'\"\\;--").unwrap());
+    let answers = store.append(&sends).await.unwrap().outcomes;
+    let history = store
+        .messages(&bob.caller, id, Page::Latest, 100, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(history.messages.len(), sends.len());
+    for ((message, send), answer) in history.messages.iter().zip(&sends).zip(&answers) {
+        assert_eq!(&*message.content, send.message.as_str());
+        assert_eq!(message.mentions, send.mentions);
+        assert_eq!(message.client_message_id, send.client_message_id);
+        assert_eq!(
+            (message.id, message.version),
+            (stored(answer).message_id, 1)
+        );
+        assert_eq!((message.sender_id, message.timestamp), (ada.id(), NOW));
+    }
+}

@@ -1,0 +1,223 @@
+//! Reading what was said: pages by number, events by position.
+
+use super::Fixture;
+use super::world::{NOW, Person, append_one, fill, pair, say, send, send_as, stored};
+use colloquy_core::ports::{Page, Store};
+use colloquy_proto::domain::{ConversationId, Epoch, Message, Number, Seq, UserId};
+use colloquy_proto::protocol::Event;
+
+async fn page(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+    page: Page,
+    limit: i64,
+) -> Vec<i64> {
+    let history = store
+        .messages(&who.caller, id, page, limit, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    history
+        .messages
+        .iter()
+        .map(|message| message.number.0)
+        .collect()
+}
+
+fn range(numbers: std::ops::RangeInclusive<i64>) -> Vec<i64> {
+    numbers.collect()
+}
+
+/// Walking back and forth from any end sees every message once, in order.
+pub async fn pages_meet_without_gap_or_overlap(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    assert!(page(store, &bob, id, Page::Latest, 10).await.is_empty());
+    fill(store, &ada, id, 25).await;
+    let read = async |which, limit| page(store, &bob, id, which, limit).await;
+    assert_eq!(read(Page::Latest, 10).await, range(16..=25));
+    assert_eq!(read(Page::Latest, 100).await, range(1..=25));
+    assert!(read(Page::Latest, 0).await.is_empty());
+    assert_eq!(read(Page::Before(Number(16)), 10).await, range(6..=15));
+    assert_eq!(read(Page::Before(Number(6)), 10).await, range(1..=5));
+    assert!(read(Page::Before(Number(1)), 10).await.is_empty());
+    assert_eq!(
+        read(Page::Before(Number(i64::MAX)), 2).await,
+        range(24..=25)
+    );
+    assert_eq!(read(Page::After(Number(0)), 10).await, range(1..=10));
+    assert_eq!(read(Page::After(Number(10)), 10).await, range(11..=20));
+    assert_eq!(read(Page::After(Number(20)), 10).await, range(21..=25));
+    assert!(read(Page::After(Number(25)), 10).await.is_empty());
+    assert_eq!(read(Page::After(Number(i64::MIN)), 2).await, range(1..=2));
+}
+
+/// Half before, the message itself, half after; at most the limit.
+pub async fn around_a_message_are_its_neighbours(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    fill(store, &ada, id, 25).await;
+    let read =
+        async |number, limit| page(store, &bob, id, Page::Around(Number(number)), limit).await;
+    assert_eq!(read(12, 5).await, range(10..=14));
+    assert_eq!(read(12, 10).await, range(7..=16));
+    assert_eq!(read(12, 1).await, [12]);
+    assert!(read(12, 0).await.is_empty());
+    assert_eq!(read(1, 5).await, range(1..=3));
+    assert_eq!(read(25, 5).await, range(23..=25));
+    // A number that no message has: its neighbours all the same.
+    assert_eq!(read(0, 5).await, range(1..=2));
+    assert_eq!(read(1_000, 5).await, range(23..=25));
+    assert_eq!(read(i64::MAX, 4).await, range(23..=25));
+}
+
+/// The position is of the same moment as the page, and equal to what the small statement says.
+pub async fn a_page_says_where_the_conversation_stands(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    fill(store, &ada, id, 3).await;
+    let history = store
+        .messages(&bob.caller, id, Page::Before(Number(3)), 1, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    let position = store.position(&bob.caller, id, NOW).await.unwrap().unwrap();
+    assert_eq!(history.messages.len(), 1);
+    assert_eq!(history.position, position);
+    assert_eq!((position.seq, position.number), (Seq(3), Number(3)));
+    assert!(!position.epoch.0.is_empty());
+}
+
+/// Dense from the position asked for, at most the limit, the same content as the history.
+pub async fn events_follow_a_position(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    fill(store, &ada, id, 8).await;
+    let first = stored(&append_one(store, send_as(&bob, id, "b-1", "ninth")).await);
+    let mut last = send_as(&ada, id, "a-1", "tenth");
+    last.reply_to = Some(first.message_id);
+    last.mentions = vec![bob.id(), UserId(99)];
+    stored(&append_one(store, last).await);
+
+    let history = store
+        .messages(&bob.caller, id, Page::Latest, 100, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    for (since, limit) in [
+        (0, 300),
+        (0, 4),
+        (5, 300),
+        (5, 2),
+        (9, 10),
+        (10, 10),
+        (11, 10),
+        (-1, 3),
+    ] {
+        let read = store.events(id, Seq(since), limit).await.unwrap().unwrap();
+        assert_eq!(read.position, history.position);
+        let messages: Vec<Message> = read
+            .events
+            .into_iter()
+            .map(|event| match event {
+                Event::Message(message) => message.into(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let expected: Vec<_> = history
+            .messages
+            .iter()
+            .filter(|message| message.seq.0 > since)
+            .take(usize::try_from(limit).unwrap())
+            .cloned()
+            .collect();
+        assert_eq!(messages, expected);
+    }
+    assert!(
+        store
+            .events(id, Seq(i64::MAX), 10)
+            .await
+            .unwrap()
+            .unwrap()
+            .events
+            .is_empty()
+    );
+    assert!(
+        store
+            .events(id, Seq(0), 0)
+            .await
+            .unwrap()
+            .unwrap()
+            .events
+            .is_empty()
+    );
+}
+
+/// No conversation is told apart from one without events.
+pub async fn events_of_no_conversation_are_none(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (_, _, id) = pair(store).await;
+    assert!(
+        store
+            .events(id, Seq(0), 10)
+            .await
+            .unwrap()
+            .unwrap()
+            .events
+            .is_empty()
+    );
+    assert!(
+        store
+            .events(ConversationId(id.0 + 1), Seq(0), 10)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+/// Every answer that carries a position names the same history, before and after.
+pub async fn a_renewed_epoch_is_seen_everywhere(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, _, id) = pair(store).await;
+    say(store, &ada, id, "hello").await;
+    let before = store.position(&ada.caller, id, NOW).await.unwrap().unwrap();
+    store.renew_epoch(&Epoch("another".into())).await.unwrap();
+    let after = store.position(&ada.caller, id, NOW).await.unwrap().unwrap();
+    assert_ne!(before.epoch, after.epoch);
+    // Also one that stores nothing.
+    let refused = send(&ada, ConversationId(404_404), "nowhere");
+    assert_eq!(store.append(&[refused]).await.unwrap().epoch, after.epoch);
+    assert_eq!(after.epoch, Epoch("another".into()));
+    assert_eq!((after.seq, after.number), (before.seq, before.number));
+    assert_eq!(
+        store
+            .join(&ada.caller, id, NOW)
+            .await
+            .unwrap()
+            .unwrap()
+            .position,
+        after
+    );
+    assert_eq!(
+        store.events(id, Seq(0), 1).await.unwrap().unwrap().position,
+        after
+    );
+    let history = store
+        .messages(&ada.caller, id, Page::Latest, 1, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(history.position, after);
+    let other = fixture.other_store();
+    assert_eq!(
+        other.position(&ada.caller, id, NOW).await.unwrap().unwrap(),
+        after
+    );
+}
+
+/// The cheapest statement there is.
+pub async fn the_database_answers(fixture: &dyn Fixture) {
+    fixture.store().ping().await.unwrap();
+    fixture.other_store().ping().await.unwrap();
+}

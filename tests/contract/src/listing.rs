@@ -1,0 +1,196 @@
+//! The list of a person's conversations.
+
+use std::sync::Arc;
+
+use super::Fixture;
+use super::world::{
+    AWKWARD, NOW, Person, add, append_one, delete, edit, group, history, in_full, list, person,
+    remove, say, send, send_as, stored, wish,
+};
+use colloquy_core::ports::{Changed, CreatedConversation, Held, Listed, Store};
+use colloquy_proto::domain::{
+    ConversationId, ConversationKind, ConversationSummary, Epoch, NewConversation, Seconds, Seq,
+};
+
+fn ids(list: &[ConversationSummary]) -> Vec<ConversationId> {
+    list.iter().map(|summary| summary.id).collect()
+}
+
+/// Latest activity first, then the highest id; with members and the newest message.
+pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, cy) = (
+        person(store, "ada").await,
+        person(store, "bob").await,
+        person(store, "cy").await,
+    );
+    let first = group(store, &ada, &[&bob]).await;
+    let second = group(store, &bob, &[&cy, &ada]).await;
+    let third = group(store, &ada, &[&cy]).await;
+    assert_eq!(
+        ids(&list(store, &ada).await),
+        [third.id, second.id, first.id]
+    );
+    assert_eq!(ids(&list(store, &bob).await), [second.id, first.id]);
+
+    // Of the same moment as the rest: activity counts first, and this is none yet.
+    say(store, &cy, second.id, "hello").await;
+    assert_eq!(
+        ids(&list(store, &ada).await),
+        [third.id, second.id, first.id]
+    );
+    let at = NOW.plus(Seconds(5));
+    let mut late = send(&bob, first.id, "late");
+    late.now = at;
+    let late = stored(&append_one(store, late).await);
+    let listed = list(store, &ada).await;
+    assert_eq!(ids(&listed), [first.id, third.id, second.id]);
+
+    let newest = &listed[0];
+    assert_eq!(
+        newest.participants,
+        [&ada, &bob].map(|who| Arc::new(who.user.clone()))
+    );
+    assert_eq!((newest.created_at, newest.active_at), (NOW, at));
+    assert_eq!((newest.seq, newest.number), (late.seq, late.number));
+    let last = newest.last_message.as_ref().unwrap();
+    assert_eq!(
+        (last.id, &*last.content, last.timestamp),
+        (late.message_id, "late", at)
+    );
+    assert!(listed[1].last_message.is_none());
+    assert!(list(store, &person(store, "dee").await).await.is_empty());
+}
+
+/// The newest message and the name are those that reading the conversation shows, whatever is in
+/// them.
+pub async fn a_list_shows_what_reading_shows(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
+    for text in AWKWARD {
+        let name = (!text.contains(char::is_control)).then(|| (*text).to_owned());
+        let named = NewConversation {
+            name,
+            ..wish(ConversationKind::Group, &[&bob])
+        };
+        let made = store
+            .create_conversation(&ada.caller, &named, NOW)
+            .await
+            .unwrap()
+            .unwrap();
+        let CreatedConversation::Created(made) = made else {
+            panic!("{made:?}");
+        };
+        let first = say(store, &bob, made.id, "first").await;
+        let mut newest = send_as(&ada, made.id, "'\"\\;--", text);
+        newest.reply_to = Some(first.message_id);
+        newest.mentions = vec![bob.id(), ada.id()];
+        stored(&append_one(store, newest).await);
+    }
+    let listed = list(store, &bob).await;
+    assert_eq!(listed.len(), AWKWARD.len());
+    for summary in listed {
+        let read = store.conversation(&bob.caller, summary.id, NOW).await;
+        let mut read = read.unwrap().unwrap();
+        assert_eq!(summary.name, read.name);
+        assert_eq!(summary.last_message, read.messages.pop());
+        assert!(
+            summary
+                .participants
+                .iter()
+                .map(|person| &**person)
+                .eq(&read.participants)
+        );
+    }
+}
+
+/// Every conversation comes exactly once, also where many share a moment.
+pub async fn a_list_continues_where_it_ended(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
+    for index in 0..11 {
+        let id = group(store, &ada, &[&bob]).await.id;
+        let mut message = send(&ada, id, "hello");
+        message.now = NOW.plus(Seconds(index / 4));
+        append_one(store, message).await;
+    }
+    let all = list(store, &ada).await;
+    assert_eq!(all.len(), 11);
+    assert!(all.is_sorted_by(|a, b| (a.active_at, a.id) > (b.active_at, b.id)));
+    let mut paged = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store
+            .conversations(&ada.caller, after, 3, &Held::default(), NOW)
+            .await;
+        let page = page.unwrap().unwrap().conversations;
+        assert!(page.len() <= 3);
+        let page: Vec<_> = page.into_iter().map(in_full).collect();
+        let Some(last) = page.last() else { break };
+        after = Some((last.active_at, last.id));
+        paged.extend(page);
+    }
+    assert_eq!(paged, all);
+    let none = store
+        .conversations(&ada.caller, None, 0, &Held::default(), NOW)
+        .await;
+    assert!(none.unwrap().unwrap().conversations.is_empty());
+}
+
+/// One that still stands where it is held is named alone, and every change of it is told. What is
+/// held of another epoch counts for nothing, and naming one gives no sight of it.
+pub async fn a_list_names_alone_what_is_held(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
+    let cora = person(store, "cora").await;
+    let (quiet, lively) = (
+        group(store, &ada, &[&bob]).await.id,
+        group(store, &ada, &[&bob]).await.id,
+    );
+    let strangers = group(store, &bob, &[&cora]).await.id;
+    let said = say(store, &ada, lively, "Helo").await;
+    let epoch = history(store, &ada, lively).await.1.epoch;
+
+    let mut seq = Seq(1);
+    for step in 0..6 {
+        let held = Held {
+            epoch: Some(epoch.clone()),
+            at: vec![(quiet, Seq(0)), (lively, seq), (strangers, Seq(0))],
+        };
+        let as_held = [lively, quiet].map(Listed::AsHeld);
+        assert_eq!(listing(store, &ada, &held).await, as_held);
+        let id = said.message_id;
+        let changed = match step {
+            0 => edit(store, &ada, lively, id, "Hello").await,
+            1 => delete(store, &ada, lively, id).await,
+            2 => add(store, &ada, lively, cora.id()).await,
+            3 => remove(store, &ada, lively, cora.id()).await,
+            4 => remove(store, &ada, lively, bob.id()).await,
+            _ => {
+                say(store, &ada, lively, "alone").await;
+                Changed::Unchanged
+            }
+        };
+        assert_eq!(matches!(changed, Changed::Done(_)), step < 5);
+        seq = Seq(seq.0 + 1);
+        let whole = list(store, &ada).await;
+        assert_eq!(whole[0].seq, seq);
+        let told = [
+            Listed::Summary(Box::new(whole[0].clone())),
+            Listed::AsHeld(quiet),
+        ];
+        assert_eq!(listing(store, &ada, &held).await, told);
+    }
+
+    let whole = list(store, &ada).await.into_iter().map(Box::new);
+    let whole: Vec<_> = whole.map(Listed::Summary).collect();
+    for epoch in [Some(Epoch("another".into())), None] {
+        let at = vec![(quiet, Seq(0)), (lively, seq)];
+        assert_eq!(listing(store, &ada, &Held { epoch, at }).await, whole);
+    }
+}
+
+async fn listing(store: &dyn Store, who: &Person, held: &Held) -> Vec<Listed> {
+    let listing = store.conversations(&who.caller, None, 10, held, NOW).await;
+    listing.unwrap().unwrap().conversations
+}

@@ -1,0 +1,267 @@
+//! Two at once: what only a real database decides.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::{join, join_all, join3};
+
+use super::Fixture;
+use super::world::LATER;
+use super::world::{
+    NOW, Person, append_one, group, new_session, new_user, pair, person, send, send_as, stored,
+    user, wish,
+};
+use colloquy_core::ports::{
+    Appended, CreatedConversation, CreatedUser, Page, Rotated, Rotation, Store,
+};
+use colloquy_proto::domain::{ConversationId, ConversationKind, Seq, SessionId};
+
+/// The other is told that the name is taken.
+pub async fn of_two_registrations_at_once_one_wins(fixture: &dyn Fixture) {
+    for round in 0..10 {
+        let (one, two) = (
+            new_user(&format!("Name{round}")),
+            new_user(&format!("name{round}")),
+        );
+        let (one, two) = join(
+            fixture.store().create_user(&one, NOW),
+            fixture.other_store().create_user(&two, NOW),
+        )
+        .await;
+        let taken = CreatedUser::Taken {
+            username: true,
+            email: true,
+        };
+        match (one.unwrap(), two.unwrap()) {
+            (CreatedUser::Created(_), other) | (other, CreatedUser::Created(_)) => {
+                assert_eq!(other, taken);
+            }
+            both => panic!("{both:?}"),
+        }
+    }
+}
+
+/// The other revokes: a token was used twice.
+pub async fn of_two_rotations_at_once_one_wins(fixture: &dyn Fixture) {
+    let ada = user(fixture.store(), "ada").await;
+    for round in 0..10 {
+        let session = format!("s{round}");
+        fixture
+            .store()
+            .open_session(&new_session(ada.id, &session))
+            .await
+            .unwrap();
+        let rotation = Rotation {
+            session_id: SessionId(session.into()),
+            user_id: ada.id,
+            generation: 0,
+            now: NOW,
+            expires_at: LATER,
+        };
+        let (one, two) = join(
+            fixture.store().rotate_session(&rotation),
+            fixture.other_store().rotate_session(&rotation),
+        )
+        .await;
+        let outcomes = [one.unwrap(), two.unwrap()];
+        assert!(outcomes.contains(&Rotated::Rotated) && outcomes.contains(&Rotated::Reused));
+        let next = Rotation {
+            generation: 1,
+            ..rotation
+        };
+        assert_eq!(
+            fixture.store().rotate_session(&next).await.unwrap(),
+            Rotated::Refused
+        );
+    }
+}
+
+/// One is made, every other call finds it.
+pub async fn a_pair_that_meets_at_once_has_one_conversation(fixture: &dyn Fixture) {
+    let stores = [fixture.store(), fixture.other_store()];
+    let ada = person(fixture.store(), "ada").await;
+    for round in 0..10 {
+        let bob = person(fixture.store(), &format!("bob{round}")).await;
+        let (with_bob, with_ada) = (
+            wish(ConversationKind::Direct, &[&bob]),
+            wish(ConversationKind::Direct, &[&ada]),
+        );
+        let calls = (0..8).map(|index| {
+            let (who, wish) = if index % 3 == 0 {
+                (&bob, &with_ada)
+            } else {
+                (&ada, &with_bob)
+            };
+            stores[index % 2].create_conversation(&who.caller, wish, NOW)
+        });
+        let mut created = 0;
+        let mut ids = Vec::new();
+        for answer in join_all(calls).await {
+            match answer.unwrap().unwrap() {
+                CreatedConversation::Created(conversation) => {
+                    created += 1;
+                    ids.push(conversation.id);
+                }
+                CreatedConversation::Existing(conversation) => {
+                    assert_eq!(conversation.participants.len(), 2);
+                    ids.push(conversation.id);
+                }
+                unknown @ CreatedConversation::UnknownParticipants(_) => panic!("{unknown:?}"),
+            }
+        }
+        ids.dedup();
+        assert_eq!((created, ids.len()), (1, 1));
+    }
+}
+
+/// One of two equal sends was stored, the other is answered with its result.
+fn assert_stored_once(one: &Appended, two: &Appended) {
+    match (one, two) {
+        (Appended::Stored(first), Appended::Duplicate(repeat))
+        | (Appended::Duplicate(repeat), Appended::Stored(first)) => assert_eq!(first, repeat),
+        both => panic!("{both:?}"),
+    }
+}
+
+/// A client that sends again over another server before the first has answered.
+pub async fn the_same_send_twice_at_once_is_stored_once(fixture: &dyn Fixture) {
+    let (ada, bob, id) = pair(fixture.store()).await;
+    for round in 0..30 {
+        let key = format!("k-{round}");
+        // Beside others, that must be stored all the same.
+        let one = [send(&bob, id, "beside"), send_as(&ada, id, &key, "once")];
+        let two = [send_as(&ada, id, &key, "once"), send(&bob, id, "beside")];
+        let (one, two) = join(
+            fixture.store().append(&one),
+            fixture.other_store().append(&two),
+        )
+        .await;
+        let (one, two) = (one.unwrap().outcomes, two.unwrap().outcomes);
+        stored(&one[0]);
+        stored(&two[1]);
+        assert_stored_once(&one[1], &two[0]);
+        let alone = send_as(&ada, id, &format!("alone-{round}"), "once");
+        let (one, two) = join(
+            append_one(fixture.store(), alone.clone()),
+            append_one(fixture.other_store(), alone),
+        )
+        .await;
+        assert_stored_once(&one, &two);
+    }
+    let position = fixture
+        .store()
+        .position(&ada.caller, id, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(position.seq, Seq(120));
+}
+
+/// Reads the events as they come, until there are `total`; at no moment is there a gap.
+async fn follow(store: &dyn Store, id: ConversationId, total: usize) -> Vec<String> {
+    let mut texts = Vec::new();
+    while texts.len() < total {
+        let seen = i64::try_from(texts.len()).unwrap();
+        let read = store.events(id, Seq(seen), 300).await.unwrap().unwrap();
+        for (position, event) in (seen + 1..).zip(read.events) {
+            assert_eq!(event.seq(), Seq(position));
+            let colloquy_proto::protocol::Event::Message(message) = event else {
+                panic!("{event:?}");
+            };
+            texts.push(message.message.to_string());
+        }
+        let now = i64::try_from(texts.len()).unwrap();
+        assert!(read.position.seq.0 >= now);
+        assert!(
+            read.position.seq.0 == now || now - seen == 300,
+            "events lag behind the position"
+        );
+    }
+    texts
+}
+
+async fn write(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+    count: usize,
+    done: &AtomicUsize,
+) {
+    for index in 0..count {
+        let key = format!("{}-{index}", who.user.username);
+        stored(&append_one(store, send_as(who, id, &key, &key)).await);
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Dense while it is being written, and the same for every reader.
+pub async fn writers_at_once_leave_one_order(fixture: &dyn Fixture) {
+    const EACH: usize = 500;
+    let (ada, bob, id) = pair(fixture.store()).await;
+    let done = AtomicUsize::new(0);
+    let ((), (), followed) = join3(
+        write(fixture.store(), &ada, id, EACH, &done),
+        write(fixture.other_store(), &bob, id, EACH, &done),
+        follow(fixture.store(), id, 2 * EACH),
+    )
+    .await;
+    assert_eq!(done.into_inner(), 2 * EACH);
+    let history = fixture
+        .store()
+        .messages(&ada.caller, id, Page::Latest, 10_000, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    for (position, message) in (1..).zip(&history.messages) {
+        assert_eq!((message.seq.0, message.number.0), (position, position));
+    }
+    assert!(
+        history
+            .messages
+            .iter()
+            .map(|message| &*message.content)
+            .eq(followed.iter())
+    );
+    // Each writer's own sends are in the order they were sent.
+    for who in [&ada, &bob] {
+        let own = followed
+            .iter()
+            .filter(|text| text.starts_with(&*who.user.username));
+        let expected = (0..EACH).map(|index| format!("{}-{index}", who.user.username));
+        assert!(own.eq(&expected.collect::<Vec<_>>()));
+    }
+}
+
+/// The same conversations in opposite orders: neither waits for the other for ever.
+pub async fn batches_that_cross_do_not_block_each_other(fixture: &dyn Fixture) {
+    const ROUNDS: usize = 30;
+    let (ada, bob, first) = pair(fixture.store()).await;
+    let mut ids = vec![first];
+    for _ in 1..40 {
+        ids.push(group(fixture.store(), &ada, &[&bob]).await.id);
+    }
+    let run = async |store: &dyn Store, who: &Person, backwards: bool| {
+        for _ in 0..ROUNDS {
+            let mut sends: Vec<_> = ids.iter().map(|id| send(who, *id, "cross")).collect();
+            if backwards {
+                sends.reverse();
+            }
+            for answer in store.append(&sends).await.unwrap().outcomes {
+                stored(&answer);
+            }
+        }
+    };
+    join(
+        run(fixture.store(), &ada, false),
+        run(fixture.other_store(), &bob, true),
+    )
+    .await;
+    for id in ids {
+        let position = fixture
+            .store()
+            .position(&ada.caller, id, NOW)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(usize::try_from(position.seq.0).unwrap(), 2 * ROUNDS);
+    }
+}

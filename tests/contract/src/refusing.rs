@@ -1,0 +1,219 @@
+//! Sends that are not stored, and what becomes of those beside them.
+
+use super::Fixture;
+use super::world::{
+    AWKWARD, LATER, NOW, append_one, group, new_session, pair, person, say, send, send_as, stored,
+    texts,
+};
+use colloquy_core::ports::{Append, Appended, Denied, Page};
+use colloquy_proto::domain::{ConversationId, Message, MessageId, Number, Seconds, Seq, SessionId};
+
+/// Another conversation's message cannot be answered, nor one that does not exist.
+pub async fn a_reply_names_a_message_of_the_same_conversation(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let elsewhere = group(store, &ada, &[&bob]).await.id;
+    let here = say(store, &ada, id, "here").await;
+    let there = say(store, &ada, elsewhere, "there").await;
+    let reply = |to| {
+        let mut reply = send(&bob, id, "reply");
+        reply.reply_to = Some(to);
+        reply
+    };
+    let answers = store
+        .append(&[
+            reply(there.message_id),
+            reply(here.message_id),
+            reply(MessageId(404_404)),
+        ])
+        .await
+        .unwrap()
+        .outcomes;
+    assert_eq!(
+        (&answers[0], &answers[2]),
+        (&Appended::UnknownReply, &Appended::UnknownReply)
+    );
+    assert_eq!(stored(&answers[1]).number, Number(2));
+    let history = store
+        .messages(&ada.caller, id, Page::Latest, 10, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(history.messages[1].reply_to, Some(here.message_id));
+    assert_eq!(history.messages[0].reply_to, None);
+    assert_eq!(history.position.seq, Seq(2));
+}
+
+/// Whatever is the one thing wrong with a batch, the rest of it is stored; alone it is refused too.
+pub async fn one_send_that_is_refused_is_found_among_good_ones(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let eve = person(store, "eve").await;
+    let elsewhere = group(store, &eve, &[&ada, &bob]).await.id;
+    let there = say(store, &ada, elsewhere, "there").await;
+    let earlier = stored(&append_one(store, send_as(&bob, id, "k", "earlier")).await);
+    let gone = person(store, "gone").await;
+    let with_gone = group(store, &gone, &[&ada]).await.id;
+    fixture.deactivate(gone.id()).await;
+    let revoked = new_session(bob.id(), "revoked");
+    assert!(store.open_session(&revoked).await.unwrap());
+    assert!(
+        store
+            .revoke_session(bob.id(), &revoked.id, NOW)
+            .await
+            .unwrap()
+    );
+    let by = |session: &SessionId| Append {
+        session_id: session.clone(),
+        ..send(&bob, id, "by another session")
+    };
+    let replying = |to| Append {
+        reply_to: Some(to),
+        ..send(&bob, id, "a reply")
+    };
+    let late = Append {
+        now: LATER,
+        ..send(&bob, id, "late")
+    };
+    let session = Appended::Denied(Denied::Session);
+    let not_found = send(&ada, ConversationId(404), "nowhere");
+    let refused = [
+        (late, session.clone()),
+        (by(&SessionId("unknown".into())), session.clone()),
+        (by(&ada.caller.session_id), session.clone()),
+        (by(&revoked.id), session.clone()),
+        (send(&gone, with_gone, "gone"), session),
+        (
+            send(&eve, id, "no member"),
+            Appended::Denied(Denied::NotMember),
+        ),
+        (not_found, Appended::Denied(Denied::NotFound)),
+        (replying(there.message_id), Appended::UnknownReply),
+        (replying(MessageId(404_404)), Appended::UnknownReply),
+        (
+            send_as(&bob, id, "k", "again"),
+            Appended::Duplicate(earlier),
+        ),
+    ];
+    for ((wrong, answer), number) in refused.into_iter().zip((2..).step_by(2)) {
+        let what = wrong.message.clone();
+        assert_eq!(append_one(store, wrong.clone()).await, answer, "{what:?}");
+        let batch = [send(&ada, id, "before"), wrong, send(&bob, id, "after")];
+        let answers = store.append(&batch).await.unwrap().outcomes;
+        assert_eq!(answers[1], answer, "{what:?}");
+        let numbers = [0, 2].map(|place| stored(&answers[place]).number.0);
+        assert_eq!(numbers, [number, number + 1], "{what:?}");
+    }
+    assert_eq!(texts(store, &ada, with_gone).await.len(), 0);
+}
+
+/// What is refused takes no number, whoever stands beside it in the batch.
+pub async fn refused_sends_leave_no_gap(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let eve = person(store, "eve").await;
+    let mut revoked = bob.clone();
+    revoked.caller.session_id = SessionId("unknown".into());
+    let mut lost = send(&bob, id, "lost");
+    lost.reply_to = Some(MessageId(404_404));
+    let batch = [
+        send(&eve, id, "not a member"),
+        send(&ada, id, "one"),
+        send(&revoked, id, "no session"),
+        lost,
+        send_as(&bob, id, "k", "two"),
+        send(&ada, ConversationId(404), "not found"),
+        send(&ada, id, "three"),
+    ];
+    let answers = store.append(&batch).await.unwrap().outcomes;
+    assert_eq!(answers[0], Appended::Denied(Denied::NotMember));
+    assert_eq!(answers[2], Appended::Denied(Denied::Session));
+    assert_eq!(answers[3], Appended::UnknownReply);
+    assert_eq!(answers[5], Appended::Denied(Denied::NotFound));
+    for (index, number) in [(1, 1), (4, 2), (6, 3)] {
+        let message = stored(&answers[index]);
+        assert_eq!((message.seq, message.number), (Seq(number), Number(number)));
+    }
+    assert_eq!(
+        stored(&append_one(store, send(&ada, id, "four")).await).number,
+        Number(4)
+    );
+    assert_eq!(texts(store, &bob, id).await.len(), 4);
+}
+
+/// A send is decided and kept alike by itself, among others that cannot be stored, and among those
+/// that can.
+pub async fn a_send_alone_is_judged_as_among_others(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, first) = pair(store).await;
+    let second = group(store, &ada, &[&bob]).await.id;
+    let third = group(store, &ada, &[&bob]).await.id;
+    let eve = person(store, "eve").await;
+    let mut ended = bob.clone();
+    ended.caller.session_id = SessionId("unknown".into());
+    let mut kept = Vec::new();
+    // The first six cannot be stored.
+    for (id, batches) in [
+        (first, [1; 16].as_slice()),
+        (second, &[16]),
+        (third, &[6, 10]),
+    ] {
+        let earlier = stored(&append_one(store, send_as(&ada, id, "k", "earlier")).await);
+        let mut sends = vec![
+            send(&eve, id, "not a member"),
+            send(&ended, id, "no session"),
+            send(&ada, ConversationId(404), "not found"),
+            send_as(&ada, id, "k", "a repeat"),
+        ];
+        sends.extend(
+            ["repeat-only", "lost", "late", "early", "reply"]
+                .map(|text| send_as(&bob, id, text, text)),
+        );
+        sends.extend(AWKWARD.iter().map(|text| send(&ada, id, text)));
+        sends[4].repeat_only = true;
+        sends[5].reply_to = Some(MessageId(404_404));
+        sends[6].now = NOW.plus(Seconds(60));
+        sends[8].reply_to = Some(earlier.message_id);
+        sends[8].mentions = vec![ada.id(), bob.id()];
+        let mut answers = Vec::new();
+        let mut rest = &sends[..];
+        for size in batches {
+            let batch;
+            (batch, rest) = rest.split_at(*size);
+            answers.extend(store.append(batch).await.unwrap().outcomes);
+        }
+        assert_eq!(answers.len(), sends.len());
+        assert_eq!(answers[3], Appended::Duplicate(earlier.clone()));
+        let position = store.position(&bob.caller, id, NOW).await.unwrap().unwrap();
+        let messages = store
+            .messages(&bob.caller, id, Page::Latest, 100, NOW)
+            .await
+            .unwrap()
+            .unwrap()
+            .messages;
+        assert_eq!(messages[3].reply_to, Some(earlier.message_id));
+        // All but the ids of messages, which are not of one conversation alone.
+        let answers: Vec<Appended> = answers
+            .into_iter()
+            .map(|answer| match answer {
+                Appended::Stored(mut message) => {
+                    message.message_id = MessageId(0);
+                    Appended::Stored(message)
+                }
+                Appended::Duplicate(_) => Appended::NoRepeat,
+                other => other,
+            })
+            .collect();
+        let messages: Vec<_> = messages
+            .into_iter()
+            .map(|message| Message {
+                id: MessageId(0),
+                reply_to: None,
+                ..message
+            })
+            .collect();
+        kept.push((answers, messages, position));
+    }
+    assert_eq!(kept[0], kept[1]);
+    assert_eq!(kept[0], kept[2]);
+}

@@ -1,0 +1,213 @@
+//! Logins: opening, rotating, revoking.
+
+use super::Fixture;
+use super::world::{LATER, NOW, caller, new_session, user};
+use colloquy_core::ports::{Denied, NewSession, Rotated, Rotation, Store};
+use colloquy_proto::domain::{Seconds, SessionId, Timestamp, UserId};
+
+fn rotation(user_id: UserId, session: &str, generation: i64) -> Rotation {
+    Rotation {
+        session_id: SessionId(session.into()),
+        user_id,
+        generation,
+        now: NOW,
+        expires_at: LATER,
+    }
+}
+
+async fn stands(store: &dyn Store, user_id: UserId, session: &str, now: Timestamp) -> bool {
+    match store.profile(&caller(user_id, session), now).await.unwrap() {
+        Ok(_) => true,
+        Err(denied) => {
+            assert_eq!(denied, Denied::Session);
+            false
+        }
+    }
+}
+
+/// No session for nobody, nor for an inactive account.
+pub async fn a_session_belongs_to_an_active_account(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, gone) = (user(store, "ada").await, user(store, "gone").await);
+    fixture.deactivate(gone.id).await;
+    assert!(
+        store
+            .open_session(&new_session(ada.id, "s1"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .open_session(&new_session(ada.id, "s2"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .open_session(&new_session(gone.id, "s3"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .open_session(&new_session(UserId(404), "s4"))
+            .await
+            .unwrap()
+    );
+    assert!(stands(store, ada.id, "s1", NOW).await);
+    assert!(stands(store, ada.id, "s2", NOW).await);
+    assert!(!stands(store, gone.id, "s3", NOW).await);
+    assert!(!stands(store, UserId(404), "s4", NOW).await);
+}
+
+/// A login may bring a fresher hash; without one the hash stays.
+pub async fn a_new_hash_replaces_the_old(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    store
+        .open_session(&new_session(ada.id, "s1"))
+        .await
+        .unwrap();
+    assert_eq!(
+        store
+            .credentials("ada")
+            .await
+            .unwrap()
+            .unwrap()
+            .password_hash,
+        "hash of ada"
+    );
+    let rehashed = NewSession {
+        rehashed_password: Some("fresh".to_owned()),
+        ..new_session(ada.id, "s2")
+    };
+    store.open_session(&rehashed).await.unwrap();
+    assert_eq!(
+        store
+            .credentials("ada")
+            .await
+            .unwrap()
+            .unwrap()
+            .password_hash,
+        "fresh"
+    );
+    assert_eq!(
+        store
+            .credentials("bob")
+            .await
+            .unwrap()
+            .unwrap()
+            .password_hash,
+        "hash of bob"
+    );
+    assert!(bob.id != ada.id);
+}
+
+/// Generations follow one another, and each moves the session's end.
+pub async fn a_session_rotates(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let ada = user(store, "ada").await;
+    store.open_session(&new_session(ada.id, "s")).await.unwrap();
+    for generation in 0..5 {
+        let outcome = store
+            .rotate_session(&rotation(ada.id, "s", generation))
+            .await
+            .unwrap();
+        assert_eq!(outcome, Rotated::Rotated);
+    }
+    assert!(!stands(store, ada.id, "s", LATER).await);
+    let expires_at = LATER.plus(Seconds(60));
+    let longer = Rotation {
+        expires_at,
+        ..rotation(ada.id, "s", 5)
+    };
+    assert_eq!(
+        store.rotate_session(&longer).await.unwrap(),
+        Rotated::Rotated
+    );
+    assert!(stands(store, ada.id, "s", LATER).await);
+    assert!(!stands(store, ada.id, "s", expires_at).await);
+}
+
+/// A refresh token shown twice ends the login of whoever has the other copy.
+pub async fn a_used_generation_revokes(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let ada = user(store, "ada").await;
+    store.open_session(&new_session(ada.id, "s")).await.unwrap();
+    store
+        .open_session(&new_session(ada.id, "other"))
+        .await
+        .unwrap();
+    let rotate = async |generation| {
+        store
+            .rotate_session(&rotation(ada.id, "s", generation))
+            .await
+            .unwrap()
+    };
+    assert_eq!(rotate(0).await, Rotated::Rotated);
+    assert_eq!(rotate(1).await, Rotated::Rotated);
+    assert_eq!(rotate(0).await, Rotated::Reused);
+    assert_eq!(rotate(2).await, Rotated::Refused);
+    assert_eq!(rotate(0).await, Rotated::Refused);
+    assert!(!stands(store, ada.id, "s", NOW).await);
+    assert!(stands(store, ada.id, "other", NOW).await);
+}
+
+/// Neither unknown, foreign, ended, revoked sessions rotate, nor those of an inactive account.
+pub async fn a_session_that_does_not_stand_does_not_rotate(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    store.open_session(&new_session(ada.id, "s")).await.unwrap();
+    let refused = async |rotation: Rotation| {
+        assert_eq!(
+            store.rotate_session(&rotation).await.unwrap(),
+            Rotated::Refused
+        );
+    };
+    refused(rotation(ada.id, "unknown", 0)).await;
+    refused(rotation(bob.id, "s", 0)).await;
+    refused(rotation(ada.id, "s", 1)).await;
+    refused(Rotation {
+        now: LATER,
+        ..rotation(ada.id, "s", 0)
+    })
+    .await;
+    assert!(stands(store, ada.id, "s", NOW).await);
+    fixture.deactivate(ada.id).await;
+    refused(rotation(ada.id, "s", 0)).await;
+    store
+        .open_session(&new_session(bob.id, "revoked"))
+        .await
+        .unwrap();
+    store
+        .revoke_session(bob.id, &SessionId("revoked".into()), NOW)
+        .await
+        .unwrap();
+    refused(rotation(bob.id, "revoked", 0)).await;
+}
+
+/// Only its user ends a session, only once, and no other session with it.
+pub async fn revoking_ends_a_session_once(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    for session in ["s", "other", "ended"] {
+        store
+            .open_session(&new_session(ada.id, session))
+            .await
+            .unwrap();
+    }
+    let revoke = async |user_id, session: &str, now| {
+        store
+            .revoke_session(user_id, &SessionId(session.into()), now)
+            .await
+            .unwrap()
+    };
+    assert!(!revoke(bob.id, "s", NOW).await);
+    assert!(!revoke(ada.id, "unknown", NOW).await);
+    assert!(!revoke(ada.id, "ended", LATER).await);
+    assert!(stands(store, ada.id, "s", NOW).await);
+    assert!(revoke(ada.id, "s", NOW).await);
+    assert!(!revoke(ada.id, "s", NOW).await);
+    assert!(!stands(store, ada.id, "s", NOW).await);
+    assert!(stands(store, ada.id, "other", NOW).await);
+}
