@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use serde_json::{Value, json};
 
 use crate::figures::{float, histogram, micros, per_thousand, quantiles};
-use crate::joined::{Joined, prove};
+use crate::joined::{Admission, prove};
 use crate::target::Target;
 use crate::usage::{Meter, Tree};
 
@@ -64,16 +64,16 @@ impl Places {
     }
 
     /// Proves that all who have joined are in their rooms, given everyone in order.
-    async fn prove(&self, target: &Target, sockets: &mut [Joined]) -> Result<()> {
+    async fn prove(&self, target: &Target, sockets: &mut [Admission]) -> Result<()> {
         let rooms = self.rooms.iter().zip(sockets.chunks_mut(self.members));
         let proofs = rooms.map(|(room, sockets)| prove(target.v2, *room, sockets));
         future::try_join_all(proofs).await.map(drop)
     }
 }
 
-async fn join_all(target: &Target, requests: &[String]) -> Result<Vec<Joined>> {
+async fn join_all(target: &Target, requests: &[String]) -> Result<Vec<Admission>> {
     stream::iter(requests)
-        .map(|request| Joined::join(target, request))
+        .map(|request| Admission::join(target, request))
         .buffered(OPENING)
         .try_collect()
         .await
@@ -93,7 +93,7 @@ pub(crate) async fn idle(target: &Target, plan: &Plan) -> Result<Value> {
     let before = steady(server).await?;
     let mut sockets = join_all(target, &places.requests).await?;
     let after = steady(server).await?;
-    sockets.iter_mut().try_for_each(Joined::check)?;
+    sockets.iter_mut().try_for_each(Admission::check)?;
     let count = float(u64::try_from(sockets.len())?);
     Ok(json!({
         "connections": count,
@@ -129,10 +129,10 @@ pub(crate) async fn joins(target: &Target, plan: &Plan) -> Result<Value> {
             let mut at = usize::try_from(worker)?;
             while Instant::now() < end {
                 let start = Instant::now();
-                kept.push_back(Joined::join(target, &requests[at % requests.len()]).await?);
+                kept.push_back(Admission::join(target, &requests[at % requests.len()]).await?);
                 times.saturating_record(micros(start.elapsed()));
                 if kept.len() > KEPT {
-                    kept.pop_front().map(Joined::cut).transpose()?;
+                    kept.pop_front().map(Admission::cut).transpose()?;
                 }
                 at += usize::try_from(plan.concurrency)?;
             }
@@ -145,7 +145,7 @@ pub(crate) async fn joins(target: &Target, plan: &Plan) -> Result<Value> {
     let mut times = histogram()?;
     for (worker, kept) in workers {
         times.add(worker)?;
-        kept.into_iter().try_for_each(Joined::cut)?;
+        kept.into_iter().try_for_each(Admission::cut)?;
     }
     let mut figures = quantiles(&times);
     figures["joins_per_s"] = (float(times.len()) / seconds).into();
@@ -157,16 +157,16 @@ pub(crate) async fn joins(target: &Target, plan: &Plan) -> Result<Value> {
 pub(crate) async fn storm(target: &Target, plan: &Plan) -> Result<Value> {
     let places = Places::make(target, plan).await?;
     let sockets = join_all(target, &places.requests).await?;
-    sockets.into_iter().try_for_each(Joined::cut)?;
+    sockets.into_iter().try_for_each(Admission::cut)?;
     let meter = Meter::start(&target.trees).await?;
     let begun = Instant::now();
     let returns = places.requests.iter().map(|request| async {
-        let socket = Joined::join(target, request).await?;
+        let socket = Admission::join(target, request).await?;
         anyhow::Ok((socket, begun.elapsed()))
     });
     let back = future::try_join_all(returns).await?;
     let usage = meter.read().await?;
-    let (mut sockets, returned): (Vec<Joined>, Vec<Duration>) = back.into_iter().unzip();
+    let (mut sockets, returned): (Vec<Admission>, Vec<Duration>) = back.into_iter().unzip();
     places.prove(target, &mut sockets).await?;
     let mut times = histogram()?;
     for time in returned {

@@ -25,13 +25,13 @@ const SETTLE: Duration = Duration::from_secs(1);
 const HEARING: Duration = Duration::from_secs(30);
 
 /// An open socket.
-pub(crate) struct Joined {
+pub(crate) struct Admission {
     stream: TcpStream,
     /// What has come and is not read yet.
     bytes: Vec<u8>,
 }
 
-impl Joined {
+impl Admission {
     /// Joins. A refusal that is already here is an error.
     pub(crate) async fn join(target: &Target, request: &str) -> Result<Self> {
         let (mut stream, mut bytes) = socket::connect(target, request).await?;
@@ -96,13 +96,13 @@ impl Joined {
 }
 
 /// Proves that these are in their room: a message of the first is heard by each.
-pub(crate) async fn prove(v2: bool, room: i64, sockets: &mut [Joined]) -> Result<()> {
+pub(crate) async fn prove(v2: bool, room: i64, sockets: &mut [Admission]) -> Result<()> {
     time::sleep(SETTLE).await;
     let Some(first) = sockets.first_mut() else {
         return Ok(());
     };
     first.send(v2, room).await?;
-    let all = future::try_join_all(sockets.iter_mut().map(Joined::hear));
+    let all = future::try_join_all(sockets.iter_mut().map(Admission::hear));
     let heard = time::timeout(HEARING, all).await;
     heard
         .context("a message was not heard by all who had joined")?
@@ -161,7 +161,7 @@ mod tests {
             if v2 {
                 told.send(()).unwrap();
             }
-            let mut joined = Joined::join(&target, &target.upgrade(1, 1)).await?;
+            let mut joined = Admission::join(&target, &target.upgrade(1, 1)).await?;
             joined.check()?;
             if !v2 {
                 told.send(()).unwrap();

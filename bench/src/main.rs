@@ -59,7 +59,7 @@ enum Command {
         plan: growth::Plan,
     },
     /// Memory of an idle connection.
-    Idle {
+    Retirement {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
@@ -122,7 +122,7 @@ fn run() -> Result<()> {
             }
             Command::Fanout { target, plan } => fanout::measure(&target, &plan).await,
             Command::Growth { target, plan } => growth::measure(&target, &plan).await,
-            Command::Idle { target, plan } => connections::idle(&target, &plan).await,
+            Command::Retirement { target, plan } => connections::idle(&target, &plan).await,
             Command::Joins { target, plan } => connections::joins(&target, &plan).await,
             Command::Storm { target, plan } => connections::storm(&target, &plan).await,
             Command::Reads { target, what, plan } => requests::reads(&target, what, &plan).await,

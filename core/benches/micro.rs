@@ -23,11 +23,11 @@ use colloquy_core::http::{App, ClientAddress, router};
 use colloquy_core::ports::{Cache, Clock};
 use colloquy_core::service::{Ports, Services};
 use colloquy_proto::domain::{
-    Appended, AppendedBatch, ConversationId, Epoch, MessageId, Number, Position, Seconds, Seq,
-    SessionId, StoredMessage, Timestamp, UserId,
+    AppendOutcome, BatchOutcome, ConversationId, Epoch, MessageId, MessageNumber, Position,
+    Seconds, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{Event, MessageEvent, batch_of};
-use colloquy_proto::room::{ConnectionId, Effect, Input, Join, Room};
+use colloquy_proto::room::{ConnectionId, Effect, Input, NewConnection, Room};
 use divan::{Bencher, black_box};
 use fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, NOW};
 use tower::ServiceExt as _;
@@ -45,7 +45,7 @@ fn epoch() -> Epoch {
 fn event(seq: i64) -> Event {
     Event::Message(MessageEvent {
         seq: Seq(seq),
-        number: Number(seq),
+        number: MessageNumber(seq),
         message_id: MessageId(seq + 100),
         message: "the quick brown fox jumps over the lazy dog".into(),
         sender_id: UserId(9),
@@ -63,7 +63,7 @@ fn room(members: u64) -> Room {
     let mut room = Room::new(CONVERSATION, 0);
     for member in 1..=members {
         let user = i64::try_from(member).expect("small");
-        let join = Join {
+        let join = NewConnection {
             user_id: UserId(user),
             session_id: SessionId(format!("s{user}").into()),
             expires_at: Timestamp(NOW.0 + 86_400_000),
@@ -71,9 +71,9 @@ fn room(members: u64) -> Room {
             position: Position {
                 epoch: epoch(),
                 seq: Seq(0),
-                number: Number(0),
+                number: MessageNumber(0),
             },
-            left_seq: Seq(0),
+            last_removal_seq: Seq(0),
         };
         let id = ConnectionId(member);
         drop(room.handle(Input::Connect { id, join }, NOW));
@@ -92,20 +92,20 @@ fn room_send(bencher: Bencher<'_, '_>, members: u64) {
             r#"{{"type":"send","client_message_id":"{seq}","message":"the quick brown fox"}}"#
         );
         let id = ConnectionId(1);
-        let asked = room.handle(Input::Text { id, text: &text }, NOW);
+        let asked = room.handle(Input::Frame { id, text: &text }, NOW);
         let commits = asked.into_iter();
         let commits = commits.filter(|one| matches!(one, Effect::Commit(_)));
         assert_eq!(commits.count(), 1);
         let stored = StoredMessage {
             message_id: MessageId(seq),
             seq: Seq(seq),
-            number: Number(seq),
+            number: MessageNumber(seq),
             timestamp: NOW,
             sender: "zoe".into(),
         };
-        let batch = AppendedBatch {
+        let batch = BatchOutcome {
             epoch: epoch(),
-            outcomes: vec![Appended::Stored(stored)],
+            outcomes: vec![AppendOutcome::Stored(stored)],
         };
         room.handle(Input::Committed(Ok(batch)), NOW)
     });
@@ -156,7 +156,7 @@ fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
     let position = Position {
         epoch: epoch(),
         seq: Seq(100),
-        number: Number(100),
+        number: MessageNumber(100),
     };
     bencher.bench_local(|| {
         let fresh = RecentHistory::new(cache(), clock());

@@ -16,17 +16,17 @@ use thiserror::Error;
 
 use crate::auth::{PasswordJob, PasswordOutcome};
 use colloquy_proto::domain::{
-    Caller, Conversation, ConversationId, Credentials, Epoch, Message, MessageId, MessageText,
-    NewConversation, NewUser, Number, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, Conversation, ConversationId, Credentials, Epoch, Message, MessageId, MessageNumber,
+    MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 use colloquy_proto::protocol::{CloseCode, SendCommand};
 
 pub use self::cache::{Cache, CacheCommand, CacheError, CacheKind, CacheReply};
-pub use self::listing::{Held, Listed, Listing};
+pub use self::listing::{CachedSummaries, ConversationPage, ListedConversation};
 pub use colloquy_proto::domain::{
-    Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage,
+    AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage,
 };
-pub use colloquy_proto::protocol::{Change, Events};
+pub use colloquy_proto::protocol::{Events, StoredEvent};
 
 /// The database did not do what was asked; nothing may be assumed of whether it was done.
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ impl StoreError {
 pub type StoreResult<T> = Result<T, StoreError>;
 
 /// An answer that depends on who asks. In a statement's JSON: `{"ok": …}` or `{"denied": "…"}`.
-pub type Checked<T> = Result<T, Denied>;
+pub type Authorized<T> = Result<T, Denied>;
 
 /// The outcome of making an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct Rotation {
 /// The outcome of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rotated {
+pub enum RotationOutcome {
     /// The session's generation is one higher now.
     Rotated,
     /// The generation had been used before: the session is revoked now, by this call.
@@ -126,9 +126,9 @@ pub enum CreatedConversation {
 /// `{"done": …}` or a word.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Changed {
+pub enum ChangeOutcome {
     /// Done by this call.
-    Done(Box<Change>),
+    Done(Box<StoredEvent>),
     /// It was so already, and nothing was written.
     Unchanged,
     /// Not done: the conversation has no such message.
@@ -147,15 +147,15 @@ pub enum Changed {
 
 /// Which messages of a history are wanted. All pages are in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
+pub enum HistoryRange {
     /// The newest.
     Latest,
     /// The nearest ones with a smaller number.
-    Before(Number),
+    Before(MessageNumber),
     /// The nearest ones with a greater number.
-    After(Number),
+    After(MessageNumber),
     /// Half before, the message itself and half after.
-    Around(Number),
+    Around(MessageNumber),
 }
 
 /// Part of a history.
@@ -169,13 +169,13 @@ pub struct History {
 
 /// A member who may open a socket.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Joined {
+pub struct Admission {
     /// The member's username.
     pub username: std::sync::Arc<str>,
     /// Where the conversation stands.
     pub position: Position,
     /// When somebody last ceased to be a member, as a `seq`; 0 for never.
-    pub left_seq: Seq,
+    pub last_removal_seq: Seq,
 }
 
 /// The database. One method is one use case and one transaction; at the edge, one round trip.
@@ -196,8 +196,8 @@ pub trait Store: Send + Sync {
     async fn open_session(&self, session: &NewSession) -> StoreResult<bool>;
 
     /// Exchanges one refresh token for the next. Of two calls with the same generation exactly
-    /// one is `Rotated`; the other is `Reused` and revokes the session.
-    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<Rotated>;
+    /// one is `RotationOutcome`; the other is `Reused` and revokes the session.
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome>;
 
     /// Ends a session. `false` when the user has no such session standing. Afterwards no method
     /// grants anything to it.
@@ -209,7 +209,7 @@ pub trait Store: Send + Sync {
     ) -> StoreResult<bool>;
 
     /// The caller's own account.
-    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Checked<User>>;
+    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Authorized<User>>;
 
     /// Makes a conversation of the caller and the others, or finds the pair's. Two calls at once
     /// for the same pair end in one conversation.
@@ -218,7 +218,7 @@ pub trait Store: Send + Sync {
         caller: &Caller,
         conversation: &NewConversation,
         now: Timestamp,
-    ) -> StoreResult<Checked<CreatedConversation>>;
+    ) -> StoreResult<Authorized<CreatedConversation>>;
 
     /// The caller's conversations, latest activity first (then highest id), those after the
     /// given `(active_at, id)` when one is given; at most `limit`. Which of them are held as they
@@ -228,9 +228,9 @@ pub trait Store: Send + Sync {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
-        held: &Held,
+        held: &CachedSummaries,
         now: Timestamp,
-    ) -> StoreResult<Checked<Listing>>;
+    ) -> StoreResult<Authorized<ConversationPage>>;
 
     /// One conversation with its 100 newest messages.
     async fn conversation(
@@ -238,7 +238,7 @@ pub trait Store: Send + Sync {
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Conversation>>;
+    ) -> StoreResult<Authorized<Conversation>>;
 
     /// Where a conversation stands, for a member: the small statement beside a cached read.
     async fn position(
@@ -246,25 +246,25 @@ pub trait Store: Send + Sync {
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Position>>;
+    ) -> StoreResult<Authorized<Position>>;
 
     /// A page of a conversation's history, for a member; at most `limit` messages.
     async fn messages(
         &self,
         caller: &Caller,
         id: ConversationId,
-        page: Page,
+        page: HistoryRange,
         limit: i64,
         now: Timestamp,
-    ) -> StoreResult<Checked<History>>;
+    ) -> StoreResult<Authorized<History>>;
 
     /// What a socket needs to open, for a member.
-    async fn join(
+    async fn admit(
         &self,
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Joined>>;
+    ) -> StoreResult<Authorized<Admission>>;
 
     /// Stores a batch of sends, all or (on `Err`) possibly none, in one transaction, and answers
     /// each in the order given. Sends may be for several conversations. Within a conversation
@@ -274,7 +274,7 @@ pub trait Store: Send + Sync {
     ///
     /// The caller guarantees that no two sends of a batch share conversation, sender and
     /// `client_message_id`.
-    async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch>;
+    async fn append(&self, sends: &[NewMessage]) -> StoreResult<BatchOutcome>;
 
     /// Gives a message of the caller's another text, or none, which deletes it for good. The event
     /// takes the conversation's next `seq` in the same transaction. Safe to be called again: then
@@ -286,7 +286,7 @@ pub trait Store: Send + Sync {
         message_id: MessageId,
         text: Option<&MessageText>,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>>;
+    ) -> StoreResult<Authorized<ChangeOutcome>>;
 
     /// Makes somebody a member of a group, as [`Self::change_message`] writes.
     async fn add_member(
@@ -295,7 +295,7 @@ pub trait Store: Send + Sync {
         id: ConversationId,
         user_id: UserId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>>;
+    ) -> StoreResult<Authorized<ChangeOutcome>>;
 
     /// Ends a membership of a group, one's own or, by who made the group, another's, as
     /// [`Self::change_message`] writes. Afterwards no method lets the user read or write there.
@@ -305,7 +305,7 @@ pub trait Store: Send + Sync {
         id: ConversationId,
         user_id: UserId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>>;
+    ) -> StoreResult<Authorized<ChangeOutcome>>;
 
     /// Durable events with `seq` greater than `since`, at most `limit`. For Rooms: the members
     /// asking have been checked when they joined. `None` when there is no such conversation.
@@ -336,7 +336,7 @@ pub struct SocketGrant {
     /// Where the conversation stood when the grant was made.
     pub position: Position,
     /// When somebody had last ceased to be a member then; 0 for never.
-    pub left_seq: Seq,
+    pub last_removal_seq: Seq,
     /// Whether the client asked for `chat.v2`; that name is then echoed.
     pub v2: bool,
 }
@@ -358,7 +358,7 @@ pub trait Rooms: Send + Sync {
     /// Tells the conversation's Room, if it is live, of a change that was stored; without one, that
     /// something may have been stored of which nobody tells, so that it looks. Who is no member any
     /// more receives nothing that comes after that in the order of `seq`.
-    async fn changed(&self, id: ConversationId, change: Option<Change>);
+    async fn changed(&self, id: ConversationId, change: Option<StoredEvent>);
 
     /// Closes every socket of this session, in whatever Room, with 4401. When it returns, none
     /// of them receives anything further, and no grant made before opens another.

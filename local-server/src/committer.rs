@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use colloquy_core::ports::{Store, StoreError};
-use colloquy_proto::domain::{Append, AppendedBatch};
+use colloquy_proto::domain::{BatchOutcome, NewMessage};
 use colloquy_proto::room::StoreFailed;
 
 use crate::gather::{Gather, Limits, Work};
@@ -18,7 +18,7 @@ const ENOUGH_SENDS: usize = 32;
 /// Sends of one transaction, about; a Room's batch is never split.
 const MAX_SENDS: usize = 512;
 
-type Answer = Result<AppendedBatch, StoreFailed>;
+type Answer = Result<BatchOutcome, StoreFailed>;
 
 /// The way from Rooms to the store.
 #[derive(Clone)]
@@ -41,27 +41,27 @@ impl Committer {
     ///
     /// # Errors
     /// [`StoreFailed`] when it is not known to be stored.
-    pub async fn commit(&self, sends: Vec<Append>) -> Answer {
+    pub async fn commit(&self, sends: Vec<NewMessage>) -> Answer {
         self.0.ask(sends).await.unwrap_or(Err(StoreFailed))
     }
 }
 
 impl Work for Commits {
-    type Ask = Vec<Append>;
+    type Ask = Vec<NewMessage>;
     type Answer = Answer;
 
-    fn weight(sends: &Vec<Append>) -> usize {
+    fn weight(sends: &Vec<NewMessage>) -> usize {
         sends.len()
     }
 
-    async fn run(&self, mut batches: Vec<Vec<Append>>) -> Vec<Answer> {
+    async fn run(&self, mut batches: Vec<Vec<NewMessage>>) -> Vec<Answer> {
         let lengths: Vec<usize> = batches.iter().map(Vec::len).collect();
-        let all: Vec<Append> = batches.iter_mut().flat_map(|b| b.drain(..)).collect();
+        let all: Vec<NewMessage> = batches.iter_mut().flat_map(|b| b.drain(..)).collect();
         match self.0.append(&all).await {
-            Ok(AppendedBatch { epoch, outcomes }) => {
+            Ok(BatchOutcome { epoch, outcomes }) => {
                 let mut outcomes = outcomes.into_iter();
                 let own = lengths.into_iter().map(|length| {
-                    Ok(AppendedBatch {
+                    Ok(BatchOutcome {
                         epoch: epoch.clone(),
                         outcomes: outcomes.by_ref().take(length).collect(),
                     })

@@ -10,11 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use colloquy_core::cache::NewEvents;
 use colloquy_proto::domain::{
-    AppendedBatch, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
+    BatchOutcome, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
 };
-use colloquy_proto::protocol::{Change, CloseCode, Events, SendCommand};
+use colloquy_proto::protocol::{CloseCode, Events, SendCommand, StoredEvent};
 use colloquy_proto::room::{
-    ConnectionId, Effect, Effects, Frame, Idle, Input, Join, Patience, Room, StoreFailed, Ticket,
+    BatchPolicy, ConnectionId, Effect, Effects, EncodedFrame, Input, NewConnection, RequestId,
+    Retirement, Room, StoreFailed,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -29,9 +30,9 @@ use crate::rooms::Shared;
 const TAKE: usize = 64;
 
 /// How long sends wait for company: so that waiting at most doubles what a message waits for.
-const PATIENCE: Patience = Patience {
-    commits: 1,
-    most_ms: 10,
+const PATIENCE: BatchPolicy = BatchPolicy {
+    commit_multiple: 1,
+    max_linger_ms: 10,
 };
 
 /// How long a Room stays when nobody needs it: who was cut off comes back, and then it stands where
@@ -50,7 +51,7 @@ const IDLE: Duration = Duration::from_hours(1);
 pub(crate) enum RoomMessage {
     Connect {
         id: ConnectionId,
-        join: Box<Join>,
+        join: Box<NewConnection>,
         outbox: Arc<Outbox>,
     },
     Text {
@@ -71,7 +72,7 @@ pub(crate) enum RoomMessage {
         answer: oneshot::Sender<SendOutcome>,
     },
     Changed {
-        change: Box<Option<Change>>,
+        change: Box<Option<StoredEvent>>,
         done: oneshot::Sender<()>,
     },
     Revoke {
@@ -83,7 +84,7 @@ pub(crate) enum RoomMessage {
 
 /// What work in the background came to.
 enum Done {
-    Committed(Result<AppendedBatch, StoreFailed>),
+    Committed(Result<BatchOutcome, StoreFailed>),
     Loaded(Result<Option<Events>, StoreFailed>),
 }
 
@@ -94,8 +95,8 @@ struct RoomTask {
     id: ConversationId,
     room: Room,
     sockets: Sockets,
-    tickets: HashMap<Ticket, oneshot::Sender<SendOutcome>>,
-    next_ticket: u64,
+    requests: HashMap<RequestId, oneshot::Sender<SendOutcome>>,
+    next_request: u64,
     jobs: FuturesUnordered<Job>,
     unneeded_since: Option<Instant>,
     retire_after: Duration,
@@ -125,13 +126,13 @@ pub(crate) async fn run(
         shared,
         id,
         sockets: Sockets::default(),
-        tickets: HashMap::new(),
-        next_ticket: 0,
+        requests: HashMap::new(),
+        next_request: 0,
         jobs: FuturesUnordered::new(),
         unneeded_since: None,
         retire_after: MIN_RETIRE_RETRY,
     };
-    task.room.hold(PATIENCE);
+    task.room.enable_batching(PATIENCE);
     let mut messages = Vec::new();
     // Moved only when something is due earlier, so that a message costs no timer; a tick too many
     // does no harm.
@@ -164,16 +165,16 @@ impl RoomTask {
     /// How long to wait for something to happen; `None` when the Room has retired.
     fn wait(&mut self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
         let now = self.shared.clock.now();
-        let idle = if self.tickets.is_empty() {
-            self.room.idle(now)
+        let idle = if self.requests.is_empty() {
+            self.room.retirement(now)
         } else {
-            Idle::No
+            Retirement::NotYet
         };
-        if idle != Idle::Now {
+        if idle != Retirement::Now {
             self.unneeded_since = None;
         }
         match idle {
-            Idle::Now => {
+            Retirement::Now => {
                 let since = *self.unneeded_since.get_or_insert_with(Instant::now);
                 let left = KEPT.saturating_sub(since.elapsed());
                 if !left.is_zero() && !self.shared.is_closing() {
@@ -187,8 +188,8 @@ impl RoomTask {
                 self.retire_after = (wait * 2).min(MAX_RETIRE_RETRY);
                 Some(wait)
             }
-            Idle::At(at) => Some(until(at, now)),
-            Idle::No => {
+            Retirement::After(at) => Some(until(at, now)),
+            Retirement::NotYet => {
                 self.retire_after = MIN_RETIRE_RETRY;
                 Some(self.room.next_wakeup(now).map_or(IDLE, |at| until(at, now)))
             }
@@ -199,12 +200,12 @@ impl RoomTask {
         match message {
             RoomMessage::Connect { id, join, outbox } => self.connect(id, *join, outbox),
             RoomMessage::Text { id, text } => {
-                self.input(Input::Text {
+                self.input(Input::Frame {
                     id,
                     text: text.as_str(),
                 });
             }
-            RoomMessage::Unusable { id, close } => self.input(Input::Unusable { id, close }),
+            RoomMessage::Unusable { id, close } => self.input(Input::InvalidFrame { id, close }),
             RoomMessage::Disconnect { id } => {
                 self.sockets.0.remove(&id);
                 self.input(Input::Disconnect { id });
@@ -215,18 +216,18 @@ impl RoomTask {
                 send,
                 answer,
             } => {
-                self.next_ticket += 1;
-                let ticket = Ticket(self.next_ticket);
-                self.tickets.insert(ticket, answer);
+                self.next_request += 1;
+                let request_id = RequestId(self.next_request);
+                self.requests.insert(request_id, answer);
                 self.input(Input::Send {
-                    ticket,
+                    request_id,
                     user_id,
                     session_id,
                     send: *send,
                 });
             }
             RoomMessage::Changed { change, done } => {
-                self.input(Input::Changed(*change));
+                self.input(Input::ChangeStored(*change));
                 // Nobody may be waiting any more; then there is nobody to tell.
                 let _told = done.send(());
             }
@@ -240,7 +241,7 @@ impl RoomTask {
         }
     }
 
-    fn connect(&mut self, id: ConnectionId, join: Join, outbox: Arc<Outbox>) {
+    fn connect(&mut self, id: ConnectionId, join: NewConnection, outbox: Arc<Outbox>) {
         if self.shared.is_revoked(&join.session_id) {
             outbox.close(CloseCode::TokenInvalid);
             return;
@@ -259,14 +260,14 @@ impl RoomTask {
     /// How long what has gathered goes on waiting for more; `None` when nothing has.
     fn gathering(&self) -> Option<Duration> {
         let now = self.shared.clock.now();
-        let at = self.room.release_at(now)?;
+        let at = self.room.flush_deadline(now)?;
         let left = at.millis_since(now).try_into().unwrap_or(0);
         Some(Duration::from_millis(left))
     }
 
     /// Lets what has gathered leave.
     fn release(&mut self) {
-        let effects = self.room.release(self.shared.clock.now());
+        let effects = self.room.flush(self.shared.clock.now());
         self.carry_out(effects);
     }
 
@@ -299,8 +300,11 @@ impl RoomTask {
                     });
                 }
                 Effect::Authenticate { id, token } => self.authenticate(id, &token),
-                Effect::Answer { ticket, outcome } => {
-                    if let Some(answer) = self.tickets.remove(&ticket) {
+                Effect::Answer {
+                    request_id,
+                    outcome,
+                } => {
+                    if let Some(answer) = self.requests.remove(&request_id) {
                         drop(answer.send(outcome));
                     }
                 }
@@ -311,7 +315,7 @@ impl RoomTask {
     fn queue(
         &mut self,
         to: &[ConnectionId],
-        frames: &[Frame],
+        frames: &[EncodedFrame],
         push: fn(&Outbox, Bytes) -> Result<(), Full>,
     ) {
         let wire = encode_text(frames.iter().map(|frame| &**frame));

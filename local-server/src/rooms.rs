@@ -14,7 +14,7 @@ use colloquy_core::auth::Tokens;
 use colloquy_core::cache::RecentHistory;
 use colloquy_core::ports::{Clock, Rooms, SocketGrant, Store};
 use colloquy_proto::domain::{Caller, ConversationId, Seconds, SendOutcome, SessionId, Timestamp};
-use colloquy_proto::protocol::{Change, CloseCode, SendCommand};
+use colloquy_proto::protocol::{CloseCode, SendCommand, StoredEvent};
 use colloquy_proto::room::ConnectionId;
 use dashmap::DashMap;
 use futures_util::future::join_all;
@@ -174,7 +174,7 @@ impl Rooms for LocalRooms {
         outcome.await.unwrap_or(SendOutcome::Unavailable)
     }
 
-    async fn changed(&self, id: ConversationId, change: Option<Change>) {
+    async fn changed(&self, id: ConversationId, change: Option<StoredEvent>) {
         let room = self.0.rooms.get(&id).map(|room| room.value().clone());
         let Some(room) = room else { return };
         let change = Box::new(change);

@@ -18,7 +18,7 @@ use colloquy_proto::domain::ConversationId;
 use colloquy_proto::protocol::{
     CloseCode, LOST_AFTER_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
 };
-use colloquy_proto::room::{ConnectionId, Join};
+use colloquy_proto::room::{ConnectionId, NewConnection};
 use futures_util::StreamExt;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -175,13 +175,13 @@ impl Pending {
 async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, outbox: Arc<Outbox>) {
     let id = shared.next_connection();
     let conversation: ConversationId = grant.conversation_id;
-    let join = Join {
+    let join = NewConnection {
         user_id: grant.caller.user_id,
         session_id: grant.caller.session_id,
         expires_at: grant.caller.expires_at,
         v2: grant.v2,
         position: grant.position,
-        left_seq: grant.left_seq,
+        last_removal_seq: grant.last_removal_seq,
     };
     let room = shared.room(conversation);
     let connect = RoomMessage::Connect {

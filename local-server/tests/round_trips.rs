@@ -28,7 +28,7 @@ use colloquy_local_server::driver::PostgresDriver;
 use colloquy_local_server::passwords::BlockingPasswords;
 use colloquy_local_server::rooms::LocalRooms;
 use colloquy_proto::domain::{
-    Appended, Caller, ClientMessageId, ConversationId, ConversationKind, MessageText,
+    AppendOutcome, Caller, ClientMessageId, ConversationId, ConversationKind, MessageText,
     NewConversation, Seconds, SendOutcome, UserId,
 };
 use colloquy_proto::protocol::SendCommand;
@@ -42,7 +42,7 @@ use tower::ServiceExt as _;
 struct Gates {
     /// Everyone passes at once, and only together.
     meeting: RwLock<Option<Arc<Barrier>>>,
-    /// Held for writing, no statement passes.
+    /// CachedSummaries for writing, no statement passes.
     statements: RwLock<()>,
 }
 
@@ -319,7 +319,7 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
     assert!(
         std::iter::once(first)
             .chain(rest)
-            .all(|outcome| matches!(outcome, SendOutcome::Appended(Appended::Stored(_))))
+            .all(|outcome| matches!(outcome, SendOutcome::Appended(AppendOutcome::Stored(_))))
     );
     world.settled().await;
     world.rooms.shutdown().await;

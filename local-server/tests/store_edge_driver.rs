@@ -14,10 +14,12 @@ use std::time::Duration;
 use asking::run;
 use async_trait::async_trait;
 use colloquy_contract::Fixture;
-use colloquy_core::ports::{Appended, Denied, Store};
+use colloquy_core::ports::{AppendOutcome, Denied, Store};
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, DriverError, Statement};
-use colloquy_proto::domain::{Append, ConversationId, MessageText, SessionId, Timestamp, UserId};
+use colloquy_proto::domain::{
+    ConversationId, MessageText, NewMessage, SessionId, Timestamp, UserId,
+};
 use driver::{Connect, TypedDriver};
 use support::{Database, execute};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -244,7 +246,7 @@ async fn a_batch_is_not_planned_again() {
     let answer = run(store.driver(), Access::Read, &PLAN_AS_YOU_LIKE, []).await;
     assert_eq!(answer.expect("answers").as_deref(), Some("auto"));
     // Nobody's send is judged by the same statement.
-    let send = Append {
+    let send = NewMessage {
         conversation_id: ConversationId(1),
         sender_id: UserId(1),
         session_id: SessionId("s".into()),
@@ -252,12 +254,12 @@ async fn a_batch_is_not_planned_again() {
         message: MessageText::new("hello".to_owned()).expect("a text"),
         reply_to: None,
         mentions: Vec::new(),
-        repeat_only: false,
+        dedup_only: false,
         now: Timestamp(1),
     };
     for _ in 0..10 {
         let batch = store.append(std::slice::from_ref(&send)).await;
-        let denied = Appended::Denied(Denied::Session);
+        let denied = AppendOutcome::Denied(Denied::Session);
         assert_eq!(batch.expect("answers").outcomes, [denied]);
     }
     let answer = run(store.driver(), Access::Read, &KEPT_PLANS, []).await;

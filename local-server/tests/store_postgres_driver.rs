@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use asking::run;
 use colloquy_core::ports::{
-    Append, Appended, CreatedConversation, CreatedUser, Held, NewSession, Page, Rotation, Store,
-    StoreError,
+    AppendOutcome, CachedSummaries, CreatedConversation, CreatedUser, HistoryRange, NewMessage,
+    NewSession, Rotation, Store, StoreError,
 };
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, DriverError, Statement};
@@ -85,8 +85,8 @@ async fn user(store: &dyn Store, name: &str) -> Caller {
     }
 }
 
-fn send(sender: &Caller, to: ConversationId) -> Append {
-    Append {
+fn send(sender: &Caller, to: ConversationId) -> NewMessage {
+    NewMessage {
         conversation_id: to,
         sender_id: sender.user_id,
         session_id: sender.session_id.clone(),
@@ -94,7 +94,7 @@ fn send(sender: &Caller, to: ConversationId) -> Append {
         message: MessageText::new("hello").expect("a text"),
         reply_to: None,
         mentions: Vec::new(),
-        repeat_only: false,
+        dedup_only: false,
         now: NOW,
     }
 }
@@ -146,7 +146,7 @@ async fn every_use_case_is_one_round_trip() {
         assert_eq!(count(), 1, "append of {size}");
     }
     store
-        .conversations(&ada, None, 10, &Held::default(), NOW)
+        .conversations(&ada, None, 10, &CachedSummaries::default(), NOW)
         .await
         .expect("answers")
         .expect("stands");
@@ -164,8 +164,8 @@ async fn every_use_case_is_one_round_trip() {
         .expect("stands");
     assert_eq!(count(), 1, "position");
     for page in [
-        Page::Latest,
-        Page::Around(colloquy_proto::domain::Number(50)),
+        HistoryRange::Latest,
+        HistoryRange::Around(colloquy_proto::domain::MessageNumber(50)),
     ] {
         store
             .messages(&ada, id, page, 100, NOW)
@@ -175,7 +175,7 @@ async fn every_use_case_is_one_round_trip() {
         assert_eq!(count(), 1, "messages");
     }
     store
-        .join(&ada, id, NOW)
+        .admit(&ada, id, NOW)
         .await
         .expect("answers")
         .expect("stands");
@@ -258,7 +258,9 @@ async fn a_locked_conversation_is_unavailable_not_stuck() {
     );
     holder.rollback().await.expect("ends");
     let stored = store.append(&[send(&ada, id)]).await.expect("answers");
-    assert!(matches!(&stored.outcomes[..], [Appended::Stored(message)] if message.number.0 == 1));
+    assert!(
+        matches!(&stored.outcomes[..], [AppendOutcome::Stored(message)] if message.number.0 == 1)
+    );
     database.drop().await;
 }
 

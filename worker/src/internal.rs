@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use colloquy_core::ports::SocketGrant;
 use colloquy_proto::domain::{
-    Appended, Caller, ClientMessageId, Denied, Epoch, MessageId, MessageText, Number, Position,
-    SendOutcome, Seq, SessionId, StoredMessage, Timestamp, UserId,
+    AppendOutcome, Caller, ClientMessageId, Denied, Epoch, MessageId, MessageNumber, MessageText,
+    Position, SendOutcome, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
 use colloquy_proto::protocol::SendCommand;
-use colloquy_proto::room::Join;
+use colloquy_proto::room::NewConnection;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::Span;
@@ -96,8 +96,8 @@ pub(crate) struct Grant {
     pub(crate) v2: bool,
     epoch: Epoch,
     seq: Seq,
-    number: Number,
-    left_seq: Seq,
+    number: MessageNumber,
+    last_removal_seq: Seq,
 }
 
 impl From<&SocketGrant> for Grant {
@@ -110,7 +110,7 @@ impl From<&SocketGrant> for Grant {
             epoch: grant.position.epoch.clone(),
             seq: grant.position.seq,
             number: grant.position.number,
-            left_seq: grant.left_seq,
+            last_removal_seq: grant.last_removal_seq,
         }
     }
 }
@@ -121,7 +121,7 @@ impl Grant {
     }
 }
 
-impl From<Grant> for Join {
+impl From<Grant> for NewConnection {
     fn from(grant: Grant) -> Self {
         Self {
             user_id: grant.user_id,
@@ -133,7 +133,7 @@ impl From<Grant> for Join {
                 seq: grant.seq,
                 number: grant.number,
             },
-            left_seq: grant.left_seq,
+            last_removal_seq: grant.last_removal_seq,
         }
     }
 }
@@ -188,8 +188,8 @@ pub(crate) enum Sent {
     DeniedSession,
     DeniedNotFound,
     DeniedNotMember,
-    UnknownReply,
-    NoRepeat,
+    UnknownReplyTo,
+    NotADuplicate,
     Throttled(i64),
     Overloaded,
     Unavailable,
@@ -200,7 +200,7 @@ pub(crate) enum Sent {
 pub(crate) struct Place {
     message_id: MessageId,
     seq: Seq,
-    number: Number,
+    number: MessageNumber,
     timestamp: i64,
     sender: Arc<str>,
 }
@@ -232,13 +232,17 @@ impl From<Place> for StoredMessage {
 impl From<SendOutcome> for Sent {
     fn from(outcome: SendOutcome) -> Self {
         match outcome {
-            SendOutcome::Appended(Appended::Stored(stored)) => Self::Stored(stored.into()),
-            SendOutcome::Appended(Appended::Duplicate(stored)) => Self::Duplicate(stored.into()),
-            SendOutcome::Appended(Appended::Denied(Denied::Session)) => Self::DeniedSession,
-            SendOutcome::Appended(Appended::Denied(Denied::NotFound)) => Self::DeniedNotFound,
-            SendOutcome::Appended(Appended::Denied(Denied::NotMember)) => Self::DeniedNotMember,
-            SendOutcome::Appended(Appended::UnknownReply) => Self::UnknownReply,
-            SendOutcome::Appended(Appended::NoRepeat) => Self::NoRepeat,
+            SendOutcome::Appended(AppendOutcome::Stored(stored)) => Self::Stored(stored.into()),
+            SendOutcome::Appended(AppendOutcome::Duplicate(stored)) => {
+                Self::Duplicate(stored.into())
+            }
+            SendOutcome::Appended(AppendOutcome::Denied(Denied::Session)) => Self::DeniedSession,
+            SendOutcome::Appended(AppendOutcome::Denied(Denied::NotFound)) => Self::DeniedNotFound,
+            SendOutcome::Appended(AppendOutcome::Denied(Denied::NotMember)) => {
+                Self::DeniedNotMember
+            }
+            SendOutcome::Appended(AppendOutcome::UnknownReplyTo) => Self::UnknownReplyTo,
+            SendOutcome::Appended(AppendOutcome::NotADuplicate) => Self::NotADuplicate,
             SendOutcome::Throttled { retry_after_ms } => Self::Throttled(retry_after_ms),
             SendOutcome::Overloaded => Self::Overloaded,
             SendOutcome::Unavailable => Self::Unavailable,
@@ -249,13 +253,13 @@ impl From<SendOutcome> for Sent {
 impl From<Sent> for SendOutcome {
     fn from(sent: Sent) -> Self {
         match sent {
-            Sent::Stored(place) => Self::Appended(Appended::Stored(place.into())),
-            Sent::Duplicate(place) => Self::Appended(Appended::Duplicate(place.into())),
-            Sent::DeniedSession => Self::Appended(Appended::Denied(Denied::Session)),
-            Sent::DeniedNotFound => Self::Appended(Appended::Denied(Denied::NotFound)),
-            Sent::DeniedNotMember => Self::Appended(Appended::Denied(Denied::NotMember)),
-            Sent::UnknownReply => Self::Appended(Appended::UnknownReply),
-            Sent::NoRepeat => Self::Appended(Appended::NoRepeat),
+            Sent::Stored(place) => Self::Appended(AppendOutcome::Stored(place.into())),
+            Sent::Duplicate(place) => Self::Appended(AppendOutcome::Duplicate(place.into())),
+            Sent::DeniedSession => Self::Appended(AppendOutcome::Denied(Denied::Session)),
+            Sent::DeniedNotFound => Self::Appended(AppendOutcome::Denied(Denied::NotFound)),
+            Sent::DeniedNotMember => Self::Appended(AppendOutcome::Denied(Denied::NotMember)),
+            Sent::UnknownReplyTo => Self::Appended(AppendOutcome::UnknownReplyTo),
+            Sent::NotADuplicate => Self::Appended(AppendOutcome::NotADuplicate),
             Sent::Throttled(retry_after_ms) => Self::Throttled { retry_after_ms },
             Sent::Overloaded => Self::Overloaded,
             Sent::Unavailable => Self::Unavailable,
@@ -294,12 +298,12 @@ mod tests {
                 position: Position {
                     epoch: Epoch(hostile_text(random).into()),
                     seq: Seq(random.i64(..)),
-                    number: Number(random.i64(..)),
+                    number: MessageNumber(random.i64(..)),
                 },
-                left_seq: Seq(random.i64(..)),
+                last_removal_seq: Seq(random.i64(..)),
                 v2: random.bool(),
             };
-            let join = Join::from(carried(&Grant::from(&grant)));
+            let join = NewConnection::from(carried(&Grant::from(&grant)));
             let caller = Caller {
                 user_id: join.user_id,
                 session_id: join.session_id,
@@ -307,7 +311,10 @@ mod tests {
             };
             assert_eq!(caller, grant.caller);
             assert_eq!(join.position, grant.position);
-            assert_eq!((join.v2, join.left_seq), (grant.v2, grant.left_seq));
+            assert_eq!(
+                (join.v2, join.last_removal_seq),
+                (grant.v2, grant.last_removal_seq)
+            );
         });
     }
 
@@ -333,18 +340,18 @@ mod tests {
         let stored = StoredMessage {
             message_id: MessageId(random.i64(..)),
             seq: Seq(random.i64(..)),
-            number: Number(random.i64(..)),
+            number: MessageNumber(random.i64(..)),
             timestamp: Timestamp(random.i64(..)),
             sender: hostile_text(random).into(),
         };
         SendOutcome::Appended(match random.u8(0..10) {
-            0 => Appended::Stored(stored),
-            1 => Appended::Duplicate(stored),
-            2 => Appended::Denied(Denied::Session),
-            3 => Appended::Denied(Denied::NotFound),
-            4 => Appended::Denied(Denied::NotMember),
-            5 => Appended::UnknownReply,
-            6 => Appended::NoRepeat,
+            0 => AppendOutcome::Stored(stored),
+            1 => AppendOutcome::Duplicate(stored),
+            2 => AppendOutcome::Denied(Denied::Session),
+            3 => AppendOutcome::Denied(Denied::NotFound),
+            4 => AppendOutcome::Denied(Denied::NotMember),
+            5 => AppendOutcome::UnknownReplyTo,
+            6 => AppendOutcome::NotADuplicate,
             7 => {
                 let retry_after_ms = random.i64(..);
                 return SendOutcome::Throttled { retry_after_ms };
@@ -397,7 +404,7 @@ mod tests {
         target.run(|input| {
             if let Ok(grant) = serde_json::from_slice::<Grant>(input) {
                 let (ends, v2) = (grant.expires_at(), grant.v2);
-                let join = Join::from(carried(&grant));
+                let join = NewConnection::from(carried(&grant));
                 assert_eq!((join.expires_at, join.v2), (ends, v2));
             }
             if let Ok(send) = serde_json::from_slice::<Send>(input) {

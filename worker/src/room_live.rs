@@ -12,11 +12,13 @@ use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{NewEvents, Unrecorded};
 use colloquy_core::ports::Clock as _;
 use colloquy_proto::domain::{
-    Append, AppendedBatch, Caller, ConversationId, Seconds, SendOutcome, Seq, SessionId, Timestamp,
+    BatchOutcome, Caller, ConversationId, NewMessage, Seconds, SendOutcome, Seq, SessionId,
+    Timestamp,
 };
 use colloquy_proto::protocol::CloseCode;
 use colloquy_proto::room::{
-    ConnectionId, Effect, Frame, Input, Join, Patience, Room, StoreFailed, Ticket, TokenRefused,
+    BatchPolicy, ConnectionId, Effect, EncodedFrame, Input, NewConnection, RequestId, Room,
+    StoreFailed, TokenRejected,
 };
 use futures_channel::oneshot;
 use worker::{State, WebSocket};
@@ -32,15 +34,15 @@ const REVOCATION_MEMORY: Seconds = Seconds(120);
 /// How long sends wait for company where other Rooms keep the thread busy. Who has been heard is then
 /// answered by a thread that does much else first: it takes longer than a commit, and the other
 /// Rooms' commits get shorter by each send that leaves with others.
-const PATIENCE: Patience = Patience {
-    commits: 3,
-    most_ms: 200,
+const PATIENCE: BatchPolicy = BatchPolicy {
+    commit_multiple: 3,
+    max_linger_ms: 200,
 };
 
 /// What is to be waited for.
 pub(crate) enum Job {
     /// Store a batch.
-    Commit(Vec<Append>),
+    Commit(Vec<NewMessage>),
     /// Read events.
     Load { since: Seq, limit: i64 },
     /// Put events into the cache, until none wait.
@@ -59,9 +61,9 @@ pub(crate) struct Live {
     room: Room,
     tokens: Arc<Tokens>,
     sockets: HashMap<ConnectionId, WebSocket>,
-    tickets: HashMap<Ticket, oneshot::Sender<SendOutcome>>,
+    requests: HashMap<RequestId, oneshot::Sender<SendOutcome>>,
     next_connection: u64,
-    next_ticket: u64,
+    next_request: u64,
     unrecorded: Unrecorded,
     /// When what has gathered leaves at the latest, if it waits for company.
     releases: Option<Timestamp>,
@@ -111,15 +113,15 @@ impl Live {
         } else {
             Room::restore(id, throttle_ms, snapshots)
         };
-        room.hold(PATIENCE);
+        room.enable_batching(PATIENCE);
         let mut live = Self {
             id,
             room,
             tokens: Arc::clone(&shared.tokens),
             sockets,
-            tickets: HashMap::new(),
+            requests: HashMap::new(),
             next_connection: last + 1,
-            next_ticket: 0,
+            next_request: 0,
             unrecorded: Unrecorded::default(),
             releases: None,
             alarm: None,
@@ -137,7 +139,7 @@ impl Live {
             .iter()
             .filter_map(|(id, socket)| Some((*id, last_ping(state, socket)?)));
         let heard: Vec<_> = pings.collect();
-        self.input(Input::Heard(&heard));
+        self.input(Input::Heartbeats(&heard));
     }
 
     /// What has come up to be waited for.
@@ -153,7 +155,7 @@ impl Live {
     }
 
     /// Connects a socket that has been accepted.
-    pub(crate) fn connect(&mut self, id: ConnectionId, join: Join, socket: WebSocket) {
+    pub(crate) fn connect(&mut self, id: ConnectionId, join: NewConnection, socket: WebSocket) {
         if self
             .revoked
             .iter()
@@ -168,7 +170,7 @@ impl Live {
         if v2 {
             // It has been told how often to ping.
             let at = EdgeClock.now();
-            self.input(Input::Heard(&[(id, at)]));
+            self.input(Input::Heartbeats(&[(id, at)]));
         }
     }
 
@@ -181,13 +183,13 @@ impl Live {
     /// A REST send; its answer comes through the channel.
     pub(crate) fn send(
         &mut self,
-        send: impl FnOnce(Ticket) -> Input<'static>,
+        send: impl FnOnce(RequestId) -> Input<'static>,
     ) -> oneshot::Receiver<SendOutcome> {
         let (answer, outcome) = oneshot::channel();
-        self.next_ticket += 1;
-        let ticket = Ticket(self.next_ticket);
-        self.tickets.insert(ticket, answer);
-        self.input(send(ticket));
+        self.next_request += 1;
+        let request_id = RequestId(self.next_request);
+        self.requests.insert(request_id, answer);
+        self.input(send(request_id));
         outcome
     }
 
@@ -208,7 +210,7 @@ impl Live {
     }
 
     /// A commit has its answer.
-    pub(crate) fn committed(&mut self, stored: Result<AppendedBatch, StoreFailed>) {
+    pub(crate) fn committed(&mut self, stored: Result<BatchOutcome, StoreFailed>) {
         at_work::end(self.id);
         self.input(Input::Committed(stored));
     }
@@ -248,11 +250,11 @@ impl Live {
 
     /// Lets what has gathered leave: at once, or when it has waited for company.
     fn let_go(&mut self, now: Timestamp) {
-        let Some(at) = self.room.release_at(now) else {
+        let Some(at) = self.room.flush_deadline(now) else {
             return;
         };
         if at <= now || !at_work::are_others(self.id, now) {
-            let effects = self.room.release(now);
+            let effects = self.room.flush(now);
             // A commit leads to no further input.
             self.carry_out(effects, &mut VecDeque::new());
         } else if self.releases.is_none_or(|armed| at < armed) {
@@ -294,8 +296,11 @@ impl Live {
                     let result = self.authenticate(&token);
                     own.push_back(Input::Authenticated { id, result });
                 }
-                Effect::Answer { ticket, outcome } => {
-                    if let Some(answer) = self.tickets.remove(&ticket) {
+                Effect::Answer {
+                    request_id,
+                    outcome,
+                } => {
+                    if let Some(answer) = self.requests.remove(&request_id) {
                         // Whoever asked may have gone away.
                         drop(answer.send(outcome));
                     }
@@ -304,7 +309,7 @@ impl Live {
         }
     }
 
-    fn authenticate(&mut self, token: &str) -> Result<Caller, TokenRefused> {
+    fn authenticate(&mut self, token: &str) -> Result<Caller, TokenRejected> {
         let verified = self.tokens.verify_access(token, EdgeClock.now());
         if let Ok(caller) = &verified {
             let prolong = Job::Prolong(caller.session_id.clone(), caller.expires_at);
@@ -313,7 +318,12 @@ impl Live {
         verified.map_err(Into::into)
     }
 
-    fn queue(&mut self, to: &[ConnectionId], frames: &[Frame], own: &mut VecDeque<Input<'static>>) {
+    fn queue(
+        &mut self,
+        to: &[ConnectionId],
+        frames: &[EncodedFrame],
+        own: &mut VecDeque<Input<'static>>,
+    ) {
         let any = to.iter().find_map(|id| self.sockets.get(id));
         let shared = any
             .filter(|_| to.len() > 1)
@@ -338,7 +348,7 @@ impl Live {
 
     /// Writes what has changed of connections to their sockets.
     fn keep(&mut self, now: Timestamp) {
-        for snapshot in self.room.take_unsaved(now) {
+        for snapshot in self.room.take_dirty_snapshots(now) {
             let Some(socket) = self.sockets.get(&snapshot.connection()) else {
                 continue;
             };

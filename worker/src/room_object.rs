@@ -107,12 +107,12 @@ impl DurableObject for RoomObject {
         self.inner.with(Some(&socket), |live| match &message {
             WebSocketIncomingMessage::String(text) if text.len() > MAX_FRAME_BYTES => {
                 let close = CloseCode::FrameTooLarge;
-                live.input(Input::Unusable { id, close });
+                live.input(Input::InvalidFrame { id, close });
             }
-            WebSocketIncomingMessage::String(text) => live.input(Input::Text { id, text }),
+            WebSocketIncomingMessage::String(text) => live.input(Input::Frame { id, text }),
             WebSocketIncomingMessage::Binary(_) => {
                 let close = CloseCode::Malformed;
-                live.input(Input::Unusable { id, close });
+                live.input(Input::InvalidFrame { id, close });
             }
         })
     }
@@ -195,7 +195,7 @@ impl Inner {
             }
             CHANGED => {
                 let change = request.json().await?;
-                self.with(None, |live| live.input(Input::Changed(change)))?;
+                self.with(None, |live| live.input(Input::ChangeStored(change)))?;
                 Response::from_json(&())
             }
             REVOKE => {
@@ -245,8 +245,8 @@ impl Inner {
         let (user_id, session_id) = (send.user_id, send.session_id.clone());
         let send = send.command().ok_or("a send outside the rules")?;
         let outcome = self.with(None, |live| {
-            live.send(|ticket| Input::Send {
-                ticket,
+            live.send(|request_id| Input::Send {
+                request_id,
                 user_id,
                 session_id,
                 send,

@@ -3,7 +3,7 @@
 
 use colloquy_proto::domain::Timestamp;
 use colloquy_proto::protocol::CloseCode;
-use colloquy_proto::room::{Frame, Snapshot};
+use colloquy_proto::room::{EncodedFrame, Snapshot};
 use worker::js_sys::{Date, Function, Reflect};
 use worker::wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket};
@@ -16,7 +16,7 @@ pub(crate) struct SharedFrames {
 
 impl SharedFrames {
     /// `any` is some socket: all have the same function.
-    pub(crate) fn of(any: &WebSocket, frames: &[Frame]) -> Option<Self> {
+    pub(crate) fn of(any: &WebSocket, frames: &[EncodedFrame]) -> Option<Self> {
         let any: &JsValue = any.as_ref();
         let send = Reflect::get(any, &JsValue::from_str("send")).ok()?;
         Some(Self {

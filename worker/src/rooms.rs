@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use colloquy_core::ports::{Rooms, SocketGrant};
 use colloquy_proto::domain::{Caller, ConversationId, SendOutcome, SessionId};
-use colloquy_proto::protocol::{Change, CloseCode, SendCommand};
+use colloquy_proto::protocol::{CloseCode, SendCommand, StoredEvent};
 use futures_util::future::join_all;
 use worker::durable::ObjectNamespace;
 use worker::send::SendFuture;
@@ -55,7 +55,7 @@ impl EdgeRooms {
         Ok(outcome.into())
     }
 
-    async fn tell(&self, id: ConversationId, change: Option<Change>) -> Result<()> {
+    async fn tell(&self, id: ConversationId, change: Option<StoredEvent>) -> Result<()> {
         let room = self.rooms.get_by_name(&id.to_string())?;
         internal::call(&room, internal::CHANGED, &change).await
     }
@@ -103,7 +103,7 @@ impl Rooms for EdgeRooms {
         }
     }
 
-    async fn changed(&self, id: ConversationId, change: Option<Change>) {
+    async fn changed(&self, id: ConversationId, change: Option<StoredEvent>) {
         if let Err(error) = SendFuture::new(self.tell(id, change)).await {
             // It finds out with its next commit.
             tracing::error!(conversation.id = id.0, error = %error, "a Room could not be reached");

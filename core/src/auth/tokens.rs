@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::config::Secret;
 use crate::kept::Kept;
 use colloquy_proto::domain::{Caller, Seconds, SessionId, Timestamp, UserId};
-use colloquy_proto::room::TokenRefused;
+use colloquy_proto::room::TokenRejected;
 
 /// Longer texts are no tokens of ours; ours have about 300 characters.
 const MAX_TOKEN_BYTES: usize = 2_048;
@@ -37,7 +37,7 @@ pub enum TokenError {
     Expired,
 }
 
-impl From<TokenError> for TokenRefused {
+impl From<TokenError> for TokenRejected {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Expired => Self::Expired,

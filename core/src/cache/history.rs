@@ -34,7 +34,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use super::pages::{Page, Pages, Proven};
+use super::pages::{Pages, Proven, RenderedPage};
 use super::recent::Recent;
 use super::unrecorded::NewEvents;
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
@@ -109,7 +109,12 @@ impl RecentHistory {
     /// The newest page of at most `limit` messages, if `recent` proves it complete at `position`,
     /// which the database must have told during this request. Asks the cache when more came since
     /// the last proof than `recent` can tell.
-    pub async fn page(&self, recent: &mut Recent, position: &Position, limit: i64) -> Option<Page> {
+    pub async fn page(
+        &self,
+        recent: &mut Recent,
+        position: &Position,
+        limit: i64,
+    ) -> Option<RenderedPage> {
         let proven = recent.proven.as_ref();
         if let Some(page) = proven.and_then(|proven| proven.at(position)) {
             return Some(page.clone());
@@ -127,7 +132,7 @@ impl RecentHistory {
             history = recent.believe(position, limit);
         }
         let history = history?;
-        let page = Page::of(&history).ok()?;
+        let page = RenderedPage::of(&history).ok()?;
         let proven = Proven {
             page: page.clone(),
             messages: history.messages.into(),

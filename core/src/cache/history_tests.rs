@@ -5,7 +5,7 @@ use crate::cache::InProcess;
 use crate::cache::in_process::tests::Hands;
 use crate::cache::interleaving_tests::NoTime;
 use crate::ports::History;
-use colloquy_proto::domain::{Message, MessageId, Number, Seq, Timestamp, UserId};
+use colloquy_proto::domain::{Message, MessageId, MessageNumber, Seq, Timestamp, UserId};
 use colloquy_proto::protocol::{DeletedEvent, EditedEvent};
 
 const ID: ConversationId = ConversationId(1);
@@ -18,7 +18,7 @@ fn message(n: i64, text: &str) -> Message {
         content: text.into(),
         timestamp: Timestamp(n),
         seq: Seq(n),
-        number: Number(n),
+        number: MessageNumber(n),
         client_message_id: None,
         reply_to: None,
         mentions: Vec::new(),
@@ -34,7 +34,7 @@ fn at(seq: i64) -> Position {
     Position {
         epoch: epoch("e1"),
         seq: Seq(seq),
-        number: Number(seq),
+        number: MessageNumber(seq),
     }
 }
 
@@ -163,7 +163,7 @@ fn shown(facts: &[Arc<str>], seq: i64) -> Option<(i64, String)> {
         ..recent([])
     };
     let position = Position {
-        number: Number(1),
+        number: MessageNumber(1),
         ..at(seq)
     };
     let history = recent.believe(&position, 100)?;
@@ -215,7 +215,7 @@ async fn where_changes_take_the_places_of_messages_more_is_asked() {
     add(&mut commands, ID, entries.collect());
     history.run(commands).await.expect("there");
     let position = Position {
-        number: Number(1),
+        number: MessageNumber(1),
         ..at(9)
     };
     let mut recent = history.read(ID, 3).await.expect("there");
@@ -298,7 +298,7 @@ async fn a_fill_adds_what_the_cache_lacks_and_no_more() {
         ..recent([])
     };
     let proven = Proven {
-        page: Page::of(&page).expect("a page"),
+        page: RenderedPage::of(&page).expect("a page"),
         messages: page.messages.clone().into(),
     };
     // It was proven once; since then the cache may have lost it.

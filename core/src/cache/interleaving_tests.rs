@@ -13,10 +13,10 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use super::{InProcess, KEPT_EVENTS, NewEvents, Page, RecentHistory};
+use super::{InProcess, KEPT_EVENTS, NewEvents, RecentHistory, RenderedPage};
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_proto::domain::{
-    ConversationId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
+    ConversationId, Epoch, Message, MessageId, MessageNumber, Position, Seq, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{DeletedEvent, EditedEvent, Event, MemberChange, MemberEvent};
 
@@ -113,7 +113,7 @@ impl State {
         Position {
             epoch: self.epoch.clone(),
             seq: Seq(i64::try_from(self.events.len()).unwrap()),
-            number: Number(i64::try_from(self.messages.len()).unwrap()),
+            number: MessageNumber(i64::try_from(self.messages.len()).unwrap()),
         }
     }
 
@@ -234,7 +234,7 @@ impl Database {
             content: text.into(),
             timestamp: Timestamp(self.next_id),
             seq: seq.next(),
-            number: Number(number.0 + 1),
+            number: MessageNumber(number.0 + 1),
             client_message_id: None,
             reply_to: None,
             mentions: Vec::new(),
@@ -384,7 +384,7 @@ impl World {
 
     /// INVARIANT: a believed history holds the messages of one moment since the read began, each as
     /// it read then or later.
-    fn check(&self, began: usize, limit: i64, believed: &Page) {
+    fn check(&self, began: usize, limit: i64, believed: &RenderedPage) {
         let messages: Vec<Message> = serde_json::from_str(believed.messages.get()).unwrap();
         let database = self.database.lock().unwrap();
         let since = &database.states[began..];

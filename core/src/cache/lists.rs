@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::kept::Kept;
-use crate::ports::{Held, Listed, Listing};
+use crate::ports::{CachedSummaries, ConversationPage, ListedConversation};
 use colloquy_proto::domain::{ConversationId, Epoch, Seq, Timestamp, UserId};
 
 /// How many bytes of summaries are kept: some eight thousand of small conversations.
@@ -94,22 +94,22 @@ impl Lists {
         &self,
         place: Place,
         known: &[Arc<Shown>],
-        listing: Listing,
+        listing: ConversationPage,
     ) -> serde_json::Result<Vec<Arc<Shown>>> {
-        let Listing {
+        let ConversationPage {
             epoch,
             conversations,
         } = listing;
         let mut list = Vec::with_capacity(conversations.len());
         for conversation in conversations {
             list.push(match conversation {
-                Listed::AsHeld(id) => {
+                ListedConversation::NotModified(id) => {
                     let held = known.iter().find(|shown| shown.id == id);
                     let stranger =
                         || serde::de::Error::custom("the list leaves out what is not held");
                     Arc::clone(held.ok_or_else(stranger)?)
                 }
-                Listed::Summary(summary) => {
+                ListedConversation::Summary(summary) => {
                     let shown = Arc::new(Shown {
                         id: summary.id,
                         active_at: summary.active_at,
@@ -131,8 +131,8 @@ impl Lists {
 }
 
 /// What the database need not tell again.
-pub fn held(known: &[Arc<Shown>]) -> Held {
-    Held {
+pub fn held(known: &[Arc<Shown>]) -> CachedSummaries {
+    CachedSummaries {
         epoch: known.first().map(|shown| shown.epoch.clone()),
         at: known.iter().map(|shown| (shown.id, shown.seq)).collect(),
     }
@@ -141,10 +141,10 @@ pub fn held(known: &[Arc<Shown>]) -> Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use colloquy_proto::domain::{ConversationKind, ConversationSummary, Number};
+    use colloquy_proto::domain::{ConversationKind, ConversationSummary, MessageNumber};
 
-    fn told(id: i64, seq: i64) -> Listed {
-        Listed::Summary(Box::new(ConversationSummary {
+    fn told(id: i64, seq: i64) -> ListedConversation {
+        ListedConversation::Summary(Box::new(ConversationSummary {
             id: ConversationId(id),
             kind: ConversationKind::Group,
             name: None,
@@ -153,12 +153,12 @@ mod tests {
             created_at: Timestamp(0),
             active_at: Timestamp(seq),
             seq: Seq(seq),
-            number: Number(seq),
+            number: MessageNumber(seq),
         }))
     }
 
-    fn listing(epoch: &str, conversations: Vec<Listed>) -> Listing {
-        Listing {
+    fn listing(epoch: &str, conversations: Vec<ListedConversation>) -> ConversationPage {
+        ConversationPage {
             epoch: Epoch(epoch.into()),
             conversations,
         }
@@ -177,7 +177,10 @@ mod tests {
         let first = lists.show(PLACE, &[], listing("e", vec![told(1, 3), told(2, 9)]));
         assert_eq!(at(&first.unwrap()), [(1, 3), (2, 9)]);
         let known = lists.known(&PLACE);
-        let again = vec![told(1, 10), Listed::AsHeld(ConversationId(2))];
+        let again = vec![
+            told(1, 10),
+            ListedConversation::NotModified(ConversationId(2)),
+        ];
         let again = lists.show(PLACE, &known, listing("e", again)).unwrap();
         assert_eq!(at(&again), [(1, 10), (2, 9)]);
         assert_eq!(at(&lists.known(&PLACE)), [(1, 10), (2, 9)]);
@@ -218,7 +221,10 @@ mod tests {
 
     #[test]
     fn what_is_left_out_must_be_known() {
-        let left_out = listing("e", vec![Listed::AsHeld(ConversationId(1))]);
+        let left_out = listing(
+            "e",
+            vec![ListedConversation::NotModified(ConversationId(1))],
+        );
         assert!(Lists::default().show(PLACE, &[], left_out).is_err());
     }
 }

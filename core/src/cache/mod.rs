@@ -20,7 +20,7 @@ mod unrecorded;
 pub use history::{KEPT_EVENTS, RecentHistory};
 pub use in_process::InProcess;
 pub use lists::{Lists, Place, Shown, held};
-pub use pages::Page;
+pub use pages::RenderedPage;
 pub use recent::Recent;
 pub use redis_words::redis_words;
 pub use unrecorded::{NewEvents, Unrecorded};

@@ -12,25 +12,25 @@ use serde_json::value::RawValue;
 
 use crate::kept::Kept;
 use crate::ports::History;
-use colloquy_proto::domain::{ConversationId, Message, Number, Position};
+use colloquy_proto::domain::{ConversationId, Message, MessageNumber, Position};
 
 /// How many bytes are kept: some two hundred full pages.
 const CAPACITY: usize = 8 * 1024 * 1024;
 
 /// Part of a history, ready to be sent.
 #[derive(Debug, Clone)]
-pub struct Page {
+pub struct RenderedPage {
     /// The messages as a JSON array, oldest first.
     pub messages: Arc<RawValue>,
     /// The oldest one's number; `None` on an empty page.
-    pub first: Option<Number>,
+    pub first: Option<MessageNumber>,
     /// The newest one's.
-    pub last: Option<Number>,
+    pub last: Option<MessageNumber>,
     /// Where the conversation stood when the page was read.
     pub position: Position,
 }
 
-impl Page {
+impl RenderedPage {
     /// The page that shows this part.
     ///
     /// # Errors
@@ -49,13 +49,13 @@ impl Page {
 /// A page, and the messages it shows.
 #[derive(Debug, Clone)]
 pub(super) struct Proven {
-    pub(super) page: Page,
+    pub(super) page: RenderedPage,
     pub(super) messages: Arc<[Message]>,
 }
 
 impl Proven {
     /// The page, if the conversation still stands there.
-    pub(super) fn at(&self, position: &Position) -> Option<&Page> {
+    pub(super) fn at(&self, position: &Position) -> Option<&RenderedPage> {
         let Position { epoch, seq, .. } = &self.page.position;
         (*seq == position.seq && *epoch == position.epoch).then_some(&self.page)
     }
@@ -101,13 +101,13 @@ mod tests {
         Position {
             epoch: Epoch(epoch.into()),
             seq: Seq(seq),
-            number: Number(seq),
+            number: MessageNumber(seq),
         }
     }
 
     fn proven(position: Position, length: usize) -> Proven {
         let text = format!("\"{}\"", "x".repeat(length));
-        let page = Page {
+        let page = RenderedPage {
             messages: RawValue::from_string(text).unwrap().into(),
             first: None,
             last: None,

@@ -14,7 +14,7 @@ use super::answer::Long;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
 use super::openapi::{BadRequestBody, ErrorBody};
-use crate::ports::{CacheKind, Page};
+use crate::ports::{CacheKind, HistoryRange};
 use crate::service::cursor;
 use crate::service::messages::{self, Draft, HistoryPage, MAX_PAGE, Sent, Source};
 use colloquy_proto::domain::{ConversationId, Message, MessageId, Seq, UserId};
@@ -93,12 +93,12 @@ pub(super) async fn history(
     Ok(Long { value, about })
 }
 
-fn page(parameters: &Parameters) -> ApiResult<Page> {
+fn page(parameters: &Parameters) -> ApiResult<HistoryRange> {
     let mut given = ["before", "after", "around"]
         .into_iter()
         .filter_map(|name| Some((name, parameters.get(name)?)));
     let Some((name, text)) = given.next() else {
-        return Ok(Page::Latest);
+        return Ok(HistoryRange::Latest);
     };
     if given.next().is_some() {
         return Err(ApiError::field(
@@ -108,9 +108,9 @@ fn page(parameters: &Parameters) -> ApiResult<Page> {
     }
     let number = cursor::number(text).ok_or_else(|| ApiError::field(name, "Invalid cursor."))?;
     Ok(match name {
-        "before" => Page::Before(number),
-        "after" => Page::After(number),
-        _ => Page::Around(number),
+        "before" => HistoryRange::Before(number),
+        "after" => HistoryRange::After(number),
+        _ => HistoryRange::Around(number),
     })
 }
 

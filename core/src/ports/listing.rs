@@ -4,7 +4,7 @@ use colloquy_proto::domain::{ConversationId, ConversationSummary, Epoch, Seq};
 
 /// Which summaries of conversations the asker holds, each as it was at a `seq` of `epoch`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct CachedSummaries {
     /// Whose `seq`s they are; `None` when nothing is held.
     pub epoch: Option<Epoch>,
     /// The conversations.
@@ -13,18 +13,18 @@ pub struct Held {
 
 /// A conversation of a list.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Listed {
+pub enum ListedConversation {
     /// It still stands where the asker holds it.
-    AsHeld(ConversationId),
+    NotModified(ConversationId),
     /// In full.
     Summary(Box<ConversationSummary>),
 }
 
 /// A list of conversations, all as they were at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Listing {
+pub struct ConversationPage {
     /// Which history their `seq`s count in.
     pub epoch: Epoch,
     /// In order.
-    pub conversations: Vec<Listed>,
+    pub conversations: Vec<ListedConversation>,
 }

@@ -4,7 +4,7 @@
 //! One that was not told finds out with its next commit, so nothing depends on it.
 
 use super::{ServiceError, ServiceResult, Services};
-use crate::ports::{Changed, Checked, StoreError, StoreResult};
+use crate::ports::{Authorized, ChangeOutcome, StoreError, StoreResult};
 use colloquy_proto::domain::{Caller, ConversationId, MessageId, MessageText, Seq, UserId};
 
 /// Gives a message of the caller's another text. The position of the event, `None` when it had this
@@ -91,17 +91,17 @@ pub async fn remove_member(
 async fn settle(
     services: &Services,
     id: ConversationId,
-    changed: StoreResult<Checked<Changed>>,
+    changed: StoreResult<Authorized<ChangeOutcome>>,
 ) -> ServiceResult<Option<Seq>> {
     let rooms = &services.ports.rooms;
     match changed {
-        Ok(Ok(Changed::Done(change))) => {
+        Ok(Ok(ChangeOutcome::Done(change))) => {
             let seq = change.event.seq();
             rooms.changed(id, Some(*change)).await;
             Ok(Some(seq))
         }
         // Perhaps by an earlier call whose answer was lost, so that nobody told the Room.
-        Ok(Ok(Changed::Unchanged)) => {
+        Ok(Ok(ChangeOutcome::Unchanged)) => {
             rooms.changed(id, None).await;
             Ok(None)
         }
@@ -111,22 +111,22 @@ async fn settle(
         }
         Err(error) => Err(error.into()),
         Ok(Err(denied)) => Err(denied.into()),
-        Ok(Ok(Changed::UnknownMessage)) => Err(ServiceError::NotFound(
+        Ok(Ok(ChangeOutcome::UnknownMessage)) => Err(ServiceError::NotFound(
             "There is no such message in this conversation.",
         )),
-        Ok(Ok(Changed::NotSender)) => Err(ServiceError::Forbidden(
+        Ok(Ok(ChangeOutcome::NotSender)) => Err(ServiceError::Forbidden(
             "Only its writer may change a message.",
         )),
-        Ok(Ok(Changed::Deleted)) => Err(ServiceError::Conflict(
+        Ok(Ok(ChangeOutcome::Deleted)) => Err(ServiceError::Conflict(
             "The message was deleted; it cannot be edited any more.",
         )),
-        Ok(Ok(Changed::Direct)) => Err(ServiceError::Conflict(
+        Ok(Ok(ChangeOutcome::Direct)) => Err(ServiceError::Conflict(
             "A conversation of two people keeps its members; make a group.",
         )),
-        Ok(Ok(Changed::UnknownUser)) => {
+        Ok(Ok(ChangeOutcome::UnknownUser)) => {
             Err(ServiceError::field("user_id", "There is no such person."))
         }
-        Ok(Ok(Changed::NotOwner)) => Err(ServiceError::Forbidden(
+        Ok(Ok(ChangeOutcome::NotOwner)) => Err(ServiceError::Forbidden(
             "Only who made a group may remove others from it.",
         )),
     }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use colloquy_proto::domain::{ConversationId, Number, Timestamp};
+use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp};
 
 /// The longest text worth decoding.
 const MAX_CHARS: usize = 64;
@@ -15,18 +15,18 @@ const MAX_CHARS: usize = 64;
 const TIMES: RangeInclusive<i64> = 0..=253_402_300_799_999;
 
 /// The cursor of a message.
-pub fn of_number(number: Number) -> String {
+pub fn of_number(number: MessageNumber) -> String {
     URL_SAFE_NO_PAD.encode(number.to_string())
 }
 
 /// The message a cursor names; a plain number is taken as well. (The encoding of digits is never
 /// itself a number.)
-pub fn number(cursor: &str) -> Option<Number> {
+pub fn number(cursor: &str) -> Option<MessageNumber> {
     let number = match cursor.parse() {
         Ok(number) => number,
         Err(_) => decode(cursor)?.parse().ok()?,
     };
-    (number >= 0).then_some(Number(number))
+    (number >= 0).then_some(MessageNumber(number))
 }
 
 /// The cursor of a conversation in the list.
@@ -56,8 +56,11 @@ mod tests {
     #[test]
     fn cursors_come_back_as_they_went() {
         for number_ in [0, 1, 42, 9_999_999, i64::MAX] {
-            assert_eq!(number(&of_number(Number(number_))), Some(Number(number_)));
-            assert_eq!(number(&number_.to_string()), Some(Number(number_)));
+            assert_eq!(
+                number(&of_number(MessageNumber(number_))),
+                Some(MessageNumber(number_))
+            );
+            assert_eq!(number(&number_.to_string()), Some(MessageNumber(number_)));
         }
         let place = (Timestamp(1_800_000_000_123), ConversationId(7));
         assert_eq!(activity(&of_activity(place.0, place.1)), Some(place));
@@ -76,7 +79,7 @@ mod tests {
         ] {
             assert_eq!(number(text), None, "{text}");
         }
-        assert_eq!(activity(&of_number(Number(1))), None);
+        assert_eq!(activity(&of_number(MessageNumber(1))), None);
         for time in [i64::MIN, -1, 253_402_300_800_000, i64::MAX] {
             let forged = of_activity(Timestamp(time), ConversationId(7));
             assert_eq!(activity(&forged), None, "{time}");

@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 
 use super::{ServiceError, ServiceResult, Services, cursor};
 use crate::cache;
-use crate::ports::{CacheKind, History, Page, Store};
+use crate::ports::{CacheKind, History, HistoryRange, Store};
 use colloquy_proto::domain::{
-    Appended, Caller, ClientMessageId, ConversationId, MAX_MENTIONS, Message, MessageId,
+    AppendOutcome, Caller, ClientMessageId, ConversationId, MAX_MENTIONS, Message, MessageId,
     MessageText, SendOutcome, Seq, StoredMessage, UserId,
 };
 use colloquy_proto::protocol::{Event, MessageEvent, SendCommand};
@@ -41,7 +41,7 @@ pub struct HistoryPage {
 }
 
 impl HistoryPage {
-    fn new(page: cache::Page, source: Source) -> Self {
+    fn new(page: cache::RenderedPage, source: Source) -> Self {
         // Numbers are dense from 1, so the ends are known without asking for one more.
         let before = page.first.filter(|number| number.0 > 1);
         let after = page.last.filter(|number| *number < page.position.number);
@@ -67,13 +67,13 @@ pub async fn history(
     services: &Services,
     caller: &Caller,
     id: ConversationId,
-    page: Page,
+    page: HistoryRange,
     limit: i64,
 ) -> ServiceResult<HistoryPage> {
     let now = services.ports.clock.now();
     let store = &services.ports.store;
     let mut recent = None;
-    if page == Page::Latest {
+    if page == HistoryRange::Latest {
         let (position, mut cached) = join(
             store.position(caller, id, now),
             services.recent.read(id, limit),
@@ -95,7 +95,7 @@ pub async fn history(
         let epoch = &history.position.epoch;
         services.recent.fill(&recent, epoch, &events).await;
     }
-    let page = cache::Page::of(&history)
+    let page = cache::RenderedPage::of(&history)
         .map_err(|error| ServiceError::Fault(format!("a page could not be written: {error}")))?;
     Ok(HistoryPage::new(page, Source::Database))
 }
@@ -160,11 +160,11 @@ pub async fn send(
 ) -> ServiceResult<Sent> {
     let command = check(services, draft)?;
     match services.ports.rooms.send(id, caller, command.clone()).await {
-        SendOutcome::Appended(Appended::Stored(stored)) => Ok(Sent {
+        SendOutcome::Appended(AppendOutcome::Stored(stored)) => Ok(Sent {
             message: message_of(command, stored, caller.user_id),
             duplicate: false,
         }),
-        SendOutcome::Appended(Appended::Duplicate(stored)) => {
+        SendOutcome::Appended(AppendOutcome::Duplicate(stored)) => {
             let message = first_sent(services, caller, id, &stored).await?;
             // Else the sender would believe this text stored as well. What the first one was is not
             // known any more once it was changed.
@@ -179,12 +179,12 @@ pub async fn send(
                 duplicate: true,
             })
         }
-        SendOutcome::Appended(Appended::Denied(denied)) => Err(denied.into()),
-        SendOutcome::Appended(Appended::UnknownReply) => Err(ServiceError::field(
+        SendOutcome::Appended(AppendOutcome::Denied(denied)) => Err(denied.into()),
+        SendOutcome::Appended(AppendOutcome::UnknownReplyTo) => Err(ServiceError::field(
             "reply_to",
             "There is no such message in this conversation.",
         )),
-        SendOutcome::Appended(Appended::NoRepeat) => Err(ServiceError::Fault(
+        SendOutcome::Appended(AppendOutcome::NotADuplicate) => Err(ServiceError::Fault(
             "a Room passed on the answer to its own question".to_owned(),
         )),
         SendOutcome::Throttled { retry_after_ms } => {
@@ -254,7 +254,7 @@ async fn first_sent(
     stored: &StoredMessage,
 ) -> ServiceResult<Message> {
     let now = services.ports.clock.now();
-    let page = Page::Around(stored.number);
+    let page = HistoryRange::Around(stored.number);
     let history = services
         .ports
         .store

@@ -6,7 +6,7 @@ use futures_util::future::join;
 
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PasswordJob, PasswordOutcome, RefreshToken};
-use crate::ports::{Denied, NewSession, Rotated, Rotation, StoreResult};
+use crate::ports::{Denied, NewSession, Rotation, RotationOutcome, StoreResult};
 use colloquy_proto::domain::{Caller, Credentials, SessionId, Timestamp, User};
 
 /// The longest username the store is asked for, in bytes: 150 characters of four bytes.
@@ -160,8 +160,8 @@ pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPai
         expires_at,
     };
     match services.ports.store.rotate_session(&rotation).await? {
-        Rotated::Rotated => Ok(TokenPair { access, refresh }),
-        Rotated::Reused => {
+        RotationOutcome::Rotated => Ok(TokenPair { access, refresh }),
+        RotationOutcome::Reused => {
             services
                 .ports
                 .rooms
@@ -174,7 +174,7 @@ pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPai
             );
             Err(Denied::Session.into())
         }
-        Rotated::Refused => Err(Denied::Session.into()),
+        RotationOutcome::Refused => Err(Denied::Session.into()),
     }
 }
 

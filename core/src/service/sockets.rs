@@ -18,14 +18,14 @@ pub async fn admit(
     let joined = services
         .ports
         .store
-        .join(&caller, conversation_id, now)
+        .admit(&caller, conversation_id, now)
         .await??;
     Ok(SocketGrant {
         caller,
         username: joined.username,
         conversation_id,
         position: joined.position,
-        left_seq: joined.left_seq,
+        last_removal_seq: joined.last_removal_seq,
         v2,
     })
 }

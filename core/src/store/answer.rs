@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::driver::{Access, Driver, DriverError, Statement, Step};
 use crate::ports::{
-    Appended, Checked, CreatedConversation, Denied, StoreError, StoreResult, StoredMessage,
+    AppendOutcome, Authorized, CreatedConversation, Denied, StoreError, StoreResult, StoredMessage,
 };
 use colloquy_proto::domain::{Conversation, UserId};
 
@@ -17,7 +17,7 @@ enum Answer<T> {
     Denied(Denied),
 }
 
-impl<T> From<Answer<T>> for Checked<T> {
+impl<T> From<Answer<T>> for Authorized<T> {
     fn from(answer: Answer<T>) -> Self {
         match answer {
             Answer::Ok(value) => Ok(value),
@@ -33,18 +33,18 @@ pub(super) enum Outcome {
     Stored(StoredMessage),
     Duplicate(StoredMessage),
     Denied(Denied),
-    UnknownReply,
-    NoRepeat,
+    UnknownReplyTo,
+    NotADuplicate,
 }
 
-impl From<Outcome> for Appended {
+impl From<Outcome> for AppendOutcome {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Stored(message) => Self::Stored(message),
             Outcome::Duplicate(message) => Self::Duplicate(message),
             Outcome::Denied(denied) => Self::Denied(denied),
-            Outcome::UnknownReply => Self::UnknownReply,
-            Outcome::NoRepeat => Self::NoRepeat,
+            Outcome::UnknownReplyTo => Self::UnknownReplyTo,
+            Outcome::NotADuplicate => Self::NotADuplicate,
         }
     }
 }
@@ -109,10 +109,10 @@ pub(super) fn decode_optional<T: DeserializeOwned>(
 }
 
 /// Reads an answer that depends on who asked.
-pub(super) fn decode_checked<T: DeserializeOwned>(
+pub(super) fn decode_authorized<T: DeserializeOwned>(
     statement: &Statement,
     answer: Option<String>,
-) -> StoreResult<Checked<T>> {
+) -> StoreResult<Authorized<T>> {
     decode::<Answer<T>>(statement, answer).map(Into::into)
 }
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use colloquy_proto::domain::{
-    Append, ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId,
+    ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, NewMessage, Seq, SessionId,
     StoredMessage, Timestamp, UserId,
 };
 
 /// A batch, taken apart.
 pub(super) struct Columns<'a> {
-    sends: &'a [Append],
+    sends: &'a [NewMessage],
     rooms: Vec<Room>,
     senders: Vec<Sender<'a>>,
     places: Vec<Place>,
@@ -64,11 +64,11 @@ pub(super) struct StoredAll {
 
 /// Where a conversation stood before: its last `seq` and `number`, and their time.
 #[derive(Deserialize)]
-struct Before(ConversationId, Seq, Number, Timestamp);
+struct Before(ConversationId, Seq, MessageNumber, Timestamp);
 
 impl<'a> Columns<'a> {
     /// Of these sends.
-    pub(super) fn new(sends: &'a [Append]) -> Self {
+    pub(super) fn new(sends: &'a [NewMessage]) -> Self {
         let mut columns = Self {
             sends,
             rooms: Vec::new(),
@@ -129,7 +129,7 @@ impl<'a> Columns<'a> {
             replies,
             mentioned,
             array(self.sends, |repeats, send| {
-                repeats.push(send.repeat_only.then_some(true));
+                repeats.push(send.dedup_only.then_some(true));
             }),
         ]
     }
@@ -174,7 +174,7 @@ impl<'a> Columns<'a> {
             Some(StoredMessage {
                 message_id: *id,
                 seq: Seq(seq.0.checked_add(place.ordinal)?),
-                number: Number(number.0.checked_add(place.ordinal)?),
+                number: MessageNumber(number.0.checked_add(place.ordinal)?),
                 timestamp: place.time.max(*active_at),
                 sender: answer.names.get(place.sender)?.clone(),
             })
@@ -290,8 +290,8 @@ mod tests {
     use super::*;
     use colloquy_proto::domain::MessageText;
 
-    fn send(room: i64, user: i64, text: &str) -> Append {
-        Append {
+    fn send(room: i64, user: i64, text: &str) -> NewMessage {
+        NewMessage {
             conversation_id: ConversationId(room),
             sender_id: UserId(user),
             session_id: SessionId(format!("s{user}").into()),
@@ -299,7 +299,7 @@ mod tests {
             message: MessageText::new(text.to_owned()).unwrap(),
             reply_to: None,
             mentions: Vec::new(),
-            repeat_only: false,
+            dedup_only: false,
             now: Timestamp(7),
         }
     }
@@ -323,11 +323,11 @@ mod tests {
 
     #[test]
     fn what_few_sends_have_stands_in_its_place() {
-        let full = Append {
+        let full = NewMessage {
             client_message_id: Some(ClientMessageId::new("null").unwrap()),
             reply_to: Some(MessageId(3)),
             mentions: vec![UserId(8), UserId(9)],
-            repeat_only: true,
+            dedup_only: true,
             ..send(1, 5, r#"say "\" {,} null"#)
         };
         let sends = [send(1, 5, "plain"), full];
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn each_conversation_counts_for_itself_and_its_time_never_goes_back() {
-        let at = |room, user, now| Append {
+        let at = |room, user, now| NewMessage {
             now: Timestamp(now),
             ..send(room, user, "a")
         };

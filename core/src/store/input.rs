@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::driver::Param;
 use super::reads::asked_by;
-use crate::ports::Append;
+use crate::ports::NewMessage;
 use colloquy_proto::domain::{
     Caller, ConversationId, ConversationKind, MessageId, MessageText, NewConversation, Seq,
     Timestamp, UserId,
@@ -36,7 +36,7 @@ pub(super) fn seqs_json(at: &[(ConversationId, Seq)]) -> String {
 }
 
 /// The people a send mentions; null when there are none, which takes no room in the row.
-pub(super) fn mentions_json(send: &Append) -> Option<String> {
+pub(super) fn mentions_json(send: &NewMessage) -> Option<String> {
     (!send.mentions.is_empty()).then(|| ids_json(send.mentions.iter().map(|id| id.0)))
 }
 

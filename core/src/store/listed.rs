@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::ports::{Listed, Listing};
+use crate::ports::{ConversationPage, ListedConversation};
 use colloquy_proto::domain::{
-    ConversationId, ConversationKind, ConversationSummary, Epoch, Message, Number, Seq, Timestamp,
-    User, UserId,
+    ConversationId, ConversationKind, ConversationSummary, Epoch, Message, MessageNumber, Seq,
+    Timestamp, User, UserId,
 };
 
 /// What `conversations/list` answers.
@@ -32,12 +32,12 @@ struct Entry {
     created_at: Timestamp,
     active_at: Timestamp,
     seq: Seq,
-    number: Number,
+    number: MessageNumber,
 }
 
 impl Answered {
     /// The list. `None` when it names somebody it does not introduce.
-    pub(super) fn listing(self) -> Option<Listing> {
+    pub(super) fn listing(self) -> Option<ConversationPage> {
         let people: HashMap<UserId, Arc<User>> = self
             .people
             .into_iter()
@@ -62,10 +62,12 @@ impl Answered {
         // In the same order, without those that are held.
         let mut told = self.conversations.into_iter().peekable();
         let listed = |id| match told.next_if(|entry| entry.id == id) {
-            Some(entry) => summary(entry).map(|summary| Listed::Summary(Box::new(summary))),
-            None => Some(Listed::AsHeld(id)),
+            Some(entry) => {
+                summary(entry).map(|summary| ListedConversation::Summary(Box::new(summary)))
+            }
+            None => Some(ListedConversation::NotModified(id)),
         };
-        Some(Listing {
+        Some(ConversationPage {
             conversations: self.order.into_iter().map(listed).collect::<Option<_>>()?,
             epoch: self.epoch,
         })

@@ -9,14 +9,15 @@
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::answer::{Creation, Taken, decode, decode_checked, failed, run_one};
+use super::answer::{Creation, Taken, decode, decode_authorized, failed, run_one};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::input::{change_params, direct_key, ids_json, kind_text, member_params};
 use super::postgres_sends;
 use super::reads::{Reads, asked_by, reads};
 use crate::ports::{
-    Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, Held,
-    History, Joined, Listing, NewSession, Page, Rotated, Rotation, Store, StoreError, StoreResult,
+    Admission, Authorized, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage,
+    CreatedConversation, CreatedUser, Events, History, HistoryRange, NewMessage, NewSession,
+    Rotation, RotationOutcome, Store, StoreError, StoreResult,
 };
 use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
@@ -77,11 +78,11 @@ impl<D: Driver> PostgresStore<D> {
         &self,
         statement: &'static Statement,
         params: &[Param<'_>],
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         for _ in 0..ATTEMPTS {
             let answer = self.write(statement, params).await;
             if let Some(answer) = answer.map_err(failed(statement))? {
-                return decode_checked(statement, Some(answer));
+                return decode_authorized(statement, Some(answer));
             }
         }
         Err(unsettled(statement))
@@ -146,7 +147,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         decode(&OPEN_SESSION, answer)
     }
 
-    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<Rotated> {
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome> {
         let params = [
             Param::Text(&rotation.session_id.0),
             Param::Int(rotation.user_id.0),
@@ -179,7 +180,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         decode(&REVOKE_SESSION, answer)
     }
 
-    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Checked<User>> {
+    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Authorized<User>> {
         READS.profile(&self.driver, caller, now).await
     }
 
@@ -188,7 +189,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         caller: &Caller,
         conversation: &NewConversation,
         now: Timestamp,
-    ) -> StoreResult<Checked<CreatedConversation>> {
+    ) -> StoreResult<Authorized<CreatedConversation>> {
         let others = ids_json(conversation.others.iter().map(|id| id.0));
         let key = direct_key(caller, conversation);
         let mut params = asked_by(caller, now);
@@ -204,7 +205,7 @@ impl<D: Driver> Store for PostgresStore<D> {
                 .await
                 .map_err(failed(&CREATE_CONVERSATION))?;
             if answer.is_some() {
-                let answer = decode_checked::<Creation>(&CREATE_CONVERSATION, answer)?;
+                let answer = decode_authorized::<Creation>(&CREATE_CONVERSATION, answer)?;
                 return Ok(answer.map(Into::into));
             }
         }
@@ -216,9 +217,9 @@ impl<D: Driver> Store for PostgresStore<D> {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
-        held: &Held,
+        held: &CachedSummaries,
         now: Timestamp,
-    ) -> StoreResult<Checked<Listing>> {
+    ) -> StoreResult<Authorized<ConversationPage>> {
         READS
             .conversations(&self.driver, caller, after, limit, held, now)
             .await
@@ -229,7 +230,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Conversation>> {
+    ) -> StoreResult<Authorized<Conversation>> {
         READS.conversation(&self.driver, caller, id, now).await
     }
 
@@ -238,7 +239,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Position>> {
+    ) -> StoreResult<Authorized<Position>> {
         READS.position(&self.driver, caller, id, now).await
     }
 
@@ -246,25 +247,25 @@ impl<D: Driver> Store for PostgresStore<D> {
         &self,
         caller: &Caller,
         id: ConversationId,
-        page: Page,
+        page: HistoryRange,
         limit: i64,
         now: Timestamp,
-    ) -> StoreResult<Checked<History>> {
+    ) -> StoreResult<Authorized<History>> {
         READS
             .messages(&self.driver, caller, id, page, limit, now)
             .await
     }
 
-    async fn join(
+    async fn admit(
         &self,
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Joined>> {
-        READS.join(&self.driver, caller, id, now).await
+    ) -> StoreResult<Authorized<Admission>> {
+        READS.admit(&self.driver, caller, id, now).await
     }
 
-    async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch> {
+    async fn append(&self, sends: &[NewMessage]) -> StoreResult<BatchOutcome> {
         postgres_sends::append(&self.driver, sends).await
     }
 
@@ -275,7 +276,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         message_id: MessageId,
         text: Option<&MessageText>,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         let params = change_params(caller, id, message_id, text, now);
         self.change(&CHANGE_MESSAGE, &params).await
     }
@@ -286,7 +287,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         id: ConversationId,
         user_id: UserId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         let params = member_params(caller, id, user_id, now);
         self.change(&ADD_MEMBER, &params).await
     }
@@ -297,7 +298,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         id: ConversationId,
         user_id: UserId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         let params = member_params(caller, id, user_id, now);
         self.change(&REMOVE_MEMBER, &params).await
     }

@@ -10,7 +10,9 @@ use super::answer::{Outcome, decode, decode_optional, failed, run_one};
 use super::columns::{Columns, StoredAll, mentions};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::postgres::{ATTEMPTS, unsettled};
-use crate::ports::{Append, Appended, AppendedBatch, StoreError, StoreResult, StoredMessage};
+use crate::ports::{
+    AppendOutcome, BatchOutcome, NewMessage, StoreError, StoreResult, StoredMessage,
+};
 use colloquy_proto::domain::{ClientMessageId, Epoch};
 
 static APPEND: Statement = statement!("postgres", "messages/append");
@@ -35,8 +37,11 @@ struct Judged {
 }
 
 /// Stores them as the port says.
-pub(super) async fn append<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<AppendedBatch> {
-    if !sends.iter().any(|send| send.repeat_only) {
+pub(super) async fn append<D: Driver>(
+    driver: &D,
+    sends: &[NewMessage],
+) -> StoreResult<BatchOutcome> {
+    if !sends.iter().any(|send| send.dedup_only) {
         let stored = match sends {
             [send] => append_one(driver, send).await?,
             _ => append_all(driver, sends).await?,
@@ -49,7 +54,7 @@ pub(super) async fn append<D: Driver>(driver: &D, sends: &[Append]) -> StoreResu
 }
 
 /// This one, or `None` when it cannot be stored.
-async fn append_one<D: Driver>(driver: &D, send: &Append) -> StoreResult<Option<AppendedBatch>> {
+async fn append_one<D: Driver>(driver: &D, send: &NewMessage) -> StoreResult<Option<BatchOutcome>> {
     let mentions = mentions(&send.mentions);
     let client_message_id = send.client_message_id.as_ref();
     let params = [
@@ -63,14 +68,17 @@ async fn append_one<D: Driver>(driver: &D, send: &Append) -> StoreResult<Option<
         Param::OptionalText(mentions.as_deref()),
     ];
     let answer = whole::<_, StoredOne>(driver, &APPEND_ONE, &params).await?;
-    Ok(answer.map(|answer| AppendedBatch {
+    Ok(answer.map(|answer| BatchOutcome {
         epoch: answer.epoch,
-        outcomes: vec![Appended::Stored(answer.stored)],
+        outcomes: vec![AppendOutcome::Stored(answer.stored)],
     }))
 }
 
 /// All of them, or `None` when one of them cannot be stored.
-async fn append_all<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<Option<AppendedBatch>> {
+async fn append_all<D: Driver>(
+    driver: &D,
+    sends: &[NewMessage],
+) -> StoreResult<Option<BatchOutcome>> {
     let columns = Columns::new(sends);
     let all = columns.all();
     let params = all.each_ref().map(|column| Param::Text(column));
@@ -80,9 +88,9 @@ async fn append_all<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<Opti
     let stored = columns.stored(&answer).ok_or_else(|| {
         StoreError::Unexpected(format!("{} answered for other sends", APPEND_ALL.name))
     })?;
-    Ok(Some(AppendedBatch {
+    Ok(Some(BatchOutcome {
         epoch: answer.epoch,
-        outcomes: stored.into_iter().map(Appended::Stored).collect(),
+        outcomes: stored.into_iter().map(AppendOutcome::Stored).collect(),
     }))
 }
 
@@ -99,7 +107,7 @@ async fn whole<D: Driver, T: DeserializeOwned>(
 }
 
 /// Has each send judged for itself.
-async fn judge<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<AppendedBatch> {
+async fn judge<D: Driver>(driver: &D, sends: &[NewMessage]) -> StoreResult<BatchOutcome> {
     let judged = Columns::new(sends).judged();
     let params = judged.each_ref().map(|column| Param::Text(column));
     for _ in 0..ATTEMPTS {
@@ -108,7 +116,7 @@ async fn judge<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<AppendedB
             answer => answer.map_err(failed(&APPEND))?,
         };
         let judged: Judged = decode(&APPEND, answer)?;
-        return Ok(AppendedBatch {
+        return Ok(BatchOutcome {
             epoch: judged.epoch,
             outcomes: judged.outcomes.into_iter().map(Into::into).collect(),
         });
@@ -165,8 +173,8 @@ mod tests {
         }
     }
 
-    fn send() -> Append {
-        Append {
+    fn send() -> NewMessage {
+        NewMessage {
             conversation_id: ConversationId(1),
             sender_id: UserId(2),
             session_id: SessionId("s".into()),
@@ -174,15 +182,15 @@ mod tests {
             message: MessageText::new("Hello".to_owned()).unwrap(),
             reply_to: None,
             mentions: Vec::new(),
-            repeat_only: false,
+            dedup_only: false,
             now: Timestamp(7),
         }
     }
 
     fn run(
         whole: Result<Option<&'static str>, DriverError>,
-        sends: &[Append],
-    ) -> (StoreResult<AppendedBatch>, Vec<&'static str>) {
+        sends: &[NewMessage],
+    ) -> (StoreResult<BatchOutcome>, Vec<&'static str>) {
         let driver = Scripted {
             whole,
             asked: Mutex::default(),
@@ -202,7 +210,7 @@ mod tests {
             assert!(
                 outcomes
                     .iter()
-                    .all(|outcome| matches!(outcome, Appended::Stored(_)))
+                    .all(|outcome| matches!(outcome, AppendOutcome::Stored(_)))
             );
             assert_eq!((outcomes.len(), asked), (sends.len(), vec![statement]));
         }
@@ -219,7 +227,7 @@ mod tests {
                 let (answer, asked) = run(whole.clone(), sends);
                 assert_eq!(
                     answer.unwrap().outcomes,
-                    [Appended::NoRepeat, Appended::NoRepeat]
+                    [AppendOutcome::NotADuplicate, AppendOutcome::NotADuplicate]
                 );
                 assert_eq!(asked, [statement, "messages/append"]);
             }
@@ -228,8 +236,8 @@ mod tests {
 
     #[test]
     fn what_only_looks_for_a_repeat_is_judged_at_once() {
-        let looks = Append {
-            repeat_only: true,
+        let looks = NewMessage {
+            dedup_only: true,
             ..send()
         };
         for sends in [&[looks.clone()][..], &[send(), looks]] {

@@ -1,15 +1,17 @@
 //! The use cases that only read. They are one statement in either dialect, with the same
 //! parameters and answers, so they are written once; a dialect is its set of texts.
 
-use super::answer::{decode, decode_checked, decode_optional, failed, run_one};
+use super::answer::{decode, decode_authorized, decode_optional, failed, run_one};
 use super::driver::{Access, Driver, Param, Statement, Step};
 use super::input::seqs_json;
 use super::listed::Answered;
 use crate::ports::{
-    Checked, Events, Held, History, Joined, Listing, Page, StoreError, StoreResult,
+    Admission, Authorized, CachedSummaries, ConversationPage, Events, History, HistoryRange,
+    StoreError, StoreResult,
 };
 use colloquy_proto::domain::{
-    Caller, Conversation, ConversationId, Credentials, Number, Position, Seq, Timestamp, User,
+    Caller, Conversation, ConversationId, Credentials, MessageNumber, Position, Seq, Timestamp,
+    User,
 };
 
 /// The reading statements of one dialect.
@@ -61,18 +63,18 @@ struct Range {
 }
 
 impl Range {
-    fn of(page: Page, limit: i64) -> Self {
+    fn of(page: HistoryRange, limit: i64) -> Self {
         let limit = limit.max(0);
         match page {
-            Page::Latest => Self::below(i64::MAX, limit),
-            Page::Before(Number(number)) => Self::below(number, limit),
-            Page::After(Number(number)) => Self {
+            HistoryRange::Latest => Self::below(i64::MAX, limit),
+            HistoryRange::Before(MessageNumber(number)) => Self::below(number, limit),
+            HistoryRange::After(MessageNumber(number)) => Self {
                 below: 0,
                 below_limit: 0,
                 above: number,
                 above_limit: limit,
             },
-            Page::Around(Number(number)) => {
+            HistoryRange::Around(MessageNumber(number)) => {
                 // The message itself counts to the half below.
                 let below_limit = (limit / 2 + 1).min(limit);
                 Self {
@@ -129,10 +131,10 @@ impl Reads {
         driver: &D,
         caller: &Caller,
         now: Timestamp,
-    ) -> StoreResult<Checked<User>> {
+    ) -> StoreResult<Authorized<User>> {
         let answer =
             Self::ask(driver, Access::Lookup, &self.profile, asked_by(caller, now)).await?;
-        decode_checked(&self.profile, answer)
+        decode_authorized(&self.profile, answer)
     }
 
     pub(super) async fn conversations<D: Driver>(
@@ -141,9 +143,9 @@ impl Reads {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
-        held: &Held,
+        held: &CachedSummaries,
         now: Timestamp,
-    ) -> StoreResult<Checked<Listing>> {
+    ) -> StoreResult<Authorized<ConversationPage>> {
         let seqs = seqs_json(&held.at);
         let mut params = asked_by(caller, now);
         params.push(Param::OptionalInt(after.map(|(active_at, _)| active_at.0)));
@@ -161,7 +163,7 @@ impl Reads {
             Access::Lookup
         };
         let answer = Self::ask(driver, access, statement, params).await?;
-        let list = match decode_checked::<Answered>(statement, answer)? {
+        let list = match decode_authorized::<Answered>(statement, answer)? {
             Ok(answered) => answered.listing(),
             Err(denied) => return Ok(Err(denied)),
         };
@@ -175,11 +177,11 @@ impl Reads {
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Conversation>> {
+    ) -> StoreResult<Authorized<Conversation>> {
         let mut params = asked_by(caller, now);
         params.push(Param::Int(id.0));
         let answer = Self::ask(driver, Access::Read, &self.conversation, params).await?;
-        decode_checked(&self.conversation, answer)
+        decode_authorized(&self.conversation, answer)
     }
 
     pub(super) async fn position<D: Driver>(
@@ -188,24 +190,24 @@ impl Reads {
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Position>> {
+    ) -> StoreResult<Authorized<Position>> {
         let mut params = asked_by(caller, now);
         params.push(Param::Int(id.0));
         let answer = Self::ask(driver, Access::Lookup, &self.position, params).await?;
-        decode_checked(&self.position, answer)
+        decode_authorized(&self.position, answer)
     }
 
-    pub(super) async fn join<D: Driver>(
+    pub(super) async fn admit<D: Driver>(
         &'static self,
         driver: &D,
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Joined>> {
+    ) -> StoreResult<Authorized<Admission>> {
         let mut params = asked_by(caller, now);
         params.push(Param::Int(id.0));
         let answer = Self::ask(driver, Access::Lookup, &self.join, params).await?;
-        decode_checked(&self.join, answer)
+        decode_authorized(&self.join, answer)
     }
 
     pub(super) async fn messages<D: Driver>(
@@ -213,10 +215,10 @@ impl Reads {
         driver: &D,
         caller: &Caller,
         id: ConversationId,
-        page: Page,
+        page: HistoryRange,
         limit: i64,
         now: Timestamp,
-    ) -> StoreResult<Checked<History>> {
+    ) -> StoreResult<Authorized<History>> {
         let range = Range::of(page, limit);
         let mut params = asked_by(caller, now);
         params.extend([
@@ -227,7 +229,7 @@ impl Reads {
             Param::Int(range.above_limit),
         ]);
         let answer = Self::ask(driver, Access::Read, &self.messages, params).await?;
-        decode_checked(&self.messages, answer)
+        decode_authorized(&self.messages, answer)
     }
 
     pub(super) async fn events<D: Driver>(

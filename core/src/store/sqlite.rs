@@ -6,14 +6,15 @@
 
 use async_trait::async_trait;
 
-use super::answer::{Creation, Taken, decode, decode_checked, decode_optional, failed, run_one};
+use super::answer::{Creation, Taken, decode, decode_authorized, decode_optional, failed, run_one};
 use super::driver::{Access, Driver, Param, Statement, Step, statement};
 use super::input::{change_params, direct_key, ids_json, kind_text, member_params};
 use super::reads::{Reads, asked_by, reads};
 use super::sqlite_sends::{self, too_few};
 use crate::ports::{
-    Append, AppendedBatch, Changed, Checked, CreatedConversation, CreatedUser, Events, Held,
-    History, Joined, Listing, NewSession, Page, Rotated, Rotation, Store, StoreResult,
+    Admission, Authorized, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage,
+    CreatedConversation, CreatedUser, Events, History, HistoryRange, NewMessage, NewSession,
+    Rotation, RotationOutcome, Store, StoreResult,
 };
 use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
@@ -78,7 +79,7 @@ impl<D: Driver> SqliteStore<D> {
         note: Step<'_>,
         make: Step<'_>,
         why_not: &'static Statement,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         let named = note.statement;
         let params = note.params.clone();
         let steps = [
@@ -90,7 +91,7 @@ impl<D: Driver> SqliteStore<D> {
         let [noted, _, _, reason] = self.write_all(steps, named).await?;
         match decode_optional(named, noted)? {
             Some(done) => Ok(Ok(done)),
-            None => decode_checked(why_not, reason),
+            None => decode_authorized(why_not, reason),
         }
     }
 
@@ -167,7 +168,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         Ok(answers.into_iter().next().flatten().is_some())
     }
 
-    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<Rotated> {
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome> {
         let params = vec![
             Param::Text(&rotation.session_id.0),
             Param::Int(rotation.user_id.0),
@@ -176,7 +177,7 @@ impl<D: Driver> Store for SqliteStore<D> {
             Param::Int(rotation.expires_at.0),
         ];
         let answer = self.write(&ROTATE_SESSION, params).await?;
-        Ok(decode_optional(&ROTATE_SESSION, answer)?.unwrap_or(Rotated::Refused))
+        Ok(decode_optional(&ROTATE_SESSION, answer)?.unwrap_or(RotationOutcome::Refused))
     }
 
     async fn revoke_session(
@@ -193,7 +194,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         Ok(self.write(&REVOKE_SESSION, params).await?.is_some())
     }
 
-    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Checked<User>> {
+    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Authorized<User>> {
         READS.profile(&self.driver, caller, now).await
     }
 
@@ -202,7 +203,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         caller: &Caller,
         conversation: &NewConversation,
         now: Timestamp,
-    ) -> StoreResult<Checked<CreatedConversation>> {
+    ) -> StoreResult<Authorized<CreatedConversation>> {
         let others = ids_json(conversation.others.iter().map(|id| id.0));
         let key = direct_key(caller, conversation);
         let mut judged = asked_by(caller, now);
@@ -221,7 +222,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         ];
         let [judgement, _, made, _] = self.write_all(steps, &MAKE).await?;
         if judgement.is_some() {
-            return Ok(decode_checked::<Creation>(&JUDGE, judgement)?.map(Into::into));
+            return Ok(decode_authorized::<Creation>(&JUDGE, judgement)?.map(Into::into));
         }
         decode::<Conversation>(&MADE, made).map(|made| Ok(CreatedConversation::Created(made)))
     }
@@ -231,9 +232,9 @@ impl<D: Driver> Store for SqliteStore<D> {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
-        held: &Held,
+        held: &CachedSummaries,
         now: Timestamp,
-    ) -> StoreResult<Checked<Listing>> {
+    ) -> StoreResult<Authorized<ConversationPage>> {
         READS
             .conversations(&self.driver, caller, after, limit, held, now)
             .await
@@ -244,7 +245,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Conversation>> {
+    ) -> StoreResult<Authorized<Conversation>> {
         READS.conversation(&self.driver, caller, id, now).await
     }
 
@@ -253,7 +254,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Position>> {
+    ) -> StoreResult<Authorized<Position>> {
         READS.position(&self.driver, caller, id, now).await
     }
 
@@ -261,25 +262,25 @@ impl<D: Driver> Store for SqliteStore<D> {
         &self,
         caller: &Caller,
         id: ConversationId,
-        page: Page,
+        page: HistoryRange,
         limit: i64,
         now: Timestamp,
-    ) -> StoreResult<Checked<History>> {
+    ) -> StoreResult<Authorized<History>> {
         READS
             .messages(&self.driver, caller, id, page, limit, now)
             .await
     }
 
-    async fn join(
+    async fn admit(
         &self,
         caller: &Caller,
         id: ConversationId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Joined>> {
-        READS.join(&self.driver, caller, id, now).await
+    ) -> StoreResult<Authorized<Admission>> {
+        READS.admit(&self.driver, caller, id, now).await
     }
 
-    async fn append(&self, sends: &[Append]) -> StoreResult<AppendedBatch> {
+    async fn append(&self, sends: &[NewMessage]) -> StoreResult<BatchOutcome> {
         sqlite_sends::append(&self.driver, sends).await
     }
 
@@ -290,7 +291,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         message_id: MessageId,
         text: Option<&MessageText>,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         let params = change_params(caller, id, message_id, text, now);
         let made = [
             Param::Int(id.0),
@@ -308,7 +309,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         id: ConversationId,
         user_id: UserId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         let note = Step::new(&ADD_MEMBER, member_params(caller, id, user_id, now));
         self.change(id, note, member_step(&ADMIT, id, user_id), &WHY_NOT_JOIN)
             .await
@@ -320,7 +321,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         id: ConversationId,
         user_id: UserId,
         now: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         let note = Step::new(&REMOVE_MEMBER, member_params(caller, id, user_id, now));
         self.change(id, note, member_step(&DISMISS, id, user_id), &WHY_NOT_LEAVE)
             .await

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Outcome, decode, decode_optional, failed};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::input::{ids_json, mentions_json};
-use crate::ports::{Append, AppendedBatch, StoreError, StoreResult};
+use crate::ports::{BatchOutcome, NewMessage, StoreError, StoreResult};
 use colloquy_proto::domain::{ClientMessageId, Epoch};
 
 static APPEND: Statement = statement!("sqlite", "messages/append");
@@ -15,7 +15,10 @@ static ADVANCE: Statement = statement!("sqlite", "messages/advance");
 static WHY_NOT: Statement = statement!("sqlite", "messages/why_not");
 
 /// Stores them as the port says.
-pub(super) async fn append<D: Driver>(driver: &D, sends: &[Append]) -> StoreResult<AppendedBatch> {
+pub(super) async fn append<D: Driver>(
+    driver: &D,
+    sends: &[NewMessage],
+) -> StoreResult<BatchOutcome> {
     let mentions: Vec<_> = sends.iter().map(mentions_json).collect();
     let places: BTreeSet<_> = sends.iter().map(|send| send.conversation_id.0).collect();
     let places = ids_json(places);
@@ -43,7 +46,7 @@ pub(super) async fn append<D: Driver>(driver: &D, sends: &[Append]) -> StoreResu
 }
 
 /// The step that stores one send.
-fn append_step<'a>(send: &'a Append, mentions: Option<&'a str>) -> Step<'a> {
+fn append_step<'a>(send: &'a NewMessage, mentions: Option<&'a str>) -> Step<'a> {
     let client_message_id = send.client_message_id.as_ref().map(ClientMessageId::as_str);
     Step::new(
         &APPEND,
@@ -56,7 +59,7 @@ fn append_step<'a>(send: &'a Append, mentions: Option<&'a str>) -> Step<'a> {
             Param::OptionalInt(send.reply_to.map(|id| id.0)),
             Param::OptionalText(mentions),
             Param::Int(send.now.0),
-            Param::Int(i64::from(send.repeat_only)),
+            Param::Int(i64::from(send.dedup_only)),
         ],
     )
 }
@@ -75,25 +78,25 @@ struct Question<'a> {
     sender_id: i64,
     session_id: &'a str,
     client_message_id: Option<&'a str>,
-    repeat_only: bool,
+    dedup_only: bool,
     now: i64,
 }
 
-impl<'a> From<&'a Append> for Question<'a> {
-    fn from(send: &'a Append) -> Self {
+impl<'a> From<&'a NewMessage> for Question<'a> {
+    fn from(send: &'a NewMessage) -> Self {
         Self {
             conversation_id: send.conversation_id.0,
             sender_id: send.sender_id.0,
             session_id: &send.session_id.0,
             client_message_id: send.client_message_id.as_ref().map(ClientMessageId::as_str),
-            repeat_only: send.repeat_only,
+            dedup_only: send.dedup_only,
             now: send.now.0,
         }
     }
 }
 
 /// What was stored, and for the rest why not.
-fn outcomes(stored: Vec<Option<String>>, ending: Option<String>) -> StoreResult<AppendedBatch> {
+fn outcomes(stored: Vec<Option<String>>, ending: Option<String>) -> StoreResult<BatchOutcome> {
     let Ending { epoch, why_not } = decode(&WHY_NOT, ending)?;
     if why_not.len() != stored.len() {
         return Err(too_few(&WHY_NOT));
@@ -102,7 +105,7 @@ fn outcomes(stored: Vec<Option<String>>, ending: Option<String>) -> StoreResult<
         let outcome = decode_optional(&APPEND, answer)?.unwrap_or(reason);
         Ok(outcome.into())
     });
-    Ok(AppendedBatch {
+    Ok(BatchOutcome {
         epoch,
         outcomes: outcomes.collect::<StoreResult<_>>()?,
     })

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use colloquy_core::ports::{Held, NewSession, Page, Rotation, Store, StoreError};
+use colloquy_core::ports::{
+    CachedSummaries, HistoryRange, NewSession, Rotation, Store, StoreError,
+};
 use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
 use colloquy_core::store::{PostgresStore, SqliteStore};
 use colloquy_fuzz::{Rng, Target, for_all};
 use colloquy_proto::domain::{
-    Append, Appended, Caller, ConversationId, ConversationKind, Denied, Epoch, MessageId,
-    MessageText, NewConversation, NewUser, Number, Seq, SessionId, StoredMessage, Timestamp,
-    UserId,
+    AppendOutcome, Caller, ConversationId, ConversationKind, Denied, Epoch, MessageId,
+    MessageNumber, MessageText, NewConversation, NewMessage, NewUser, Seq, SessionId,
+    StoredMessage, Timestamp, UserId,
 };
 use colloquy_proto::protocol::Event;
 use futures_util::FutureExt as _;
@@ -41,8 +43,8 @@ fn caller() -> Caller {
     }
 }
 
-fn some_append() -> Append {
-    Append {
+fn some_append() -> NewMessage {
+    NewMessage {
         conversation_id: ID,
         sender_id: UserId(1),
         session_id: SessionId("s1".into()),
@@ -50,15 +52,15 @@ fn some_append() -> Append {
         message: MessageText::new("Hello").expect("a text"),
         reply_to: None,
         mentions: Vec::new(),
-        repeat_only: false,
+        dedup_only: false,
         now: NOW,
     }
 }
 
 /// One that is judged at once.
-fn some_repeat() -> Append {
-    Append {
-        repeat_only: true,
+fn some_repeat() -> NewMessage {
+    NewMessage {
+        dedup_only: true,
         ..some_append()
     }
 }
@@ -114,13 +116,17 @@ async fn ask_all(store: &dyn Store) {
     check(store.profile(&caller, NOW).await);
     check(
         store
-            .conversations(&caller, None, 10, &Held::default(), NOW)
+            .conversations(&caller, None, 10, &CachedSummaries::default(), NOW)
             .await,
     );
     check(store.conversation(&caller, ID, NOW).await);
     check(store.position(&caller, ID, NOW).await);
-    check(store.messages(&caller, ID, Page::Latest, 10, NOW).await);
-    check(store.join(&caller, ID, NOW).await);
+    check(
+        store
+            .messages(&caller, ID, HistoryRange::Latest, 10, NOW)
+            .await,
+    );
+    check(store.admit(&caller, ID, NOW).await);
     check(store.append(&[some_append()]).await);
     check(store.append(&[some_append(), some_append()]).await);
     check(store.append(&[some_repeat()]).await);
@@ -153,7 +159,7 @@ fn some_stored(random: &mut Rng) -> (Value, StoredMessage) {
     let stored = StoredMessage {
         message_id: MessageId(random.i64(..)),
         seq: Seq(random.i64(..)),
-        number: Number(random.i64(..)),
+        number: MessageNumber(random.i64(..)),
         timestamp: Timestamp(random.i64(..)),
         sender: Arc::from(colloquy_fuzz::hostile_text(random)),
     };
@@ -167,24 +173,27 @@ fn some_stored(random: &mut Rng) -> (Value, StoredMessage) {
     (fields, stored)
 }
 
-fn some_outcome(random: &mut Rng) -> (Value, Appended) {
+fn some_outcome(random: &mut Rng) -> (Value, AppendOutcome) {
     let (fields, stored) = some_stored(random);
     match random.u8(0..5) {
-        0 => (json!({"stored": fields}), Appended::Stored(stored)),
-        1 => (json!({"duplicate": fields}), Appended::Duplicate(stored)),
+        0 => (json!({"stored": fields}), AppendOutcome::Stored(stored)),
+        1 => (
+            json!({"duplicate": fields}),
+            AppendOutcome::Duplicate(stored),
+        ),
         2 => (
             json!({"denied": "not_member"}),
-            Appended::Denied(Denied::NotMember),
+            AppendOutcome::Denied(Denied::NotMember),
         ),
-        3 => (json!("unknown_reply"), Appended::UnknownReply),
-        _ => (json!("no_repeat"), Appended::NoRepeat),
+        3 => (json!("unknown_reply"), AppendOutcome::UnknownReplyTo),
+        _ => (json!("no_repeat"), AppendOutcome::NotADuplicate),
     }
 }
 
 #[test]
 fn answers_are_read_as_they_were_meant() {
     for_all("answers_are_read_as_they_were_meant", 2_000, |random| {
-        let (texts, outcomes): (Vec<Value>, Vec<Appended>) = (0..random.usize(0..5))
+        let (texts, outcomes): (Vec<Value>, Vec<AppendOutcome>) = (0..random.usize(0..5))
             .map(|_| some_outcome(random))
             .unzip();
         let answer = json!({"epoch": "e1", "outcomes": texts}).to_string();
@@ -196,7 +205,7 @@ fn answers_are_read_as_they_were_meant() {
         let answer = json!({"epoch": "e1", "stored": fields}).to_string();
         let store = PostgresStore::new(Fixed(answer));
         let read = now(store.append(&[some_append()])).expect("readable");
-        assert_eq!(read.outcomes, [Appended::Stored(stored)]);
+        assert_eq!(read.outcomes, [AppendOutcome::Stored(stored)]);
 
         let [seq, number, first] = [(); 3].map(|()| random.i64(0..1 << 53));
         let name = colloquy_fuzz::hostile_text(random);
@@ -209,10 +218,10 @@ fn answers_are_read_as_they_were_meant() {
         let store = PostgresStore::new(Fixed(answer.to_string()));
         let read = now(store.append(&[some_append(), some_append()])).expect("readable");
         let stored = [1, 2].map(|ordinal| {
-            Appended::Stored(StoredMessage {
+            AppendOutcome::Stored(StoredMessage {
                 message_id: MessageId(first + ordinal - 1),
                 seq: Seq(seq + ordinal),
-                number: Number(number + ordinal),
+                number: MessageNumber(number + ordinal),
                 timestamp: Timestamp(NOW.0 + 5),
                 sender: Arc::from(&*name),
             })

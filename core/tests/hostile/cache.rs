@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use colloquy_core::cache::{InProcess, Page, RecentHistory, redis_words};
+use colloquy_core::cache::{InProcess, RecentHistory, RenderedPage, redis_words};
 use colloquy_core::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
 use colloquy_proto::domain::{
-    ConversationId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
+    ConversationId, Epoch, Message, MessageId, MessageNumber, Position, Seq, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{
     DeletedEvent, EditedEvent, Event, MemberChange, MemberEvent, MessageEvent,
@@ -65,7 +65,11 @@ fn history_over(cache: &Arc<Holding>, clock: &Arc<Hand>) -> RecentHistory {
 }
 
 /// The page that is shown at this position, if what the cache holds proves one.
-fn page(history: &RecentHistory, position: &Position, limit: i64) -> Option<(Page, Vec<Message>)> {
+fn page(
+    history: &RecentHistory,
+    position: &Position,
+    limit: i64,
+) -> Option<(RenderedPage, Vec<Message>)> {
     let read = async {
         let mut recent = history.read(ID, limit).await?;
         let page = history.page(&mut recent, position, limit).await;
@@ -114,7 +118,7 @@ fn cached_facts() {
             let position = Position {
                 epoch: epoch(),
                 seq: Seq(seq),
-                number: Number(seq.min(3)),
+                number: MessageNumber(seq.min(3)),
             };
             if let Some((page, messages)) = page(&history, &position, limit) {
                 assert_eq!(page.position.epoch, position.epoch);
@@ -188,7 +192,7 @@ fn some_story(random: &mut Rng) -> Story {
                 story.texts.insert(MessageId(seq.0), vec![text.clone()]);
                 Event::Message(MessageEvent {
                     seq,
-                    number: Number(number),
+                    number: MessageNumber(number),
                     message_id: MessageId(seq.0),
                     message: text,
                     sender_id: user_id,
@@ -236,7 +240,7 @@ impl Story {
         Position {
             epoch: epoch(),
             seq: Seq(i64::try_from(seq).expect("few")),
-            number: Number(i64::try_from(messages.count()).expect("few")),
+            number: MessageNumber(i64::try_from(messages.count()).expect("few")),
         }
     }
 
@@ -254,7 +258,7 @@ impl Story {
     }
 
     /// INVARIANT: a page has the newest messages of one moment, each as it read then or later.
-    fn check(&self, position: &Position, limit: i64, page: &Page, messages: &[Message]) {
+    fn check(&self, position: &Position, limit: i64, page: &RenderedPage, messages: &[Message]) {
         let top = page.position.seq;
         assert!(top >= position.seq, "an older page");
         assert!(

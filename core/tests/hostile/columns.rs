@@ -10,7 +10,8 @@ use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
 use colloquy_fuzz::{Rng, for_all, hostile_text};
 use colloquy_proto::domain::{
-    Append, ClientMessageId, ConversationId, MessageId, MessageText, SessionId, Timestamp, UserId,
+    ClientMessageId, ConversationId, MessageId, MessageText, NewMessage, SessionId, Timestamp,
+    UserId,
 };
 use futures_util::FutureExt as _;
 
@@ -88,8 +89,8 @@ fn some_text(random: &mut Rng) -> MessageText {
     MessageText::new(text).unwrap_or_else(|_| MessageText::new("null").expect("a text"))
 }
 
-fn some_send(random: &mut Rng) -> Append {
-    Append {
+fn some_send(random: &mut Rng) -> NewMessage {
+    NewMessage {
         conversation_id: ConversationId(random.i64(1..4)),
         sender_id: UserId(random.i64(1..4)),
         session_id: SessionId(hostile_text(random).into()),
@@ -104,13 +105,13 @@ fn some_send(random: &mut Rng) -> Append {
         mentions: (0..random.usize(0..3))
             .map(|_| UserId(random.i64(..)))
             .collect(),
-        repeat_only: random.u8(0..8) == 0,
+        dedup_only: random.u8(0..8) == 0,
         now: Timestamp(random.i64(0..1 << 50)),
     }
 }
 
 /// What the seven columns of the sends must say, after those who send.
-fn check_sends(sends: &[Append], [contents, own_ids, replies, mentioned]: [&String; 4]) {
+fn check_sends(sends: &[NewMessage], [contents, own_ids, replies, mentioned]: [&String; 4]) {
     let length = sends.len();
     let told = sends.iter().map(|send| Some(send.message.as_str()));
     assert_eq!(column(contents, length), texts(told));
@@ -129,7 +130,7 @@ fn check_sends(sends: &[Append], [contents, own_ids, replies, mentioned]: [&Stri
 }
 
 /// That the senders' columns, by each send's index into them, say who sends it.
-fn check_senders(sends: &[Append], who: [&String; 3], indices: &str) {
+fn check_senders(sends: &[NewMessage], who: [&String; 3], indices: &str) {
     let [conversations, users, sessions] = who.map(|array| elements(array));
     for (index, send) in elements(indices).iter().zip(sends) {
         let index: usize = index
@@ -150,7 +151,7 @@ fn check_senders(sends: &[Append], who: [&String; 3], indices: &str) {
 #[test]
 fn batches_are_told_column_by_column() {
     for_all("batches_are_told_column_by_column", 2_000, |random| {
-        let sends: Vec<Append> = (0..random.usize(2..9)).map(|_| some_send(random)).collect();
+        let sends: Vec<NewMessage> = (0..random.usize(2..9)).map(|_| some_send(random)).collect();
         let recorder = Recorder::default();
         let answer = PostgresStore::new(&recorder).append(&sends).now_or_never();
         assert!(answer.expect("at once").is_err(), "nothing was answered");
@@ -168,7 +169,7 @@ fn batches_are_told_column_by_column() {
                         panic!("other columns: {params:?}");
                     };
                     check_sends(&sends, [contents, own_ids, replies, mentioned]);
-                    let told = sends.iter().map(|send| send.repeat_only.then_some(true));
+                    let told = sends.iter().map(|send| send.dedup_only.then_some(true));
                     assert_eq!(column(repeats, sends.len()), texts(told));
                 }
                 (
@@ -202,7 +203,7 @@ fn batches_are_told_column_by_column() {
 }
 
 /// That each send has its place in its conversation, and a time no earlier than those before it.
-fn check_places(sends: &[Append], columns: [&String; 4]) {
+fn check_places(sends: &[NewMessage], columns: [&String; 4]) {
     let [rooms, counts, ordinals, times] = columns.map(|array| -> Vec<i64> {
         let numbers = elements(array).into_iter();
         numbers
@@ -210,7 +211,7 @@ fn check_places(sends: &[Append], columns: [&String; 4]) {
             .collect()
     });
     for (room, count) in rooms.iter().zip(&counts) {
-        let its = |(index, send): (usize, &Append)| {
+        let its = |(index, send): (usize, &NewMessage)| {
             (send.conversation_id.0 == *room).then_some((index, send.now.0))
         };
         let its: Vec<(usize, i64)> = sends.iter().enumerate().filter_map(its).collect();

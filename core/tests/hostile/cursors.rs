@@ -2,7 +2,7 @@
 
 use colloquy_core::service::cursor;
 use colloquy_fuzz::{Target, for_all};
-use colloquy_proto::domain::{ConversationId, Number, Timestamp};
+use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp};
 
 #[test]
 fn cursors() {
@@ -33,7 +33,7 @@ fn cursors() {
 #[test]
 fn cursors_come_back() {
     for_all("cursors_come_back", 20_000, |random| {
-        let number = Number(random.i64(0..) >> random.u32(0..63));
+        let number = MessageNumber(random.i64(0..) >> random.u32(0..63));
         assert_eq!(cursor::number(&cursor::of_number(number)), Some(number));
         assert_eq!(cursor::number(&number.to_string()), Some(number));
         let place = (

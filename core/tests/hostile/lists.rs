@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use colloquy_core::cache::{Lists, Place, Shown, held};
-use colloquy_core::ports::{Held, Listed, Listing};
+use colloquy_core::ports::{CachedSummaries, ConversationPage, ListedConversation};
 use colloquy_fuzz::{Rng, for_all, hostile_text};
 use colloquy_proto::domain::{
-    ConversationId, ConversationKind, ConversationSummary, Epoch, Number, Seq, Timestamp, User,
-    UserId,
+    ConversationId, ConversationKind, ConversationSummary, Epoch, MessageNumber, Seq, Timestamp,
+    User, UserId,
 };
 
 use crate::tokens::NOW;
@@ -33,21 +33,21 @@ fn some_summary(random: &mut Rng, id: i64, seq: i64) -> ConversationSummary {
         created_at: NOW,
         active_at: Timestamp(NOW.0 + seq),
         seq: Seq(seq),
-        number: Number(seq),
+        number: MessageNumber(seq),
     }
 }
 
 /// What the statement tells: in full what is not held as it now stands.
-fn listing(epoch: &Epoch, all: &[ConversationSummary], held: &Held) -> Listing {
+fn listing(epoch: &Epoch, all: &[ConversationSummary], held: &CachedSummaries) -> ConversationPage {
     let conversations = all.iter().map(|summary| {
         let stands = held.at.contains(&(summary.id, summary.seq));
         if stands && held.epoch.as_ref() == Some(epoch) {
-            Listed::AsHeld(summary.id)
+            ListedConversation::NotModified(summary.id)
         } else {
-            Listed::Summary(Box::new(summary.clone()))
+            ListedConversation::Summary(Box::new(summary.clone()))
         }
     });
-    Listing {
+    ConversationPage {
         epoch: epoch.clone(),
         conversations: conversations.collect(),
     }
@@ -86,9 +86,11 @@ fn lists_show_what_the_database_would_tell() {
             assert_eq!(shown.iter().map(texts).collect::<Vec<_>>(), meant);
         }
         // What is said to be held and is not is an error, and shows nothing of anybody else's.
-        let strange = Listing {
+        let strange = ConversationPage {
             epoch,
-            conversations: vec![Listed::AsHeld(ConversationId(random.i64(..)))],
+            conversations: vec![ListedConversation::NotModified(ConversationId(
+                random.i64(..),
+            ))],
         };
         assert!(lists.show((UserId(3), None, 20), &[], strange).is_err());
     });

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use colloquy_core::auth::{TokenError, Tokens};
 use colloquy_proto::domain::{
-    Append, Appended, AppendedBatch, ConversationId, Epoch, MessageId, Number, Position, Seconds,
-    Seq, SessionId, StoredMessage, Timestamp, UserId,
+    AppendOutcome, BatchOutcome, ConversationId, Epoch, MessageId, MessageNumber, NewMessage,
+    Position, Seconds, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{CloseCode, ErrorCode, Event, Events, MessageEvent};
 use colloquy_proto::room::{
-    ConnectionId, Effect, Frame, Input, Join, Room, Snapshot, TokenRefused,
+    ConnectionId, Effect, EncodedFrame, Input, NewConnection, Room, Snapshot, TokenRejected,
 };
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ impl World {
             return;
         };
         self.answered = 0;
-        self.drive(Input::Text { id, text });
+        self.drive(Input::Frame { id, text });
         assert!(
             self.answered <= MAX_ANSWER_BYTES,
             "{} bytes came back",
@@ -100,7 +100,7 @@ impl World {
     pub(crate) fn unusable(&mut self, number: u64) {
         if let Some((id, _)) = self.open.get(&number).copied() {
             let close = CloseCode::Malformed;
-            self.drive(Input::Unusable { id, close });
+            self.drive(Input::InvalidFrame { id, close });
             assert!(!self.open.contains_key(&number), "still open");
         }
     }
@@ -159,13 +159,13 @@ impl World {
         self.next_connection += 1;
         let v2 = number >= CONNECTIONS / 2;
         self.open.insert(number, (id, v2));
-        let join = Join {
+        let join = NewConnection {
             user_id: user(number),
             session_id: SessionId("s1".into()),
             expires_at: NOW.plus(Seconds(900)),
             v2,
             position: self.position(),
-            left_seq: Seq(0),
+            last_removal_seq: Seq(0),
         };
         self.drive(Input::Connect { id, join });
     }
@@ -175,7 +175,7 @@ impl World {
         Position {
             epoch: self.epoch.clone(),
             seq: Seq(count),
-            number: Number(count),
+            number: MessageNumber(count),
         }
     }
 
@@ -212,7 +212,7 @@ impl World {
                 return Vec::new();
             }
             Effect::Record { .. } => return Vec::new(),
-            Effect::Answer { ticket, .. } => panic!("nobody sent over REST: {ticket:?}"),
+            Effect::Answer { request_id, .. } => panic!("nobody sent over REST: {request_id:?}"),
             Effect::Commit(sends) => Input::Committed(Ok(self.append(sends))),
             Effect::Load { since, limit } => Input::Loaded(Ok(Some(self.load(since, limit)))),
             Effect::Authenticate { id, token } => {
@@ -220,8 +220,8 @@ impl World {
                     self.tokens
                         .verify_access(&token, self.now)
                         .map_err(|error| match error {
-                            TokenError::Invalid => TokenRefused::Invalid,
-                            TokenError::Expired => TokenRefused::Expired,
+                            TokenError::Invalid => TokenRejected::Invalid,
+                            TokenError::Expired => TokenRejected::Expired,
                         });
                 Input::Authenticated { id, result }
             }
@@ -240,8 +240,8 @@ impl World {
         }
     }
 
-    fn append(&mut self, sends: Vec<Append>) -> AppendedBatch {
-        AppendedBatch {
+    fn append(&mut self, sends: Vec<NewMessage>) -> BatchOutcome {
+        BatchOutcome {
             epoch: self.epoch.clone(),
             outcomes: sends
                 .into_iter()
@@ -250,28 +250,28 @@ impl World {
         }
     }
 
-    fn append_one(&mut self, send: Append) -> Appended {
+    fn append_one(&mut self, send: NewMessage) -> AppendOutcome {
         let key = send
             .client_message_id
             .as_ref()
             .map(|id| (send.sender_id, id.as_str().to_owned()));
         if let Some(stored) = key.as_ref().and_then(|key| self.known.get(key)) {
-            return Appended::Duplicate(stored.clone());
+            return AppendOutcome::Duplicate(stored.clone());
         }
-        if send.repeat_only {
-            return Appended::NoRepeat;
+        if send.dedup_only {
+            return AppendOutcome::NotADuplicate;
         }
         let next = self.position().seq.next().0;
         if send
             .reply_to
             .is_some_and(|MessageId(id)| !(1..next).contains(&id))
         {
-            return Appended::UnknownReply;
+            return AppendOutcome::UnknownReplyTo;
         }
         let stored = StoredMessage {
             message_id: MessageId(next),
             seq: Seq(next),
-            number: Number(next),
+            number: MessageNumber(next),
             timestamp: send.now,
             sender: Arc::from("ann"),
         };
@@ -291,10 +291,10 @@ impl World {
         if let Some(key) = key {
             self.known.insert(key, stored.clone());
         }
-        Appended::Stored(stored)
+        AppendOutcome::Stored(stored)
     }
 
-    fn receive(&mut self, to: ConnectionId, frames: &[Frame]) {
+    fn receive(&mut self, to: ConnectionId, frames: &[EncodedFrame]) {
         let Some((_, v2)) = self.open.values_mut().find(|(id, _)| *id == to) else {
             panic!("frames for a connection that is closed");
         };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use colloquy_fuzz::{Rng, for_all, hostile_text};
 use colloquy_proto::domain::{
-    ClientMessageId, ConversationId, Epoch, Message, MessageId, Number, Seq, Timestamp, UserId,
+    ClientMessageId, ConversationId, Epoch, Message, MessageId, MessageNumber, Seq, Timestamp,
+    UserId,
 };
 use colloquy_proto::protocol::{
     Ack, AuthExpiring, AuthOk, DeletedEvent, EditedEvent, ErrorCode, ErrorReply, Event, Hello,
@@ -66,7 +67,7 @@ pub(crate) fn some_event(random: &mut Rng) -> Event {
 fn some_message(random: &mut Rng) -> MessageEvent {
     MessageEvent {
         seq: Seq(random.i64(..)),
-        number: Number(random.i64(..)),
+        number: MessageNumber(random.i64(..)),
         message_id: MessageId(random.i64(..)),
         message: hostile_text(random).into(),
         sender_id: UserId(random.i64(..)),
@@ -143,7 +144,7 @@ fn times_come_back_in_either_form() {
 #[test]
 fn replies_are_frames_of_their_type() {
     for_all("replies_are_frames_of_their_type", 3_000, |random| {
-        let (seq, number) = (Seq(random.i64(..)), Number(random.i64(..)));
+        let (seq, number) = (Seq(random.i64(..)), MessageNumber(random.i64(..)));
         let epoch = Epoch(hostile_text(random).into());
         let at = some_time(random);
         let limits = Limits::with_throttle(random.i64(0..));

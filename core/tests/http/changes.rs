@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use colloquy_core::ports::{Change, Changed};
+use colloquy_core::ports::{ChangeOutcome, StoredEvent};
 use colloquy_proto::domain::SessionId;
 use serde_json::{Value, json};
 
@@ -39,11 +39,11 @@ async fn ask(server: &Server, (method, path, body): &(Method, &str, Value)) -> A
 }
 
 /// What the Room was told since it was last looked at.
-fn told(server: &Server) -> Vec<Option<Change>> {
+fn told(server: &Server) -> Vec<Option<StoredEvent>> {
     std::mem::take(&mut *server.rooms.changes.lock().unwrap())
 }
 
-fn comes_to(server: &Server, changed: Changed) {
+fn comes_to(server: &Server, changed: ChangeOutcome) {
     *server.store.changed.lock().unwrap() = Some(changed);
 }
 
@@ -74,7 +74,7 @@ async fn what_was_done_is_answered_and_the_room_is_told_of_it() {
 #[tokio::test]
 async fn what_was_so_already_is_no_error_and_the_room_looks() {
     let server = Server::new().await;
-    comes_to(&server, Changed::Unchanged);
+    comes_to(&server, ChangeOutcome::Unchanged);
     for (way, status) in ways().iter().zip([200, 204, 200, 204]) {
         let answer = ask(&server, way).await;
         assert_eq!(answer.status, status, "{way:?}: {}", answer.text);
@@ -94,15 +94,15 @@ async fn what_the_store_refuses_is_told_by_its_code_and_not_to_the_room() {
     let server = Server::new().await;
     let [edit, delete, add, remove] = ways();
     for (way, changed, status, code) in [
-        (&edit, Changed::UnknownMessage, 404, "not_found"),
-        (&edit, Changed::NotSender, 403, "forbidden"),
-        (&edit, Changed::Deleted, 409, "conflict"),
-        (&delete, Changed::UnknownMessage, 404, "not_found"),
-        (&delete, Changed::NotSender, 403, "forbidden"),
-        (&add, Changed::UnknownUser, 400, "invalid"),
-        (&add, Changed::Direct, 409, "conflict"),
-        (&remove, Changed::NotOwner, 403, "forbidden"),
-        (&remove, Changed::Direct, 409, "conflict"),
+        (&edit, ChangeOutcome::UnknownMessage, 404, "not_found"),
+        (&edit, ChangeOutcome::NotSender, 403, "forbidden"),
+        (&edit, ChangeOutcome::Deleted, 409, "conflict"),
+        (&delete, ChangeOutcome::UnknownMessage, 404, "not_found"),
+        (&delete, ChangeOutcome::NotSender, 403, "forbidden"),
+        (&add, ChangeOutcome::UnknownUser, 400, "invalid"),
+        (&add, ChangeOutcome::Direct, 409, "conflict"),
+        (&remove, ChangeOutcome::NotOwner, 403, "forbidden"),
+        (&remove, ChangeOutcome::Direct, 409, "conflict"),
     ] {
         comes_to(&server, changed.clone());
         let answer = ask(&server, way).await;

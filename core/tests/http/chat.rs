@@ -2,8 +2,8 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::Request;
-use colloquy_core::ports::Held;
-use colloquy_proto::domain::{Appended, ConversationId, Denied, Epoch, SendOutcome, Seq};
+use colloquy_core::ports::CachedSummaries;
+use colloquy_proto::domain::{AppendOutcome, ConversationId, Denied, Epoch, SendOutcome, Seq};
 use serde_json::{Value, json};
 
 use crate::fakes::{MESSAGES, stored};
@@ -72,10 +72,13 @@ async fn a_conversation_is_made_or_found() {
 async fn a_list_read_again_asks_only_for_what_has_moved_on() {
     let server = Server::new().await;
     let first = server.get_as_ann(LIST).await;
-    assert_eq!(*server.store.held.lock().unwrap(), Held::default());
+    assert_eq!(
+        *server.store.held.lock().unwrap(),
+        CachedSummaries::default()
+    );
     assert_eq!(first.json().as_array().unwrap().len(), 5);
     assert_eq!(server.get_as_ann(LIST).await.json(), first.json());
-    let held = |seq| Held {
+    let held = |seq| CachedSummaries {
         epoch: Some(Epoch("e1".into())),
         at: (1..=5)
             .rev()
@@ -240,7 +243,7 @@ async fn a_history_read_twice_comes_from_the_cache() {
 async fn a_message_is_sent_once_whatever_is_repeated() {
     let server = Server::new().await;
     let tell = |outcome| *server.rooms.outcome.lock().unwrap() = Some(outcome);
-    tell(SendOutcome::Appended(Appended::Stored(stored(7))));
+    tell(SendOutcome::Appended(AppendOutcome::Stored(stored(7))));
     let answer = server
         .post_as_ann(MESSAGES_PATH, r#"{"message":"message 7"}"#)
         .await;
@@ -256,7 +259,7 @@ async fn a_message_is_sent_once_whatever_is_repeated() {
             .is_some_and(|id| id.len() == 22)
     );
 
-    tell(SendOutcome::Appended(Appended::Duplicate(stored(7))));
+    tell(SendOutcome::Appended(AppendOutcome::Duplicate(stored(7))));
     let send = async |key: &str, body: Value| {
         let request = Request::post(MESSAGES_PATH)
             .header("authorization", format!("Bearer {}", server.token()))
@@ -298,22 +301,22 @@ async fn a_send_that_is_refused_says_why() {
             "throttled",
         ),
         (
-            SendOutcome::Appended(Appended::Denied(Denied::NotMember)),
+            SendOutcome::Appended(AppendOutcome::Denied(Denied::NotMember)),
             403,
             "not_member",
         ),
         (
-            SendOutcome::Appended(Appended::Denied(Denied::NotFound)),
+            SendOutcome::Appended(AppendOutcome::Denied(Denied::NotFound)),
             404,
             "not_found",
         ),
         (
-            SendOutcome::Appended(Appended::Denied(Denied::Session)),
+            SendOutcome::Appended(AppendOutcome::Denied(Denied::Session)),
             401,
             "session_revoked",
         ),
         (
-            SendOutcome::Appended(Appended::UnknownReply),
+            SendOutcome::Appended(AppendOutcome::UnknownReplyTo),
             400,
             "invalid",
         ),

@@ -39,7 +39,7 @@ pub(crate) fn message(number: i64) -> Message {
         content: format!("message {number}").into(),
         timestamp: NOW,
         seq: Seq(number),
-        number: Number(number),
+        number: MessageNumber(number),
         client_message_id: None,
         reply_to: None,
         mentions: Vec::new(),
@@ -56,7 +56,7 @@ pub(crate) fn conversation() -> Conversation {
         messages: Vec::new(),
         created_at: NOW,
         seq: Seq(MESSAGES),
-        number: Number(MESSAGES),
+        number: MessageNumber(MESSAGES),
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn position() -> Position {
     Position {
         epoch: Epoch("e1".into()),
         seq: Seq(MESSAGES),
-        number: Number(MESSAGES),
+        number: MessageNumber(MESSAGES),
     }
 }
 
@@ -76,16 +76,16 @@ pub(crate) struct FakeStore {
     pub(crate) revoked: Mutex<HashSet<SessionId>>,
     pub(crate) generation: AtomicI64,
     /// What a change comes to; done without it.
-    pub(crate) changed: Mutex<Option<Changed>>,
+    pub(crate) changed: Mutex<Option<ChangeOutcome>>,
     /// How far every conversation of a list has come.
     pub(crate) listed_seq: AtomicI64,
     /// What the last list was not to tell again.
-    pub(crate) held: Mutex<Held>,
+    pub(crate) held: Mutex<CachedSummaries>,
 }
 
 /// A change as the Store answers it: an edit, whatever was asked.
-pub(crate) fn edited() -> Change {
-    Change {
+pub(crate) fn edited() -> StoredEvent {
+    StoredEvent {
         epoch: Epoch("e1".into()),
         event: Event::Edited(EditedEvent {
             seq: Seq(MESSAGES + 1),
@@ -109,12 +109,12 @@ impl FakeStore {
         }
     }
 
-    fn changed(&self) -> Changed {
+    fn changed(&self) -> ChangeOutcome {
         let told = self.changed.lock().unwrap().clone();
-        told.unwrap_or_else(|| Changed::Done(Box::new(edited())))
+        told.unwrap_or_else(|| ChangeOutcome::Done(Box::new(edited())))
     }
 
-    fn checked<T>(&self, caller: &Caller, answer: Checked<T>) -> StoreResult<Checked<T>> {
+    fn checked<T>(&self, caller: &Caller, answer: Authorized<T>) -> StoreResult<Authorized<T>> {
         let revoked = self.revoked.lock().unwrap().contains(&caller.session_id);
         self.answer(if revoked {
             Err(Denied::Session)
@@ -123,7 +123,12 @@ impl FakeStore {
         })
     }
 
-    fn member<T>(&self, caller: &Caller, id: ConversationId, answer: T) -> StoreResult<Checked<T>> {
+    fn member<T>(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        answer: T,
+    ) -> StoreResult<Authorized<T>> {
         let answer = match id {
             MINE => Ok(answer),
             THEIRS => Err(Denied::NotMember),
@@ -164,16 +169,16 @@ impl Store for FakeStore {
         self.answer(true)
     }
 
-    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<Rotated> {
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome> {
         let mut revoked = self.revoked.lock().unwrap();
         let rotated = if revoked.contains(&rotation.session_id) {
-            Rotated::Refused
+            RotationOutcome::Refused
         } else if self.generation.load(Ordering::Relaxed) == rotation.generation {
             self.generation.fetch_add(1, Ordering::Relaxed);
-            Rotated::Rotated
+            RotationOutcome::Rotated
         } else {
             revoked.insert(rotation.session_id.clone());
-            Rotated::Reused
+            RotationOutcome::Reused
         };
         self.answer(rotated)
     }
@@ -188,7 +193,7 @@ impl Store for FakeStore {
         self.answer(fresh)
     }
 
-    async fn profile(&self, caller: &Caller, _: Timestamp) -> StoreResult<Checked<User>> {
+    async fn profile(&self, caller: &Caller, _: Timestamp) -> StoreResult<Authorized<User>> {
         self.checked(caller, Ok(ann()))
     }
 
@@ -197,7 +202,7 @@ impl Store for FakeStore {
         caller: &Caller,
         wanted: &NewConversation,
         _: Timestamp,
-    ) -> StoreResult<Checked<CreatedConversation>> {
+    ) -> StoreResult<Authorized<CreatedConversation>> {
         let unknown: Vec<_> = wanted
             .others
             .iter()
@@ -219,9 +224,9 @@ impl Store for FakeStore {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
-        held: &Held,
+        held: &CachedSummaries,
         _: Timestamp,
-    ) -> StoreResult<Checked<Listing>> {
+    ) -> StoreResult<Authorized<ConversationPage>> {
         held.clone_into(&mut self.held.lock().unwrap());
         let seq = Seq(self.listed_seq.load(Ordering::Relaxed));
         let below = after.map_or(6, |(_, id)| id.0);
@@ -234,19 +239,19 @@ impl Store for FakeStore {
             created_at: NOW,
             active_at: NOW,
             seq,
-            number: Number(0),
+            number: MessageNumber(0),
         };
         let listed = |id| {
             if held.at.contains(&(id, seq)) {
-                return Listed::AsHeld(id);
+                return ListedConversation::NotModified(id);
             }
-            Listed::Summary(Box::new(summary(id)))
+            ListedConversation::Summary(Box::new(summary(id)))
         };
         let page = (1..below)
             .rev()
             .map(|id| listed(ConversationId(id)))
             .take(usize::try_from(limit).unwrap());
-        let listing = Listing {
+        let listing = ConversationPage {
             epoch: position().epoch,
             conversations: page.collect(),
         };
@@ -258,7 +263,7 @@ impl Store for FakeStore {
         caller: &Caller,
         id: ConversationId,
         _: Timestamp,
-    ) -> StoreResult<Checked<Conversation>> {
+    ) -> StoreResult<Authorized<Conversation>> {
         self.member(caller, id, conversation())
     }
 
@@ -267,7 +272,7 @@ impl Store for FakeStore {
         caller: &Caller,
         id: ConversationId,
         _: Timestamp,
-    ) -> StoreResult<Checked<Position>> {
+    ) -> StoreResult<Authorized<Position>> {
         self.member(caller, id, position())
     }
 
@@ -275,17 +280,19 @@ impl Store for FakeStore {
         &self,
         caller: &Caller,
         id: ConversationId,
-        page: Page,
+        page: HistoryRange,
         limit: i64,
         _: Timestamp,
-    ) -> StoreResult<Checked<History>> {
+    ) -> StoreResult<Authorized<History>> {
         let numbers = match page {
-            Page::Latest => MESSAGES - limit + 1..=MESSAGES,
-            Page::Before(number) => (number.0 - limit).max(1)..=(number.0 - 1).min(MESSAGES),
-            Page::After(number) => {
+            HistoryRange::Latest => MESSAGES - limit + 1..=MESSAGES,
+            HistoryRange::Before(number) => {
+                (number.0 - limit).max(1)..=(number.0 - 1).min(MESSAGES)
+            }
+            HistoryRange::After(number) => {
                 number.0.saturating_add(1)..=number.0.saturating_add(limit).min(MESSAGES)
             }
-            Page::Around(number) => {
+            HistoryRange::Around(number) => {
                 number.0 - limit / 2..=number.0.saturating_add(limit / 2).min(MESSAGES)
             }
         };
@@ -303,24 +310,24 @@ impl Store for FakeStore {
         )
     }
 
-    async fn join(
+    async fn admit(
         &self,
         caller: &Caller,
         id: ConversationId,
         _: Timestamp,
-    ) -> StoreResult<Checked<Joined>> {
+    ) -> StoreResult<Authorized<Admission>> {
         self.member(
             caller,
             id,
-            Joined {
+            Admission {
                 username: "ann".into(),
                 position: position(),
-                left_seq: Seq(0),
+                last_removal_seq: Seq(0),
             },
         )
     }
 
-    async fn append(&self, _: &[Append]) -> StoreResult<AppendedBatch> {
+    async fn append(&self, _: &[NewMessage]) -> StoreResult<BatchOutcome> {
         unreachable!("the Rooms append")
     }
 
@@ -331,7 +338,7 @@ impl Store for FakeStore {
         _: MessageId,
         _: Option<&MessageText>,
         _: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         self.member(caller, id, self.changed())
     }
 
@@ -341,7 +348,7 @@ impl Store for FakeStore {
         id: ConversationId,
         _: UserId,
         _: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         self.member(caller, id, self.changed())
     }
 
@@ -351,7 +358,7 @@ impl Store for FakeStore {
         id: ConversationId,
         _: UserId,
         _: Timestamp,
-    ) -> StoreResult<Checked<Changed>> {
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
         self.member(caller, id, self.changed())
     }
 
@@ -374,7 +381,7 @@ pub(crate) struct FakeRooms {
     pub(crate) outcome: Mutex<Option<SendOutcome>>,
     pub(crate) sent: Mutex<Vec<SendCommand>>,
     pub(crate) revoked: Mutex<Vec<SessionId>>,
-    pub(crate) changes: Mutex<Vec<Option<Change>>>,
+    pub(crate) changes: Mutex<Vec<Option<StoredEvent>>>,
 }
 
 fn upgraded(name: &'static str, value: String, v2: bool) -> Response {
@@ -405,7 +412,7 @@ impl Rooms for FakeRooms {
             .unwrap_or(SendOutcome::Unavailable)
     }
 
-    async fn changed(&self, _: ConversationId, change: Option<Change>) {
+    async fn changed(&self, _: ConversationId, change: Option<StoredEvent>) {
         self.changes.lock().unwrap().push(change);
     }
 
@@ -447,7 +454,7 @@ pub(crate) fn stored(number: i64) -> StoredMessage {
     StoredMessage {
         message_id: MessageId(1_000 + number),
         seq: Seq(number),
-        number: Number(number),
+        number: MessageNumber(number),
         timestamp: NOW,
         sender: Arc::from("ann"),
     }

@@ -12,7 +12,7 @@ use axum::http::Request;
 use colloquy_core::auth::{PasswordJob, PasswordOutcome};
 use colloquy_core::ports::Passwords;
 use colloquy_fuzz::Target;
-use colloquy_proto::domain::{Appended, SendOutcome};
+use colloquy_proto::domain::{AppendOutcome, SendOutcome};
 use colloquy_proto::protocol::ErrorCode;
 use tokio::runtime;
 
@@ -87,7 +87,7 @@ fn requests() {
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
     let server = runtime.block_on(Server::with_passwords(&SETTINGS, Arc::new(Quick)));
     *server.rooms.outcome.lock().unwrap() =
-        Some(SendOutcome::Appended(Appended::Stored(stored(121))));
+        Some(SendOutcome::Appended(AppendOutcome::Stored(stored(121))));
     target.run(|input| {
         // Whatever the request before ended stands again.
         server.store.revoked.lock().unwrap().clear();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConversationId, Epoch, Message, Number, Seq, Timestamp, User, UserId};
+use super::{ConversationId, Epoch, Message, MessageNumber, Seq, Timestamp, User, UserId};
 
 /// How a conversation came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct Conversation {
     pub seq: Seq,
     /// How many messages it has had.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64))]
-    pub number: Number,
+    pub number: MessageNumber,
 }
 
 /// A conversation as a list shows it.
@@ -70,7 +70,7 @@ pub struct ConversationSummary {
     pub seq: Seq,
     /// How many messages it has had.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64))]
-    pub number: Number,
+    pub number: MessageNumber,
 }
 
 /// A conversation about to be made.
@@ -92,5 +92,5 @@ pub struct Position {
     /// The newest durable event.
     pub seq: Seq,
     /// The newest message.
-    pub number: Number,
+    pub number: MessageNumber,
 }

@@ -32,7 +32,7 @@ integer_newtype!(
     /// The position of a durable event in its conversation: 1, 2, 3 … without gaps.
     Seq,
     /// A message's ordinal in its conversation: 1, 2, 3 … without gaps.
-    Number,
+    MessageNumber,
 );
 
 impl Seq {

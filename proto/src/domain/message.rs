@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::text::{TextError, check_text};
-use super::{ClientMessageId, MessageId, Number, Seq, Timestamp, UserId};
+use super::{ClientMessageId, MessageId, MessageNumber, Seq, Timestamp, UserId};
 
 /// The longest message, in characters (Unicode scalar values).
 pub const MAX_MESSAGE_CHARS: usize = 4_000;
@@ -64,7 +64,7 @@ pub struct Message {
     pub seq: Seq,
     /// Its ordinal in the conversation.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64))]
-    pub number: Number,
+    pub number: MessageNumber,
     /// The sender's own id for it, when one was given.
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub client_message_id: Option<ClientMessageId>,

@@ -14,9 +14,11 @@ mod user;
 pub use conversation::{
     Conversation, ConversationKind, ConversationSummary, NewConversation, Position,
 };
-pub use id::{ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId, UserId};
+pub use id::{
+    ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, Seq, SessionId, UserId,
+};
 pub use message::{MAX_MENTIONS, MAX_MESSAGE_CHARS, Message, MessageText};
-pub use send::{Append, Appended, AppendedBatch, Denied, SendOutcome, StoredMessage};
+pub use send::{AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage};
 pub use text::{TextError, check_text};
 pub use timestamp::{Seconds, Timestamp};
 pub use user::{Caller, Credentials, NewUser, User};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{
-    ClientMessageId, ConversationId, Epoch, MessageId, MessageText, Number, Seq, SessionId,
+    ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, MessageText, Seq, SessionId,
     Timestamp, UserId,
 };
 
@@ -24,7 +24,7 @@ pub enum Denied {
 
 /// A send on its way to the database.
 #[derive(Debug, Clone)]
-pub struct Append {
+pub struct NewMessage {
     /// Where to.
     pub conversation_id: ConversationId,
     /// Who sends.
@@ -40,14 +40,14 @@ pub struct Append {
     /// The people it mentions.
     pub mentions: Vec<UserId>,
     /// Only look for an earlier call's result: what is not there already is not stored.
-    pub repeat_only: bool,
+    pub dedup_only: bool,
     /// Now; the stored time is never earlier than that of the message before.
     pub now: Timestamp,
 }
 
 /// What became of one send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Appended {
+pub enum AppendOutcome {
     /// Stored by this call.
     Stored(StoredMessage),
     /// Stored by an earlier call with the same `client_message_id`; its first result.
@@ -55,18 +55,18 @@ pub enum Appended {
     /// Not stored.
     Denied(Denied),
     /// Not stored: `reply_to` names no message of this conversation.
-    UnknownReply,
+    UnknownReplyTo,
     /// Not stored: asked for as a repeat only, and no earlier call stored it.
-    NoRepeat,
+    NotADuplicate,
 }
 
 /// What became of a batch of sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppendedBatch {
+pub struct BatchOutcome {
     /// Which history it was written into.
     pub epoch: Epoch,
     /// Each send's own, in the order given.
-    pub outcomes: Vec<Appended>,
+    pub outcomes: Vec<AppendOutcome>,
 }
 
 /// Where a message ended up.
@@ -77,7 +77,7 @@ pub struct StoredMessage {
     /// The position of its event.
     pub seq: Seq,
     /// Its ordinal.
-    pub number: Number,
+    pub number: MessageNumber,
     /// When it was stored.
     pub timestamp: Timestamp,
     /// The sender's username.
@@ -88,7 +88,7 @@ pub struct StoredMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendOutcome {
     /// Stored (or found) by the database.
-    Appended(Appended),
+    Appended(AppendOutcome),
     /// Too soon after the last one.
     Throttled {
         /// How long to wait, in milliseconds.

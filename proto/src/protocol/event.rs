@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    ClientMessageId, Epoch, Message, MessageId, Number, Position, Seq, Timestamp, UserId,
+    ClientMessageId, Epoch, Message, MessageId, MessageNumber, Position, Seq, Timestamp, UserId,
 };
 
 /// One durable event. Its JSON is the wire's, the cache's and the resume's alike.
@@ -32,7 +32,7 @@ pub struct MessageEvent {
     /// This event's position.
     pub seq: Seq,
     /// The message's ordinal.
-    pub number: Number,
+    pub number: MessageNumber,
     /// The message's id.
     pub message_id: MessageId,
     /// The text.
@@ -166,7 +166,7 @@ pub struct Events {
 
 /// A change that is stored, and of which a Room is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct StoredEvent {
     /// Which history it was written into.
     pub epoch: Epoch,
     /// Its event.
@@ -233,7 +233,7 @@ mod tests {
     fn a_message_has_the_seeds_fields_and_the_v2_ones() {
         let event = Event::Message(MessageEvent {
             seq: Seq(843),
-            number: Number(641),
+            number: MessageNumber(641),
             message_id: MessageId(123),
             message: "Hello".into(),
             sender_id: UserId(1),

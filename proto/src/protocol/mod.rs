@@ -17,7 +17,7 @@ pub use command::{
 };
 pub use error::ErrorCode;
 pub use event::{
-    Change, DeletedEvent, EditedEvent, Event, Events, MemberChange, MemberEvent, MessageEvent,
+    DeletedEvent, EditedEvent, Event, Events, MemberChange, MemberEvent, MessageEvent, StoredEvent,
     batch_of,
 };
 pub use reply::{

@@ -8,8 +8,8 @@ use super::{
     ErrorCode, HEARTBEAT_SECONDS, MAX_COMMANDS_PER_FRAME, MAX_FRAME_BYTES, MAX_RESUME_EVENTS,
 };
 use crate::domain::{
-    ClientMessageId, ConversationId, Epoch, MAX_MESSAGE_CHARS, MessageId, Number, Seq, Timestamp,
-    UserId,
+    ClientMessageId, ConversationId, Epoch, MAX_MESSAGE_CHARS, MessageId, MessageNumber, Seq,
+    Timestamp, UserId,
 };
 
 /// The answer to [`super::PING`].
@@ -54,7 +54,7 @@ replies! {
         /// The newest event; live delivery continues with the next.
         seq: Seq,
         /// How many messages the conversation has had.
-        number: Number,
+        number: MessageNumber,
         /// The connected user.
         user_id: UserId,
         /// How often to ping, in seconds.
@@ -74,7 +74,7 @@ replies! {
         /// The event's position.
         seq: Seq,
         /// The message's ordinal.
-        number: Number,
+        number: MessageNumber,
         /// When it was stored.
         timestamp: Timestamp,
         /// Whether an earlier send had already stored it.
@@ -159,7 +159,7 @@ impl Hello {
     pub const fn new(
         conversation_id: ConversationId,
         epoch: Epoch,
-        (seq, number): (Seq, Number),
+        (seq, number): (Seq, MessageNumber),
         user_id: UserId,
         token_expires_at: Timestamp,
         limits: Limits,

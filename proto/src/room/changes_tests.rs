@@ -2,7 +2,7 @@
 //! membership has ended.
 
 use super::*;
-use crate::protocol::{Change, DeletedEvent, EditedEvent, MemberChange, MemberEvent};
+use crate::protocol::{DeletedEvent, EditedEvent, MemberChange, MemberEvent, StoredEvent};
 
 fn edited(seq: i64) -> Event {
     Event::Edited(EditedEvent {
@@ -43,7 +43,7 @@ fn left(seq: i64, user: i64) -> Event {
 impl Stage {
     fn changed(&mut self, event: Event) {
         let epoch = Epoch("e".into());
-        self.input(Input::Changed(Some(Change { epoch, event })));
+        self.input(Input::ChangeStored(Some(StoredEvent { epoch, event })));
     }
 
     fn reads(&mut self, events: Vec<Event>) {
@@ -53,10 +53,10 @@ impl Stage {
     }
 
     /// Somebody comes by an entry that was granted at `granted`.
-    fn comes(&mut self, id: u64, user: i64, granted: i64, left_seq: i64) {
-        let join = Join {
+    fn comes(&mut self, id: u64, user: i64, granted: i64, last_removal_seq: i64) {
+        let join = NewConnection {
             position: position(granted),
-            left_seq: Seq(left_seq),
+            last_removal_seq: Seq(last_removal_seq),
             ..join(user, true)
         };
         let id = ConnectionId(id);
@@ -97,7 +97,7 @@ fn a_change_beyond_what_the_room_knows_makes_it_read_what_is_between() {
 #[test]
 fn a_change_nobody_tells_of_is_looked_for() {
     let mut stage = Stage::with(&[(1, true)]);
-    stage.input(Input::Changed(None));
+    stage.input(Input::ChangeStored(None));
     assert_eq!(stage.loads, [10]);
     stage.nothing_new(10);
     // The database may still be at it.
@@ -168,7 +168,7 @@ fn who_came_back_stays_when_the_room_hears_late_of_the_departure() {
     // Left at 11 and back at 12, of which this Room has heard nothing.
     stage.comes(2, 2, 12, 11);
     assert_eq!(stage.loads, [10]);
-    kept.extend(stage.room.take_unsaved(stage.now));
+    kept.extend(stage.room.take_dirty_snapshots(stage.now));
     let text = serde_json::to_string(&kept).unwrap();
     stage.room = Room::restore(
         ConversationId(7),
@@ -201,9 +201,9 @@ fn who_leaves_a_restored_history_is_closed_wherever_it_stood_before() {
     let mut stage = Stage::with(&[(1, true), (2, true)]);
     stage.send(1, "a");
     let (epoch, event) = (Epoch("f".into()), left(5, 2));
-    let mut restored = batch(vec![Appended::Stored(stored(4))]);
+    let mut restored = batch(vec![AppendOutcome::Stored(stored(4))]);
     restored.epoch = epoch.clone();
     stage.input(Input::Committed(Ok(restored)));
-    stage.input(Input::Changed(Some(Change { epoch, event })));
+    stage.input(Input::ChangeStored(Some(StoredEvent { epoch, event })));
     assert_eq!(stage.closed, [(2, 4403)]);
 }

@@ -2,10 +2,10 @@
 
 use super::connection::Mode;
 use super::sends::{Origin, Pending, Repeat};
-use super::{ConnectionId, Effect, Effects, Room, TokenRefused};
+use super::{ConnectionId, Effect, Effects, Room, TokenRejected};
 use crate::domain::{
-    Append, Appended, Caller, ClientMessageId, Denied, SendOutcome, Seq, SessionId, StoredMessage,
-    Timestamp, UserId,
+    AppendOutcome, Caller, ClientMessageId, Denied, NewMessage, SendOutcome, Seq, SessionId,
+    StoredMessage, Timestamp, UserId,
 };
 use crate::protocol::{
     Ack, AuthOk, CloseCode, Command, ErrorCode, ErrorReply, Incoming, PING, PONG, ParseError,
@@ -126,7 +126,7 @@ impl Room {
                 self.answer(
                     origin,
                     Some(id),
-                    &SendOutcome::Appended(Appended::Duplicate(stored)),
+                    &SendOutcome::Appended(AppendOutcome::Duplicate(stored)),
                     now,
                     fx,
                 );
@@ -141,7 +141,7 @@ impl Room {
                 }
             }
         }
-        let mut repeat_only = false;
+        let mut dedup_only = false;
         let refused = if self.closing {
             Some(SendOutcome::Unavailable)
         } else if self.sends.is_full() {
@@ -149,15 +149,15 @@ impl Room {
         } else {
             let left = self.throttle.take(user, now).err();
             // It may repeat what was stored before this Room can remember: the database knows.
-            repeat_only = left.is_some() && id.is_some() && self.throttle.may_ask(user);
-            left.filter(|_| !repeat_only)
+            dedup_only = left.is_some() && id.is_some() && self.throttle.may_ask(user);
+            left.filter(|_| !dedup_only)
                 .map(|retry_after_ms| SendOutcome::Throttled { retry_after_ms })
         };
         if let Some(outcome) = refused {
             self.answer(origin, id.as_ref(), &outcome, now, fx);
             return;
         }
-        let append = Append {
+        let append = NewMessage {
             conversation_id: self.conversation_id,
             sender_id: user,
             session_id,
@@ -165,7 +165,7 @@ impl Room {
             message: send.message,
             reply_to: send.reply_to,
             mentions: send.mentions,
-            repeat_only,
+            dedup_only,
             now,
         };
         self.sends.push(append, origin);
@@ -187,7 +187,9 @@ impl Room {
         let id = append.client_message_id;
         let (user, taken) = (append.sender_id, append.now);
         self.touch_sender(user, origin);
-        if !append.repeat_only && !matches!(&outcome, SendOutcome::Appended(Appended::Stored(_))) {
+        if !append.dedup_only
+            && !matches!(&outcome, SendOutcome::Appended(AppendOutcome::Stored(_)))
+        {
             // Only what is stored anew costs throttle.
             self.throttle.give_back(user, taken);
             // Any of the user's connections may have been kept with it meanwhile.
@@ -196,20 +198,22 @@ impl Room {
         let mut outcome = outcome;
         let mut others = outcome.clone();
         match &outcome {
-            SendOutcome::Appended(Appended::Stored(stored) | Appended::Duplicate(stored)) => {
+            SendOutcome::Appended(
+                AppendOutcome::Stored(stored) | AppendOutcome::Duplicate(stored),
+            ) => {
                 if let Some(id) = &id {
                     self.sends.remember(user, id.clone(), stored.clone());
                 }
-                others = SendOutcome::Appended(Appended::Duplicate(stored.clone()));
+                others = SendOutcome::Appended(AppendOutcome::Duplicate(stored.clone()));
             }
-            SendOutcome::Appended(Appended::NoRepeat) => {
+            SendOutcome::Appended(AppendOutcome::NotADuplicate) => {
                 let retry_after_ms = self.throttle.left(user, now).unwrap_or(1);
                 outcome = SendOutcome::Throttled { retry_after_ms };
                 others = outcome.clone();
             }
             // A refusal is about who asked, when it asked: by another login, or after coming back,
             // the answer may be another. Whoever repeated it is to ask for itself.
-            SendOutcome::Appended(Appended::Denied(_)) => {
+            SendOutcome::Appended(AppendOutcome::Denied(_)) => {
                 others = SendOutcome::Unavailable;
             }
             _ => {}
@@ -229,9 +233,9 @@ impl Room {
         fx: &mut Effects,
     ) {
         let connection = match origin {
-            Origin::Ticket(ticket) => {
+            Origin::RequestId(request_id) => {
                 fx.push(Effect::Answer {
-                    ticket,
+                    request_id,
                     outcome: outcome.clone(),
                 });
                 return;
@@ -239,23 +243,23 @@ impl Room {
             Origin::Connection(connection) => connection,
         };
         let refusal = match outcome {
-            SendOutcome::Appended(Appended::Stored(stored)) => {
+            SendOutcome::Appended(AppendOutcome::Stored(stored)) => {
                 self.acknowledge(connection, id, stored, false, fx);
                 return;
             }
-            SendOutcome::Appended(Appended::Duplicate(stored)) => {
+            SendOutcome::Appended(AppendOutcome::Duplicate(stored)) => {
                 self.acknowledge(connection, id, stored, true, fx);
                 return;
             }
-            SendOutcome::Appended(Appended::Denied(denied)) => {
+            SendOutcome::Appended(AppendOutcome::Denied(denied)) => {
                 self.close(connection, close_for(*denied), fx);
                 return;
             }
-            SendOutcome::Appended(Appended::UnknownReply) => (
+            SendOutcome::Appended(AppendOutcome::UnknownReplyTo) => (
                 "reply_to: there is no such message in this conversation.",
                 ErrorCode::Invalid,
             ),
-            SendOutcome::Throttled { .. } | SendOutcome::Appended(Appended::NoRepeat) => {
+            SendOutcome::Throttled { .. } | SendOutcome::Appended(AppendOutcome::NotADuplicate) => {
                 (THROTTLED, ErrorCode::Throttled)
             }
             SendOutcome::Overloaded => (
@@ -326,7 +330,7 @@ impl Room {
     pub(super) fn authenticated(
         &mut self,
         id: ConnectionId,
-        result: Result<Caller, TokenRefused>,
+        result: Result<Caller, TokenRejected>,
         now: Timestamp,
         fx: &mut Effects,
     ) {
@@ -334,7 +338,7 @@ impl Room {
             return;
         };
         match result {
-            Err(TokenRefused::Expired) => {
+            Err(TokenRejected::Expired) => {
                 let text = "The token has expired.";
                 self.refuse(
                     id,
@@ -357,7 +361,7 @@ impl Room {
                 );
             }
             // Another user's or login's token would let a revoked login listen on.
-            Ok(_) | Err(TokenRefused::Invalid) => self.close(id, CloseCode::TokenInvalid, fx),
+            Ok(_) | Err(TokenRejected::Invalid) => self.close(id, CloseCode::TokenInvalid, fx),
         }
     }
 }

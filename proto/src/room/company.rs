@@ -15,17 +15,17 @@ const LEAST_MS: i64 = 2;
 
 /// How long a Room may let sends wait after a commit was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct BatchPolicy {
     /// As a multiple of what that commit took.
-    pub commits: i64,
+    pub commit_multiple: i64,
     /// However slow the database is, in milliseconds; at least 2.
-    pub most_ms: i64,
+    pub max_linger_ms: i64,
 }
 
 /// What was heard last, and how long it is waited for those who answer it.
 #[derive(Debug)]
 pub(super) struct Company {
-    patience: Patience,
+    patience: BatchPolicy,
     left: Option<Timestamp>,
     answered: Option<Answered>,
 }
@@ -39,7 +39,7 @@ struct Answered {
 }
 
 impl Company {
-    pub(super) const fn new(patience: Patience) -> Self {
+    pub(super) const fn new(patience: BatchPolicy) -> Self {
         Self {
             patience,
             left: None,
@@ -54,13 +54,16 @@ impl Company {
 
     /// The commit of so many sends has its answer, whatever it was, while others wait.
     pub(super) fn is_answered(&mut self, carried: usize, waiting: usize, now: Timestamp) {
-        let Patience { commits, most_ms } = self.patience;
+        let BatchPolicy {
+            commit_multiple,
+            max_linger_ms,
+        } = self.patience;
         self.answered = self.left.take().map(|left| Answered {
             at: now,
             patience_ms: now
                 .millis_since(left)
-                .saturating_mul(commits)
-                .min(most_ms)
+                .saturating_mul(commit_multiple)
+                .min(max_linger_ms)
                 .max(LEAST_MS),
             expected: (carried + waiting).min(ENOUGH),
         });
@@ -86,9 +89,9 @@ impl Company {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
-        commits: 2,
-        most_ms: 10,
+    const PATIENCE: BatchPolicy = BatchPolicy {
+        commit_multiple: 2,
+        max_linger_ms: 10,
     };
 
     fn at(ms: i64) -> Timestamp {
@@ -135,7 +138,10 @@ mod tests {
     fn patience_has_bounds_and_enough_is_enough() {
         assert_eq!(after(2, 0, [0, 0]).leave_at(1, at(0)), at(LEAST_MS));
         let slow = after(2, 0, [0, 5_000]);
-        assert_eq!(slow.leave_at(1, at(5_000)), at(5_000 + PATIENCE.most_ms));
+        assert_eq!(
+            slow.leave_at(1, at(5_000)),
+            at(5_000 + PATIENCE.max_linger_ms)
+        );
         let set_back = after(2, 0, [5_000, 0]);
         assert_eq!(set_back.leave_at(1, at(0)), at(LEAST_MS));
         let crowd = after(60, 40, [0, 4]);

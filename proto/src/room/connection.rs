@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::input::{ConnectionId, Join};
+use super::input::{ConnectionId, NewConnection};
 use crate::domain::{Seconds, Seq, SessionId, Timestamp, UserId};
 use crate::protocol::LOST_AFTER_SECONDS;
 
@@ -132,7 +132,13 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn insert(&mut self, id: ConnectionId, join: Join, delivered: Seq, now: Timestamp) {
+    pub(super) fn insert(
+        &mut self,
+        id: ConnectionId,
+        join: NewConnection,
+        delivered: Seq,
+        now: Timestamp,
+    ) {
         let connection = Connection {
             user_id: join.user_id,
             session_id: join.session_id,
@@ -206,7 +212,7 @@ impl Connections {
     }
 
     /// Those marked since this was last asked.
-    pub(super) fn take_unsaved(&mut self) -> BTreeSet<ConnectionId> {
+    pub(super) fn take_dirty_snapshots(&mut self) -> BTreeSet<ConnectionId> {
         std::mem::take(&mut self.unsaved)
     }
 

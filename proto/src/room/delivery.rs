@@ -2,31 +2,33 @@
 
 use super::connection::{Connection, Mode};
 use super::recent::Encoded;
-use super::{ConnectionId, Effect, Effects, Frame, Room};
+use super::{ConnectionId, Effect, Effects, EncodedFrame, Room};
 use crate::domain::{
-    Appended, AppendedBatch, Epoch, Number, Position, SendOutcome, Seq, StoredMessage, Timestamp,
-    UserId,
+    AppendOutcome, BatchOutcome, Epoch, MessageNumber, Position, SendOutcome, Seq, StoredMessage,
+    Timestamp, UserId,
 };
-use crate::protocol::{Change, CloseCode, Event, MessageEvent, Reset, ResetReason, batch_of};
+use crate::protocol::{CloseCode, Event, MessageEvent, Reset, ResetReason, StoredEvent, batch_of};
 
 /// A `batch` frame is cut at about this size, so that no client meets a frame of megabytes.
 const MAX_BATCH_BYTES: usize = 64 * 1024;
 
 impl Room {
     /// A commit succeeded: answers its senders, then delivers what it stored.
-    pub(super) fn committed(&mut self, stored: AppendedBatch, now: Timestamp, fx: &mut Effects) {
+    pub(super) fn committed(&mut self, stored: BatchOutcome, now: Timestamp, fx: &mut Effects) {
         self.written_into(&stored, fx);
         let batch = self.sends.finish_batch();
         let mut events = Vec::new();
         for (sent, outcome) in batch.into_iter().zip(stored.outcomes) {
             match &outcome {
-                Appended::Stored(stored) => {
+                AppendOutcome::Stored(stored) => {
                     self.known = self.known.max(stored.seq);
                     events.push(event_of(&sent.append, stored));
                 }
                 // Stored by a call whose answer was lost, or by another Room: it may be news.
-                Appended::Duplicate(stored) => self.known = self.known.max(stored.seq),
-                Appended::Denied(_) | Appended::UnknownReply | Appended::NoRepeat => {}
+                AppendOutcome::Duplicate(stored) => self.known = self.known.max(stored.seq),
+                AppendOutcome::Denied(_)
+                | AppendOutcome::UnknownReplyTo
+                | AppendOutcome::NotADuplicate => {}
             }
             self.settle(sent, SendOutcome::Appended(outcome), now, fx);
         }
@@ -35,9 +37,9 @@ impl Room {
 
     /// A Room that knows nothing yet begins right before what it stored. One that knows another
     /// history has been overtaken by a restored database, and begins again there.
-    fn written_into(&mut self, stored: &AppendedBatch, fx: &mut Effects) {
+    fn written_into(&mut self, stored: &BatchOutcome, fx: &mut Effects) {
         let first = stored.outcomes.iter().find_map(|outcome| match outcome {
-            Appended::Stored(stored) => Some(stored),
+            AppendOutcome::Stored(stored) => Some(stored),
             _ => None,
         });
         let Some(first) = first else {
@@ -46,7 +48,7 @@ impl Room {
         let position = Position {
             epoch: stored.epoch.clone(),
             seq: Seq(first.seq.0 - 1),
-            number: Number(first.number.0 - 1),
+            number: MessageNumber(first.number.0 - 1),
         };
         match &self.head {
             Some(head) if head.epoch == position.epoch => {}
@@ -85,8 +87,8 @@ impl Room {
 
     /// A change was stored without this Room: it is the next in line, unless something else was
     /// stored before it.
-    pub(super) fn changed(&mut self, change: Change, now: Timestamp, fx: &mut Effects) {
-        let Change { epoch, event } = change;
+    pub(super) fn changed(&mut self, change: StoredEvent, now: Timestamp, fx: &mut Effects) {
+        let StoredEvent { epoch, event } = change;
         match &self.head {
             // Nobody is here to be told, and who comes asks the database.
             None => {}
@@ -213,17 +215,17 @@ impl Room {
 }
 
 /// What v1 sockets get of these events.
-pub(super) fn v1_frames(events: &[Encoded]) -> Vec<Frame> {
+pub(super) fn v1_frames(events: &[Encoded]) -> Vec<EncodedFrame> {
     let known = events.iter().filter(|event| event.v1);
     known.map(|event| event.frame.clone()).collect()
 }
 
 /// Frames that carry these events in order: single, or together as `batch`.
-pub(super) fn batches(events: &[Encoded]) -> Vec<Frame> {
+pub(super) fn batches(events: &[Encoded]) -> Vec<EncodedFrame> {
     let mut frames = Vec::new();
-    let mut group: Vec<Frame> = Vec::new();
+    let mut group: Vec<EncodedFrame> = Vec::new();
     let mut bytes = 0;
-    let mut flush = |group: &mut Vec<Frame>| match group.as_slice() {
+    let mut flush = |group: &mut Vec<EncodedFrame>| match group.as_slice() {
         [] => {}
         [single] => {
             frames.push(single.clone());
@@ -246,7 +248,7 @@ pub(super) fn batches(events: &[Encoded]) -> Vec<Frame> {
     frames
 }
 
-fn event_of(append: &crate::domain::Append, stored: &StoredMessage) -> Event {
+fn event_of(append: &crate::domain::NewMessage, stored: &StoredMessage) -> Event {
     Event::Message(MessageEvent {
         seq: stored.seq,
         number: stored.number,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::input::{ConnectionId, Frame, Ticket};
-use crate::domain::{Append, Epoch, SendOutcome, Seq};
+use super::input::{ConnectionId, EncodedFrame, RequestId};
+use crate::domain::{Epoch, NewMessage, SendOutcome, Seq};
 use crate::protocol::CloseCode;
 
 /// One thing to do.
@@ -14,14 +14,14 @@ pub enum Effect {
         /// For whom.
         to: ConnectionId,
         /// What, in order.
-        frames: Vec<Frame>,
+        frames: Vec<EncodedFrame>,
     },
     /// Queue the same frames for many, after everything queued before.
     Fanout {
         /// For whom; never empty.
         to: Vec<ConnectionId>,
         /// What, in order.
-        frames: Vec<Frame>,
+        frames: Vec<EncodedFrame>,
     },
     /// Close a connection once what is queued has gone out. The Room has forgotten it already.
     Close {
@@ -31,7 +31,7 @@ pub enum Effect {
         close: CloseCode,
     },
     /// Store these in one transaction; answer by [`super::Input::Committed`]. At most one at a time.
-    Commit(Vec<Append>),
+    Commit(Vec<NewMessage>),
     /// Read events after `since`; answer by [`super::Input::Loaded`]. At most one at a time.
     Load {
         /// The position before the first wanted.
@@ -44,7 +44,7 @@ pub enum Effect {
         /// The history they belong to.
         epoch: Epoch,
         /// Position and JSON, ascending.
-        events: Vec<(Seq, Frame)>,
+        events: Vec<(Seq, EncodedFrame)>,
     },
     /// Verify an access token; answer by [`super::Input::Authenticated`].
     Authenticate {
@@ -56,7 +56,7 @@ pub enum Effect {
     /// Answer a REST send.
     Answer {
         /// Which.
-        ticket: Ticket,
+        request_id: RequestId,
         /// With what.
         outcome: SendOutcome,
     },
@@ -73,7 +73,7 @@ impl Effects {
     }
 
     /// What one connection is answered in a row goes out in one piece.
-    pub(super) fn reply(&mut self, to: ConnectionId, frame: Frame) {
+    pub(super) fn reply(&mut self, to: ConnectionId, frame: EncodedFrame) {
         match self.0.last_mut() {
             Some(Effect::Reply { to: last, frames }) if *last == to => frames.push(frame),
             _ => self.0.push(Effect::Reply {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::{AppendedBatch, Caller, Position, Seq, SessionId, Timestamp, UserId};
-use crate::protocol::{Change, CloseCode, Events, SendCommand};
+use crate::domain::{BatchOutcome, Caller, Position, Seq, SessionId, Timestamp, UserId};
+use crate::protocol::{CloseCode, Events, SendCommand, StoredEvent};
 
 /// One socket of a Room. The driver chooses it and never uses it twice in a Room's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,11 +12,11 @@ pub struct ConnectionId(pub u64);
 
 /// One REST send waiting for its answer. Chosen by the driver, like [`ConnectionId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
+pub struct RequestId(pub u64);
 
 /// A socket that was granted entry.
 #[derive(Debug, Clone)]
-pub struct Join {
+pub struct NewConnection {
     /// Whose it is.
     pub user_id: UserId,
     /// By which login.
@@ -28,7 +28,7 @@ pub struct Join {
     /// Where the conversation stood when entry was granted.
     pub position: Position,
     /// When somebody had last ceased to be a member then; 0 for never.
-    pub left_seq: Seq,
+    pub last_removal_seq: Seq,
 }
 
 /// The database did not answer; the work may or may not have been done.
@@ -37,7 +37,7 @@ pub struct StoreFailed;
 
 /// Why a token sent by `auth` was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenRefused {
+pub enum TokenRejected {
     /// Forged, malformed, or of the wrong kind.
     Invalid,
     /// Its time is over.
@@ -52,17 +52,17 @@ pub enum Input<'a> {
         /// Its name from now on.
         id: ConnectionId,
         /// Who it is.
-        join: Join,
+        join: NewConnection,
     },
     /// A text frame arrived.
-    Text {
+    Frame {
         /// From whom.
         id: ConnectionId,
         /// The frame.
         text: &'a str,
     },
     /// A frame arrived that no client of the protocol sends.
-    Unusable {
+    InvalidFrame {
         /// From whom.
         id: ConnectionId,
         /// What to close it with.
@@ -76,11 +76,11 @@ pub enum Input<'a> {
     /// When these connections last gave a sign of life that was no frame for the Room, such as a
     /// ping somebody else answered. From then on they are expected to go on doing so. For drivers
     /// that do not watch over their sockets themselves; to be given before [`Input::Tick`].
-    Heard(&'a [(ConnectionId, Timestamp)]),
+    Heartbeats(&'a [(ConnectionId, Timestamp)]),
     /// A send over REST.
     Send {
         /// Answered by [`super::Effect::Answer`].
-        ticket: Ticket,
+        request_id: RequestId,
         /// Who sends.
         user_id: UserId,
         /// By which login.
@@ -89,10 +89,10 @@ pub enum Input<'a> {
         send: SendCommand,
     },
     /// The answer to [`super::Effect::Commit`].
-    Committed(Result<AppendedBatch, StoreFailed>),
+    Committed(Result<BatchOutcome, StoreFailed>),
     /// A change that was stored without the Room; `None` when one may have been of which nobody can
     /// tell.
-    Changed(Option<Change>),
+    ChangeStored(Option<StoredEvent>),
     /// The answer to [`super::Effect::Load`]; `None` when the conversation is gone.
     Loaded(Result<Option<Events>, StoreFailed>),
     /// The answer to [`super::Effect::Authenticate`].
@@ -100,7 +100,7 @@ pub enum Input<'a> {
         /// Which connection asked.
         id: ConnectionId,
         /// What the token says.
-        result: Result<Caller, TokenRefused>,
+        result: Result<Caller, TokenRejected>,
     },
     /// A session was revoked.
     Revoke {
@@ -114,4 +114,4 @@ pub enum Input<'a> {
 }
 
 /// One encoded frame, shared by all who receive it.
-pub type Frame = Arc<str>;
+pub type EncodedFrame = Arc<str>;

@@ -14,7 +14,7 @@
 //! Where a Room's memory may end while its sockets live on, `snapshot.rs` says what is kept of each.
 //!
 //! // INVARIANT: nothing is delivered that the database has not confirmed. Frames of events are
-//! built from [`Input::Committed`], [`Input::Loaded`] and [`Input::Changed`] alone.
+//! built from [`Input::Committed`], [`Input::Loaded`] and [`Input::ChangeStored`] alone.
 
 mod commands;
 mod company;
@@ -31,18 +31,20 @@ mod snapshot;
 mod tests;
 mod throttle;
 
+pub use company::BatchPolicy;
 use company::Company;
-pub use company::Patience;
 use connection::Connections;
 use departures::{Departures, Membership};
 pub use effect::{Effect, Effects};
-pub use input::{ConnectionId, Frame, Input, Join, StoreFailed, Ticket, TokenRefused};
+pub use input::{
+    ConnectionId, EncodedFrame, Input, NewConnection, RequestId, StoreFailed, TokenRejected,
+};
 use recent::Recent;
 use sends::Sends;
 pub use snapshot::Snapshot;
 use throttle::Throttle;
 
-use crate::domain::{ConversationId, Epoch, Number, Position, Seq, SessionId, Timestamp};
+use crate::domain::{ConversationId, Epoch, MessageNumber, Position, Seq, SessionId, Timestamp};
 use crate::protocol::{CloseCode, Hello, Limits, MAX_SOCKETS_PER_USER};
 
 /// Where the Room stands: everything up to here has been handed to delivery.
@@ -50,7 +52,7 @@ use crate::protocol::{CloseCode, Hello, Limits, MAX_SOCKETS_PER_USER};
 struct Head {
     epoch: Epoch,
     seq: Seq,
-    number: Number,
+    number: MessageNumber,
 }
 
 impl From<Position> for Head {
@@ -110,21 +112,21 @@ impl Room {
         }
         match input {
             Input::Connect { id, join } => self.connect(id, join, now, &mut effects),
-            Input::Text { id, text } => self.text(id, text, now, &mut effects),
-            Input::Unusable { id, close } => self.close(id, close, &mut effects),
+            Input::Frame { id, text } => self.text(id, text, now, &mut effects),
+            Input::InvalidFrame { id, close } => self.close(id, close, &mut effects),
             Input::Disconnect { id } => drop(self.connections.remove(id)),
-            Input::Heard(heard) => {
+            Input::Heartbeats(heard) => {
                 for (id, at) in heard {
                     self.connections.heard(*id, *at);
                 }
             }
             Input::Send {
-                ticket,
+                request_id,
                 user_id,
                 session_id,
                 send,
             } => {
-                let origin = sends::Origin::Ticket(ticket);
+                let origin = sends::Origin::RequestId(request_id);
                 self.send((user_id, session_id), send, origin, now, &mut effects);
             }
             Input::Committed(result) => {
@@ -139,8 +141,8 @@ impl Room {
             Input::Loaded(Ok(Some(events))) => self.loaded(events, now, &mut effects),
             Input::Loaded(Ok(None)) => self.conversation_gone(&mut effects),
             Input::Loaded(Err(StoreFailed)) => self.load_failed(now),
-            Input::Changed(Some(change)) => self.changed(change, now, &mut effects),
-            Input::Changed(None) => self.look(now),
+            Input::ChangeStored(Some(change)) => self.changed(change, now, &mut effects),
+            Input::ChangeStored(None) => self.look(now),
             Input::Authenticated { id, result } => {
                 self.authenticated(id, result, now, &mut effects);
             }
@@ -154,21 +156,21 @@ impl Room {
 
     /// From now on sends gather until the driver calls [`Self::release`]: the more of them leave
     /// together, the less each costs. How long is the driver's to say, who knows what waiting costs.
-    pub fn hold(&mut self, patience: Patience) {
+    pub fn enable_batching(&mut self, patience: BatchPolicy) {
         self.company = Some(Company::new(patience));
     }
 
     /// When a held Room's sends are best let go: at once if that is no later than now, otherwise
     /// then at the latest, and sooner if others come. `None` when none wait, or others are on
     /// their way.
-    pub fn release_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn flush_deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let (company, waiting) = (self.company.as_ref()?, self.sends.waiting());
         let may_leave = waiting > 0 && !self.sends.committing();
         may_leave.then(|| company.leave_at(waiting, now))
     }
 
     /// Lets what has gathered leave as one batch.
-    pub fn release(&mut self, now: Timestamp) -> Effects {
+    pub fn flush(&mut self, now: Timestamp) -> Effects {
         let mut effects = Effects::default();
         self.begin_commit(now, &mut effects);
         effects
@@ -199,17 +201,25 @@ impl Room {
 
     /// Whether the Room may be dropped without anyone noticing: nobody connected, nothing under
     /// way. Otherwise, when only the throttle is left, the time at which it may be.
-    pub fn idle(&self, now: Timestamp) -> Idle {
+    pub fn retirement(&self, now: Timestamp) -> Retirement {
         if self.connections.len() > 0 || !self.sends.is_empty() || self.loads.in_flight() {
-            return Idle::No;
+            return Retirement::NotYet;
         }
         if self.closing {
-            return Idle::Now;
+            return Retirement::Now;
         }
-        self.throttle.ends_at(now).map_or(Idle::Now, Idle::At)
+        self.throttle
+            .ends_at(now)
+            .map_or(Retirement::Now, Retirement::After)
     }
 
-    fn connect(&mut self, id: ConnectionId, join: Join, now: Timestamp, effects: &mut Effects) {
+    fn connect(
+        &mut self,
+        id: ConnectionId,
+        join: NewConnection,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
         let position = join.position.clone();
         if self
             .head
@@ -221,7 +231,7 @@ impl Room {
         self.known = self.known.max(position.seq);
         let head = match &self.head {
             Some(head) => head.seq,
-            None => self.begin(position.clone(), join.left_seq, now),
+            None => self.begin(position.clone(), join.last_removal_seq, now),
         };
         let close = match self.departures.since(position.seq, join.user_id) {
             Membership::Stands => None,
@@ -256,10 +266,10 @@ impl Room {
 
     /// The first thing a Room learns of where its conversation stands. Between that being read
     /// and now, another Room of the conversation may have come, written and gone.
-    fn begin(&mut self, position: Position, left_seq: Seq, now: Timestamp) -> Seq {
+    fn begin(&mut self, position: Position, last_removal_seq: Seq, now: Timestamp) -> Seq {
         let seq = position.seq;
         self.head = Some(position.into());
-        self.departures.begin(left_seq);
+        self.departures.begin(last_removal_seq);
         self.loads.check(now);
         seq
     }
@@ -344,11 +354,11 @@ impl Room {
 
 /// Whether a Room is still needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Idle {
+pub enum Retirement {
     /// It is.
-    No,
+    NotYet,
     /// It is not before this time, unless something happens.
-    At(Timestamp),
+    After(Timestamp),
     /// It is not.
     Now,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::input::Frame;
+use super::input::EncodedFrame;
 use crate::domain::{MessageId, Seq};
 use crate::protocol::{Event, MAX_RESUME_EVENTS};
 
@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 32 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Encoded {
     pub(super) seq: Seq,
-    pub(super) frame: Frame,
+    pub(super) frame: EncodedFrame,
     /// Whether v1 sockets know such a frame.
     pub(super) v1: bool,
     /// The message it tells of.

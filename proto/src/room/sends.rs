@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::input::{ConnectionId, Ticket};
-use crate::domain::{Append, ClientMessageId, StoredMessage, UserId};
+use super::input::{ConnectionId, RequestId};
+use crate::domain::{ClientMessageId, NewMessage, StoredMessage, UserId};
 
 /// The most sends waiting in one Room; a driver stops reading sockets well before.
 pub(super) const MAX_PENDING: usize = 2_048;
@@ -24,12 +24,12 @@ const MAX_REPEATS: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     Connection(ConnectionId),
-    Ticket(Ticket),
+    RequestId(RequestId),
 }
 
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) append: Append,
+    pub(super) append: NewMessage,
     pub(super) origin: Origin,
     /// Repeats that arrived before the first was stored.
     pub(super) repeats: Vec<Origin>,
@@ -83,7 +83,7 @@ impl Sends {
         Repeat::Joined
     }
 
-    pub(super) fn push(&mut self, append: Append, origin: Origin) {
+    pub(super) fn push(&mut self, append: NewMessage, origin: Origin) {
         self.waiting.push_back(Pending {
             append,
             origin,
@@ -92,7 +92,7 @@ impl Sends {
     }
 
     /// The next batch, when none is in flight and something waits.
-    pub(super) fn take_batch(&mut self) -> Option<Vec<Append>> {
+    pub(super) fn take_batch(&mut self) -> Option<Vec<NewMessage>> {
         if self.in_flight.is_some() || self.waiting.is_empty() {
             return None;
         }

@@ -2,7 +2,7 @@
 //!
 //! A runtime may drop a Room while its sockets stay open. Each socket then carries a [`Snapshot`]
 //! of its connection; [`Room::restore`] makes the Room again out of those. Owns what is kept and
-//! when it is out of date; does not own where it is written ([`Room::take_unsaved`] hands it out).
+//! when it is out of date; does not own where it is written ([`Room::take_dirty_snapshots`] hands it out).
 //!
 //! Not every snapshot is renewed with every event, or a message would cost as many writes as it
 //! has receivers. Where the Room stands is kept by one connection, the *keeper* (the oldest one),
@@ -20,8 +20,8 @@ use super::resume::Loads;
 use super::sends::Origin;
 use super::{ConnectionId, Head, Room};
 use crate::domain::{
-    ClientMessageId, ConversationId, Epoch, MessageId, Number, Seq, SessionId, StoredMessage,
-    Timestamp, UserId,
+    ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, Seq, SessionId,
+    StoredMessage, Timestamp, UserId,
 };
 
 /// How many stored sends of its user a connection keeps, so that a repeat is known again. With
@@ -54,7 +54,7 @@ pub struct Snapshot {
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     member_at: Option<Seq>,
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
-    head: Option<(Epoch, Seq, Number)>,
+    head: Option<(Epoch, Seq, MessageNumber)>,
     /// When to look for what nobody told of, in milliseconds; told by the keeper alone.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     looks: Vec<i64>,
@@ -75,7 +75,7 @@ struct Resume(Seq, bool, usize, Seq);
 
 /// A stored send: its client's id and where it ended up; the time in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Known(ClientMessageId, MessageId, Seq, Number, i64);
+struct Known(ClientMessageId, MessageId, Seq, MessageNumber, i64);
 
 #[expect(
     clippy::trivially_copy_pass_by_ref,
@@ -148,8 +148,8 @@ impl Room {
 
     /// The snapshots that have changed since this was last called. To be written before anything
     /// else is waited for: a Room may lose its memory whenever it waits.
-    pub fn take_unsaved(&mut self, now: Timestamp) -> Vec<Snapshot> {
-        let ids = self.connections.take_unsaved();
+    pub fn take_dirty_snapshots(&mut self, now: Timestamp) -> Vec<Snapshot> {
+        let ids = self.connections.take_dirty_snapshots();
         ids.into_iter()
             .filter_map(|id| self.snapshot(id, now))
             .collect()
@@ -226,7 +226,7 @@ impl Room {
     pub(super) fn touch_sender(&mut self, user: UserId, origin: Origin) {
         let id = match origin {
             Origin::Connection(id) => Some(id),
-            Origin::Ticket(_) => self
+            Origin::RequestId(_) => self
                 .connections
                 .iter()
                 .find(|(_, connection)| connection.user_id == user)

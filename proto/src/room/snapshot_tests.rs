@@ -6,7 +6,7 @@ impl Stage {
     /// What a driver would have written so far: the newest snapshot of each connection that is
     /// still there.
     fn keep(&mut self, kept: &mut Vec<Snapshot>) {
-        for snapshot in self.room.take_unsaved(self.now) {
+        for snapshot in self.room.take_dirty_snapshots(self.now) {
             kept.retain(|old| old.connection() != snapshot.connection());
             kept.push(snapshot);
         }
@@ -66,7 +66,9 @@ fn the_throttle_and_repeats_are_still_known() {
     stage.later(300);
     stage.sleep(&mut kept);
     stage.send(3, "b");
-    stage.input(Input::Committed(Ok(batch(vec![Appended::NoRepeat]))));
+    stage.input(Input::Committed(Ok(batch(vec![
+        AppendOutcome::NotADuplicate,
+    ]))));
     assert_eq!(stage.code(3), "throttled", "from the user's other socket");
     assert_eq!(stage.frames[0].1["retry_after_ms"], 700);
     stage.send(1, "a");
@@ -221,7 +223,9 @@ fn a_snapshot_is_small_at_its_longest() {
         let mut stored = stored(11 + round);
         stored.sender = "\u{10348}".repeat(150).into();
         stored.message_id = MessageId(i64::MAX - round);
-        stage.input(Input::Committed(Ok(batch(vec![Appended::Stored(stored)]))));
+        stage.input(Input::Committed(Ok(batch(vec![AppendOutcome::Stored(
+            stored,
+        )]))));
         stage.later(1_000);
     }
     stage.sleep(&mut kept);
@@ -232,10 +236,10 @@ fn a_snapshot_is_small_at_its_longest() {
 fn a_broadcast_renews_two_snapshots_and_not_one_a_receiver() {
     let members: Vec<(i64, bool)> = (1..=50).map(|user| (user, user % 2 == 0)).collect();
     let mut stage = Stage::with(&members);
-    drop(stage.room.take_unsaved(stage.now));
+    drop(stage.room.take_dirty_snapshots(stage.now));
     stage.send(20, "a");
     stage.stored(&[11]);
-    let written = stage.room.take_unsaved(stage.now);
+    let written = stage.room.take_dirty_snapshots(stage.now);
     let ids: Vec<u64> = written.iter().map(|one| one.connection().0).collect();
     assert_eq!(ids, [1, 20]);
 }

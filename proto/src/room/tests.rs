@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{
-    Appended, AppendedBatch, Caller, Denied, MessageId, Position, SendOutcome, StoredMessage,
+    AppendOutcome, BatchOutcome, Caller, Denied, MessageId, Position, SendOutcome, StoredMessage,
     UserId,
 };
 use crate::protocol::{Event, Events, MessageEvent};
@@ -22,18 +22,18 @@ fn position(seq: i64) -> Position {
     Position {
         epoch: Epoch("e".into()),
         seq: Seq(seq),
-        number: Number(seq),
+        number: MessageNumber(seq),
     }
 }
 
-fn join(user: i64, v2: bool) -> Join {
-    Join {
+fn join(user: i64, v2: bool) -> NewConnection {
+    NewConnection {
         user_id: UserId(user),
         session_id: SessionId(format!("s{user}").into()),
         expires_at: Timestamp(NOON.0 + HOUR),
         v2,
         position: position(10),
-        left_seq: Seq(0),
+        last_removal_seq: Seq(0),
     }
 }
 
@@ -41,7 +41,7 @@ fn stored(seq: i64) -> StoredMessage {
     StoredMessage {
         message_id: MessageId(seq + 100),
         seq: Seq(seq),
-        number: Number(seq),
+        number: MessageNumber(seq),
         timestamp: NOON,
         sender: "ann".into(),
     }
@@ -50,7 +50,7 @@ fn stored(seq: i64) -> StoredMessage {
 fn event(seq: i64) -> Event {
     Event::Message(MessageEvent {
         seq: Seq(seq),
-        number: Number(seq),
+        number: MessageNumber(seq),
         message_id: MessageId(seq + 100),
         message: format!("m{seq}").into(),
         sender_id: UserId(9),
@@ -63,8 +63,8 @@ fn event(seq: i64) -> Event {
     })
 }
 
-fn batch(outcomes: Vec<Appended>) -> AppendedBatch {
-    AppendedBatch {
+fn batch(outcomes: Vec<AppendOutcome>) -> BatchOutcome {
+    BatchOutcome {
         epoch: Epoch("e".into()),
         outcomes,
     }
@@ -120,7 +120,7 @@ impl Stage {
     }
 
     fn release(&mut self) {
-        let effects = self.room.release(self.now);
+        let effects = self.room.flush(self.now);
         self.sort(effects);
     }
 
@@ -159,7 +159,7 @@ impl Stage {
     }
 
     fn say(&mut self, id: u64, frame: &Value) {
-        self.input(Input::Text {
+        self.input(Input::Frame {
             id: ConnectionId(id),
             text: &frame.to_string(),
         });
@@ -179,7 +179,7 @@ impl Stage {
     fn stored(&mut self, seqs: &[i64]) {
         let outcomes = seqs
             .iter()
-            .map(|seq| Appended::Stored(stored(*seq)))
+            .map(|seq| AppendOutcome::Stored(stored(*seq)))
             .collect();
         self.input(Input::Committed(Ok(batch(outcomes))));
     }
@@ -257,25 +257,25 @@ fn sends_gather_while_a_commit_is_under_way() {
 #[test]
 fn a_held_room_lets_sends_leave_when_its_driver_says_so() {
     let mut stage = Stage::with(&[(1, true), (2, true), (3, true)]);
-    stage.room.hold(Patience {
-        commits: 1,
-        most_ms: 10,
+    stage.room.enable_batching(BatchPolicy {
+        commit_multiple: 1,
+        max_linger_ms: 10,
     });
     for id in [1, 2] {
         stage.send(id, "a");
         assert!(stage.commits.is_empty());
     }
-    assert_eq!(stage.room.release_at(stage.now), Some(stage.now));
+    assert_eq!(stage.room.flush_deadline(stage.now), Some(stage.now));
     stage.release();
     assert_eq!(stage.commits, [2]);
     stage.send(3, "a");
-    let others = stage.room.release_at(stage.now);
+    let others = stage.room.flush_deadline(stage.now);
     assert_eq!(others, None, "others are on their way");
     stage.release();
     assert!(stage.commits.is_empty());
     stage.stored(&[11, 12]);
     assert!(stage.commits.is_empty());
-    let patient = stage.room.release_at(stage.now);
+    let patient = stage.room.flush_deadline(stage.now);
     assert!(
         patient > Some(stage.now),
         "those it has just heard may answer"
@@ -338,7 +338,7 @@ fn a_throttled_send_is_looked_up_once_a_period() {
         (stage.commits.as_slice(), stage.frames.len()),
         (&[1][..], 0)
     );
-    stage.input(Input::Committed(Ok(batch(vec![Appended::Duplicate(
+    stage.input(Input::Committed(Ok(batch(vec![AppendOutcome::Duplicate(
         stored(3),
     )]))));
     assert_eq!(stage.seen(1), seen(&[("ack", 3)]));
@@ -354,7 +354,9 @@ fn a_throttled_send_is_looked_up_once_a_period() {
     stage.later(400);
     stage.send(1, "other");
     assert_eq!(stage.commits, [1]);
-    stage.input(Input::Committed(Ok(batch(vec![Appended::NoRepeat]))));
+    stage.input(Input::Committed(Ok(batch(vec![
+        AppendOutcome::NotADuplicate,
+    ]))));
     assert_eq!(stage.frames[0].1["retry_after_ms"], 600);
 }
 
@@ -374,7 +376,7 @@ fn what_another_room_wrote_is_read_before_going_on() {
 fn what_was_written_between_the_grant_and_the_room_is_not_missed() {
     let mut stage = Stage::with(&[]);
     let id = ConnectionId(1);
-    let join_at = |v2, seq| Join {
+    let join_at = |v2, seq| NewConnection {
         position: position(seq),
         ..join(1, v2)
     };
@@ -501,7 +503,7 @@ fn what_cannot_be_resumed_is_reset() {
     let mut stage = Stage::with(&[(1, true)]);
     stage.input(Input::Connect {
         id: ConnectionId(2),
-        join: Join {
+        join: NewConnection {
             position: position(10),
             ..join(2, true)
         },
@@ -517,7 +519,7 @@ fn what_cannot_be_resumed_is_reset() {
     stage.input(Input::Loaded(Ok(Some(nothing))));
     assert_eq!(stage.frames[0].1["reason"], "epoch_changed");
     let mut stage = Stage::with(&[]);
-    let far = Join {
+    let far = NewConnection {
         position: position(400),
         ..join(1, true)
     };
@@ -584,14 +586,14 @@ fn a_repeat_by_the_next_login_does_not_end_with_the_one_before() {
     stage.input(Input::Revoke {
         session_id: &SessionId("s1".into()),
     });
-    let next = Join {
+    let next = NewConnection {
         session_id: SessionId("s2".into()),
         ..join(1, true)
     };
     let id = ConnectionId(2);
     stage.input(Input::Connect { id, join: next });
     stage.send(2, "a");
-    let denied = vec![Appended::Denied(Denied::Session)];
+    let denied = vec![AppendOutcome::Denied(Denied::Session)];
     stage.input(Input::Committed(Ok(batch(denied))));
     assert_eq!(stage.closed, []);
     assert_eq!(stage.code(2), "unavailable");
@@ -610,7 +612,7 @@ fn a_repeat_by_who_came_back_does_not_end_with_the_membership_before() {
         join: join(1, true),
     });
     stage.send(2, "a");
-    let denied = vec![Appended::Denied(Denied::NotMember)];
+    let denied = vec![AppendOutcome::Denied(Denied::NotMember)];
     stage.input(Input::Committed(Ok(batch(denied))));
     assert_eq!(stage.closed, [(1, 4403)]);
     assert_eq!(stage.code(2), "unavailable");
@@ -657,7 +659,7 @@ fn shutdown_finishes_what_was_accepted_and_accepts_nothing_more() {
     stage.stored(&[12]);
     assert!(stage.seen(2).contains(&("ack".to_owned(), 12)));
     assert_eq!(stage.closed, [(1, 4000), (2, 4000), (3, 4000)]);
-    assert_eq!(stage.room.idle(stage.now), Idle::Now);
+    assert_eq!(stage.room.retirement(stage.now), Retirement::Now);
 }
 
 #[test]
@@ -667,14 +669,14 @@ fn an_empty_room_lasts_as_long_as_its_throttle() {
     stage.input(Input::Disconnect {
         id: ConnectionId(1),
     });
-    assert_eq!(stage.room.idle(stage.now), Idle::No);
+    assert_eq!(stage.room.retirement(stage.now), Retirement::NotYet);
     stage.stored(&[11]);
     assert_eq!(
-        stage.room.idle(stage.now),
-        Idle::At(Timestamp(NOON.0 + 1_000))
+        stage.room.retirement(stage.now),
+        Retirement::After(Timestamp(NOON.0 + 1_000))
     );
     stage.later(1_000);
-    assert_eq!(stage.room.idle(stage.now), Idle::Now);
+    assert_eq!(stage.room.retirement(stage.now), Retirement::Now);
 }
 
 #[test]
@@ -687,7 +689,7 @@ fn a_rest_send_needs_no_connection() {
         mentions: Vec::new(),
     };
     stage.input(Input::Send {
-        ticket: Ticket(1),
+        request_id: RequestId(1),
         user_id: UserId(1),
         session_id: SessionId("s1".into()),
         send,
@@ -696,7 +698,7 @@ fn a_rest_send_needs_no_connection() {
     stage.stored(&[41]);
     assert_eq!(
         stage.answers,
-        [SendOutcome::Appended(Appended::Stored(stored(41)))]
+        [SendOutcome::Appended(AppendOutcome::Stored(stored(41)))]
     );
     // What was there before is nobody's business here; what is new, the cache is to know.
     assert_eq!((stage.recorded, stage.loads), (vec![41], vec![]));
@@ -706,7 +708,7 @@ fn a_rest_send_needs_no_connection() {
 fn a_database_restored_behind_the_room_is_noticed_by_the_next_commit() {
     let mut stage = Stage::with(&[(1, true), (2, false)]);
     stage.send(1, "a");
-    let mut restored = batch(vec![Appended::Stored(stored(4))]);
+    let mut restored = batch(vec![AppendOutcome::Stored(stored(4))]);
     restored.epoch = Epoch("f".into());
     stage.input(Input::Committed(Ok(restored)));
     assert_eq!(
@@ -721,7 +723,7 @@ fn who_falls_silent_is_closed_at_the_next_look() {
     let mut stage = Stage::with(&[(1, true), (2, true), (3, false)]);
     let heard = |stage: &mut Stage, id: u64| {
         let (id, at) = (ConnectionId(id), stage.now);
-        stage.input(Input::Heard(&[(id, at)]));
+        stage.input(Input::Heartbeats(&[(id, at)]));
     };
     heard(&mut stage, 1);
     heard(&mut stage, 2);

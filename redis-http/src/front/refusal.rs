@@ -7,7 +7,7 @@
 
 use crate::codec::{Command, CommandError};
 
-/// Change what the connection is or means for whatever follows on it.
+/// StoredEvent what the connection is or means for whatever follows on it.
 const STATEFUL: &[&str] = &[
     "ASKING",
     "AUTH",

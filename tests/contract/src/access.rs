@@ -4,7 +4,7 @@ use super::Fixture;
 use super::world::{
     LATER, NOW, Person, append_one, group, list, new_session, pair, person, send, wish,
 };
-use colloquy_core::ports::{Appended, Denied, Held, Page, Store};
+use colloquy_core::ports::{AppendOutcome, CachedSummaries, Denied, HistoryRange, Store};
 use colloquy_proto::domain::{
     ConversationId, ConversationKind, MessageId, MessageText, SessionId, Timestamp,
 };
@@ -30,9 +30,12 @@ async fn assert_conversation_denied(
         store.position(caller, id, now).await.unwrap().unwrap_err(),
         why
     );
-    assert_eq!(store.join(caller, id, now).await.unwrap().unwrap_err(), why);
+    assert_eq!(
+        store.admit(caller, id, now).await.unwrap().unwrap_err(),
+        why
+    );
     let page = store
-        .messages(caller, id, Page::Latest, 10, now)
+        .messages(caller, id, HistoryRange::Latest, 10, now)
         .await
         .unwrap();
     assert_eq!(page.unwrap_err(), why);
@@ -48,7 +51,7 @@ async fn assert_conversation_denied(
     assert_eq!(removed.unwrap().unwrap_err(), why);
     let mut refused = send(who, id, "refused");
     refused.now = now;
-    assert_eq!(append_one(store, refused).await, Appended::Denied(why));
+    assert_eq!(append_one(store, refused).await, AppendOutcome::Denied(why));
 }
 
 /// The methods that concern no conversation yet, too.
@@ -66,7 +69,7 @@ async fn assert_session_denied(
     assert_eq!(store.profile(caller, now).await.unwrap().unwrap_err(), why);
     assert_eq!(
         store
-            .conversations(caller, None, 10, &Held::default(), now)
+            .conversations(caller, None, 10, &CachedSummaries::default(), now)
             .await
             .unwrap()
             .unwrap_err(),
@@ -147,7 +150,7 @@ pub async fn who_is_not_a_member_is_told_so(fixture: &dyn Fixture) {
     assert_conversation_denied(store, &bob, own, NOW, Denied::NotMember).await;
     let position = store.position(&ada.caller, id, NOW).await.unwrap().unwrap();
     assert_eq!((position.seq.0, position.number.0), (0, 0));
-    let joined = store.join(&ada.caller, id, NOW).await.unwrap().unwrap();
+    let joined = store.admit(&ada.caller, id, NOW).await.unwrap().unwrap();
     assert_eq!(joined.username, ada.user.username);
     assert_eq!(joined.position, position);
 }

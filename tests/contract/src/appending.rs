@@ -4,10 +4,10 @@ use super::Fixture;
 use super::world::{
     AWKWARD, NOW, append_one, group, list, pair, say, send, send_as, stored, texts,
 };
-use colloquy_core::ports::{Append, Appended, Page};
+use colloquy_core::ports::{AppendOutcome, HistoryRange, NewMessage};
 use colloquy_proto::domain::{
-    ClientMessageId, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, Number, Seconds, Seq, Timestamp,
-    UserId,
+    ClientMessageId, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, MessageNumber, Seconds, Seq,
+    Timestamp, UserId,
 };
 
 /// Answers come in the order of the sends; so do seq, number and id.
@@ -37,7 +37,7 @@ pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
         }
     }
     let history = store
-        .messages(&ada.caller, id, Page::Latest, 1_000, NOW)
+        .messages(&ada.caller, id, HistoryRange::Latest, 1_000, NOW)
         .await
         .unwrap()
         .unwrap();
@@ -45,7 +45,7 @@ pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
     for (position, (message, (answer, text))) in (1..).zip(history.messages.iter().zip(&seen)) {
         assert_eq!(
             (answer.seq, answer.number),
-            (Seq(position), Number(position))
+            (Seq(position), MessageNumber(position))
         );
         assert_eq!((message.seq, message.number), (answer.seq, answer.number));
         assert_eq!(
@@ -68,7 +68,7 @@ pub async fn a_repeat_is_answered_with_the_first_result(fixture: &dyn Fixture) {
         repeat.now = NOW.plus(Seconds(60));
         assert_eq!(
             append_one(fixture.other_store(), repeat).await,
-            Appended::Duplicate(first.clone())
+            AppendOutcome::Duplicate(first.clone())
         );
     }
     // A repeat is found before its reply is looked at, and beside new sends of its batch.
@@ -81,10 +81,10 @@ pub async fn a_repeat_is_answered_with_the_first_result(fixture: &dyn Fixture) {
         send_as(&ada, id, "k-2", "second"),
     ];
     let answers = store.append(&batch).await.unwrap().outcomes;
-    assert_eq!(stored(&answers[0]).number, Number(3));
-    assert_eq!(answers[1], Appended::Duplicate(first));
-    assert_eq!(stored(&answers[2]).number, Number(4));
-    assert_eq!(answers[3], Appended::Duplicate(second));
+    assert_eq!(stored(&answers[0]).number, MessageNumber(3));
+    assert_eq!(answers[1], AppendOutcome::Duplicate(first));
+    assert_eq!(stored(&answers[2]).number, MessageNumber(4));
+    assert_eq!(answers[3], AppendOutcome::Duplicate(second));
     let said = texts(store, &bob, id).await;
     assert_eq!(
         said.iter().map(|text| &**text).collect::<Vec<_>>(),
@@ -141,7 +141,7 @@ pub async fn time_never_goes_back(fixture: &dyn Fixture) {
     let listed = list(store, &ada).await;
     assert_eq!(listed[0].active_at, Timestamp(NOW.0 + 71));
     let history = store
-        .messages(&bob.caller, id, Page::Latest, 10, NOW)
+        .messages(&bob.caller, id, HistoryRange::Latest, 10, NOW)
         .await
         .unwrap()
         .unwrap();
@@ -166,7 +166,7 @@ pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
         .enumerate()
         .map(|(index, id)| send_as(&ada, *id, "k", &index.to_string()))
         .enumerate()
-        .map(|(index, send)| Append {
+        .map(|(index, send)| NewMessage {
             client_message_id: Some(ClientMessageId::new(format!("k-{index}")).unwrap()),
             ..send
         })
@@ -179,11 +179,14 @@ pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
     assert_eq!(numbers, [1, 1, 1, 2, 2, 3, 3]);
     let repeated = store.append(&sends).await.unwrap().outcomes;
     for (first, again) in answers.iter().zip(&repeated) {
-        assert_eq!(*again, Appended::Duplicate(stored(first)));
+        assert_eq!(*again, AppendOutcome::Duplicate(stored(first)));
     }
     for (id, count) in [(first, 3), (second, 1), (third, 3)] {
         let position = store.position(&bob.caller, id, NOW).await.unwrap().unwrap();
-        assert_eq!((position.seq, position.number), (Seq(count), Number(count)));
+        assert_eq!(
+            (position.seq, position.number),
+            (Seq(count), MessageNumber(count))
+        );
     }
 }
 
@@ -218,7 +221,7 @@ pub async fn messages_are_kept_as_they_are(fixture: &dyn Fixture) {
     sends[2].client_message_id = Some(ClientMessageId::new("'\"\\;--").unwrap());
     let answers = store.append(&sends).await.unwrap().outcomes;
     let history = store
-        .messages(&bob.caller, id, Page::Latest, 100, NOW)
+        .messages(&bob.caller, id, HistoryRange::Latest, 100, NOW)
         .await
         .unwrap()
         .unwrap();

@@ -5,8 +5,8 @@ use super::world::{
     NOW, add, append_one, delete, done, edit, events, group, history, list, pair, remove, say,
     send, send_as, stored, texts,
 };
-use colloquy_core::ports::{Appended, Changed};
-use colloquy_proto::domain::{MessageId, Number, Seq};
+use colloquy_core::ports::{AppendOutcome, ChangeOutcome};
+use colloquy_proto::domain::{MessageId, MessageNumber, Seq};
 use colloquy_proto::protocol::{DeletedEvent, EditedEvent, Event};
 
 /// The event is the conversation's next, and told alike by the change and by whoever reads later.
@@ -26,7 +26,7 @@ pub async fn an_edit_is_an_event_and_shows_wherever_the_message_does(fixture: &d
     };
     assert_eq!(change.event, Event::Edited(edited.clone()));
     let (messages, position) = history(store, &bob, id).await;
-    assert_eq!((position.seq, position.number), (Seq(3), Number(2)));
+    assert_eq!((position.seq, position.number), (Seq(3), MessageNumber(2)));
     assert_eq!(change.epoch, position.epoch);
     let [now, other] = &*messages else {
         panic!("{messages:?}");
@@ -34,7 +34,7 @@ pub async fn an_edit_is_an_event_and_shows_wherever_the_message_does(fixture: &d
     assert_eq!((&now.content, now.version), (&edited.message, 2));
     assert_eq!(
         (now.seq, now.number, now.timestamp),
-        (Seq(1), Number(1), first.timestamp)
+        (Seq(1), MessageNumber(1), first.timestamp)
     );
     assert_eq!((&*other.content, other.version), ("what?", 1));
     let told = [
@@ -46,7 +46,7 @@ pub async fn an_edit_is_an_event_and_shows_wherever_the_message_does(fixture: &d
     // Asked again, nothing is done; another time it counts on.
     assert_eq!(
         edit(store, &ada, id, first.message_id, "Hello \"you\" \\").await,
-        Changed::Unchanged
+        ChangeOutcome::Unchanged
     );
     let again = done(edit(store, &ada, id, first.message_id, "Hello").await);
     assert_eq!((again.event.seq(), again.event.version()), (Seq(4), 3));
@@ -58,10 +58,10 @@ pub async fn an_edit_is_an_event_and_shows_wherever_the_message_does(fixture: &d
     assert_eq!((&*two.message, two.version), ("Hello", 3));
     // The next message follows, and where the list stands has not changed by an edit.
     let third = say(store, &bob, id, "hi").await;
-    assert_eq!((third.seq, third.number), (Seq(5), Number(3)));
+    assert_eq!((third.seq, third.number), (Seq(5), MessageNumber(3)));
     let whole = store.conversation(&bob.caller, id, NOW).await;
     let whole = whole.unwrap().unwrap();
-    assert_eq!((whole.seq, whole.number), (Seq(5), Number(3)));
+    assert_eq!((whole.seq, whole.number), (Seq(5), MessageNumber(3)));
     assert_eq!(&*whole.messages.first().unwrap().content, "Hello");
 }
 
@@ -92,10 +92,10 @@ pub async fn a_deleted_message_has_no_text_left(fixture: &dyn Fixture) {
     // Once is enough, and nothing brings it back.
     assert_eq!(
         delete(store, &ada, id, said.message_id).await,
-        Changed::Unchanged
+        ChangeOutcome::Unchanged
     );
     let revived = edit(store, &ada, id, said.message_id, "again").await;
-    assert_eq!(revived, Changed::Deleted);
+    assert_eq!(revived, ChangeOutcome::Deleted);
     assert_eq!(history(store, &bob, id).await.1.seq, Seq(3));
 }
 
@@ -107,15 +107,18 @@ pub async fn only_its_writer_changes_a_message(fixture: &dyn Fixture) {
     let elsewhere = group(store, &ada, &[&bob]).await.id;
     assert_eq!(
         edit(store, &bob, id, said, "ours").await,
-        Changed::NotSender
+        ChangeOutcome::NotSender
     );
-    assert_eq!(delete(store, &bob, id, said).await, Changed::NotSender);
+    assert_eq!(
+        delete(store, &bob, id, said).await,
+        ChangeOutcome::NotSender
+    );
     for (place, message) in [(elsewhere, said), (id, MessageId(said.0 + 1))] {
         let edited = edit(store, &ada, place, message, "moved").await;
-        assert_eq!(edited, Changed::UnknownMessage);
+        assert_eq!(edited, ChangeOutcome::UnknownMessage);
         assert_eq!(
             delete(store, &ada, place, message).await,
-            Changed::UnknownMessage
+            ChangeOutcome::UnknownMessage
         );
     }
     assert_eq!(texts(store, &bob, id).await, ["mine".into()]);
@@ -176,16 +179,16 @@ pub async fn a_repeat_of_what_was_edited_is_a_duplicate(fixture: &dyn Fixture) {
     done(edit(store, &ada, id, first.message_id, "bye").await);
     assert_eq!(
         append_one(store, once()).await,
-        Appended::Duplicate(first.clone())
+        AppendOutcome::Duplicate(first.clone())
     );
     done(delete(store, &ada, id, first.message_id).await);
     let several = store
         .append(&[once(), send(&ada, id, "more")])
         .await
         .unwrap();
-    let [Appended::Duplicate(again), Appended::Stored(more)] = &*several.outcomes else {
+    let [AppendOutcome::Duplicate(again), AppendOutcome::Stored(more)] = &*several.outcomes else {
         panic!("{several:?}");
     };
     assert_eq!(*again, first);
-    assert_eq!((more.seq, more.number), (Seq(4), Number(2)));
+    assert_eq!((more.seq, more.number), (Seq(4), MessageNumber(2)));
 }

@@ -7,7 +7,7 @@ use super::world::{
     LATER, add, append_one, delete, done, edit, events, history, pair, person, remove, say, send,
     stored, texts,
 };
-use colloquy_core::ports::Changed;
+use colloquy_core::ports::ChangeOutcome;
 use colloquy_proto::domain::Timestamp;
 use colloquy_proto::protocol::Event;
 
@@ -81,12 +81,12 @@ pub async fn of_an_edit_and_a_deletion_at_once_the_deletion_stays(fixture: &dyn 
         .await;
         done(deleted);
         assert!(
-            matches!(edited, Changed::Done(_) | Changed::Deleted),
+            matches!(edited, ChangeOutcome::Done(_) | ChangeOutcome::Deleted),
             "{edited:?}"
         );
         // And of two at once one does it.
         let both = join_all([delete(store, &ada, id, said), delete(other, &ada, id, said)]).await;
-        assert_eq!(both, [Changed::Unchanged, Changed::Unchanged]);
+        assert_eq!(both, [ChangeOutcome::Unchanged, ChangeOutcome::Unchanged]);
     }
     assert!(
         texts(store, &bob, id)
@@ -107,12 +107,12 @@ pub async fn the_same_change_at_once_is_done_once(fixture: &dyn Fixture) {
     let stores = [fixture.store(), fixture.other_store()];
     let (ada, bob, id) = pair(stores[0]).await;
     let cora = person(stores[0], "cora").await;
-    let only_one = |changes: Vec<Changed>| {
+    let only_one = |changes: Vec<ChangeOutcome>| {
         let done = changes
             .iter()
-            .filter(|changed| matches!(changed, Changed::Done(_)));
+            .filter(|changed| matches!(changed, ChangeOutcome::Done(_)));
         assert_eq!(done.count(), 1, "{changes:?}");
-        let done_already = |changed: &&Changed| **changed == Changed::Unchanged;
+        let done_already = |changed: &&ChangeOutcome| **changed == ChangeOutcome::Unchanged;
         assert_eq!(
             changes.iter().filter(done_already).count(),
             changes.len() - 1

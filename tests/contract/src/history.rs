@@ -2,15 +2,15 @@
 
 use super::Fixture;
 use super::world::{NOW, Person, append_one, fill, pair, say, send, send_as, stored};
-use colloquy_core::ports::{Page, Store};
-use colloquy_proto::domain::{ConversationId, Epoch, Message, Number, Seq, UserId};
+use colloquy_core::ports::{HistoryRange, Store};
+use colloquy_proto::domain::{ConversationId, Epoch, Message, MessageNumber, Seq, UserId};
 use colloquy_proto::protocol::Event;
 
 async fn page(
     store: &dyn Store,
     who: &Person,
     id: ConversationId,
-    page: Page,
+    page: HistoryRange,
     limit: i64,
 ) -> Vec<i64> {
     let history = store
@@ -33,24 +33,54 @@ fn range(numbers: std::ops::RangeInclusive<i64>) -> Vec<i64> {
 pub async fn pages_meet_without_gap_or_overlap(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
-    assert!(page(store, &bob, id, Page::Latest, 10).await.is_empty());
+    assert!(
+        page(store, &bob, id, HistoryRange::Latest, 10)
+            .await
+            .is_empty()
+    );
     fill(store, &ada, id, 25).await;
     let read = async |which, limit| page(store, &bob, id, which, limit).await;
-    assert_eq!(read(Page::Latest, 10).await, range(16..=25));
-    assert_eq!(read(Page::Latest, 100).await, range(1..=25));
-    assert!(read(Page::Latest, 0).await.is_empty());
-    assert_eq!(read(Page::Before(Number(16)), 10).await, range(6..=15));
-    assert_eq!(read(Page::Before(Number(6)), 10).await, range(1..=5));
-    assert!(read(Page::Before(Number(1)), 10).await.is_empty());
+    assert_eq!(read(HistoryRange::Latest, 10).await, range(16..=25));
+    assert_eq!(read(HistoryRange::Latest, 100).await, range(1..=25));
+    assert!(read(HistoryRange::Latest, 0).await.is_empty());
     assert_eq!(
-        read(Page::Before(Number(i64::MAX)), 2).await,
+        read(HistoryRange::Before(MessageNumber(16)), 10).await,
+        range(6..=15)
+    );
+    assert_eq!(
+        read(HistoryRange::Before(MessageNumber(6)), 10).await,
+        range(1..=5)
+    );
+    assert!(
+        read(HistoryRange::Before(MessageNumber(1)), 10)
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        read(HistoryRange::Before(MessageNumber(i64::MAX)), 2).await,
         range(24..=25)
     );
-    assert_eq!(read(Page::After(Number(0)), 10).await, range(1..=10));
-    assert_eq!(read(Page::After(Number(10)), 10).await, range(11..=20));
-    assert_eq!(read(Page::After(Number(20)), 10).await, range(21..=25));
-    assert!(read(Page::After(Number(25)), 10).await.is_empty());
-    assert_eq!(read(Page::After(Number(i64::MIN)), 2).await, range(1..=2));
+    assert_eq!(
+        read(HistoryRange::After(MessageNumber(0)), 10).await,
+        range(1..=10)
+    );
+    assert_eq!(
+        read(HistoryRange::After(MessageNumber(10)), 10).await,
+        range(11..=20)
+    );
+    assert_eq!(
+        read(HistoryRange::After(MessageNumber(20)), 10).await,
+        range(21..=25)
+    );
+    assert!(
+        read(HistoryRange::After(MessageNumber(25)), 10)
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        read(HistoryRange::After(MessageNumber(i64::MIN)), 2).await,
+        range(1..=2)
+    );
 }
 
 /// Half before, the message itself, half after; at most the limit.
@@ -58,8 +88,16 @@ pub async fn around_a_message_are_its_neighbours(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     fill(store, &ada, id, 25).await;
-    let read =
-        async |number, limit| page(store, &bob, id, Page::Around(Number(number)), limit).await;
+    let read = async |number, limit| {
+        page(
+            store,
+            &bob,
+            id,
+            HistoryRange::Around(MessageNumber(number)),
+            limit,
+        )
+        .await
+    };
     assert_eq!(read(12, 5).await, range(10..=14));
     assert_eq!(read(12, 10).await, range(7..=16));
     assert_eq!(read(12, 1).await, [12]);
@@ -78,14 +116,20 @@ pub async fn a_page_says_where_the_conversation_stands(fixture: &dyn Fixture) {
     let (ada, bob, id) = pair(store).await;
     fill(store, &ada, id, 3).await;
     let history = store
-        .messages(&bob.caller, id, Page::Before(Number(3)), 1, NOW)
+        .messages(
+            &bob.caller,
+            id,
+            HistoryRange::Before(MessageNumber(3)),
+            1,
+            NOW,
+        )
         .await
         .unwrap()
         .unwrap();
     let position = store.position(&bob.caller, id, NOW).await.unwrap().unwrap();
     assert_eq!(history.messages.len(), 1);
     assert_eq!(history.position, position);
-    assert_eq!((position.seq, position.number), (Seq(3), Number(3)));
+    assert_eq!((position.seq, position.number), (Seq(3), MessageNumber(3)));
     assert!(!position.epoch.0.is_empty());
 }
 
@@ -101,7 +145,7 @@ pub async fn events_follow_a_position(fixture: &dyn Fixture) {
     stored(&append_one(store, last).await);
 
     let history = store
-        .messages(&bob.caller, id, Page::Latest, 100, NOW)
+        .messages(&bob.caller, id, HistoryRange::Latest, 100, NOW)
         .await
         .unwrap()
         .unwrap();
@@ -192,7 +236,7 @@ pub async fn a_renewed_epoch_is_seen_everywhere(fixture: &dyn Fixture) {
     assert_eq!((after.seq, after.number), (before.seq, before.number));
     assert_eq!(
         store
-            .join(&ada.caller, id, NOW)
+            .admit(&ada.caller, id, NOW)
             .await
             .unwrap()
             .unwrap()
@@ -204,7 +248,7 @@ pub async fn a_renewed_epoch_is_seen_everywhere(fixture: &dyn Fixture) {
         after
     );
     let history = store
-        .messages(&ada.caller, id, Page::Latest, 1, NOW)
+        .messages(&ada.caller, id, HistoryRange::Latest, 1, NOW)
         .await
         .unwrap()
         .unwrap();

@@ -7,7 +7,9 @@ use super::world::{
     AWKWARD, NOW, Person, add, append_one, delete, edit, group, history, in_full, list, person,
     remove, say, send, send_as, stored, wish,
 };
-use colloquy_core::ports::{Changed, CreatedConversation, Held, Listed, Store};
+use colloquy_core::ports::{
+    CachedSummaries, ChangeOutcome, CreatedConversation, ListedConversation, Store,
+};
 use colloquy_proto::domain::{
     ConversationId, ConversationKind, ConversationSummary, Epoch, NewConversation, Seconds, Seq,
 };
@@ -121,7 +123,7 @@ pub async fn a_list_continues_where_it_ended(fixture: &dyn Fixture) {
     let mut after = None;
     loop {
         let page = store
-            .conversations(&ada.caller, after, 3, &Held::default(), NOW)
+            .conversations(&ada.caller, after, 3, &CachedSummaries::default(), NOW)
             .await;
         let page = page.unwrap().unwrap().conversations;
         assert!(page.len() <= 3);
@@ -132,7 +134,7 @@ pub async fn a_list_continues_where_it_ended(fixture: &dyn Fixture) {
     }
     assert_eq!(paged, all);
     let none = store
-        .conversations(&ada.caller, None, 0, &Held::default(), NOW)
+        .conversations(&ada.caller, None, 0, &CachedSummaries::default(), NOW)
         .await;
     assert!(none.unwrap().unwrap().conversations.is_empty());
 }
@@ -153,11 +155,11 @@ pub async fn a_list_names_alone_what_is_held(fixture: &dyn Fixture) {
 
     let mut seq = Seq(1);
     for step in 0..6 {
-        let held = Held {
+        let held = CachedSummaries {
             epoch: Some(epoch.clone()),
             at: vec![(quiet, Seq(0)), (lively, seq), (strangers, Seq(0))],
         };
-        let as_held = [lively, quiet].map(Listed::AsHeld);
+        let as_held = [lively, quiet].map(ListedConversation::NotModified);
         assert_eq!(listing(store, &ada, &held).await, as_held);
         let id = said.message_id;
         let changed = match step {
@@ -168,29 +170,36 @@ pub async fn a_list_names_alone_what_is_held(fixture: &dyn Fixture) {
             4 => remove(store, &ada, lively, bob.id()).await,
             _ => {
                 say(store, &ada, lively, "alone").await;
-                Changed::Unchanged
+                ChangeOutcome::Unchanged
             }
         };
-        assert_eq!(matches!(changed, Changed::Done(_)), step < 5);
+        assert_eq!(matches!(changed, ChangeOutcome::Done(_)), step < 5);
         seq = Seq(seq.0 + 1);
         let whole = list(store, &ada).await;
         assert_eq!(whole[0].seq, seq);
         let told = [
-            Listed::Summary(Box::new(whole[0].clone())),
-            Listed::AsHeld(quiet),
+            ListedConversation::Summary(Box::new(whole[0].clone())),
+            ListedConversation::NotModified(quiet),
         ];
         assert_eq!(listing(store, &ada, &held).await, told);
     }
 
     let whole = list(store, &ada).await.into_iter().map(Box::new);
-    let whole: Vec<_> = whole.map(Listed::Summary).collect();
+    let whole: Vec<_> = whole.map(ListedConversation::Summary).collect();
     for epoch in [Some(Epoch("another".into())), None] {
         let at = vec![(quiet, Seq(0)), (lively, seq)];
-        assert_eq!(listing(store, &ada, &Held { epoch, at }).await, whole);
+        assert_eq!(
+            listing(store, &ada, &CachedSummaries { epoch, at }).await,
+            whole
+        );
     }
 }
 
-async fn listing(store: &dyn Store, who: &Person, held: &Held) -> Vec<Listed> {
+async fn listing(
+    store: &dyn Store,
+    who: &Person,
+    held: &CachedSummaries,
+) -> Vec<ListedConversation> {
     let listing = store.conversations(&who.caller, None, 10, held, NOW).await;
     listing.unwrap().unwrap().conversations
 }

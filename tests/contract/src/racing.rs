@@ -11,7 +11,7 @@ use super::world::{
     user, wish,
 };
 use colloquy_core::ports::{
-    Appended, CreatedConversation, CreatedUser, Page, Rotated, Rotation, Store,
+    AppendOutcome, CreatedConversation, CreatedUser, HistoryRange, Rotation, RotationOutcome, Store,
 };
 use colloquy_proto::domain::{ConversationId, ConversationKind, Seq, SessionId};
 
@@ -63,14 +63,17 @@ pub async fn of_two_rotations_at_once_one_wins(fixture: &dyn Fixture) {
         )
         .await;
         let outcomes = [one.unwrap(), two.unwrap()];
-        assert!(outcomes.contains(&Rotated::Rotated) && outcomes.contains(&Rotated::Reused));
+        assert!(
+            outcomes.contains(&RotationOutcome::Rotated)
+                && outcomes.contains(&RotationOutcome::Reused)
+        );
         let next = Rotation {
             generation: 1,
             ..rotation
         };
         assert_eq!(
             fixture.store().rotate_session(&next).await.unwrap(),
-            Rotated::Refused
+            RotationOutcome::Refused
         );
     }
 }
@@ -114,10 +117,12 @@ pub async fn a_pair_that_meets_at_once_has_one_conversation(fixture: &dyn Fixtur
 }
 
 /// One of two equal sends was stored, the other is answered with its result.
-fn assert_stored_once(one: &Appended, two: &Appended) {
+fn assert_stored_once(one: &AppendOutcome, two: &AppendOutcome) {
     match (one, two) {
-        (Appended::Stored(first), Appended::Duplicate(repeat))
-        | (Appended::Duplicate(repeat), Appended::Stored(first)) => assert_eq!(first, repeat),
+        (AppendOutcome::Stored(first), AppendOutcome::Duplicate(repeat))
+        | (AppendOutcome::Duplicate(repeat), AppendOutcome::Stored(first)) => {
+            assert_eq!(first, repeat)
+        }
         both => panic!("{both:?}"),
     }
 }
@@ -207,7 +212,7 @@ pub async fn writers_at_once_leave_one_order(fixture: &dyn Fixture) {
     assert_eq!(done.into_inner(), 2 * EACH);
     let history = fixture
         .store()
-        .messages(&ada.caller, id, Page::Latest, 10_000, NOW)
+        .messages(&ada.caller, id, HistoryRange::Latest, 10_000, NOW)
         .await
         .unwrap()
         .unwrap();

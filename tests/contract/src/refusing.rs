@@ -5,8 +5,10 @@ use super::world::{
     AWKWARD, LATER, NOW, append_one, group, new_session, pair, person, say, send, send_as, stored,
     texts,
 };
-use colloquy_core::ports::{Append, Appended, Denied, Page};
-use colloquy_proto::domain::{ConversationId, Message, MessageId, Number, Seconds, Seq, SessionId};
+use colloquy_core::ports::{AppendOutcome, Denied, HistoryRange, NewMessage};
+use colloquy_proto::domain::{
+    ConversationId, Message, MessageId, MessageNumber, Seconds, Seq, SessionId,
+};
 
 /// Another conversation's message cannot be answered, nor one that does not exist.
 pub async fn a_reply_names_a_message_of_the_same_conversation(fixture: &dyn Fixture) {
@@ -31,11 +33,14 @@ pub async fn a_reply_names_a_message_of_the_same_conversation(fixture: &dyn Fixt
         .outcomes;
     assert_eq!(
         (&answers[0], &answers[2]),
-        (&Appended::UnknownReply, &Appended::UnknownReply)
+        (
+            &AppendOutcome::UnknownReplyTo,
+            &AppendOutcome::UnknownReplyTo
+        )
     );
-    assert_eq!(stored(&answers[1]).number, Number(2));
+    assert_eq!(stored(&answers[1]).number, MessageNumber(2));
     let history = store
-        .messages(&ada.caller, id, Page::Latest, 10, NOW)
+        .messages(&ada.caller, id, HistoryRange::Latest, 10, NOW)
         .await
         .unwrap()
         .unwrap();
@@ -63,19 +68,19 @@ pub async fn one_send_that_is_refused_is_found_among_good_ones(fixture: &dyn Fix
             .await
             .unwrap()
     );
-    let by = |session: &SessionId| Append {
+    let by = |session: &SessionId| NewMessage {
         session_id: session.clone(),
         ..send(&bob, id, "by another session")
     };
-    let replying = |to| Append {
+    let replying = |to| NewMessage {
         reply_to: Some(to),
         ..send(&bob, id, "a reply")
     };
-    let late = Append {
+    let late = NewMessage {
         now: LATER,
         ..send(&bob, id, "late")
     };
-    let session = Appended::Denied(Denied::Session);
+    let session = AppendOutcome::Denied(Denied::Session);
     let not_found = send(&ada, ConversationId(404), "nowhere");
     let refused = [
         (late, session.clone()),
@@ -85,14 +90,14 @@ pub async fn one_send_that_is_refused_is_found_among_good_ones(fixture: &dyn Fix
         (send(&gone, with_gone, "gone"), session),
         (
             send(&eve, id, "no member"),
-            Appended::Denied(Denied::NotMember),
+            AppendOutcome::Denied(Denied::NotMember),
         ),
-        (not_found, Appended::Denied(Denied::NotFound)),
-        (replying(there.message_id), Appended::UnknownReply),
-        (replying(MessageId(404_404)), Appended::UnknownReply),
+        (not_found, AppendOutcome::Denied(Denied::NotFound)),
+        (replying(there.message_id), AppendOutcome::UnknownReplyTo),
+        (replying(MessageId(404_404)), AppendOutcome::UnknownReplyTo),
         (
             send_as(&bob, id, "k", "again"),
-            Appended::Duplicate(earlier),
+            AppendOutcome::Duplicate(earlier),
         ),
     ];
     for ((wrong, answer), number) in refused.into_iter().zip((2..).step_by(2)) {
@@ -126,17 +131,20 @@ pub async fn refused_sends_leave_no_gap(fixture: &dyn Fixture) {
         send(&ada, id, "three"),
     ];
     let answers = store.append(&batch).await.unwrap().outcomes;
-    assert_eq!(answers[0], Appended::Denied(Denied::NotMember));
-    assert_eq!(answers[2], Appended::Denied(Denied::Session));
-    assert_eq!(answers[3], Appended::UnknownReply);
-    assert_eq!(answers[5], Appended::Denied(Denied::NotFound));
+    assert_eq!(answers[0], AppendOutcome::Denied(Denied::NotMember));
+    assert_eq!(answers[2], AppendOutcome::Denied(Denied::Session));
+    assert_eq!(answers[3], AppendOutcome::UnknownReplyTo);
+    assert_eq!(answers[5], AppendOutcome::Denied(Denied::NotFound));
     for (index, number) in [(1, 1), (4, 2), (6, 3)] {
         let message = stored(&answers[index]);
-        assert_eq!((message.seq, message.number), (Seq(number), Number(number)));
+        assert_eq!(
+            (message.seq, message.number),
+            (Seq(number), MessageNumber(number))
+        );
     }
     assert_eq!(
         stored(&append_one(store, send(&ada, id, "four")).await).number,
-        Number(4)
+        MessageNumber(4)
     );
     assert_eq!(texts(store, &bob, id).await.len(), 4);
 }
@@ -170,7 +178,7 @@ pub async fn a_send_alone_is_judged_as_among_others(fixture: &dyn Fixture) {
                 .map(|text| send_as(&bob, id, text, text)),
         );
         sends.extend(AWKWARD.iter().map(|text| send(&ada, id, text)));
-        sends[4].repeat_only = true;
+        sends[4].dedup_only = true;
         sends[5].reply_to = Some(MessageId(404_404));
         sends[6].now = NOW.plus(Seconds(60));
         sends[8].reply_to = Some(earlier.message_id);
@@ -183,24 +191,24 @@ pub async fn a_send_alone_is_judged_as_among_others(fixture: &dyn Fixture) {
             answers.extend(store.append(batch).await.unwrap().outcomes);
         }
         assert_eq!(answers.len(), sends.len());
-        assert_eq!(answers[3], Appended::Duplicate(earlier.clone()));
+        assert_eq!(answers[3], AppendOutcome::Duplicate(earlier.clone()));
         let position = store.position(&bob.caller, id, NOW).await.unwrap().unwrap();
         let messages = store
-            .messages(&bob.caller, id, Page::Latest, 100, NOW)
+            .messages(&bob.caller, id, HistoryRange::Latest, 100, NOW)
             .await
             .unwrap()
             .unwrap()
             .messages;
         assert_eq!(messages[3].reply_to, Some(earlier.message_id));
         // All but the ids of messages, which are not of one conversation alone.
-        let answers: Vec<Appended> = answers
+        let answers: Vec<AppendOutcome> = answers
             .into_iter()
             .map(|answer| match answer {
-                Appended::Stored(mut message) => {
+                AppendOutcome::Stored(mut message) => {
                     message.message_id = MessageId(0);
-                    Appended::Stored(message)
+                    AppendOutcome::Stored(message)
                 }
-                Appended::Duplicate(_) => Appended::NoRepeat,
+                AppendOutcome::Duplicate(_) => AppendOutcome::NotADuplicate,
                 other => other,
             })
             .collect();

@@ -2,7 +2,7 @@
 
 use super::Fixture;
 use super::world::{LATER, NOW, caller, new_session, user};
-use colloquy_core::ports::{Denied, NewSession, Rotated, Rotation, Store};
+use colloquy_core::ports::{Denied, NewSession, Rotation, RotationOutcome, Store};
 use colloquy_proto::domain::{Seconds, SessionId, Timestamp, UserId};
 
 fn rotation(user_id: UserId, session: &str, generation: i64) -> Rotation {
@@ -113,7 +113,7 @@ pub async fn a_session_rotates(fixture: &dyn Fixture) {
             .rotate_session(&rotation(ada.id, "s", generation))
             .await
             .unwrap();
-        assert_eq!(outcome, Rotated::Rotated);
+        assert_eq!(outcome, RotationOutcome::Rotated);
     }
     assert!(!stands(store, ada.id, "s", LATER).await);
     let expires_at = LATER.plus(Seconds(60));
@@ -123,7 +123,7 @@ pub async fn a_session_rotates(fixture: &dyn Fixture) {
     };
     assert_eq!(
         store.rotate_session(&longer).await.unwrap(),
-        Rotated::Rotated
+        RotationOutcome::Rotated
     );
     assert!(stands(store, ada.id, "s", LATER).await);
     assert!(!stands(store, ada.id, "s", expires_at).await);
@@ -144,11 +144,11 @@ pub async fn a_used_generation_revokes(fixture: &dyn Fixture) {
             .await
             .unwrap()
     };
-    assert_eq!(rotate(0).await, Rotated::Rotated);
-    assert_eq!(rotate(1).await, Rotated::Rotated);
-    assert_eq!(rotate(0).await, Rotated::Reused);
-    assert_eq!(rotate(2).await, Rotated::Refused);
-    assert_eq!(rotate(0).await, Rotated::Refused);
+    assert_eq!(rotate(0).await, RotationOutcome::Rotated);
+    assert_eq!(rotate(1).await, RotationOutcome::Rotated);
+    assert_eq!(rotate(0).await, RotationOutcome::Reused);
+    assert_eq!(rotate(2).await, RotationOutcome::Refused);
+    assert_eq!(rotate(0).await, RotationOutcome::Refused);
     assert!(!stands(store, ada.id, "s", NOW).await);
     assert!(stands(store, ada.id, "other", NOW).await);
 }
@@ -161,7 +161,7 @@ pub async fn a_session_that_does_not_stand_does_not_rotate(fixture: &dyn Fixture
     let refused = async |rotation: Rotation| {
         assert_eq!(
             store.rotate_session(&rotation).await.unwrap(),
-            Rotated::Refused
+            RotationOutcome::Refused
         );
     };
     refused(rotation(ada.id, "unknown", 0)).await;

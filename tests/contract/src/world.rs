@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use colloquy_core::ports::{
-    Append, Appended, Change, Changed, CreatedConversation, CreatedUser, Held, Listed, NewSession,
-    Page, Store, StoredMessage,
+    AppendOutcome, CachedSummaries, ChangeOutcome, CreatedConversation, CreatedUser, HistoryRange,
+    ListedConversation, NewMessage, NewSession, Store, StoredEvent, StoredMessage,
 };
 use colloquy_proto::domain::{
     Caller, ClientMessageId, Conversation, ConversationId, ConversationKind, ConversationSummary,
@@ -45,7 +45,7 @@ impl Person {
 
 /// The newest thousand of their conversations, each in full.
 pub(super) async fn list(store: &dyn Store, who: &Person) -> Vec<ConversationSummary> {
-    let nothing = Held::default();
+    let nothing = CachedSummaries::default();
     let listing = store
         .conversations(&who.caller, None, 1_000, &nothing, NOW)
         .await;
@@ -54,10 +54,10 @@ pub(super) async fn list(store: &dyn Store, who: &Person) -> Vec<ConversationSum
 }
 
 /// What is told of one that was not held.
-pub(super) fn in_full(listed: Listed) -> ConversationSummary {
+pub(super) fn in_full(listed: ListedConversation) -> ConversationSummary {
     match listed {
-        Listed::Summary(summary) => *summary,
-        Listed::AsHeld(id) => panic!("{id} is not held"),
+        ListedConversation::Summary(summary) => *summary,
+        ListedConversation::NotModified(id) => panic!("{id} is not held"),
     }
 }
 
@@ -143,8 +143,8 @@ pub(super) async fn pair(store: &dyn Store) -> (Person, Person, ConversationId) 
     (one, two, id)
 }
 
-pub(super) fn send(sender: &Person, to: ConversationId, text: &str) -> Append {
-    Append {
+pub(super) fn send(sender: &Person, to: ConversationId, text: &str) -> NewMessage {
+    NewMessage {
         conversation_id: to,
         sender_id: sender.id(),
         session_id: sender.caller.session_id.clone(),
@@ -152,13 +152,13 @@ pub(super) fn send(sender: &Person, to: ConversationId, text: &str) -> Append {
         message: MessageText::new(text).unwrap(),
         reply_to: None,
         mentions: Vec::new(),
-        repeat_only: false,
+        dedup_only: false,
         now: NOW,
     }
 }
 
-pub(super) fn send_as(sender: &Person, to: ConversationId, id: &str, text: &str) -> Append {
-    Append {
+pub(super) fn send_as(sender: &Person, to: ConversationId, id: &str, text: &str) -> NewMessage {
+    NewMessage {
         client_message_id: Some(ClientMessageId::new(id).unwrap()),
         ..send(sender, to, text)
     }
@@ -174,7 +174,7 @@ pub(super) async fn say(
     stored(&append_one(store, send(sender, to, text)).await)
 }
 
-pub(super) async fn append_one(store: &dyn Store, send: Append) -> Appended {
+pub(super) async fn append_one(store: &dyn Store, send: NewMessage) -> AppendOutcome {
     let mut appended = store.append(&[send]).await.unwrap().outcomes;
     assert_eq!(appended.len(), 1);
     appended.remove(0)
@@ -191,9 +191,9 @@ pub(super) async fn fill(store: &dyn Store, sender: &Person, to: ConversationId,
     }
 }
 
-pub(super) fn stored(appended: &Appended) -> StoredMessage {
+pub(super) fn stored(appended: &AppendOutcome) -> StoredMessage {
     match appended {
-        Appended::Stored(message) => message.clone(),
+        AppendOutcome::Stored(message) => message.clone(),
         other => panic!("not stored: {other:?}"),
     }
 }
@@ -201,7 +201,7 @@ pub(super) fn stored(appended: &Appended) -> StoredMessage {
 /// The newest texts of a conversation, oldest first.
 pub(super) async fn texts(store: &dyn Store, reader: &Person, id: ConversationId) -> Vec<Arc<str>> {
     let history = store
-        .messages(&reader.caller, id, Page::Latest, 10_000, NOW)
+        .messages(&reader.caller, id, HistoryRange::Latest, 10_000, NOW)
         .await
         .unwrap()
         .unwrap();
@@ -218,7 +218,7 @@ pub(super) async fn edit(
     id: ConversationId,
     message: MessageId,
     text: &str,
-) -> Changed {
+) -> ChangeOutcome {
     let text = MessageText::new(text.to_owned()).unwrap();
     let changed = store
         .change_message(&who.caller, id, message, Some(&text), NOW)
@@ -231,7 +231,7 @@ pub(super) async fn delete(
     who: &Person,
     id: ConversationId,
     message: MessageId,
-) -> Changed {
+) -> ChangeOutcome {
     let changed = store.change_message(&who.caller, id, message, None, NOW);
     changed.await.unwrap().unwrap()
 }
@@ -241,7 +241,7 @@ pub(super) async fn add(
     who: &Person,
     id: ConversationId,
     user: UserId,
-) -> Changed {
+) -> ChangeOutcome {
     let changed = store.add_member(&who.caller, id, user, NOW).await;
     changed.unwrap().unwrap()
 }
@@ -251,15 +251,15 @@ pub(super) async fn remove(
     who: &Person,
     id: ConversationId,
     user: UserId,
-) -> Changed {
+) -> ChangeOutcome {
     let changed = store.remove_member(&who.caller, id, user, NOW).await;
     changed.unwrap().unwrap()
 }
 
 /// The change, which must have been done.
-pub(super) fn done(changed: Changed) -> Change {
+pub(super) fn done(changed: ChangeOutcome) -> StoredEvent {
     match changed {
-        Changed::Done(change) => *change,
+        ChangeOutcome::Done(change) => *change,
         other => panic!("not done: {other:?}"),
     }
 }
@@ -270,7 +270,7 @@ pub(super) async fn history(
     id: ConversationId,
 ) -> (Vec<Message>, Position) {
     let page = store
-        .messages(&who.caller, id, Page::Latest, 100, NOW)
+        .messages(&who.caller, id, HistoryRange::Latest, 100, NOW)
         .await;
     let page = page.unwrap().unwrap();
     (page.messages, page.position)

@@ -5,7 +5,7 @@ use super::plan::{Changing, Planned, Told};
 use super::rest::RestSend;
 use super::world::{Happening, World};
 use colloquy_proto::domain::{ClientMessageId, Timestamp, UserId};
-use colloquy_proto::protocol::{Change, Event, MemberChange};
+use colloquy_proto::protocol::{Event, MemberChange, StoredEvent};
 use colloquy_proto::room::{ConnectionId, Input};
 
 impl World {
@@ -116,7 +116,7 @@ impl World {
         let Some(client) = self.clients.get(index).filter(|client| !client.stopped) else {
             return Ok(());
         };
-        let name = format!("rest{}", self.next_ticket);
+        let name = format!("rest{}", self.next_request);
         let send = RestSend {
             host: self.front,
             user: client.user,
@@ -142,7 +142,7 @@ impl World {
                 client_message_id: ClientMessageId::new("flood").ok().filter(|_| same),
                 message: text
                     .clone()
-                    .unwrap_or_else(|| format!("flood {}", self.next_ticket)),
+                    .unwrap_or_else(|| format!("flood {}", self.next_request)),
                 repeats: false,
             };
             self.send_over_rest(send)?;
@@ -191,7 +191,7 @@ impl World {
     }
 
     /// The front's Room hears of a change, unless it sleeps and has no sockets.
-    pub(super) fn told(&mut self, change: Option<Change>) -> Result<(), String> {
+    pub(super) fn told(&mut self, change: Option<StoredEvent>) -> Result<(), String> {
         let front = self.front;
         let mut links = self.links.values();
         let served = links.any(|link| link.open && link.host == front);
@@ -199,7 +199,7 @@ impl World {
             return Ok(());
         }
         let seq = change.as_ref().map(|change| change.event.seq());
-        self.input(front, Input::Changed(change))?;
+        self.input(front, Input::ChangeStored(change))?;
         if let (Some(host), Some(seq)) = (self.hosts.get_mut(&front), seq.filter(|_| served)) {
             host.own = host.own.max(seq);
         }

@@ -86,7 +86,7 @@ impl World {
             return Ok(());
         }
         let heard = [(id, self.clock(host))];
-        self.input(host, Input::Heard(&heard))
+        self.input(host, Input::Heartbeats(&heard))
     }
 
     /// Tells the Room of the pings that were answered in its place.
@@ -106,7 +106,7 @@ impl World {
                 heard.push((*id, Timestamp(at.0 + skew)));
             }
         }
-        self.input(host, Input::Heard(&heard))
+        self.input(host, Input::Heartbeats(&heard))
     }
 
     /// Nothing passes any more. The client sees that after a while, and the host a while later,

@@ -8,9 +8,13 @@ use super::chance::{Stream, stream};
 use super::network::{FAR_AWAY, Kind};
 use super::plan::Plan;
 use super::world::{Happening, World};
-use colloquy_proto::domain::{Append, Caller, ConversationId, Seq, SessionId, Timestamp, UserId};
+use colloquy_proto::domain::{
+    Caller, ConversationId, NewMessage, Seq, SessionId, Timestamp, UserId,
+};
 use colloquy_proto::protocol::Event;
-use colloquy_proto::room::{ConnectionId, Effect, Effects, Frame, Idle, Input, Patience, Room};
+use colloquy_proto::room::{
+    BatchPolicy, ConnectionId, Effect, Effects, EncodedFrame, Input, Retirement, Room,
+};
 
 pub(super) const CONVERSATION: ConversationId = ConversationId(1);
 
@@ -46,7 +50,7 @@ pub(super) struct Host {
     pub(super) kept: BTreeMap<ConnectionId, String>,
     /// By the world's clock.
     pub(super) alarm: Option<Timestamp>,
-    pub(super) in_flight: Option<Vec<Append>>,
+    pub(super) in_flight: Option<Vec<NewMessage>>,
     /// When what has gathered is let go, by the world's clock.
     pub(super) release: Option<Timestamp>,
     /// From where on it reads.
@@ -154,7 +158,7 @@ impl World {
             return Ok(());
         };
         host.closing |= matches!(input, Input::Shutdown);
-        let asked = matches!(input, Input::Text { .. } | Input::Send { .. });
+        let asked = matches!(input, Input::Frame { .. } | Input::Send { .. });
         let effects = room.handle(input, now);
         let throttled = self.carry_out(id, effects)?;
         if asked {
@@ -178,7 +182,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(&id) else {
             return;
         };
-        let Some(at) = host.release_at(now).filter(|_| host.release.is_none()) else {
+        let Some(at) = host.flush_deadline(now).filter(|_| host.release.is_none()) else {
             return;
         };
         let moment = u64::try_from(real.0).unwrap_or(0);
@@ -198,7 +202,7 @@ impl World {
         let Some(room) = &mut host.room else {
             return Ok(());
         };
-        let effects = room.release(now);
+        let effects = room.flush(now);
         self.carry_out(place.host, effects)?;
         self.settle(place.host);
         Ok(())
@@ -211,7 +215,7 @@ impl World {
             self.note(|| format!("            {effect:?}"));
             match effect {
                 Effect::Reply { to, frames } => {
-                    let told = |frame: &Frame| frame.contains(r#""code":"throttled""#);
+                    let told = |frame: &EncodedFrame| frame.contains(r#""code":"throttled""#);
                     let user = self.links.get(&to).map(|link| link.user);
                     throttled.extend(user.filter(|_| frames.iter().any(told)));
                     self.send_down(to, &frames, Kind::Answer)?;
@@ -246,8 +250,11 @@ impl World {
                     let result = Ok(caller);
                     self.input(host, Input::Authenticated { id, result })?;
                 }
-                Effect::Answer { ticket, outcome } => {
-                    throttled.extend(self.answered(ticket, outcome)?);
+                Effect::Answer {
+                    request_id,
+                    outcome,
+                } => {
+                    throttled.extend(self.answered(request_id, outcome)?);
                 }
             }
         }
@@ -255,7 +262,7 @@ impl World {
     }
 
     /// The cache is told of nothing but what is stored.
-    fn check_recorded(&self, events: &[(Seq, Frame)]) -> Result<(), String> {
+    fn check_recorded(&self, events: &[(Seq, EncodedFrame)]) -> Result<(), String> {
         events.iter().try_for_each(|(seq, frame)| {
             let told: Option<Event> = serde_json::from_str(frame).ok();
             if told.is_some_and(|told| told.seq() == *seq && self.store.knows(&told)) {
@@ -275,7 +282,7 @@ impl World {
         let lost = crashed.is_some_and(|at| self.now.millis_since(at) < self.plan.throttle_ms);
         // What connections kept of a period that is over runs again by a clock that was set back.
         let lost = lost || host.recalls > 0 && host.set_back;
-        if host.in_flight.is_some() || host.release_at(now).is_some() || lost {
+        if host.in_flight.is_some() || host.flush_deadline(now).is_some() || lost {
             // What waits for its commit has taken its period already, also when it is lost with
             // the Room's memory.
             return Ok(());
@@ -298,7 +305,7 @@ impl World {
             return;
         };
         let Some(room) = &mut host.room else { return };
-        for snapshot in room.take_unsaved(now) {
+        for snapshot in room.take_dirty_snapshots(now) {
             let text = serde_json::to_string(&snapshot).unwrap_or_default();
             host.kept.insert(snapshot.connection(), text);
         }
@@ -359,8 +366,8 @@ impl World {
         let Some(host) = self.hosts.get(&id) else {
             return;
         };
-        let idle = host.room.as_ref().map(|room| room.idle(now));
-        if host.closing && idle == Some(Idle::Now) && id != self.front {
+        let idle = host.room.as_ref().map(|room| room.retirement(now));
+        if host.closing && idle == Some(Retirement::Now) && id != self.front {
             self.hosts.remove(&id);
         }
     }
@@ -370,9 +377,9 @@ impl World {
 pub(super) fn driven(mut room: Room, plan: &Plan) -> Room {
     if plan.gather_ms > 0 {
         // A driver that is slow to let go is one that lets wait for long.
-        room.hold(Patience {
-            commits: 1 + plan.gather_ms / 50,
-            most_ms: 10 + 2 * plan.gather_ms,
+        room.enable_batching(BatchPolicy {
+            commit_multiple: 1 + plan.gather_ms / 50,
+            max_linger_ms: 10 + 2 * plan.gather_ms,
         });
     }
     room
@@ -380,7 +387,7 @@ pub(super) fn driven(mut room: Room, plan: &Plan) -> Room {
 
 impl Host {
     /// When what has gathered in its Room is to leave.
-    pub(super) fn release_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.room.as_ref()?.release_at(now)
+    pub(super) fn flush_deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        self.room.as_ref()?.flush_deadline(now)
     }
 }

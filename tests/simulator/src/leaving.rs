@@ -30,7 +30,7 @@ impl World {
 
     /// After every step: whose departure a Room has met is gone.
     pub(super) fn check_gone(&self, host: u64) -> Result<(), String> {
-        if self.store.left_seq() == Seq(0) {
+        if self.store.last_removal_seq() == Seq(0) {
             return Ok(());
         }
         let stays = |link: &&Link| link.open && link.host == host && self.has_left(link);

@@ -14,7 +14,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(&front) else {
             return;
         };
-        let gathering = host.release_at(now).is_some();
+        let gathering = host.flush_deadline(now).is_some();
         let busy = host.in_flight.is_some() || host.loading.is_some() || gathering;
         if busy || waiting || host.room.is_none() {
             return;

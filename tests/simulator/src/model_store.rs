@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use colloquy_proto::domain::{
-    Append, Appended, AppendedBatch, ClientMessageId, Denied, Epoch, MessageId, Number, Position,
-    Seq, SessionId, StoredMessage, Timestamp, UserId,
+    AppendOutcome, BatchOutcome, ClientMessageId, Denied, Epoch, MessageId, MessageNumber,
+    NewMessage, Position, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{
-    Change, DeletedEvent, EditedEvent, Event, Events, MemberChange, MemberEvent, MessageEvent,
+    DeletedEvent, EditedEvent, Event, Events, MemberChange, MemberEvent, MessageEvent, StoredEvent,
 };
 
 pub(super) struct ModelStore {
     /// Each as it was when it was stored.
     pub(super) events: Vec<Event>,
-    number: Number,
+    number: MessageNumber,
     /// Every text that a message has had; the last is empty once it was deleted.
     texts: BTreeMap<MessageId, Vec<Arc<str>>>,
     /// When memberships ended.
@@ -33,7 +33,7 @@ impl ModelStore {
     pub(super) fn new() -> Self {
         Self {
             events: Vec::new(),
-            number: Number(0),
+            number: MessageNumber(0),
             texts: BTreeMap::new(),
             left: Vec::new(),
             said: BTreeSet::new(),
@@ -55,39 +55,39 @@ impl ModelStore {
     }
 
     /// When somebody last ceased to be a member.
-    pub(super) fn left_seq(&self) -> Seq {
+    pub(super) fn last_removal_seq(&self) -> Seq {
         self.left.last().map_or(Seq(0), |(seq, _)| *seq)
     }
 
-    pub(super) fn append(&mut self, sends: &[Append]) -> AppendedBatch {
-        AppendedBatch {
+    pub(super) fn append(&mut self, sends: &[NewMessage]) -> BatchOutcome {
+        BatchOutcome {
             epoch: self.epoch.clone(),
             outcomes: sends.iter().map(|send| self.append_one(send)).collect(),
         }
     }
 
-    fn append_one(&mut self, send: &Append) -> Appended {
+    fn append_one(&mut self, send: &NewMessage) -> AppendOutcome {
         if self.revoked.contains(&send.session_id) {
-            return Appended::Denied(Denied::Session);
+            return AppendOutcome::Denied(Denied::Session);
         }
         if self.removed.contains(&send.sender_id) {
-            return Appended::Denied(Denied::NotMember);
+            return AppendOutcome::Denied(Denied::NotMember);
         }
         let key = send
             .client_message_id
             .clone()
             .map(|id| (send.sender_id, id));
         if let Some(first) = key.as_ref().and_then(|key| self.by_key.get(key)) {
-            return Appended::Duplicate(first.clone());
+            return AppendOutcome::Duplicate(first.clone());
         }
-        if send.repeat_only {
-            return Appended::NoRepeat;
+        if send.dedup_only {
+            return AppendOutcome::NotADuplicate;
         }
         let next = self.position().seq.next().0;
         let stored = StoredMessage {
             message_id: MessageId(next + 1_000),
             seq: Seq(next),
-            number: Number(self.number.0 + 1),
+            number: MessageNumber(self.number.0 + 1),
             timestamp: send.now,
             sender: format!("user{}", send.sender_id).into(),
         };
@@ -113,7 +113,7 @@ impl ModelStore {
         if let Some(key) = key {
             self.by_key.insert(key, stored.clone());
         }
-        Appended::Stored(stored)
+        AppendOutcome::Stored(stored)
     }
 
     pub(super) fn find(&self, user: UserId, id: &ClientMessageId) -> Option<&StoredMessage> {
@@ -139,7 +139,7 @@ impl ModelStore {
         user: UserId,
         text: Option<&str>,
         now: Timestamp,
-    ) -> Option<Change> {
+    ) -> Option<StoredEvent> {
         let mut messages = self.events.iter().rev().filter_map(message);
         let message_id = messages
             .find(|message| message.sender_id == user)?
@@ -177,7 +177,7 @@ impl ModelStore {
         user: UserId,
         change: MemberChange,
         now: Timestamp,
-    ) -> Option<Change> {
+    ) -> Option<StoredEvent> {
         let seq = self.position().seq.next();
         let changes = match change {
             MemberChange::Left => self.removed.insert(user),
@@ -199,10 +199,10 @@ impl ModelStore {
         })))
     }
 
-    fn note(&mut self, event: Event) -> Change {
+    fn note(&mut self, event: Event) -> StoredEvent {
         self.events.push(event.clone());
         let epoch = self.epoch.clone();
-        Change { epoch, event }
+        StoredEvent { epoch, event }
     }
 
     /// Whether the user's membership ended after this position; `until` says where at the latest.

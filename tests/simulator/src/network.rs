@@ -9,7 +9,7 @@ use super::heartbeat::Signs;
 use super::world::{Happening, World};
 use colloquy_proto::domain::{Seq, Timestamp, UserId};
 use colloquy_proto::protocol::{CloseCode, MAX_SOCKETS_PER_USER};
-use colloquy_proto::room::{ConnectionId, Frame, Input, Join};
+use colloquy_proto::room::{ConnectionId, EncodedFrame, Input, NewConnection};
 
 /// A token that outlives every world.
 pub(super) const FAR_AWAY: Timestamp = Timestamp(i64::MAX / 4);
@@ -82,12 +82,12 @@ impl World {
         let mut chance = stream(self.seed, Stream::Link, index as u64, client.connections);
         let life = client.member.token.filter(|_| !self.calm);
         let expires_at = life.map_or(FAR_AWAY, |(life, _)| Timestamp(now.0 + life));
-        let join = Join {
+        let join = NewConnection {
             user_id: client.user,
             session_id: client.session.clone(),
             expires_at,
             v2: client.member.v2,
-            left_seq: self.store.left_seq(),
+            last_removal_seq: self.store.last_removal_seq(),
             position,
         };
         let entered = Timestamp(self.now.0 + chance.i64(0..400));
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// A socket opens at the Room.
-    pub(super) fn enter(&mut self, id: ConnectionId, join: Join) -> Result<(), String> {
+    pub(super) fn enter(&mut self, id: ConnectionId, join: NewConnection) -> Result<(), String> {
         let Some(link) = self.links.get_mut(&id) else {
             return Ok(());
         };
@@ -165,7 +165,7 @@ impl World {
             came_by.retain(|other| *other != id);
             came_by.push(id);
         }
-        self.input(host, Input::Text { id, text })
+        self.input(host, Input::Frame { id, text })
     }
 
     /// The host queues frames for a connection, in one piece: who has too many already gets none
@@ -173,7 +173,7 @@ impl World {
     pub(super) fn send_down(
         &mut self,
         id: ConnectionId,
-        frames: &[Frame],
+        frames: &[EncodedFrame],
         kind: Kind,
     ) -> Result<(), String> {
         if let Some(link) = self.links.get(&id).filter(|link| link.open) {
@@ -240,7 +240,7 @@ impl World {
     pub(super) fn reach_client(
         &mut self,
         id: ConnectionId,
-        frame: &Frame,
+        frame: &EncodedFrame,
         kind: Kind,
     ) -> Result<(), String> {
         let Some(link) = self.links.get_mut(&id) else {
@@ -303,7 +303,7 @@ impl World {
             _ => false,
         };
         let host = self.hosts.get(&link.host);
-        let waits = |send: &colloquy_proto::domain::Append| {
+        let waits = |send: &colloquy_proto::domain::NewMessage| {
             let name = send
                 .client_message_id
                 .as_ref()

@@ -2,10 +2,10 @@
 
 use super::world::{Happening, World};
 use colloquy_proto::domain::{
-    Appended, ClientMessageId, MessageText, SendOutcome, Seq, SessionId, UserId,
+    AppendOutcome, ClientMessageId, MessageText, SendOutcome, Seq, SessionId, UserId,
 };
 use colloquy_proto::protocol::SendCommand;
-use colloquy_proto::room::{Input, Ticket};
+use colloquy_proto::room::{Input, RequestId};
 
 /// Sends one Room may owe an answer: those waiting and one commit, as the Room promises.
 const MAX_UNANSWERED: usize = 2_048 + 256;
@@ -30,8 +30,8 @@ impl World {
             return Ok(());
         }
         send.host = self.front;
-        self.next_ticket += 1;
-        let ticket = Ticket(self.next_ticket);
+        self.next_request += 1;
+        let request_id = RequestId(self.next_request);
         let command = SendCommand {
             client_message_id: send.client_message_id.clone(),
             message: MessageText::new(send.message.as_str()).map_err(|error| error.to_string())?,
@@ -39,9 +39,9 @@ impl World {
             mentions: Vec::new(),
         };
         let (user_id, session_id) = (send.user, send.session.clone());
-        self.rest.insert(ticket, send);
+        self.rest.insert(request_id, send);
         let input = Input::Send {
-            ticket,
+            request_id,
             user_id,
             session_id,
             send: command,
@@ -57,15 +57,15 @@ impl World {
     /// An answer: given once, and true. Says who was told to wait.
     pub(super) fn answered(
         &mut self,
-        ticket: Ticket,
+        request_id: RequestId,
         outcome: SendOutcome,
     ) -> Result<Option<UserId>, String> {
-        let Some(send) = self.rest.remove(&ticket) else {
+        let Some(send) = self.rest.remove(&request_id) else {
             return Err("a REST send was answered twice".into());
         };
         self.report.answers += 1;
         match outcome {
-            SendOutcome::Appended(Appended::Stored(told) | Appended::Duplicate(told)) => {
+            SendOutcome::Appended(AppendOutcome::Stored(told) | AppendOutcome::Duplicate(told)) => {
                 let stored = match &send.client_message_id {
                     Some(id) => self.store.find(send.user, id).map(|stored| stored.seq),
                     None => self
@@ -81,7 +81,7 @@ impl World {
                 }
                 Ok(None)
             }
-            SendOutcome::Appended(Appended::Denied(_)) => {
+            SendOutcome::Appended(AppendOutcome::Denied(_)) => {
                 let was_removed = self.store.left_after(Seq(0), send.user, Seq(i64::MAX));
                 let is_over = self.revoked.contains(&send.session) || was_removed;
                 is_over

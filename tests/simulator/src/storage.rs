@@ -6,7 +6,7 @@ use super::host::{Place, Taken};
 use super::plan::Fate;
 use super::world::{FOREIGN, Happening, World};
 use colloquy_proto::domain::{
-    Append, Appended, AppendedBatch, ConversationId, Denied, MessageText, Seq, SessionId,
+    AppendOutcome, BatchOutcome, ConversationId, Denied, MessageText, NewMessage, Seq, SessionId,
 };
 use colloquy_proto::protocol::Events;
 use colloquy_proto::room::{Input, StoreFailed};
@@ -15,7 +15,7 @@ use colloquy_proto::room::{Input, StoreFailed};
 const MAX_BATCH: usize = 256;
 
 impl World {
-    pub(super) fn commit(&mut self, id: u64, sends: Vec<Append>) -> Result<(), String> {
+    pub(super) fn commit(&mut self, id: u64, sends: Vec<NewMessage>) -> Result<(), String> {
         self.check_throttle(id, &sends)?;
         let Some(place) = self.place(id) else {
             return Ok(());
@@ -57,12 +57,12 @@ impl World {
 
     /// Between two sends that one Room took of a user there is the throttle's period, unless the
     /// first was not stored anew.
-    fn check_throttle(&mut self, id: u64, sends: &[Append]) -> Result<(), String> {
+    fn check_throttle(&mut self, id: u64, sends: &[NewMessage]) -> Result<(), String> {
         let (period, now) = (0..self.plan.throttle_ms, self.clock(id));
         let Some(host) = self.hosts.get_mut(&id) else {
             return Ok(());
         };
-        for send in sends.iter().filter(|send| !send.repeat_only) {
+        for send in sends.iter().filter(|send| !send.dedup_only) {
             let taken = Taken {
                 at: send.now,
                 certain: true,
@@ -90,12 +90,12 @@ impl World {
     pub(super) fn apply(
         &mut self,
         place: Place,
-        sends: &[Append],
+        sends: &[NewMessage],
         answer: Option<i64>,
     ) -> Result<(), String> {
         let batch = self.store.append(sends);
         let newest = batch.outcomes.iter().filter_map(|outcome| match outcome {
-            Appended::Stored(stored) => Some(stored.seq),
+            AppendOutcome::Stored(stored) => Some(stored.seq),
             _ => None,
         });
         let newest = newest.max();
@@ -115,14 +115,14 @@ impl World {
     pub(super) fn committed(
         &mut self,
         place: Place,
-        result: Result<AppendedBatch, StoreFailed>,
+        result: Result<BatchOutcome, StoreFailed>,
     ) -> Result<(), String> {
         let Some(host) = self.remembers(place) else {
             return Ok(());
         };
         let sends = host.in_flight.take().unwrap_or_default();
         for outcome in result.iter().flat_map(|batch| &batch.outcomes) {
-            if let Appended::Stored(stored) | Appended::Duplicate(stored) = outcome {
+            if let AppendOutcome::Stored(stored) | AppendOutcome::Duplicate(stored) = outcome {
                 // Whoever is told here that it is stored may expect it to be seen here.
                 host.own = host.own.max(stored.seq);
                 host.fresh = false;
@@ -133,13 +133,15 @@ impl World {
         let mut stored = Vec::new();
         for (n, send) in sends.into_iter().enumerate() {
             match outcome_of(n) {
-                Some(Appended::Stored(_)) => stored.push(send),
+                Some(AppendOutcome::Stored(_)) => stored.push(send),
                 outcome => {
                     let taken = host.taken.get(&send.sender_id);
-                    if !send.repeat_only && taken.is_some_and(|taken| taken.at == send.now) {
+                    if !send.dedup_only && taken.is_some_and(|taken| taken.at == send.now) {
                         host.taken.remove(&send.sender_id);
                     }
-                    if let Some(Appended::Denied(Denied::NotMember | Denied::Session)) = outcome {
+                    if let Some(AppendOutcome::Denied(Denied::NotMember | Denied::Session)) =
+                        outcome
+                    {
                         denied.push(send);
                     }
                 }
@@ -162,7 +164,7 @@ impl World {
 
     /// Whoever was refused as no member, or by a login that is over, has lost the connection. What
     /// came by several, as a repeat, is answered to the first of them only.
-    fn check_denied(&self, host: u64, denied: &[Append]) -> Result<(), String> {
+    fn check_denied(&self, host: u64, denied: &[NewMessage]) -> Result<(), String> {
         for send in denied {
             let Some(name) = &send.client_message_id else {
                 continue;
@@ -225,7 +227,7 @@ impl World {
     pub(super) fn foreign_write(&mut self, count: usize) -> Result<(), String> {
         for _ in 0..count {
             let text = format!("foreign {}", self.store.position().seq);
-            let append = Append {
+            let append = NewMessage {
                 conversation_id: ConversationId(1),
                 sender_id: FOREIGN,
                 session_id: SessionId("foreign".into()),
@@ -233,7 +235,7 @@ impl World {
                 message: MessageText::new(text).map_err(|error| error.to_string())?,
                 reply_to: None,
                 mentions: Vec::new(),
-                repeat_only: false,
+                dedup_only: false,
                 now: self.now,
             };
             drop(self.store.append(&[append]));

@@ -11,9 +11,11 @@ use super::network::{Kind, Link};
 use super::plan::{CHAOS_MS, Fate, Plan, Planned};
 use super::rest::RestSend;
 use super::{Case, Report};
-use colloquy_proto::domain::{Append, AppendedBatch, SessionId, Timestamp, UserId};
-use colloquy_proto::protocol::{Change, CloseCode, Events};
-use colloquy_proto::room::{ConnectionId, Frame, Input, Join, StoreFailed, Ticket};
+use colloquy_proto::domain::{BatchOutcome, NewMessage, SessionId, Timestamp, UserId};
+use colloquy_proto::protocol::{CloseCode, Events, StoredEvent};
+use colloquy_proto::room::{
+    ConnectionId, EncodedFrame, Input, NewConnection, RequestId, StoreFailed,
+};
 
 /// Whoever writes without a Room, and who has the last word.
 pub(super) const FOREIGN: UserId = UserId(99);
@@ -31,9 +33,9 @@ pub(super) enum Happening {
     Calm,
     /// A client looks after its connection and its sends.
     Tend(usize),
-    Enter(ConnectionId, Join),
+    Enter(ConnectionId, NewConnection),
     ToServer(ConnectionId, String),
-    ToClient(ConnectionId, Frame, Kind),
+    ToClient(ConnectionId, EncodedFrame, Kind),
     Closed(ConnectionId, CloseCode),
     /// A client sees that its connection is dead; the host sees it.
     Noticed(ConnectionId),
@@ -42,15 +44,15 @@ pub(super) enum Happening {
     Release(Place),
     Apply {
         place: Place,
-        sends: Vec<Append>,
+        sends: Vec<NewMessage>,
         answer: Option<i64>,
     },
-    Committed(Place, Result<AppendedBatch, StoreFailed>),
+    Committed(Place, Result<BatchOutcome, StoreFailed>),
     Load(Place, colloquy_proto::domain::Seq, i64),
     Loaded(Place, Result<Option<Events>, StoreFailed>),
     RestAgain(RestSend),
     /// A Room is told of a change, or that there may be one.
-    Told(Option<Change>),
+    Told(Option<StoredEvent>),
     ShutDown(u64),
     Wake(u64),
 }
@@ -77,8 +79,8 @@ pub(super) struct World {
     /// By which connections a host heard of a named send, the last one last.
     pub(super) came_by: BTreeMap<(u64, String), Vec<ConnectionId>>,
     pub(super) revoked: BTreeSet<SessionId>,
-    pub(super) rest: BTreeMap<Ticket, RestSend>,
-    pub(super) next_ticket: u64,
+    pub(super) rest: BTreeMap<RequestId, RestSend>,
+    pub(super) next_request: u64,
     pub(super) report: Report,
     step: u64,
     /// How many inputs are being carried out within one another.
@@ -116,7 +118,7 @@ impl World {
             came_by: BTreeMap::new(),
             revoked: BTreeSet::new(),
             rest: BTreeMap::new(),
-            next_ticket: 0,
+            next_request: 0,
             report: Report::default(),
             step: 0,
             nested: 0,

@@ -11,7 +11,7 @@ select (
                 'epoch', (select epoch from instance where singleton = 1),
                 'seq', c.seq, 'number', c.number
             ),
-            'left_seq', c.left_seq
+            'last_removal_seq', c.left_seq
         ))
     end
 )::text

@@ -80,12 +80,12 @@ judged as materialized (
                 case
                     when known.denied is not null then known.denied
                     when earlier.id is not null then 'duplicate'
-                    when send.repeat_only then 'no_repeat'
+                    when send.dedup_only then 'not_a_duplicate'
                     when send.reply_to is null or exists (
                         select from messages
                         where id = send.reply_to and conversation_id = known.conversation_id
                     ) then 'stored'
-                    else 'unknown_reply'
+                    else 'unknown_reply_to'
                 end
             else 'session'
         end as outcome
@@ -94,7 +94,7 @@ judged as materialized (
         input.senders, input.times, input.contents, input.client_message_ids, input.replies,
         input.mentions, input.repeats
     ) with ordinality as send (
-        sender, now, content, client_message_id, reply_to, mentions, repeat_only, place
+        sender, now, content, client_message_id, reply_to, mentions, dedup_only, place
     )
     join known on known.place = send.sender
     left join lateral (
@@ -156,8 +156,8 @@ select concat(
                 '{"duplicate":[', earlier_id, ',', earlier_seq, ',', earlier_number, ',',
                 (extract(epoch from earlier_created_at) * 1000)::bigint, ',', name, ']}'
             )
-            when 'no_repeat' then '"no_repeat"'
-            when 'unknown_reply' then '"unknown_reply"'
+            when 'not_a_duplicate' then '"not_a_duplicate"'
+            when 'unknown_reply_to' then '"unknown_reply_to"'
             else concat('{"denied":"', outcome, '"}')
         end, ',' order by place
     ),

@@ -10,7 +10,7 @@ select case
             'epoch', (select epoch from instance where singleton = 1),
             'seq', c.seq, 'number', c.number
         ),
-        'left_seq', c.left_seq
+        'last_removal_seq', c.left_seq
     ))
 end
 from (select 1) as one

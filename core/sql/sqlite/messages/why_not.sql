@@ -12,8 +12,8 @@ select json_object('epoch', (
         when d.id is not null then json_object('duplicate', json_array(
             d.id, d.seq, d.number, d.created_at, u.username
         ))
-        when send.repeat_only then '"no_repeat"'
-        else '"unknown_reply"'
+        when send.dedup_only then '"not_a_duplicate"'
+        else '"unknown_reply_to"'
     end) order by send.place
 ))
 from (
@@ -22,7 +22,7 @@ from (
         value ->> 'conversation_id' as conversation_id, value ->> 'sender_id' as sender_id,
         value ->> 'session_id' as session_id,
         value ->> 'client_message_id' as client_message_id, value ->> 'now' as now,
-        value ->> 'repeat_only' as repeat_only
+        value ->> 'dedup_only' as dedup_only
     from json_each(?1)
 ) as send
 left join users u on u.id = send.sender_id and u.is_active = 1
