@@ -144,7 +144,7 @@ mod tests {
 
     const ONE: &str = r#"{"epoch":"e","stored":[5,1,1,7,"ann"]}"#;
     const ALL: &str = r#"{"epoch":"e","ids":[5,6],"conversations":[[1,0,0,0]],"names":["ann"]}"#;
-    const EACH: &str = r#"{"epoch":"e","outcomes":["no_repeat","no_repeat"]}"#;
+    const EACH: &str = r#"{"epoch":"e","outcomes":["not_a_duplicate","not_a_duplicate"]}"#;
 
     /// Answers the statement that judges with [`EACH`], the others with this, and remembers what
     /// it was asked.

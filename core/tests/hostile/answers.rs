@@ -185,8 +185,8 @@ fn some_outcome(random: &mut Rng) -> (Value, AppendOutcome) {
             json!({"denied": "not_member"}),
             AppendOutcome::Denied(Denied::NotMember),
         ),
-        3 => (json!("unknown_reply"), AppendOutcome::UnknownReplyTo),
-        _ => (json!("no_repeat"), AppendOutcome::NotADuplicate),
+        3 => (json!("unknown_reply_to"), AppendOutcome::UnknownReplyTo),
+        _ => (json!("not_a_duplicate"), AppendOutcome::NotADuplicate),
     }
 }
 
