@@ -1,7 +1,7 @@
 //! What a client's frame leads to.
 
 use super::connection::Mode;
-use super::sends::{Origin, Pending, Repeat};
+use super::send_queue::{Origin, Pending, Repeat};
 use super::{ConnectionId, Effect, Effects, Room, TokenRejected};
 use crate::domain::{
     AppendOutcome, Caller, ClientMessageId, Denied, NewMessage, SendOutcome, Seq, SessionId,
@@ -122,7 +122,7 @@ impl Room {
     ) {
         let id = send.client_message_id.clone();
         if let Some(id) = &id {
-            if let Some(stored) = self.sends.known(user, id).cloned() {
+            if let Some(stored) = self.send_queue.known(user, id).cloned() {
                 self.answer(
                     origin,
                     Some(id),
@@ -132,7 +132,7 @@ impl Room {
                 );
                 return;
             }
-            match self.sends.join_repeat(user, id, origin) {
+            match self.send_queue.join_repeat(user, id, origin) {
                 Repeat::None => {}
                 Repeat::Joined => return,
                 Repeat::TooMany => {
@@ -144,7 +144,7 @@ impl Room {
         let mut dedup_only = false;
         let refused = if self.closing {
             Some(SendOutcome::Unavailable)
-        } else if self.sends.is_full() {
+        } else if self.send_queue.is_full() {
             Some(SendOutcome::Overloaded)
         } else {
             let left = self.throttle.take(user, now).err();
@@ -168,7 +168,7 @@ impl Room {
             dedup_only,
             now,
         };
-        self.sends.push(append, origin);
+        self.send_queue.push(append, origin);
     }
 
     /// Tells everyone who asked for a send what became of it.
@@ -202,7 +202,7 @@ impl Room {
                 AppendOutcome::Stored(stored) | AppendOutcome::Duplicate(stored),
             ) => {
                 if let Some(id) = &id {
-                    self.sends.remember(user, id.clone(), stored.clone());
+                    self.send_queue.remember(user, id.clone(), stored.clone());
                 }
                 others = SendOutcome::Appended(AppendOutcome::Duplicate(stored.clone()));
             }
@@ -307,7 +307,7 @@ impl Room {
         fx.reply(connection, ack.encode());
     }
 
-    /// Sends an error, and closes a connection that collects too many.
+    /// SendQueue an error, and closes a connection that collects too many.
     fn refuse(&mut self, id: ConnectionId, refusal: Refusal, now: Timestamp, fx: &mut Effects) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;

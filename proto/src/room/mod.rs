@@ -6,8 +6,8 @@
 //! own what is stored, who is a member, or whether a token is genuine: those come as inputs. Whose
 //! membership ends is told by an event like any other, and hears nothing from there on.
 //!
-//! Data flows one way: text → [`crate::protocol::parse`] → `commands.rs` → `sends.rs` → commit →
-//! `delivery.rs` → frames. To add a command: its variant in `protocol::command`, an arm in
+//! Data flows one way: text → [`crate::protocol::parse`] → `commands.rs` → `send_queue.rs` → commit →
+//! `fanout.rs` → frames. To add a command: its variant in `protocol::command`, an arm in
 //! `commands.rs`. To add a durable event: its variant in `protocol::event`; delivery and resume take
 //! it as it is, the cache must be told what it does to a history.
 //!
@@ -16,31 +16,31 @@
 //! // INVARIANT: nothing is delivered that the database has not confirmed. Frames of events are
 //! built from [`Input::Committed`], [`Input::Loaded`] and [`Input::ChangeStored`] alone.
 
+mod batching;
 mod commands;
-mod company;
 mod connection;
-mod delivery;
-mod departures;
 mod effect;
+mod fanout;
 mod input;
-mod recent;
+mod removals;
+mod replay_buffer;
 mod resume;
-mod sends;
+mod send_queue;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod throttle;
 
-pub use company::BatchPolicy;
-use company::Company;
+pub use batching::BatchPolicy;
+use batching::BatchWindow;
 use connection::Connections;
-use departures::{Departures, Membership};
 pub use effect::{Effect, Effects};
 pub use input::{
     ConnectionId, EncodedFrame, Input, NewConnection, RequestId, StoreFailed, TokenRejected,
 };
-use recent::Recent;
-use sends::Sends;
+use removals::{Membership, RecentRemovals};
+use replay_buffer::ReplayBuffer;
+use send_queue::SendQueue;
 pub use snapshot::Snapshot;
 use throttle::Throttle;
 
@@ -72,13 +72,13 @@ pub struct Room {
     /// The highest position anyone has reported. Beyond `head` it means: something was missed.
     known: Seq,
     connections: Connections,
-    sends: Sends,
+    send_queue: SendQueue,
     throttle: Throttle,
-    recent: Recent,
-    departures: Departures,
+    replay_buffer: ReplayBuffer,
+    removals: RecentRemovals,
     loads: resume::Loads,
     /// There when the driver lets sends gather.
-    company: Option<Company>,
+    company: Option<BatchWindow>,
     closing: bool,
 }
 
@@ -92,10 +92,10 @@ impl Room {
             head: None,
             known: Seq(0),
             connections: Connections::default(),
-            sends: Sends::default(),
+            send_queue: SendQueue::default(),
             throttle: Throttle::new(throttle_ms),
-            recent: Recent::default(),
-            departures: Departures::default(),
+            replay_buffer: ReplayBuffer::default(),
+            removals: RecentRemovals::default(),
             loads: resume::Loads::default(),
             company: None,
             closing: false,
@@ -126,12 +126,12 @@ impl Room {
                 session_id,
                 send,
             } => {
-                let origin = sends::Origin::RequestId(request_id);
+                let origin = send_queue::Origin::RequestId(request_id);
                 self.send((user_id, session_id), send, origin, now, &mut effects);
             }
             Input::Committed(result) => {
                 if let Some(company) = &mut self.company {
-                    company.is_answered(self.sends.carried(), self.sends.waiting(), now);
+                    company.is_answered(self.send_queue.carried(), self.send_queue.waiting(), now);
                 }
                 match result {
                     Ok(batch) => self.committed(batch, now, &mut effects),
@@ -157,15 +157,15 @@ impl Room {
     /// From now on sends gather until the driver calls [`Self::release`]: the more of them leave
     /// together, the less each costs. How long is the driver's to say, who knows what waiting costs.
     pub fn enable_batching(&mut self, patience: BatchPolicy) {
-        self.company = Some(Company::new(patience));
+        self.company = Some(BatchWindow::new(patience));
     }
 
     /// When a held Room's sends are best let go: at once if that is no later than now, otherwise
     /// then at the latest, and sooner if others come. `None` when none wait, or others are on
     /// their way.
     pub fn flush_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let (company, waiting) = (self.company.as_ref()?, self.sends.waiting());
-        let may_leave = waiting > 0 && !self.sends.committing();
+        let (company, waiting) = (self.company.as_ref()?, self.send_queue.waiting());
+        let may_leave = waiting > 0 && !self.send_queue.committing();
         may_leave.then(|| company.leave_at(waiting, now))
     }
 
@@ -179,7 +179,7 @@ impl Room {
     /// When [`Input::Tick`] is due at the latest; `None` when time changes nothing.
     pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
         // The end of a commit wakes the Room anyway, and without a head there is nothing to miss.
-        let idle = self.head.is_some() && !self.sends.committing();
+        let idle = self.head.is_some() && !self.send_queue.committing();
         let load = idle
             .then(|| self.loads.next_wakeup(self.wants_load(now).is_some()))
             .flatten();
@@ -191,7 +191,7 @@ impl Room {
 
     /// Whether a driver that can wait should stop reading sockets for now.
     pub fn is_busy(&self) -> bool {
-        self.sends.waiting() >= sends::MAX_PENDING / 2
+        self.send_queue.waiting() >= send_queue::MAX_PENDING / 2
     }
 
     /// How many connections it has.
@@ -202,7 +202,7 @@ impl Room {
     /// Whether the Room may be dropped without anyone noticing: nobody connected, nothing under
     /// way. Otherwise, when only the throttle is left, the time at which it may be.
     pub fn retirement(&self, now: Timestamp) -> Retirement {
-        if self.connections.len() > 0 || !self.sends.is_empty() || self.loads.in_flight() {
+        if self.connections.len() > 0 || !self.send_queue.is_empty() || self.loads.in_flight() {
             return Retirement::NotYet;
         }
         if self.closing {
@@ -233,9 +233,9 @@ impl Room {
             Some(head) => head.seq,
             None => self.begin(position.clone(), join.last_removal_seq, now),
         };
-        let close = match self.departures.since(position.seq, join.user_id) {
-            Membership::Stands => None,
-            Membership::Ended => Some(CloseCode::NotMember),
+        let close = match self.removals.since(position.seq, join.user_id) {
+            Membership::Active => None,
+            Membership::Removed => Some(CloseCode::NotMember),
             // The next entry will be granted later than what this Room can tell.
             Membership::Unknown => Some(CloseCode::Restarting),
         };
@@ -269,7 +269,7 @@ impl Room {
     fn begin(&mut self, position: Position, last_removal_seq: Seq, now: Timestamp) -> Seq {
         let seq = position.seq;
         self.head = Some(position.into());
-        self.departures.begin(last_removal_seq);
+        self.removals.begin(last_removal_seq);
         self.loads.check(now);
         seq
     }
@@ -337,13 +337,13 @@ impl Room {
             self.begin_commit(now, effects);
         }
         self.start_load(now, effects);
-        if self.closing && self.sends.is_empty() {
+        if self.closing && self.send_queue.is_empty() {
             self.close_where(CloseCode::Restarting, |_| true, effects);
         }
     }
 
     fn begin_commit(&mut self, now: Timestamp, effects: &mut Effects) {
-        if let Some(batch) = self.sends.take_batch() {
+        if let Some(batch) = self.send_queue.take_batch() {
             if let Some(company) = &mut self.company {
                 company.leaves(now);
             }

@@ -4,8 +4,8 @@
 //! the recent events where they reach back far enough, and never with a part that looks whole.
 
 use super::connection::{Connection, Mode, Resuming};
-use super::delivery::{batches, v1_frames};
-use super::recent::Encoded;
+use super::fanout::{batches, v1_frames};
+use super::replay_buffer::Encoded;
 use super::{ConnectionId, Effect, Effects, Room};
 use crate::domain::{Epoch, Seq, Timestamp};
 use crate::protocol::{Event, Events, MAX_RESUME_EVENTS, ResetReason, Sync};
@@ -185,7 +185,7 @@ impl Room {
             at = events.last().map_or(at, |last| last.seq);
         }
         if at < head
-            && let Some(rest) = self.recent.after(at)
+            && let Some(rest) = self.replay_buffer.after(at)
         {
             at = rest.last().map_or(at, |last| last.seq);
             events.extend(rest);
@@ -224,7 +224,7 @@ impl Room {
         let head = self.head.as_ref()?.seq;
         // While a commit is in flight its own events explain why `known` is ahead.
         let check = self.loads.checks.first().is_some_and(|at| *at <= now);
-        let gap = !self.sends.committing() && (self.known > head || check);
+        let gap = !self.send_queue.committing() && (self.known > head || check);
         let ahead = self
             .connections
             .resuming()

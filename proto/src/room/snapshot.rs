@@ -8,7 +8,7 @@
 //! has receivers. Where the Room stands is kept by one connection, the *keeper* (the oldest one),
 //! and by whoever has just sent; the newest of them is right. That suffices because at rest every
 //! connection has been handed everything up to there, but for those with an unanswered resume,
-//! which say so themselves. Sends on their way are not kept: who waits for one sends it again.
+//! which say so themselves. SendQueue on their way are not kept: who waits for one sends it again.
 //! Nor are refusals: their window is short.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::{Kept, Mode, Resuming};
 use super::resume::Loads;
-use super::sends::Origin;
+use super::send_queue::Origin;
 use super::{ConnectionId, Head, Room};
 use crate::domain::{
     ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, Seq, SessionId,
@@ -97,7 +97,7 @@ impl Room {
     pub fn snapshot(&self, id: ConnectionId, now: Timestamp) -> Option<Snapshot> {
         let connection = self.connections.get(id)?;
         let user_id = connection.user_id;
-        let known = || self.sends.known_of(user_id).take(MAX_KNOWN);
+        let known = || self.send_queue.known_of(user_id).take(MAX_KNOWN);
         let resume = connection.resuming().map(|resuming| {
             let Resuming { from, ahead, count } = resuming;
             Resume(from, ahead, count, connection.delivered)
@@ -173,7 +173,7 @@ impl Room {
         room.known = delivered;
         room.head = head;
         // Whoever is connected has outlived every departure up to here.
-        room.departures.begin(delivered);
+        room.removals.begin(delivered);
         if let Some(keeper) = snapshots.iter().min_by_key(|kept| kept.connection) {
             room.loads = Loads::planned(keeper.looks.iter().copied().map(Timestamp));
         }
@@ -216,7 +216,7 @@ impl Room {
                 timestamp: Timestamp(at),
                 sender,
             };
-            room.sends.remember(user, id, stored);
+            room.send_queue.remember(user, id, stored);
         }
         room
     }

@@ -210,7 +210,7 @@ impl Package {
             ensure!(
                 found == 1,
                 "the Room has changed: what the mutation `{}` replaces stands {found} times in \
-                 core/src/room/{}; bring it up to date in xtask/src/simulator",
+                 proto/src/room/{}; bring it up to date in xtask/src/simulator",
                 mutation.name,
                 edit.file
             );
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn every_mutation_fits_the_room_as_it_is() {
-        let room = crate::root().join("core/src/room");
+        let room = crate::root().join("proto/src/room");
         for mutation in mutations() {
             for edit in mutation.edits {
                 let source = fs::read_to_string(room.join(edit.file)).unwrap();

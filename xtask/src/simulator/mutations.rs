@@ -2,7 +2,7 @@
 //! broken is not tested. The list is the test of the tests; a new rule of the Room wants a row. Those
 //! about who is connected are in `mutations_of_connections.rs`.
 
-/// A fault: texts of `core/src/room` and what stands there instead.
+/// A fault: texts of `proto/src/room` and what stands there instead.
 pub(super) struct Mutation {
     /// What the mutated Room does, in a few words.
     pub(super) name: &'static str,
@@ -11,7 +11,7 @@ pub(super) struct Mutation {
 
 /// One text of a file, which must be there exactly once, and its replacement.
 pub(super) struct Edit {
-    /// Below `core/src/room`.
+    /// Below `proto/src/room`.
     pub(super) file: &'static str,
     pub(super) old: &'static str,
     pub(super) new: &'static str,
@@ -25,7 +25,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "drops the gap check",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "if expected == Some(first) && dense {",
             "if expected.is_some() {",
         )],
@@ -34,18 +34,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "acknowledges before the commit",
         edits: &[edit(
             "commands.rs",
-            "        self.sends.push(append, origin);\n",
+            "        self.send_queue.push(append, origin);\n",
             "        if let (Origin::Connection(id), Some(head)) = (origin, &self.head) {
             let stored = StoredMessage {
                 message_id: crate::domain::MessageId(head.seq.0 + 1_001),
                 seq: head.seq.next(),
-                number: crate::domain::Number(head.number.0 + 1),
+                number: crate::domain::MessageNumber(head.number.0 + 1),
                 timestamp: now,
                 sender: \"\".into(),
             };
             self.acknowledge(id, append.client_message_id.as_ref(), &stored, false, fx);
         }
-        self.sends.push(append, origin);\n",
+        self.send_queue.push(append, origin);\n",
         )],
     },
     Mutation {
@@ -58,9 +58,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             effects.push(Effect::Commit(batch));\n",
             ),
             edit(
-                "delivery.rs",
+                "fanout.rs",
                 "    /// Takes the next events, which start",
-                "    pub(super) fn foretell(&mut self, batch: &[crate::domain::Append], fx: &mut Effects) {
+                "    pub(super) fn foretell(&mut self, batch: &[crate::domain::NewMessage], fx: &mut Effects) {
         let Some(head) = &self.head else { return };
         let (mut seq, mut number) = (head.seq.0, head.number.0);
         let mut events = Vec::new();
@@ -69,7 +69,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             let stored = StoredMessage {
                 message_id: crate::domain::MessageId(seq + 1_000),
                 seq: Seq(seq),
-                number: Number(number),
+                number: MessageNumber(number),
                 timestamp: append.now,
                 sender: format!(\"user{}\", append.sender_id).into(),
             };
@@ -85,23 +85,23 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "acknowledges what the store refused",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "            self.settle(sent, SendOutcome::Unavailable, now, fx);\n",
             "            let Some(head) = &self.head else { continue };
             let stored = StoredMessage {
                 message_id: crate::domain::MessageId(head.seq.0 + 1_001),
                 seq: head.seq.next(),
-                number: Number(head.number.0 + 1),
+                number: MessageNumber(head.number.0 + 1),
                 timestamp: now,
                 sender: \"\".into(),
             };
-            self.settle(sent, SendOutcome::Appended(Appended::Stored(stored)), now, fx);\n",
+            self.settle(sent, SendOutcome::Appended(AppendOutcome::Stored(stored)), now, fx);\n",
         )],
     },
     Mutation {
         name: "does not know repeats of what is stored",
         edits: &[edit(
-            "sends.rs",
+            "send_queue.rs",
             "        self.known.get(&(user, id.clone()))\n",
             "        self.known.get(&(user, id.clone())).filter(|_| false)\n",
         )],
@@ -109,7 +109,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "does not know repeats of what is on its way",
         edits: &[edit(
-            "sends.rs",
+            "send_queue.rs",
             "        let Some(pending) = same else {\n",
             "        let Some(pending) = same.filter(|_| false) else {\n",
         )],
@@ -141,7 +141,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "does not look for what was stored without an answer",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "        self.loads.suspect(now);\n",
             "",
         )],
@@ -153,17 +153,17 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "takes no hint from a duplicate",
         edits: &[edit(
-            "delivery.rs",
-            "Appended::Duplicate(stored) => self.known = self.known.max(stored.seq),",
-            "Appended::Duplicate(_) => {}",
+            "fanout.rs",
+            "AppendOutcome::Duplicate(stored) => self.known = self.known.max(stored.seq),",
+            "AppendOutcome::Duplicate(_) => {}",
         )],
     },
     Mutation {
         name: "loses an event on resume",
         edits: &[edit(
             "resume.rs",
-            "            && let Some(rest) = self.recent.after(at)\n",
-            "            && let Some(rest) = self.recent.after(at.next())\n",
+            "            && let Some(rest) = self.replay_buffer.after(at)\n",
+            "            && let Some(rest) = self.replay_buffer.after(at.next())\n",
         )],
     },
     Mutation {
@@ -188,7 +188,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "delivers live events in the middle of a resume",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "if connection.delivered == before && connection.resuming().is_none() {",
             "if connection.delivered == before || connection.resuming().is_some() {",
         )],
@@ -204,7 +204,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "tells v1 sockets of changes",
         edits: &[edit(
-            "recent.rs",
+            "replay_buffer.rs",
             "            v1: event.is_message(),\n",
             "            v1: true,\n",
         )],
@@ -212,7 +212,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "takes a change that is not the next in line",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "Some(head) if head.seq.next() == event.seq() =>",
             "Some(head) if head.seq < event.seq() =>",
         )],
@@ -220,7 +220,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "forgets a change that is not the next in line",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "            Some(_) => self.known = self.known.max(event.seq()),\n",
             "            Some(_) => {}\n",
         )],
@@ -228,7 +228,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "takes sends without bound",
         edits: &[edit(
-            "sends.rs",
+            "send_queue.rs",
             "        self.waiting.len() >= MAX_PENDING\n",
             "        self.waiting.len() >= MAX_PENDING * 10\n",
         )],
@@ -236,7 +236,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "lets repeats pile up",
         edits: &[edit(
-            "sends.rs",
+            "send_queue.rs",
             "        if pending.repeats.len() >= MAX_REPEATS {\n",
             "        if pending.repeats.len() >= MAX_REPEATS * 1_000 {\n",
         )],
@@ -244,7 +244,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "commits without bound",
         edits: &[edit(
-            "sends.rs",
+            "send_queue.rs",
             "        let count = self.waiting.len().min(MAX_BATCH);\n",
             "        let count = self.waiting.len();\n",
         )],
@@ -272,7 +272,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "waits for company until a clock that was set back has caught up",
         edits: &[edit(
-            "company.rs",
+            "batching.rs",
             "(0..answered.patience_ms).contains(&now.millis_since(answered.at))",
             "now.millis_since(answered.at) < answered.patience_ms",
         )],
@@ -280,7 +280,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "forgets where it stands in its sleep",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "        self.known = self.known.max(head.seq);
         self.connections.touch_keeper();\n",
             "        self.known = self.known.max(head.seq);\n",
@@ -314,7 +314,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "drops what it accepted when it ends",
         edits: &[edit(
             "mod.rs",
-            "        if self.closing && self.sends.is_empty() {\n",
+            "        if self.closing && self.send_queue.is_empty() {\n",
             "        if self.closing {\n",
         )],
     },

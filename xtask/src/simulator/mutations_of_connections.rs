@@ -88,7 +88,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
     Mutation {
         name: "leaks to a removed member",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "        self.close_where(CloseCode::NotMember, gone, fx);\n",
             "        self.close_where(CloseCode::NotMember, |c| gone(c) && false, fx);\n",
         )],
@@ -96,7 +96,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
     Mutation {
         name: "keeps a removed member, though it tells no more",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "        self.close_where(CloseCode::NotMember, gone, fx);\n",
             "        for id in self.connections.ids_where(gone) {
             self.connections.get_mut(id).into_iter().for_each(|c| c.delivered = Seq(0));
@@ -106,7 +106,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
     Mutation {
         name: "overlooks a departure among other events",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "events.chunk_by(|_, next| next.ends_membership_of().is_none())",
             "events.chunk_by(|_, _| true)",
         )],
@@ -115,8 +115,8 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         name: "lets in who has left since the entry was granted",
         edits: &[edit(
             "mod.rs",
-            "            Membership::Ended => Some(CloseCode::NotMember),\n",
-            "            Membership::Ended => None,\n",
+            "            Membership::Removed => Some(CloseCode::NotMember),\n",
+            "            Membership::Removed => None,\n",
         )],
     },
     Mutation {
@@ -130,7 +130,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
     Mutation {
         name: "closes who is a member again",
         edits: &[edit(
-            "delivery.rs",
+            "fanout.rs",
             "c.user_id == user && c.member_at < seq",
             "c.user_id == user",
         )],

@@ -1,9 +1,7 @@
 //! The Room's rules one by one; what happens when everything goes wrong at once is the
 //! simulator's part.
 
-#[path = "changes_tests.rs"]
 mod changes;
-#[path = "snapshot_tests.rs"]
 mod snapshots;
 
 use serde_json::{Value, json};

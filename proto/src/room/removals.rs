@@ -10,20 +10,20 @@ const MAX_LEFT: usize = 64;
 /// What became of a membership since an entry was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Membership {
-    Stands,
-    Ended,
+    Active,
+    Removed,
     /// That was before this Room can tell.
     Unknown,
 }
 
 /// Every departure after a position, up to where the Room stands.
 #[derive(Debug, Default)]
-pub(super) struct Departures {
+pub(super) struct RecentRemovals {
     after: Seq,
     left: VecDeque<(Seq, UserId)>,
 }
 
-impl Departures {
+impl RecentRemovals {
     /// None is known; there was none between `after` and where the Room stands.
     pub(super) fn begin(&mut self, after: Seq) {
         self.after = after;
@@ -44,11 +44,11 @@ impl Departures {
     pub(super) fn since(&self, granted: Seq, user: UserId) -> Membership {
         let mut later = self.left.iter().filter(|(seq, _)| *seq > granted);
         if later.any(|(_, left)| *left == user) {
-            Membership::Ended
+            Membership::Removed
         } else if granted < self.after {
             Membership::Unknown
         } else {
-            Membership::Stands
+            Membership::Active
         }
     }
 }

@@ -42,12 +42,12 @@ impl From<&Event> for Encoded {
 
 /// A dense run of events that ends at the Room's newest one.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(super) struct ReplayBuffer {
     events: VecDeque<Encoded>,
     bytes: usize,
 }
 
-impl Recent {
+impl ReplayBuffer {
     /// Adds the next event. The caller keeps the run dense.
     pub(super) fn push(&mut self, event: Encoded) {
         if event.deletes {

@@ -3,11 +3,11 @@
 //! What a commit and a write to each socket cost hardly depends on how many messages they carry.
 //! Who has just been heard is likely to speak again, and everybody is heard at once: a Room that
 //! committed the first answer that came would leave the others to the next commit, and so on, in
-//! two camps. Knows how many left and when; the sends themselves wait in [`super::sends`].
+//! two camps. Knows how many left and when; the sends themselves wait in [`super::send_queue`].
 
 use crate::domain::Timestamp;
 
-/// Sends that need not wait for more.
+/// SendQueue that need not wait for more.
 const ENOUGH: usize = 32;
 
 /// The least time worth waiting where clocks count whole milliseconds.
@@ -24,7 +24,7 @@ pub struct BatchPolicy {
 
 /// What was heard last, and how long it is waited for those who answer it.
 #[derive(Debug)]
-pub(super) struct Company {
+pub(super) struct BatchWindow {
     patience: BatchPolicy,
     left: Option<Timestamp>,
     answered: Option<Answered>,
@@ -38,7 +38,7 @@ struct Answered {
     expected: usize,
 }
 
-impl Company {
+impl BatchWindow {
     pub(super) const fn new(patience: BatchPolicy) -> Self {
         Self {
             patience,
@@ -99,8 +99,8 @@ mod tests {
     }
 
     /// After a commit of so many sends that leaves and is answered at these times.
-    fn after(carried: usize, waiting: usize, [left, answered]: [i64; 2]) -> Company {
-        let mut company = Company::new(PATIENCE);
+    fn after(carried: usize, waiting: usize, [left, answered]: [i64; 2]) -> BatchWindow {
+        let mut company = BatchWindow::new(PATIENCE);
         company.leaves(at(left));
         company.is_answered(carried, waiting, at(answered));
         company
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_first_send_waits_for_nobody() {
-        assert_eq!(Company::new(PATIENCE).leave_at(1, at(0)), at(0));
+        assert_eq!(BatchWindow::new(PATIENCE).leave_at(1, at(0)), at(0));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sends on their way into the database: waiting, in flight, lately stored.
+//! SendQueue on their way into the database: waiting, in flight, lately stored.
 //!
 //! One commit is in flight at a time; what arrives meanwhile goes out together as the next one
 //! (group commit), so order is the order of arrival and a busy Room costs a round trip a batch.
@@ -49,14 +49,14 @@ pub(super) enum Repeat {
 type Key = (UserId, ClientMessageId);
 
 #[derive(Debug, Default)]
-pub(super) struct Sends {
+pub(super) struct SendQueue {
     waiting: VecDeque<Pending>,
     in_flight: Option<Vec<Pending>>,
     known: BTreeMap<Key, StoredMessage>,
     known_order: VecDeque<Key>,
 }
 
-impl Sends {
+impl SendQueue {
     pub(super) fn known(&self, user: UserId, id: &ClientMessageId) -> Option<&StoredMessage> {
         self.known.get(&(user, id.clone()))
     }

@@ -1,7 +1,7 @@
 //! From committed to delivered: the gap check, the fan-out, the cache.
 
 use super::connection::{Connection, Mode};
-use super::recent::Encoded;
+use super::replay_buffer::Encoded;
 use super::{ConnectionId, Effect, Effects, EncodedFrame, Room};
 use crate::domain::{
     AppendOutcome, BatchOutcome, Epoch, MessageNumber, Position, SendOutcome, Seq, StoredMessage,
@@ -16,7 +16,7 @@ impl Room {
     /// A commit succeeded: answers its senders, then delivers what it stored.
     pub(super) fn committed(&mut self, stored: BatchOutcome, now: Timestamp, fx: &mut Effects) {
         self.written_into(&stored, fx);
-        let batch = self.sends.finish_batch();
+        let batch = self.send_queue.finish_batch();
         let mut events = Vec::new();
         for (sent, outcome) in batch.into_iter().zip(stored.outcomes) {
             match &outcome {
@@ -54,7 +54,7 @@ impl Room {
             Some(head) if head.epoch == position.epoch => {}
             Some(_) => self.change_epoch(position, fx),
             None => {
-                self.departures.begin(position.seq);
+                self.removals.begin(position.seq);
                 self.head = Some(position.into());
             }
         }
@@ -78,7 +78,7 @@ impl Room {
     /// The answer to a commit was lost: nobody is acknowledged, and what it may have stored is
     /// looked for.
     pub(super) fn commit_failed(&mut self, now: Timestamp, fx: &mut Effects) {
-        for sent in self.sends.finish_batch() {
+        for sent in self.send_queue.finish_batch() {
             self.settle(sent, SendOutcome::Unavailable, now, fx);
         }
         self.loads.suspect(now);
@@ -113,7 +113,7 @@ impl Room {
     }
 
     fn dismiss(&mut self, user: UserId, seq: Seq, fx: &mut Effects) {
-        self.departures.push(seq, user);
+        self.removals.push(seq, user);
         let gone = |c: &Connection| c.user_id == user && c.member_at < seq;
         self.close_where(CloseCode::NotMember, gone, fx);
     }
@@ -134,7 +134,7 @@ impl Room {
         let epoch = head.epoch.clone();
         let encoded: Vec<Encoded> = events.iter().map(Encoded::from).collect();
         for event in &encoded {
-            self.recent.push(event.clone());
+            self.replay_buffer.push(event.clone());
         }
         self.fan_out(before, &encoded, fx);
         let events = encoded.into_iter();
@@ -170,11 +170,11 @@ impl Room {
 
     /// Another history begins: nothing of the old one may be continued.
     pub(super) fn change_epoch(&mut self, position: Position, fx: &mut Effects) {
-        self.recent.clear();
+        self.replay_buffer.clear();
         self.known = position.seq;
         let (seq, epoch) = (position.seq, position.epoch.clone());
         self.head = Some(position.into());
-        self.departures.begin(seq);
+        self.removals.begin(seq);
         for id in self.connections.ids_where(|_| true) {
             self.connections.touch(id);
             if let Some(connection) = self.connections.get_mut(id) {
