@@ -174,7 +174,7 @@ impl Rooms for LocalRooms {
         outcome.await.unwrap_or(SendOutcome::Unavailable)
     }
 
-    async fn changed(&self, id: ConversationId, change: Option<StoredEvent>) {
+    async fn change_stored(&self, id: ConversationId, change: Option<StoredEvent>) {
         let room = self.0.rooms.get(&id).map(|room| room.value().clone());
         let Some(room) = room else { return };
         let change = Box::new(change);

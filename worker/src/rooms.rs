@@ -103,7 +103,7 @@ impl Rooms for EdgeRooms {
         }
     }
 
-    async fn changed(&self, id: ConversationId, change: Option<StoredEvent>) {
+    async fn change_stored(&self, id: ConversationId, change: Option<StoredEvent>) {
         if let Err(error) = SendFuture::new(self.tell(id, change)).await {
             // It finds out with its next commit.
             tracing::error!(conversation.id = id.0, error = %error, "a Room could not be reached");

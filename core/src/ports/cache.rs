@@ -1,19 +1,19 @@
-//! The port of a cache: the few commands it must know, and what they answer.
+//! The port of the cache: the commands it supports and their replies.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
-/// The cache is away, or answered with something else than was asked for. Never fails a request.
+/// The cache is unavailable, or its reply does not fit the command. Never fails a request.
 #[derive(Debug, Error)]
 #[error("the cache is unavailable: {0}")]
 pub struct CacheError(pub String);
 
-/// The few commands a cache must know; each is one Redis command.
+/// The commands a cache supports; each is one Redis command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheCommand {
-    /// `ZADD key score member …`. A member always comes with the same score.
+    /// `ZADD key score member …`. A member always has the same score.
     AddScored {
         /// The sorted set.
         key: String,
@@ -24,7 +24,7 @@ pub enum CacheCommand {
     KeepHighest {
         /// The sorted set.
         key: String,
-        /// How many stay.
+        /// How many are kept.
         count: i64,
     },
     /// `ZRANGE key -count -1`: the `count` highest, ascending.
@@ -46,11 +46,11 @@ pub enum CacheCommand {
         /// From now.
         seconds: i64,
     },
-    /// `SET key 0 EX seconds NX`: starts a counter unless it runs.
+    /// `SET key 0 EX seconds NX`: starts a counter unless it exists.
     StartCounter {
         /// The counter.
         key: String,
-        /// How long it counts.
+        /// Its lifetime.
         seconds: i64,
     },
     /// `INCR key`
@@ -72,10 +72,10 @@ pub enum CacheCommand {
     Ping,
 }
 
-/// What a cache command answers.
+/// The reply to a cache command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheReply {
-    /// Of every command that answers with nothing of interest.
+    /// Of every command without a result.
     Done,
     /// Of `Increment`, `Decrement` and `TimeToLive`.
     Integer(i64),
@@ -83,7 +83,7 @@ pub enum CacheReply {
     Members(Vec<Arc<str>>),
 }
 
-/// Where a history was read, as the REST API names it.
+/// The kind of cache that answered a history read, as the REST API names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheKind {
     /// A Redis: `"redis"`.
@@ -92,13 +92,13 @@ pub enum CacheKind {
     InProcess,
 }
 
-/// A cache that takes a pipeline of commands: one request, answers in the order given. Commands
-/// of one pipeline run in order but not as a transaction; other clients' may run between.
+/// A cache that takes a pipeline of commands: one request, replies in the order given. Commands
+/// of one pipeline run in order but not as a transaction: other clients' commands may run between.
 #[async_trait]
 pub trait Cache: Send + Sync {
-    /// Runs the commands. An error says nothing about which of them ran.
+    /// Runs the commands. After an error it is unknown which of them ran.
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError>;
 
-    /// Which it is.
+    /// The kind of this cache.
     fn kind(&self) -> CacheKind;
 }

@@ -27,7 +27,7 @@ pub async fn edit(
     })?;
     let store = &services.ports.store;
     let changed = store
-        .change_message(caller, id, message_id, Some(text), now)
+        .edit_message(caller, id, message_id, Some(text), now)
         .await;
     settle(services, id, changed).await
 }
@@ -45,9 +45,7 @@ pub async fn delete(
 ) -> ServiceResult<()> {
     let now = services.ports.clock.now();
     let store = &services.ports.store;
-    let changed = store
-        .change_message(caller, id, message_id, None, now)
-        .await;
+    let changed = store.edit_message(caller, id, message_id, None, now).await;
     settle(services, id, changed).await.map(drop)
 }
 
@@ -97,16 +95,16 @@ async fn settle(
     match changed {
         Ok(Ok(ChangeOutcome::Done(change))) => {
             let seq = change.event.seq();
-            rooms.changed(id, Some(*change)).await;
+            rooms.change_stored(id, Some(*change)).await;
             Ok(Some(seq))
         }
         // Perhaps by an earlier call whose answer was lost, so that nobody told the Room.
         Ok(Ok(ChangeOutcome::Unchanged)) => {
-            rooms.changed(id, None).await;
+            rooms.change_stored(id, None).await;
             Ok(None)
         }
         Err(error @ StoreError::Unavailable(_)) => {
-            rooms.changed(id, None).await;
+            rooms.change_stored(id, None).await;
             Err(error.into())
         }
         Err(error) => Err(error.into()),

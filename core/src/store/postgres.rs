@@ -269,7 +269,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         postgres_sends::append(&self.driver, sends).await
     }
 
-    async fn change_message(
+    async fn edit_message(
         &self,
         caller: &Caller,
         id: ConversationId,

@@ -284,7 +284,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         sqlite_sends::append(&self.driver, sends).await
     }
 
-    async fn change_message(
+    async fn edit_message(
         &self,
         caller: &Caller,
         id: ConversationId,

@@ -331,7 +331,7 @@ impl Store for FakeStore {
         unreachable!("the Rooms append")
     }
 
-    async fn change_message(
+    async fn edit_message(
         &self,
         caller: &Caller,
         id: ConversationId,
@@ -412,7 +412,7 @@ impl Rooms for FakeRooms {
             .unwrap_or(SendOutcome::Unavailable)
     }
 
-    async fn changed(&self, _: ConversationId, change: Option<StoredEvent>) {
+    async fn change_stored(&self, _: ConversationId, change: Option<StoredEvent>) {
         self.changes.lock().unwrap().push(change);
     }
 

@@ -42,7 +42,7 @@ async fn assert_conversation_denied(
     let message = MessageId(1);
     let text = MessageText::new("refused").unwrap();
     for text in [Some(&text), None] {
-        let changed = store.change_message(caller, id, message, text, now).await;
+        let changed = store.edit_message(caller, id, message, text, now).await;
         assert_eq!(changed.unwrap().unwrap_err(), why);
     }
     let added = store.add_member(caller, id, caller.user_id, now).await;

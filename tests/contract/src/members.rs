@@ -89,7 +89,7 @@ pub async fn who_is_no_member_any_more_is_told_so(fixture: &dyn Fixture) {
     );
     let position = store.position(caller, id, NOW).await;
     assert_eq!(position.unwrap().unwrap_err(), why);
-    let changed = store.change_message(caller, id, said, None, NOW).await;
+    let changed = store.edit_message(caller, id, said, None, NOW).await;
     assert_eq!(changed.unwrap().unwrap_err(), why);
     let refused = append_one(store, send(&bob, id, "still here")).await;
     assert_eq!(refused, AppendOutcome::Denied(why));

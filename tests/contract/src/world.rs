@@ -221,7 +221,7 @@ pub(super) async fn edit(
 ) -> ChangeOutcome {
     let text = MessageText::new(text.to_owned()).unwrap();
     let changed = store
-        .change_message(&who.caller, id, message, Some(&text), NOW)
+        .edit_message(&who.caller, id, message, Some(&text), NOW)
         .await;
     changed.unwrap().unwrap()
 }
@@ -232,7 +232,7 @@ pub(super) async fn delete(
     id: ConversationId,
     message: MessageId,
 ) -> ChangeOutcome {
-    let changed = store.change_message(&who.caller, id, message, None, NOW);
+    let changed = store.edit_message(&who.caller, id, message, None, NOW);
     changed.await.unwrap().unwrap()
 }
 

@@ -1,4 +1,4 @@
--- Store::change_message. Index, each once: users_pkey, sessions_pkey, members_pkey (index only),
+-- Store::edit_message. Index, each once: users_pkey, sessions_pkey, members_pkey (index only),
 -- messages_pkey, conversations_pkey, instance_pkey. Updates two rows, inserts one.
 --
 -- $1 to $3 are who asks and when; $4 the conversation, $5 the message, $6 its new text, null when

@@ -1,4 +1,4 @@
--- Store::change_message, step 1: notes the change, right after the conversation's newest event.
+-- Store::edit_message, step 1: notes the change, right after the conversation's newest event.
 -- Without a row when nothing is to change; changes/why_not_message then says why.
 -- ?1 to ?3 are who asks and when; ?4 the conversation, ?5 the message, ?6 its new text, null when it
 -- is to be deleted. Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey,

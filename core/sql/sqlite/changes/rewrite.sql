@@ -1,4 +1,4 @@
--- Store::change_message, step 2: gives message ?2 of conversation ?1 the text ?3 (null for none), if
+-- Store::edit_message, step 2: gives message ?2 of conversation ?1 the text ?3 (null for none), if
 -- step 1 has noted so. Index: conversations_pkey, changes_pkey, messages_pkey. One row.
 update messages
 set content = coalesce(?3, ''), version = version + 1

@@ -1,4 +1,4 @@
--- Store::change_message, at its end: why nothing would change; read only when nothing did. The
+-- Store::edit_message, at its end: why nothing would change; read only when nothing did. The
 -- parameters are those of step 1. Index: users_pkey, sessions_pkey, conversations_pkey,
 -- members_pkey, messages_pkey. Five rows.
 select case

@@ -1,0 +1,34 @@
+//! The interfaces through which core reaches the outside. An adapter implements them.
+//!
+//! [`Store`] is the database, [`Cache`] holds recent history and counters, [`Rooms`] reaches the
+//! live conversations, [`Passwords`] hashes off the serving threads; [`Clock`] and [`Rng`] keep
+//! time and randomness out of core. The contract of a method is its documentation; the suite in
+//! `tests/contract` holds every store to it. To add a use case of the database: a method in
+//! `store.rs`, its statements in `core/sql`, its case in the contract suite.
+
+mod cache;
+mod clock;
+mod outcomes;
+mod pages;
+mod passwords;
+mod rng;
+mod rooms;
+mod store;
+
+pub use self::cache::{Cache, CacheCommand, CacheError, CacheKind, CacheReply};
+pub use self::clock::Clock;
+pub use self::outcomes::{
+    Admission, ChangeOutcome, CreatedConversation, CreatedUser, NewSession, Rotation,
+    RotationOutcome,
+};
+pub use self::pages::{
+    CachedSummaries, ConversationPage, History, HistoryRange, ListedConversation,
+};
+pub use self::passwords::Passwords;
+pub use self::rng::Rng;
+pub use self::rooms::{Rooms, SocketGrant};
+pub use self::store::{Authorized, Store, StoreError, StoreResult};
+pub use colloquy_proto::domain::{
+    AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage,
+};
+pub use colloquy_proto::protocol::{Events, StoredEvent};

@@ -1,0 +1,109 @@
+//! What the store's writing methods take and return.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::StoredEvent;
+use colloquy_proto::domain::{Conversation, Position, Seq, SessionId, Timestamp, User, UserId};
+
+/// The outcome of creating an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreatedUser {
+    /// The account was created.
+    Created(User),
+    /// Nothing was created: these values are in use, compared without regard to case.
+    Taken {
+        /// The username is in use.
+        username: bool,
+        /// The e-mail address is in use.
+        email: bool,
+    },
+}
+
+/// A session about to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// A new random id.
+    pub id: SessionId,
+    /// The user who logs in.
+    pub user_id: UserId,
+    /// The current time.
+    pub created_at: Timestamp,
+    /// When its refresh token expires.
+    pub expires_at: Timestamp,
+    /// The password's hash under the current parameters, when the stored hash used others.
+    pub rehashed_password: Option<String>,
+}
+
+/// A refresh token presented for rotation.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// The token's session.
+    pub session_id: SessionId,
+    /// The token's user.
+    pub user_id: UserId,
+    /// The token's generation: the number of rotations before it.
+    pub generation: i64,
+    /// The current time.
+    pub now: Timestamp,
+    /// When the next refresh token expires.
+    pub expires_at: Timestamp,
+}
+
+/// The outcome of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RotationOutcome {
+    /// The session's generation was incremented.
+    Rotated,
+    /// The generation was used before; this call revoked the session.
+    Reused,
+    /// The session does not exist, is revoked or expired, or the account is inactive.
+    Refused,
+}
+
+/// The outcome of creating a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CreatedConversation {
+    /// The conversation was created.
+    Created(Conversation),
+    /// The two users already had one; returned with its recent messages.
+    Existing(Conversation),
+    /// Nothing was created: these ids belong to no active account. Ascending.
+    UnknownParticipants(Vec<UserId>),
+}
+
+/// The outcome of a change that is a durable event of its own. In a statement's JSON:
+/// `{"done": …}` or a word.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeOutcome {
+    /// Done by this call.
+    Done(Box<StoredEvent>),
+    /// It was the case already; nothing was written.
+    Unchanged,
+    /// Not done: the conversation has no such message.
+    UnknownMessage,
+    /// Not done: another user wrote the message.
+    NotSender,
+    /// Not done: the message is deleted and cannot be edited.
+    Deleted,
+    /// Not done: the members of a direct conversation are fixed.
+    Direct,
+    /// Not done: there is no such active account.
+    UnknownUser,
+    /// Not done: only the conversation's creator may remove other members.
+    NotOwner,
+}
+
+/// What a socket needs in order to be admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Admission {
+    /// The member's username.
+    pub username: Arc<str>,
+    /// The conversation's position.
+    pub position: Position,
+    /// The `seq` of the latest removal of a member; 0 for none.
+    pub last_removal_seq: Seq,
+}

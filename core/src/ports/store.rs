@@ -1,0 +1,192 @@
+//! The port of the database: its contract, method by method.
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use super::{
+    Admission, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage, CreatedConversation,
+    CreatedUser, Denied, Events, History, HistoryRange, NewMessage, NewSession, Rotation,
+    RotationOutcome,
+};
+use colloquy_proto::domain::{
+    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
+    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+};
+
+/// A database call failed. Whether its work was done is unknown.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Unreachable, overloaded or too slow. The same call may succeed later.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// The response does not match the statement: a bug, or a schema of another version.
+    #[error("the database answered unexpectedly: {0}")]
+    Unexpected(String),
+}
+
+impl StoreError {
+    /// Logs the error, for an adapter that reports to its caller only that the call failed.
+    pub fn log(&self, what: &'static str) {
+        match self {
+            Self::Unavailable(reason) => tracing::warn!(error = reason, "{what}"),
+            Self::Unexpected(reason) => tracing::error!(error = reason, "{what}"),
+        }
+    }
+}
+
+/// The result of a store method.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// A result that depends on the caller's rights. In a statement's JSON: `{"ok": …}` or
+/// `{"denied": "…"}`.
+pub type Authorized<T> = Result<T, Denied>;
+
+/// The database. One method is one use case and one transaction; at the edge, one round trip.
+///
+/// Every method may fail with [`StoreError`]. After `Unavailable` the work may or may not have
+/// been done; a call may be repeated wherever its contract says so.
+///
+/// A method that takes a `Caller` checks the session, and for a conversation the membership, in
+/// the statement that does the work.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Creates an account. Username and e-mail are unique without regard to case; the database
+    /// decides, also between concurrent calls.
+    async fn create_user(&self, user: &NewUser, now: Timestamp) -> StoreResult<CreatedUser>;
+
+    /// The active account with this username, compared without regard to case, for a login.
+    async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>>;
+
+    /// Records a session, and the new password hash when there is one. `false` when the account is
+    /// deleted or inactive.
+    async fn open_session(&self, session: &NewSession) -> StoreResult<bool>;
+
+    /// Exchanges one refresh token for the next. Of two calls with the same generation exactly
+    /// one returns `Rotated`; the other returns `Reused` and revokes the session.
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome>;
+
+    /// Revokes a session. `false` when the user has no such active session. Afterwards every
+    /// method denies it.
+    async fn revoke_session(
+        &self,
+        user_id: UserId,
+        session_id: &SessionId,
+        now: Timestamp,
+    ) -> StoreResult<bool>;
+
+    /// The caller's own account.
+    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Authorized<User>>;
+
+    /// Creates a conversation of the caller and the others, or finds the direct conversation of
+    /// the two. Concurrent calls for the same two users yield one conversation.
+    async fn create_conversation(
+        &self,
+        caller: &Caller,
+        conversation: &NewConversation,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<CreatedConversation>>;
+
+    /// The caller's conversations, latest activity first (then highest id), starting after the
+    /// given `(active_at, id)`; at most `limit`. A conversation that is unchanged since it was
+    /// cached is returned as its id alone.
+    async fn conversations(
+        &self,
+        caller: &Caller,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: i64,
+        cached: &CachedSummaries,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<ConversationPage>>;
+
+    /// One conversation with its 100 newest messages.
+    async fn conversation(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<Conversation>>;
+
+    /// A conversation's position, for a member: the small statement beside a cached read.
+    async fn position(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<Position>>;
+
+    /// A page of a conversation's history, for a member; at most `limit` messages.
+    async fn messages(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        range: HistoryRange,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<History>>;
+
+    /// What a member's socket needs to be admitted to the Room.
+    async fn admit(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<Admission>>;
+
+    /// Stores a batch of sends in one transaction and returns one outcome for each, in order. On
+    /// `Err` either all or none are stored. Sends may be for several conversations. Within a
+    /// conversation `seq` and `number` of the stored sends are dense and follow the order given,
+    /// also with concurrent writers. Session and membership are checked by the same statement.
+    /// Repeating the call after an error is safe for sends with a `client_message_id`.
+    ///
+    /// The caller guarantees that no two sends of a batch share conversation, sender and
+    /// `client_message_id`.
+    async fn append(&self, sends: &[NewMessage]) -> StoreResult<BatchOutcome>;
+
+    /// Replaces the text of one of the caller's messages; `None` deletes the message for good. The
+    /// event takes the conversation's next `seq` in the same transaction. Safe to repeat: the
+    /// second call returns `Unchanged`.
+    async fn edit_message(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        message_id: MessageId,
+        text: Option<&MessageText>,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<ChangeOutcome>>;
+
+    /// Adds a member to a group; writes as [`Self::edit_message`] does.
+    async fn add_member(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<ChangeOutcome>>;
+
+    /// Removes a member from a group: the caller, or, if the caller created the group, another
+    /// user. Writes as [`Self::edit_message`] does. Afterwards every method denies the user access
+    /// to the conversation.
+    async fn remove_member(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<ChangeOutcome>>;
+
+    /// Durable events with `seq` greater than `since`, at most `limit`. For Rooms, which check
+    /// their members at admission. `None` when there is no such conversation.
+    async fn events(
+        &self,
+        conversation_id: ConversationId,
+        since: Seq,
+        limit: i64,
+    ) -> StoreResult<Option<Events>>;
+
+    /// Declares that history may have been rewritten; an operator calls it after restoring a
+    /// backup. Resuming clients start over, and cached histories are ignored.
+    async fn renew_epoch(&self, epoch: &Epoch) -> StoreResult<()>;
+
+    /// Whether the database responds, by the cheapest statement.
+    async fn ping(&self) -> StoreResult<()>;
+}
