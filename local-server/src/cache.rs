@@ -81,11 +81,11 @@ fn join(pipelines: Vec<Vec<CacheCommand>>) -> (Vec<CacheCommand>, Vec<Vec<usize>
     let places = pipelines.into_iter().map(|pipeline| {
         let only_reads = pipeline
             .iter()
-            .all(|command| matches!(command, CacheCommand::Highest { .. }));
+            .all(|command| matches!(command, CacheCommand::ZTop { .. }));
         let place = |command: CacheCommand| {
             let next = commands.len();
             let place = match &command {
-                CacheCommand::Highest { key, count } if only_reads => {
+                CacheCommand::ZTop { key, count } if only_reads => {
                     *reads.entry((key.clone(), *count)).or_insert(next)
                 }
                 _ => next,
@@ -112,14 +112,14 @@ mod tests {
     use super::*;
 
     fn highest(key: &str) -> CacheCommand {
-        CacheCommand::Highest {
+        CacheCommand::ZTop {
             key: key.to_owned(),
             count: 2,
         }
     }
 
     fn increment(key: &str) -> CacheCommand {
-        CacheCommand::Increment {
+        CacheCommand::Incr {
             key: key.to_owned(),
         }
     }

@@ -107,15 +107,15 @@ fn reply(command: &CacheCommand, outcome: Outcome) -> Result<CacheReply, CacheEr
     let reply =
         outcome.map_err(|error| CacheError(format!("a command failed: {}", error.code())))?;
     let reply = match command {
-        CacheCommand::Highest { .. } => members(reply).map(CacheReply::Members),
-        CacheCommand::Increment { .. }
-        | CacheCommand::Decrement { .. }
-        | CacheCommand::TimeToLive { .. } => reply.as_integer().map(CacheReply::Integer),
-        CacheCommand::AddScored { .. }
-        | CacheCommand::KeepHighest { .. }
-        | CacheCommand::Delete { .. }
+        CacheCommand::ZTop { .. } => members(reply).map(CacheReply::Members),
+        CacheCommand::Incr { .. }
+        | CacheCommand::Decr { .. }
+        | CacheCommand::Ttl { .. } => reply.as_integer().map(CacheReply::Integer),
+        CacheCommand::ZAdd { .. }
+        | CacheCommand::ZTrim { .. }
+        | CacheCommand::Del { .. }
         | CacheCommand::Expire { .. }
-        | CacheCommand::StartCounter { .. }
+        | CacheCommand::SetNx { .. }
         | CacheCommand::Ping => Some(CacheReply::Done),
     };
     reply.ok_or_else(|| CacheError("a command was answered with another type".to_owned()))
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn answers_are_read_by_their_command() {
-        let highest = CacheCommand::Highest {
+        let highest = CacheCommand::ZTop {
             key: "k".to_owned(),
             count: 2,
         };
@@ -191,7 +191,7 @@ mod tests {
             CacheReply::Members(vec!["a".into()])
         );
         assert!(reply(&highest, Ok(Reply::Nil)).is_err());
-        let increment = CacheCommand::Increment {
+        let increment = CacheCommand::Incr {
             key: "k".to_owned(),
         };
         assert_eq!(

@@ -90,11 +90,11 @@ impl Attempts {
         let commands = limits.iter().flat_map(|Limit { key, window, .. }| {
             [
                 // One that has ended meanwhile must not begin again without an end.
-                CacheCommand::StartCounter {
+                CacheCommand::SetNx {
                     key: key.clone(),
                     seconds: window.0,
                 },
-                CacheCommand::Decrement { key: key.clone() },
+                CacheCommand::Decr { key: key.clone() },
             ]
         });
         if self.cache.pipeline(commands.collect()).await.is_err() {
@@ -158,7 +158,7 @@ impl Attempts {
         // Should it fail, the counter ends by itself.
         let _ = self
             .cache
-            .pipeline(vec![CacheCommand::Delete { key }])
+            .pipeline(vec![CacheCommand::Del { key }])
             .await;
     }
 
@@ -222,12 +222,12 @@ impl Attempts {
     async fn count_shared(&self, limits: &[Limit]) -> Option<Vec<Count>> {
         let commands = limits.iter().flat_map(|Limit { key, window, .. }| {
             [
-                CacheCommand::StartCounter {
+                CacheCommand::SetNx {
                     key: key.clone(),
                     seconds: window.0,
                 },
-                CacheCommand::Increment { key: key.clone() },
-                CacheCommand::TimeToLive { key: key.clone() },
+                CacheCommand::Incr { key: key.clone() },
+                CacheCommand::Ttl { key: key.clone() },
             ]
         });
         let replies = self.cache.pipeline(commands.collect()).await.ok()?;

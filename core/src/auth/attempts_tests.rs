@@ -32,28 +32,28 @@ impl Cache for Counters {
         self.pipelines.lock().unwrap().push(commands.clone());
         let mut counts = self.counts.lock().unwrap();
         let reply = |command| match command {
-            CacheCommand::StartCounter { key, .. } => {
+            CacheCommand::SetNx { key, .. } => {
                 counts.entry(key).or_insert(0);
                 CacheReply::Done
             }
-            CacheCommand::Increment { key } => {
+            CacheCommand::Incr { key } => {
                 let count = counts.entry(key).or_insert(0);
                 *count += 1;
                 CacheReply::Integer(*count)
             }
-            CacheCommand::Decrement { key } => {
+            CacheCommand::Decr { key } => {
                 let count = counts.entry(key).or_insert(0);
                 *count -= 1;
                 CacheReply::Integer(*count)
             }
-            CacheCommand::TimeToLive { .. } => {
+            CacheCommand::Ttl { .. } => {
                 CacheReply::Integer(if self.endless.load(Ordering::Relaxed) {
                     -1
                 } else {
                     120
                 })
             }
-            CacheCommand::Delete { key } => {
+            CacheCommand::Del { key } => {
                 counts.remove(&key);
                 CacheReply::Done
             }
@@ -150,7 +150,7 @@ async fn a_user_has_a_share_of_edits_in_each_conversation() {
     assert_eq!(refused.retry_after, Seconds(120), "as the cache says");
     assert!(attempts.edit(ann, ConversationId(8), NOW).await.is_ok());
     assert!(attempts.edit(UserId(2), here, NOW).await.is_ok());
-    let begun = CacheCommand::StartCounter {
+    let begun = CacheCommand::SetNx {
         key: attempts.key("edit", "1 7"),
         seconds: 15,
     };

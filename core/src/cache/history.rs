@@ -144,7 +144,7 @@ impl RecentHistory {
     /// Asks the cache for the newest it holds. `None` when it is away.
     async fn ask(&self, recent: &mut Recent, count: i64) -> Option<()> {
         let count = count.clamp(1, KEPT_EVENTS);
-        let highest = CacheCommand::Highest {
+        let highest = CacheCommand::ZTop {
             key: key(recent.id),
             count,
         };
@@ -168,7 +168,7 @@ impl RecentHistory {
             Some(facts) => facts,
             None => {
                 let key = key(recent.id);
-                commands.push(CacheCommand::Delete { key });
+                commands.push(CacheCommand::Del { key });
                 Vec::new()
             }
         };
@@ -230,11 +230,11 @@ fn add(commands: &mut Vec<CacheCommand>, id: ConversationId, entries: Vec<(i64, 
     }
     let key = key(id);
     commands.extend([
-        CacheCommand::AddScored {
+        CacheCommand::ZAdd {
             key: key.clone(),
             entries,
         },
-        CacheCommand::KeepHighest {
+        CacheCommand::ZTrim {
             key: key.clone(),
             count: KEPT_EVENTS,
         },

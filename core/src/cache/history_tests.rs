@@ -260,7 +260,7 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
     history.record(&[new_events(ID, [])]).await;
     let calls = cache.0.lock().unwrap();
     let key = "history:1".to_owned();
-    let clear = CacheCommand::Delete { key: key.clone() };
+    let clear = CacheCommand::Del { key: key.clone() };
     assert_eq!(
         calls
             .iter()
@@ -270,11 +270,11 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
     );
     let added = [(key, 2), ("history:2".to_owned(), 7)].map(|(key, seq)| {
         [
-            CacheCommand::AddScored {
+            CacheCommand::ZAdd {
                 key: key.clone(),
                 entries: vec![(seq, "e1 {}".into())],
             },
-            CacheCommand::KeepHighest {
+            CacheCommand::ZTrim {
                 key: key.clone(),
                 count: KEPT_EVENTS,
             },
@@ -320,7 +320,7 @@ async fn a_fill_adds_what_the_cache_lacks_and_no_more() {
         history.fill(&cached, &epoch("e1"), &events).await;
         let calls = cache.0.lock().unwrap();
         let added = calls.iter().flatten().filter_map(|command| match command {
-            CacheCommand::AddScored { entries, .. } => Some(entries),
+            CacheCommand::ZAdd { entries, .. } => Some(entries),
             _ => None,
         });
         let seqs: Vec<i64> = added.flatten().map(|(seq, _)| *seq).collect();
@@ -358,7 +358,7 @@ struct Counting {
 impl Cache for Counting {
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
         for command in &commands {
-            if let CacheCommand::Highest { count, .. } = command {
+            if let CacheCommand::ZTop { count, .. } = command {
                 self.asked.lock().unwrap().push(*count);
             }
         }

@@ -88,15 +88,15 @@ impl Cache for InProcess {
 impl Keys {
     fn run(&mut self, command: CacheCommand, now: Timestamp) -> Result<CacheReply, CacheError> {
         match command {
-            CacheCommand::AddScored { key, entries } => {
+            CacheCommand::ZAdd { key, entries } => {
                 self.with_set(&key, now, true, |set| add(set, entries))?;
             }
-            CacheCommand::KeepHighest { key, count } => {
+            CacheCommand::ZTrim { key, count } => {
                 self.with_set(&key, now, false, |set| {
                     drop(set.drain(..lowest(set, count)));
                 })?;
             }
-            CacheCommand::Highest { key, count } => {
+            CacheCommand::ZTop { key, count } => {
                 let members = self.with_set(&key, now, false, |set| {
                     set.iter()
                         .skip(lowest(set, count))
@@ -105,21 +105,21 @@ impl Keys {
                 })?;
                 return Ok(CacheReply::Members(members.unwrap_or_default()));
             }
-            CacheCommand::Delete { key } => self.remove(&key),
+            CacheCommand::Del { key } => self.remove(&key),
             CacheCommand::Expire { key, seconds } => {
                 if let Some(entry) = self.touch(&key, now) {
                     entry.expires_at = Some(now.plus(Seconds(seconds)));
                 }
             }
-            CacheCommand::StartCounter { key, seconds } => {
+            CacheCommand::SetNx { key, seconds } => {
                 if self.touch(&key, now).is_none() {
                     let expires_at = Some(now.plus(Seconds(seconds)));
                     self.insert(&key, Value::Counter(0), expires_at);
                 }
             }
-            CacheCommand::Increment { key } => return self.step(&key, 1, now),
-            CacheCommand::Decrement { key } => return self.step(&key, -1, now),
-            CacheCommand::TimeToLive { key } => {
+            CacheCommand::Incr { key } => return self.step(&key, 1, now),
+            CacheCommand::Decr { key } => return self.step(&key, -1, now),
+            CacheCommand::Ttl { key } => {
                 let entry = self.touch(&key, now);
                 return Ok(CacheReply::Integer(
                     entry.map_or(-2, |entry| entry.seconds_left(now)),

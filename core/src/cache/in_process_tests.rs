@@ -28,7 +28,7 @@ fn add(key: &str, entries: &[(i64, &str)]) -> CacheCommand {
         .iter()
         .map(|(score, member)| (*score, Arc::from(*member)))
         .collect();
-    CacheCommand::AddScored {
+    CacheCommand::ZAdd {
         key: key.to_owned(),
         entries,
     }
@@ -37,7 +37,7 @@ fn add(key: &str, entries: &[(i64, &str)]) -> CacheCommand {
 async fn highest(cache: &InProcess, key: &str, count: i64) -> Vec<String> {
     match run(
         cache,
-        CacheCommand::Highest {
+        CacheCommand::ZTop {
             key: key.to_owned(),
             count,
         },
@@ -72,7 +72,7 @@ async fn sets_are_sorted_each_once_and_trimmed_from_below() {
     assert_eq!(highest(&cache, "a", 2).await, ["ten", "eleven"]);
     run(
         &cache,
-        CacheCommand::KeepHighest {
+        CacheCommand::ZTrim {
             key: "a".to_owned(),
             count: 1,
         },
@@ -81,7 +81,7 @@ async fn sets_are_sorted_each_once_and_trimmed_from_below() {
     assert_eq!(highest(&cache, "a", 10).await, ["eleven"]);
     run(
         &cache,
-        CacheCommand::KeepHighest {
+        CacheCommand::ZTrim {
             key: "a".to_owned(),
             count: 0,
         },
@@ -90,7 +90,7 @@ async fn sets_are_sorted_each_once_and_trimmed_from_below() {
     assert_eq!(
         integer(
             &cache,
-            CacheCommand::TimeToLive {
+            CacheCommand::Ttl {
                 key: "a".to_owned()
             }
         )
@@ -106,37 +106,37 @@ async fn counters_count_until_their_time_is_over() {
     for expected in 1..=3 {
         run(
             &cache,
-            CacheCommand::StartCounter {
+            CacheCommand::SetNx {
                 key: key(),
                 seconds: 60,
             },
         )
         .await;
         assert_eq!(
-            integer(&cache, CacheCommand::Increment { key: key() }).await,
+            integer(&cache, CacheCommand::Incr { key: key() }).await,
             expected
         );
     }
     assert_eq!(
-        integer(&cache, CacheCommand::Decrement { key: key() }).await,
+        integer(&cache, CacheCommand::Decr { key: key() }).await,
         2
     );
     clock.0.store(59_000, Ordering::Relaxed);
     assert_eq!(
-        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        integer(&cache, CacheCommand::Ttl { key: key() }).await,
         1
     );
     clock.0.store(60_000, Ordering::Relaxed);
     assert_eq!(
-        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        integer(&cache, CacheCommand::Ttl { key: key() }).await,
         -2
     );
     assert_eq!(
-        integer(&cache, CacheCommand::Increment { key: key() }).await,
+        integer(&cache, CacheCommand::Incr { key: key() }).await,
         1
     );
     assert_eq!(
-        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        integer(&cache, CacheCommand::Ttl { key: key() }).await,
         -1
     );
     run(
@@ -148,12 +148,12 @@ async fn counters_count_until_their_time_is_over() {
     )
     .await;
     assert_eq!(
-        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        integer(&cache, CacheCommand::Ttl { key: key() }).await,
         5
     );
-    run(&cache, CacheCommand::Delete { key: key() }).await;
+    run(&cache, CacheCommand::Del { key: key() }).await;
     assert_eq!(
-        integer(&cache, CacheCommand::TimeToLive { key: key() }).await,
+        integer(&cache, CacheCommand::Ttl { key: key() }).await,
         -2
     );
 }
@@ -164,7 +164,7 @@ async fn a_key_of_another_type_is_an_error() {
     run(&cache, add("a", &[(1, "one")])).await;
     assert!(
         cache
-            .pipeline(vec![CacheCommand::Increment {
+            .pipeline(vec![CacheCommand::Incr {
                 key: "a".to_owned()
             }])
             .await
@@ -198,10 +198,10 @@ async fn memory_is_given_back_whatever_was_done() {
             .wrapping_add(1_442_695_040_888_963_407);
         let key = format!("k{}", (x >> 33) % 40);
         let command = match (x >> 50) % 6 {
-            0 => CacheCommand::Delete { key },
+            0 => CacheCommand::Del { key },
             1 => CacheCommand::Expire { key, seconds: 3 },
-            2 => CacheCommand::KeepHighest { key, count: 2 },
-            3 => CacheCommand::Highest { key, count: 5 },
+            2 => CacheCommand::ZTrim { key, count: 2 },
+            3 => CacheCommand::ZTop { key, count: 5 },
             _ => add(
                 &key,
                 &[(round % 7, &"y".repeat(usize::try_from(x >> 56).unwrap()))],
@@ -225,7 +225,7 @@ async fn memory_is_given_back_whatever_was_done() {
     for key in 0..40 {
         run(
             &cache,
-            CacheCommand::Delete {
+            CacheCommand::Del {
                 key: format!("k{key}"),
             },
         )

@@ -418,7 +418,7 @@ impl World {
                 let mut dice = self.dice.lock().unwrap();
                 self.database.lock().unwrap().restore(&mut dice);
             } else {
-                let evict = CacheCommand::Delete {
+                let evict = CacheCommand::Del {
                     key: format!("history:{ID}"),
                 };
                 self.cache.inner.pipeline(vec![evict]).await.unwrap();

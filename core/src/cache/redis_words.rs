@@ -5,30 +5,30 @@ use crate::ports::CacheCommand;
 /// The Redis command, its name first. All exist since Redis 2.6.
 pub fn redis_words(command: &CacheCommand) -> Vec<String> {
     match command {
-        CacheCommand::AddScored { key, entries } => {
+        CacheCommand::ZAdd { key, entries } => {
             let mut words = words(["ZADD", key]);
             for (score, member) in entries {
                 words.extend([score.to_string(), member.to_string()]);
             }
             words
         }
-        CacheCommand::KeepHighest { key, count } => {
+        CacheCommand::ZTrim { key, count } => {
             let last = (-1 - count.max(&0)).to_string();
             words(["ZREMRANGEBYRANK", key, "0", &last])
         }
-        CacheCommand::Highest { key, count } => {
+        CacheCommand::ZTop { key, count } => {
             // Rank -0 would be rank 0, the whole set.
             let (first, last) = if *count > 0 { (-count, "-1") } else { (1, "0") };
             words(["ZRANGE", key, &first.to_string(), last])
         }
-        CacheCommand::Delete { key } => words(["DEL", key]),
+        CacheCommand::Del { key } => words(["DEL", key]),
         CacheCommand::Expire { key, seconds } => words(["EXPIRE", key, &seconds.to_string()]),
-        CacheCommand::StartCounter { key, seconds } => {
+        CacheCommand::SetNx { key, seconds } => {
             words(["SET", key, "0", "EX", &seconds.to_string(), "NX"])
         }
-        CacheCommand::Increment { key } => words(["INCR", key]),
-        CacheCommand::Decrement { key } => words(["DECR", key]),
-        CacheCommand::TimeToLive { key } => words(["TTL", key]),
+        CacheCommand::Incr { key } => words(["INCR", key]),
+        CacheCommand::Decr { key } => words(["DECR", key]),
+        CacheCommand::Ttl { key } => words(["TTL", key]),
         CacheCommand::Ping => words(["PING"]),
     }
 }
@@ -46,28 +46,28 @@ mod tests {
         let key = || "k".to_owned();
         let said = |command| redis_words(&command).join(" ");
         assert_eq!(
-            said(CacheCommand::KeepHighest {
+            said(CacheCommand::ZTrim {
                 key: key(),
                 count: 100
             }),
             "ZREMRANGEBYRANK k 0 -101"
         );
         assert_eq!(
-            said(CacheCommand::KeepHighest {
+            said(CacheCommand::ZTrim {
                 key: key(),
                 count: 0
             }),
             "ZREMRANGEBYRANK k 0 -1"
         );
         assert_eq!(
-            said(CacheCommand::Highest {
+            said(CacheCommand::ZTop {
                 key: key(),
                 count: 5
             }),
             "ZRANGE k -5 -1"
         );
         assert_eq!(
-            said(CacheCommand::Highest {
+            said(CacheCommand::ZTop {
                 key: key(),
                 count: 0
             }),
@@ -75,7 +75,7 @@ mod tests {
         );
         let entries = vec![(1, "e {\"a\": 1}".into()), (2, "b".into())];
         assert_eq!(
-            said(CacheCommand::AddScored {
+            said(CacheCommand::ZAdd {
                 key: key(),
                 entries
             }),

@@ -14,28 +14,28 @@ pub struct CacheError(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheCommand {
     /// `ZADD key score member …`. A member always has the same score.
-    AddScored {
+    ZAdd {
         /// The sorted set.
         key: String,
         /// Score and member, several at once.
         entries: Vec<(i64, Arc<str>)>,
     },
     /// `ZREMRANGEBYRANK key 0 -(count + 1)`: keeps the `count` highest.
-    KeepHighest {
+    ZTrim {
         /// The sorted set.
         key: String,
         /// How many are kept.
         count: i64,
     },
     /// `ZRANGE key -count -1`: the `count` highest, ascending.
-    Highest {
+    ZTop {
         /// The sorted set.
         key: String,
         /// How many at most.
         count: i64,
     },
     /// `DEL key`
-    Delete {
+    Del {
         /// Any key.
         key: String,
     },
@@ -47,24 +47,24 @@ pub enum CacheCommand {
         seconds: i64,
     },
     /// `SET key 0 EX seconds NX`: starts a counter unless it exists.
-    StartCounter {
+    SetNx {
         /// The counter.
         key: String,
         /// Its lifetime.
         seconds: i64,
     },
     /// `INCR key`
-    Increment {
+    Incr {
         /// The counter.
         key: String,
     },
     /// `DECR key`
-    Decrement {
+    Decr {
         /// The counter.
         key: String,
     },
     /// `TTL key`: seconds left; -1 without expiry, -2 without the key.
-    TimeToLive {
+    Ttl {
         /// Any key.
         key: String,
     },
@@ -77,9 +77,9 @@ pub enum CacheCommand {
 pub enum CacheReply {
     /// Of every command without a result.
     Done,
-    /// Of `Increment`, `Decrement` and `TimeToLive`.
+    /// Of `Incr`, `Decr` and `Ttl`.
     Integer(i64),
-    /// Of `Highest`.
+    /// Of `ZTop`.
     Members(Vec<Arc<str>>),
 }
 

@@ -40,7 +40,7 @@ impl Cache for Holding {
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
         let members = self.0.lock().expect("nothing panicked");
         let replies = commands.iter().map(|command| match command {
-            CacheCommand::Highest { count, .. } => {
+            CacheCommand::ZTop { count, .. } => {
                 let count = usize::try_from(*count).expect("a count");
                 let below = members.len().saturating_sub(count);
                 CacheReply::Members(members[below..].to_vec())
@@ -448,31 +448,31 @@ fn some_cache_command(random: &mut Rng) -> CacheCommand {
                 // A member always comes with the same score.
                 (i64::try_from(member.len()).expect("short"), member)
             });
-            CacheCommand::AddScored {
+            CacheCommand::ZAdd {
                 key: set(),
                 entries: entries.collect(),
             }
         }
-        2 => CacheCommand::KeepHighest {
+        2 => CacheCommand::ZTrim {
             key: set(),
             count: small - 1,
         },
-        3 => CacheCommand::Highest {
+        3 => CacheCommand::ZTop {
             key: set(),
             count: small - 1,
         },
-        4 => CacheCommand::Delete { key: any },
+        4 => CacheCommand::Del { key: any },
         5 => CacheCommand::Expire {
             key: any,
             seconds: small,
         },
-        6 => CacheCommand::StartCounter {
+        6 => CacheCommand::SetNx {
             key: counter(),
             seconds: small,
         },
-        7 => CacheCommand::Increment { key: counter() },
-        8 => CacheCommand::Decrement { key: counter() },
-        _ => CacheCommand::TimeToLive { key: any },
+        7 => CacheCommand::Incr { key: counter() },
+        8 => CacheCommand::Decr { key: counter() },
+        _ => CacheCommand::Ttl { key: any },
     }
 }
 
