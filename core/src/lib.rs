@@ -8,10 +8,10 @@
 //! machine), [`ports`] (what an adapter owes), [`service`] (the use cases), [`http`] (the routes).
 
 pub mod auth;
+mod bounded_cache;
 pub mod cache;
 pub mod config;
 pub mod http;
-mod kept;
 pub mod ports;
 pub mod service;
 pub mod store;

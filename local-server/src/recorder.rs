@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use colloquy_core::cache::{NewEvents, RecentHistory, Unrecorded};
+use colloquy_core::cache::{NewEvents, RecentHistory, WriteBuffer};
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +23,7 @@ pub(crate) struct Recorder(Arc<Shared>);
 struct Shared {
     recent: Arc<RecentHistory>,
     tasks: TaskTracker,
-    unrecorded: Mutex<Unrecorded>,
+    unrecorded: Mutex<WriteBuffer>,
 }
 
 impl Recorder {
@@ -38,7 +38,7 @@ impl Recorder {
 
     /// Takes committed events.
     pub(crate) fn record(&self, new: NewEvents) {
-        let begins = self.lock().gather(new);
+        let begins = self.lock().push(new);
         if begins {
             self.0.tasks.spawn(self.clone().serve());
         }
@@ -49,13 +49,13 @@ impl Recorder {
         let mut more = true;
         while more {
             tokio::time::sleep(RECORD_AFTER).await;
-            let batch = self.lock().next_batch();
+            let batch = self.lock().drain();
             join_all(batch.chunks(MOST).map(|some| self.0.recent.record(some))).await;
-            more = self.lock().recorded();
+            more = self.lock().finished();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Unrecorded> {
+    fn lock(&self) -> MutexGuard<'_, WriteBuffer> {
         // Each change is one step, so a panic elsewhere leaves nothing half done.
         let unrecorded = &self.0.unrecorded;
         unrecorded.lock().unwrap_or_else(PoisonError::into_inner)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use colloquy_core::cache::redis_words;
+use colloquy_core::cache::redis_args;
 use colloquy_core::config;
 use colloquy_core::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_proto::domain::Timestamp;
@@ -74,7 +74,7 @@ impl Cache for RedisCache {
         tracing::debug!(commands = commands.len(), "the cache is asked");
         let words = commands
             .iter()
-            .map(|command| redis_words(command).into_iter().collect::<Command>());
+            .map(|command| redis_args(command).into_iter().collect::<Command>());
         let words: Vec<_> = words.collect();
         let outcomes = sendable(self.client.pipeline(&words)).await;
         self.answered(outcomes.is_ok());
@@ -108,9 +108,9 @@ fn reply(command: &CacheCommand, outcome: Outcome) -> Result<CacheReply, CacheEr
         outcome.map_err(|error| CacheError(format!("a command failed: {}", error.code())))?;
     let reply = match command {
         CacheCommand::ZTop { .. } => members(reply).map(CacheReply::Members),
-        CacheCommand::Incr { .. }
-        | CacheCommand::Decr { .. }
-        | CacheCommand::Ttl { .. } => reply.as_integer().map(CacheReply::Integer),
+        CacheCommand::Incr { .. } | CacheCommand::Decr { .. } | CacheCommand::Ttl { .. } => {
+            reply.as_integer().map(CacheReply::Integer)
+        }
         CacheCommand::ZAdd { .. }
         | CacheCommand::ZTrim { .. }
         | CacheCommand::Del { .. }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use colloquy_core::auth::Tokens;
-use colloquy_core::cache::{NewEvents, Unrecorded};
+use colloquy_core::cache::{NewEvents, WriteBuffer};
 use colloquy_core::ports::Clock as _;
 use colloquy_proto::domain::{
     BatchOutcome, Caller, ConversationId, NewMessage, Seconds, SendOutcome, Seq, SessionId,
@@ -64,7 +64,7 @@ pub(crate) struct Live {
     requests: HashMap<RequestId, oneshot::Sender<SendOutcome>>,
     next_connection: u64,
     next_request: u64,
-    unrecorded: Unrecorded,
+    unrecorded: WriteBuffer,
     /// When what has gathered leaves at the latest, if it waits for company.
     releases: Option<Timestamp>,
     /// When the object is woken next, as far as this isolate knows.
@@ -122,7 +122,7 @@ impl Live {
             requests: HashMap::new(),
             next_connection: last + 1,
             next_request: 0,
-            unrecorded: Unrecorded::default(),
+            unrecorded: WriteBuffer::default(),
             releases: None,
             alarm: None,
             revoked: VecDeque::new(),
@@ -225,12 +225,12 @@ impl Live {
 
     /// What the cache is to be given now.
     pub(crate) fn unrecorded(&mut self) -> Vec<NewEvents> {
-        self.unrecorded.next_batch()
+        self.unrecorded.drain()
     }
 
     /// The cache has taken what it was given. Whether more has come up.
     pub(crate) fn recorded(&mut self) -> bool {
-        self.unrecorded.recorded()
+        self.unrecorded.finished()
     }
 
     /// Hands the Room one input and carries out what it wants.
@@ -288,7 +288,7 @@ impl Live {
                         epoch,
                         events,
                     };
-                    if self.unrecorded.gather(new) {
+                    if self.unrecorded.push(new) {
                         self.jobs.push(Job::Record);
                     }
                 }

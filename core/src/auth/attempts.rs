@@ -156,10 +156,7 @@ impl Attempts {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key);
         // Should it fail, the counter ends by itself.
-        let _ = self
-            .cache
-            .pipeline(vec![CacheCommand::Del { key }])
-            .await;
+        let _ = self.cache.pipeline(vec![CacheCommand::Del { key }]).await;
     }
 
     /// Counts an attempt to register, for the address.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::bounded_cache::BoundedCache;
 use crate::config::Secret;
-use crate::kept::Kept;
 use colloquy_proto::domain::{Caller, Seconds, SessionId, Timestamp, UserId};
 use colloquy_proto::room::TokenRejected;
 
@@ -117,7 +117,7 @@ pub struct Tokens {
     access: Seconds,
     refresh: Seconds,
     /// Who speaks by access tokens that were found genuine, by the tokens' SHA-256.
-    recognised: Kept<[u8; 32], Caller>,
+    recognised: BoundedCache<[u8; 32], Caller>,
 }
 
 impl Tokens {
@@ -130,7 +130,7 @@ impl Tokens {
             pepper: digest(secret, "pepper"),
             access,
             refresh,
-            recognised: Kept::new(REMEMBERED_BYTES),
+            recognised: BoundedCache::new(REMEMBERED_BYTES),
         }
     }
 

@@ -7,7 +7,7 @@
 //!    and only committed events are written here. So a set may lack facts but holds no false
 //!    one; adding is idempotent and commutes; and no order, repetition, delay or loss of writes
 //!    can make it wrong. Hence no lock, guard or script. And what was read once need not be read
-//!    again: a page that was proven before ([`pages`](super::pages)) is where the facts after it
+//!    again: a page that was proven before ([`pages`](super::verified_pages)) is where the facts after it
 //!    go on. The one thing told differently later is the text of a message, since the database
 //!    keeps only the newest: it comes with its `version`, of several the highest is right, and
 //!    those below it are what was right before.
@@ -28,15 +28,15 @@
 //! events (a restored backup, a fail-over to a replica that lagged) gets a new one; positions
 //! come from the primary.
 //!
-//! Every new kind of event must say in [`recent`](super::recent) what it does to a history.
+//! Every new kind of event must say in [`recent`](super::proof) what it does to a history.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use super::pages::{Pages, Proven, RenderedPage};
-use super::recent::Recent;
-use super::unrecorded::NewEvents;
+use super::proof::CachedEvents;
+use super::verified_pages::{RenderedPage, VerifiedPage, VerifiedPages};
+use super::write_buffer::NewEvents;
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_proto::domain::{ConversationId, Epoch, Position};
 use colloquy_proto::protocol::Event;
@@ -68,18 +68,18 @@ pub struct RecentHistory {
     away: AtomicBool,
     /// When it answered last, in ms; `NEVER` after a failure.
     answered_at: AtomicI64,
-    pages: Pages,
+    pages: VerifiedPages,
 }
 
 impl RecentHistory {
-    /// Recent histories kept in `cache`.
+    /// CachedEvents histories kept in `cache`.
     pub fn new(cache: Arc<dyn Cache>, clock: Arc<dyn Clock>) -> Self {
         Self {
             cache,
             clock,
             away: AtomicBool::new(false),
             answered_at: AtomicI64::new(NEVER),
-            pages: Pages::default(),
+            pages: VerifiedPages::default(),
         }
     }
 
@@ -91,8 +91,8 @@ impl RecentHistory {
     /// What the cache holds, enough for `limit` messages together with what was proven before. It
     /// is not asked yet where that alone may do and the cache has just answered somebody. `None`
     /// when the cache is away.
-    pub async fn read(&self, id: ConversationId, limit: i64) -> Option<Recent> {
-        let mut recent = Recent {
+    pub async fn read(&self, id: ConversationId, limit: i64) -> Option<CachedEvents> {
+        let mut recent = CachedEvents {
             id,
             members: None,
             asked: 0,
@@ -111,7 +111,7 @@ impl RecentHistory {
     /// the last proof than `recent` can tell.
     pub async fn page(
         &self,
-        recent: &mut Recent,
+        recent: &mut CachedEvents,
         position: &Position,
         limit: i64,
     ) -> Option<RenderedPage> {
@@ -122,18 +122,18 @@ impl RecentHistory {
         if recent.members.is_none() {
             self.ask(recent, limit.min(NEWEST_EVENTS)).await?;
         }
-        let mut history = recent.believe(position, limit);
+        let mut history = recent.prove_complete(position, limit);
         if history.is_none() && recent.proven.take().is_some() {
             self.ask(recent, limit).await?;
-            history = recent.believe(position, limit);
+            history = recent.prove_complete(position, limit);
         }
-        if history.is_none() && recent.is_crowded(&position.epoch) {
+        if history.is_none() && recent.needs_more(&position.epoch) {
             self.ask(recent, KEPT_EVENTS).await?;
-            history = recent.believe(position, limit);
+            history = recent.prove_complete(position, limit);
         }
         let history = history?;
         let page = RenderedPage::of(&history).ok()?;
-        let proven = Proven {
+        let proven = VerifiedPage {
             page: page.clone(),
             messages: history.messages.into(),
         };
@@ -142,7 +142,7 @@ impl RecentHistory {
     }
 
     /// Asks the cache for the newest it holds. `None` when it is away.
-    async fn ask(&self, recent: &mut Recent, count: i64) -> Option<()> {
+    async fn ask(&self, recent: &mut CachedEvents, count: i64) -> Option<()> {
         let count = count.clamp(1, KEPT_EVENTS);
         let highest = CacheCommand::ZTop {
             key: key(recent.id),
@@ -160,9 +160,9 @@ impl RecentHistory {
 
     /// Adds what the cache lacked of what the database answered after `recent` was not believed:
     /// the newest events of this epoch, as one statement read them. A failure is only logged.
-    pub async fn fill(&self, recent: &Recent, epoch: &Epoch, events: &[Event]) {
+    pub async fn fill(&self, recent: &CachedEvents, epoch: &Epoch, events: &[Event]) {
         let mut commands = Vec::new();
-        let known = match recent.facts(epoch) {
+        let known = match recent.events(epoch) {
             // What was proven before may be there no longer.
             Some(_) if recent.proven.is_some() => Vec::new(),
             Some(facts) => facts,

@@ -1,4 +1,4 @@
-//! What [`Recent::believe`] takes and leaves, case by case; races are in `interleaving_tests`.
+//! What [`CachedEvents::believe`] takes and leaves, case by case; races are in `interleaving_tests`.
 
 use super::*;
 use crate::cache::InProcess;
@@ -45,8 +45,8 @@ fn fact(epoch_name: &str, n: i64, text: &str) -> Arc<str> {
     )
 }
 
-fn recent(seqs: impl IntoIterator<Item = i64>) -> Recent {
-    Recent {
+fn recent(seqs: impl IntoIterator<Item = i64>) -> CachedEvents {
+    CachedEvents {
         id: ID,
         members: Some(seqs.into_iter().map(|n| fact("e1", n, "hi")).collect()),
         asked: 100,
@@ -54,7 +54,7 @@ fn recent(seqs: impl IntoIterator<Item = i64>) -> Recent {
     }
 }
 
-fn believed(recent: &Recent, seq: i64, limit: i64) -> Option<Vec<i64>> {
+fn believed(recent: &CachedEvents, seq: i64, limit: i64) -> Option<Vec<i64>> {
     let history = recent.believe(&at(seq), limit)?;
     let seqs: Vec<i64> = history
         .messages
@@ -108,7 +108,7 @@ fn what_came_after_the_position_is_taken_as_far_as_it_is_dense() {
 
 #[test]
 fn twins_count_once_and_contradictions_void_everything() {
-    let twice = |text: &str| Recent {
+    let twice = |text: &str| CachedEvents {
         id: ID,
         members: Some(vec![fact("e1", 1, "hi"), fact("e1", 1, text)]),
         asked: 100,
@@ -158,7 +158,7 @@ fn deletion(seq: i64, version: i64) -> Arc<str> {
 
 /// What a believed page says of the message of `seq` 1, at the position of so many messages.
 fn shown(facts: &[Arc<str>], seq: i64) -> Option<(i64, String)> {
-    let recent = Recent {
+    let recent = CachedEvents {
         members: Some(facts.to_vec()),
         ..recent([])
     };
@@ -249,7 +249,7 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
     let history = RecentHistory::new(cache.clone(), Arc::new(NoTime));
     let page = [Event::Message(message(1, "hi").into())];
     history.fill(&recent([]), &epoch("e1"), &page).await;
-    let strange = Recent {
+    let strange = CachedEvents {
         members: Some(vec![fact("e0", 7, "old")]),
         ..recent([])
     };
@@ -293,16 +293,16 @@ async fn a_fill_adds_what_the_cache_lacks_and_no_more() {
         messages: (1..=4).map(|n| message(n, "hi")).collect(),
         position: at(4),
     };
-    let told_otherwise = Recent {
+    let told_otherwise = CachedEvents {
         members: Some(vec![fact("e1", 1, "hi"), fact("e1", 2, "ho")]),
         ..recent([])
     };
-    let proven = Proven {
+    let proven = VerifiedPage {
         page: RenderedPage::of(&page).expect("a page"),
         messages: page.messages.clone().into(),
     };
     // It was proven once; since then the cache may have lost it.
-    let known_by_heart = Recent {
+    let known_by_heart = CachedEvents {
         members: None,
         proven: Some(proven),
         ..recent([])

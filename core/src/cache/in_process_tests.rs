@@ -117,28 +117,13 @@ async fn counters_count_until_their_time_is_over() {
             expected
         );
     }
-    assert_eq!(
-        integer(&cache, CacheCommand::Decr { key: key() }).await,
-        2
-    );
+    assert_eq!(integer(&cache, CacheCommand::Decr { key: key() }).await, 2);
     clock.0.store(59_000, Ordering::Relaxed);
-    assert_eq!(
-        integer(&cache, CacheCommand::Ttl { key: key() }).await,
-        1
-    );
+    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, 1);
     clock.0.store(60_000, Ordering::Relaxed);
-    assert_eq!(
-        integer(&cache, CacheCommand::Ttl { key: key() }).await,
-        -2
-    );
-    assert_eq!(
-        integer(&cache, CacheCommand::Incr { key: key() }).await,
-        1
-    );
-    assert_eq!(
-        integer(&cache, CacheCommand::Ttl { key: key() }).await,
-        -1
-    );
+    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, -2);
+    assert_eq!(integer(&cache, CacheCommand::Incr { key: key() }).await, 1);
+    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, -1);
     run(
         &cache,
         CacheCommand::Expire {
@@ -147,15 +132,9 @@ async fn counters_count_until_their_time_is_over() {
         },
     )
     .await;
-    assert_eq!(
-        integer(&cache, CacheCommand::Ttl { key: key() }).await,
-        5
-    );
+    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, 5);
     run(&cache, CacheCommand::Del { key: key() }).await;
-    assert_eq!(
-        integer(&cache, CacheCommand::Ttl { key: key() }).await,
-        -2
-    );
+    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, -2);
 }
 
 #[tokio::test]

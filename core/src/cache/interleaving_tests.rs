@@ -367,7 +367,7 @@ impl World {
     }
 
     /// Both at once, either may be first.
-    async fn cache_and_position(&self, limit: i64) -> (Option<super::Recent>, Position) {
+    async fn cache_and_position(&self, limit: i64) -> (Option<super::CachedEvents>, Position) {
         let position = async {
             self.idle(4).await;
             self.database.lock().unwrap().now().position()

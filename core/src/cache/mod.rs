@@ -2,8 +2,8 @@
 //!
 //! Owns recent history ([`RecentHistory`]) over any [`Cache`](crate::ports::Cache), the cache
 //! that lives in this process ([`InProcess`]) for hosts without a Redis, and what lists of
-//! conversations show ([`Lists`]). Deliberately knows no
-//! socket and no HTTP: [`redis_words`] names what a command is in
+//! conversations show ([`SummaryCache`]). Deliberately knows no
+//! socket and no HTTP: [`redis_args`] names what a command is in
 //! Redis, and an adapter sends it. To cache something else, give it a file
 //! here that opens with the proof that it cannot lie.
 
@@ -11,16 +11,16 @@ mod history;
 mod in_process;
 #[cfg(test)]
 mod interleaving_tests;
-mod lists;
-mod pages;
-mod recent;
-mod redis_words;
-mod unrecorded;
+mod proof;
+mod redis_args;
+mod summaries;
+mod verified_pages;
+mod write_buffer;
 
 pub use history::{KEPT_EVENTS, RecentHistory};
 pub use in_process::InProcess;
-pub use lists::{Lists, Place, Shown, held};
-pub use pages::RenderedPage;
-pub use recent::Recent;
-pub use redis_words::redis_words;
-pub use unrecorded::{NewEvents, Unrecorded};
+pub use proof::CachedEvents;
+pub use redis_args::redis_args;
+pub use summaries::{PageKey, RenderedSummary, SummaryCache, cached_summaries};
+pub use verified_pages::RenderedPage;
+pub use write_buffer::{NewEvents, WriteBuffer};

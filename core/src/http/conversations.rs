@@ -14,7 +14,7 @@ use super::answer::Long;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
 use super::openapi::BadRequestBody;
-use crate::cache::Shown;
+use crate::cache::RenderedSummary;
 use crate::service::conversations::{self, Request};
 use crate::service::cursor;
 use colloquy_proto::domain::{Conversation, ConversationKind, ConversationSummary, UserId};
@@ -53,7 +53,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     parameters: Parameters,
-) -> ApiResult<(HeaderMap, Long<Vec<Arc<Shown>>>)> {
+) -> ApiResult<(HeaderMap, Long<Vec<Arc<RenderedSummary>>>)> {
     let limit = parameters.limit(MAX_PAGE)?;
     let after = parameters
         .get("cursor")

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
-use crate::cache::{Shown, held};
+use crate::cache::{RenderedSummary, cached_summaries};
 use crate::ports::CreatedConversation;
 use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, ConversationKind, NewConversation, Timestamp, UserId,
@@ -109,17 +109,17 @@ pub async fn list(
     caller: &Caller,
     after: Option<(Timestamp, ConversationId)>,
     limit: i64,
-) -> ServiceResult<(Vec<Arc<Shown>>, bool)> {
+) -> ServiceResult<(Vec<Arc<RenderedSummary>>, bool)> {
     let now = services.ports.clock.now();
     let place = (caller.user_id, after, limit);
-    let known = services.lists.known(&place);
+    let known = services.lists.cached(&place);
     // One more than asked for tells whether there are more.
     let listing = services
         .ports
         .store
-        .conversations(caller, after, limit + 1, &held(&known), now)
+        .conversations(caller, after, limit + 1, &cached_summaries(&known), now)
         .await??;
-    let page = services.lists.show(place, &known, listing);
+    let page = services.lists.render(place, &known, listing);
     let mut page = page.map_err(|error| ServiceError::Fault(error.to_string()))?;
     let asked = usize::try_from(limit).unwrap_or_default();
     let more = page.len() > asked;

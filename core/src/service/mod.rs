@@ -21,7 +21,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::auth::{Attempts, Password, PasswordJob, PasswordOutcome, SALT_BYTES, Salt, Tokens};
-use crate::cache::{Lists, RecentHistory};
+use crate::cache::{RecentHistory, SummaryCache};
 use crate::config::AttemptLimits;
 use crate::ports::{Cache, Clock, Passwords, Rng, Rooms, Store};
 pub use error::{FieldErrors, ServiceError, ServiceResult};
@@ -49,7 +49,7 @@ pub struct Services {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) attempts: Attempts,
     pub(crate) recent: Arc<RecentHistory>,
-    pub(crate) lists: Lists,
+    pub(crate) lists: SummaryCache,
 }
 
 impl Services {
@@ -64,7 +64,7 @@ impl Services {
         Self {
             attempts: Attempts::new(Arc::clone(&ports.cache), limits, tokens.pepper()),
             recent,
-            lists: Lists::default(),
+            lists: SummaryCache::default(),
             tokens,
             ports,
         }

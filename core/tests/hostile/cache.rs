@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use colloquy_core::cache::{InProcess, RecentHistory, RenderedPage, redis_words};
+use colloquy_core::cache::{InProcess, RecentHistory, RenderedPage, redis_args};
 use colloquy_core::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
 use colloquy_proto::domain::{
@@ -494,7 +494,7 @@ fn the_words_for_redis_mean_what_the_cache_in_process_does() {
                     .0
                     .fetch_add(1_000 * random.i64(0..2), Ordering::Relaxed);
                 let now = clock.now().0.max(now) / 1_000;
-                let meant = redis.run(&redis_words(&command), now);
+                let meant = redis.run(&redis_args(&command), now);
                 let name = format!("{command:?}");
                 let replies = in_process
                     .pipeline(vec![command])

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use colloquy_core::cache::{Lists, Place, Shown, held};
+use colloquy_core::cache::{PageKey, RenderedSummary, SummaryCache, cached_summaries};
 use colloquy_core::ports::{CachedSummaries, ConversationPage, ListedConversation};
 use colloquy_fuzz::{Rng, for_all, hostile_text};
 use colloquy_proto::domain::{
@@ -56,7 +56,7 @@ fn listing(epoch: &Epoch, all: &[ConversationSummary], held: &CachedSummaries) -
 #[test]
 fn lists_show_what_the_database_would_tell() {
     for_all("lists_show_what_the_database_would_tell", 1_000, |random| {
-        let lists = Lists::default();
+        let lists = SummaryCache::default();
         let mut epoch = Epoch("e1".into());
         let mut all: Vec<ConversationSummary> = (1..=random.i64(1..6))
             .map(|id| some_summary(random, id, id))
@@ -74,15 +74,15 @@ fn lists_show_what_the_database_would_tell() {
                 }
                 _ => {}
             }
-            let place: Place = (UserId(random.i64(1..3)), None, 20);
-            let known = lists.known(&place);
-            let told = listing(&epoch, &all, &held(&known));
+            let place: PageKey = (UserId(random.i64(1..3)), None, 20);
+            let known = lists.cached(&place);
+            let told = listing(&epoch, &all, &cached_summaries(&known));
             let shown = lists
-                .show(place, &known, told)
+                .render(place, &known, told)
                 .expect("a listing that fits");
             let texts = |summary: &ConversationSummary| serde_json::to_string(summary).ok();
             let meant: Vec<Option<String>> = all.iter().map(texts).collect();
-            let texts = |one: &Arc<Shown>| serde_json::to_string(one).ok();
+            let texts = |one: &Arc<RenderedSummary>| serde_json::to_string(one).ok();
             assert_eq!(shown.iter().map(texts).collect::<Vec<_>>(), meant);
         }
         // What is said to be held and is not is an error, and shows nothing of anybody else's.
@@ -92,6 +92,6 @@ fn lists_show_what_the_database_would_tell() {
                 random.i64(..),
             ))],
         };
-        assert!(lists.show((UserId(3), None, 20), &[], strange).is_err());
+        assert!(lists.render((UserId(3), None, 20), &[], strange).is_err());
     });
 }

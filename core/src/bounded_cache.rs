@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Values by their keys, each with its weight in bytes.
 #[derive(Debug)]
-pub(crate) struct Kept<K, V> {
+pub(crate) struct BoundedCache<K, V> {
     capacity: usize,
     generations: Mutex<Generations<K, V>>,
 }
@@ -19,7 +19,7 @@ struct Generations<K, V> {
     young_bytes: usize,
 }
 
-impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
+impl<K: Eq + Hash + Clone, V: Clone> BoundedCache<K, V> {
     /// An empty one that keeps so many bytes, and what was put last.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_was_put_last_is_there() {
-        let kept = Kept::new(100);
+        let kept = BoundedCache::new(100);
         kept.put("a", 1, 10);
         kept.put("a", 2, 10);
         assert_eq!(kept.get(&"a"), Some(2));
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_is_used_stays() {
         let (capacity, weight) = (1_000, 30);
-        let kept = Kept::new(capacity);
+        let kept = BoundedCache::new(capacity);
         kept.put(0, "used", weight);
         for key in 1..10_000 {
             kept.put(key, "once", weight);

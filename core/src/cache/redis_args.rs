@@ -3,7 +3,7 @@
 use crate::ports::CacheCommand;
 
 /// The Redis command, its name first. All exist since Redis 2.6.
-pub fn redis_words(command: &CacheCommand) -> Vec<String> {
+pub fn redis_args(command: &CacheCommand) -> Vec<String> {
     match command {
         CacheCommand::ZAdd { key, entries } => {
             let mut words = words(["ZADD", key]);
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn ranks_count_from_the_highest() {
         let key = || "k".to_owned();
-        let said = |command| redis_words(&command).join(" ");
+        let said = |command| redis_args(&command).join(" ");
         assert_eq!(
             said(CacheCommand::ZTrim {
                 key: key(),

@@ -1,4 +1,4 @@
-//! Pages that were proven, as their readers are given them, with the messages they are made of.
+//! VerifiedPages that were proven, as their readers are given them, with the messages they are made of.
 //!
 //! Why what is kept is true: what a conversation's history holds up to a `seq` of an epoch never
 //! changes (see [`history`](super::history)), so neither does its newest page there. A page is
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::kept::Kept;
+use crate::bounded_cache::BoundedCache;
 use crate::ports::History;
 use colloquy_proto::domain::{ConversationId, Message, MessageNumber, Position};
 
@@ -48,12 +48,12 @@ impl RenderedPage {
 
 /// A page, and the messages it shows.
 #[derive(Debug, Clone)]
-pub(super) struct Proven {
+pub(super) struct VerifiedPage {
     pub(super) page: RenderedPage,
     pub(super) messages: Arc<[Message]>,
 }
 
-impl Proven {
+impl VerifiedPage {
     /// The page, if the conversation still stands there.
     pub(super) fn at(&self, position: &Position) -> Option<&RenderedPage> {
         let Position { epoch, seq, .. } = &self.page.position;
@@ -66,30 +66,30 @@ type Key = (ConversationId, i64);
 
 /// The pages kept.
 #[derive(Debug)]
-pub(super) struct Pages(Kept<Key, Proven>);
+pub(super) struct VerifiedPages(BoundedCache<Key, VerifiedPage>);
 
-impl Default for Pages {
+impl Default for VerifiedPages {
     fn default() -> Self {
-        Self(Kept::new(CAPACITY))
+        Self(BoundedCache::new(CAPACITY))
     }
 }
 
-impl Pages {
+impl VerifiedPages {
     /// What was proven last.
-    pub(super) fn get(&self, key: Key) -> Option<Proven> {
+    pub(super) fn get(&self, key: Key) -> Option<VerifiedPage> {
         self.0.get(&key)
     }
 
     /// Keeps this in the place of what was kept before.
-    pub(super) fn keep(&self, key: Key, proven: Proven) {
+    pub(super) fn keep(&self, key: Key, proven: VerifiedPage) {
         let weight = weight(&proven);
         self.0.put(key, proven, weight);
     }
 }
 
 /// A message takes about as much memory as its JSON.
-fn weight(proven: &Proven) -> usize {
-    2 * (proven.page.messages.get().len() + size_of::<(Key, Proven)>())
+fn weight(proven: &VerifiedPage) -> usize {
+    2 * (proven.page.messages.get().len() + size_of::<(Key, VerifiedPage)>())
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
         }
     }
 
-    fn proven(position: Position, length: usize) -> Proven {
+    fn proven(position: Position, length: usize) -> VerifiedPage {
         let text = format!("\"{}\"", "x".repeat(length));
         let page = RenderedPage {
             messages: RawValue::from_string(text).unwrap().into(),
@@ -113,7 +113,7 @@ mod tests {
             last: None,
             position,
         };
-        Proven {
+        VerifiedPage {
             page,
             messages: Arc::default(),
         }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_page_is_shown_at_its_own_place_alone() {
-        let (pages, key) = (Pages::default(), (ConversationId(1), 100));
+        let (pages, key) = (VerifiedPages::default(), (ConversationId(1), 100));
         pages.keep(key, proven(at("e", 7), 1));
         let kept = pages.get(key).unwrap();
         assert!(kept.at(&at("e", 7)).is_some());

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::history::KEPT_EVENTS;
-use super::pages::Proven;
+use super::verified_pages::VerifiedPage;
 use crate::ports::History;
 use colloquy_proto::domain::{ConversationId, Epoch, Message, Position, Seq};
 use colloquy_proto::protocol::Event;
@@ -13,22 +13,22 @@ use colloquy_proto::protocol::Event;
 /// What the cache held of one conversation: nothing to be shown before
 /// [`RecentHistory::page`](super::RecentHistory::page).
 #[derive(Debug)]
-pub struct Recent {
+pub struct CachedEvents {
     pub(super) id: ConversationId,
     /// Ascending by `seq`; `None` as long as it was not asked.
     pub(super) members: Option<Vec<Arc<str>>>,
     /// How many were asked for.
     pub(super) asked: i64,
     /// What was proven of it before; then the members are only the newest.
-    pub(super) proven: Option<Proven>,
+    pub(super) proven: Option<VerifiedPage>,
 }
 
-impl Recent {
+impl CachedEvents {
     /// The newest `limit` messages (fewer only when there are no more), with the position they
     /// reach, if the facts prove them complete at `position`; the database must have told that
     /// during this request.
-    pub(super) fn believe(&self, position: &Position, limit: i64) -> Option<History> {
-        let mut facts = self.facts(&position.epoch)?;
+    pub(super) fn prove_complete(&self, position: &Position, limit: i64) -> Option<History> {
+        let mut facts = self.events(&position.epoch)?;
         let limit = usize::try_from(limit).ok()?;
         let proven = self.proven.as_ref();
         let base = proven.map_or(Seq(0), |proven| proven.page.position.seq);
@@ -65,18 +65,18 @@ impl Recent {
     }
 
     /// Whether other events take the places of messages, so that more of them may tell.
-    pub(super) fn is_crowded(&self, epoch: &Epoch) -> bool {
+    pub(super) fn needs_more(&self, epoch: &Epoch) -> bool {
         let asked = usize::try_from(self.asked).ok();
         self.asked < KEPT_EVENTS
             && self.members.as_ref().map(Vec::len) == asked
             && self
-                .facts(epoch)
+                .events(epoch)
                 .is_some_and(|facts| facts.iter().any(|event| !event.is_message()))
     }
 
     /// The events held, ascending by `seq` and each once; `None` when anything is found that is no
     /// fact of this epoch.
-    pub(super) fn facts(&self, epoch: &Epoch) -> Option<Vec<Event>> {
+    pub(super) fn events(&self, epoch: &Epoch) -> Option<Vec<Event>> {
         let proven = self.proven.as_ref();
         if proven.is_some_and(|proven| proven.page.position.epoch != *epoch) {
             return None;

@@ -21,7 +21,7 @@ pub struct NewEvents {
 
 /// What some Rooms have yet to tell the cache.
 #[derive(Debug, Default)]
-pub struct Unrecorded {
+pub struct WriteBuffer {
     state: State,
     waiting: HashMap<ConversationId, NewEvents>,
 }
@@ -31,17 +31,17 @@ enum State {
     #[default]
     Idle,
     /// An adapter has been told that something waits.
-    Due,
+    Scheduled,
     /// An adapter has taken what waited.
-    Recording,
+    Writing,
 }
 
-impl Unrecorded {
+impl WriteBuffer {
     /// Takes committed events. More of a conversation than the cache would keep do not wait: the
     /// oldest go. Whether a recording is to be begun; otherwise one is under way, and goes on with
     /// these.
     #[must_use]
-    pub fn gather(&mut self, new: NewEvents) -> bool {
+    pub fn push(&mut self, new: NewEvents) -> bool {
         match self.waiting.entry(new.conversation_id) {
             Entry::Vacant(entry) => {
                 entry.insert(new);
@@ -59,26 +59,26 @@ impl Unrecorded {
         }
         let begins = self.state == State::Idle;
         if begins {
-            self.state = State::Due;
+            self.state = State::Scheduled;
         }
         begins
     }
 
-    /// What to record now; [`Self::recorded`] is then due. Nothing while a recording is under way.
-    pub fn next_batch(&mut self) -> Vec<NewEvents> {
-        if self.state != State::Due {
+    /// What to record now; [`Self::finished`] is then due. Nothing while a recording is under way.
+    pub fn drain(&mut self) -> Vec<NewEvents> {
+        if self.state != State::Scheduled {
             return Vec::new();
         }
-        self.state = State::Recording;
+        self.state = State::Writing;
         self.waiting.drain().map(|(_, new)| new).collect()
     }
 
     /// The cache has taken what it was given, or not. Whether the recording goes on, since more
     /// has come meanwhile.
     #[must_use]
-    pub fn recorded(&mut self) -> bool {
+    pub fn finished(&mut self) -> bool {
         let more = !self.waiting.is_empty();
-        self.state = if more { State::Due } else { State::Idle };
+        self.state = if more { State::Scheduled } else { State::Idle };
         more
     }
 }
@@ -105,24 +105,24 @@ mod tests {
 
     #[test]
     fn one_batch_at_a_time_and_the_newest_of_what_waits() {
-        let mut unrecorded = Unrecorded::default();
-        assert_eq!(unrecorded.next_batch(), []);
-        assert!(unrecorded.gather(events(1, "e", 1..=2)));
-        assert!(!unrecorded.gather(events(2, "e", 7..=7)));
+        let mut unrecorded = WriteBuffer::default();
+        assert_eq!(unrecorded.drain(), []);
+        assert!(unrecorded.push(events(1, "e", 1..=2)));
+        assert!(!unrecorded.push(events(2, "e", 7..=7)));
         let first = [(1, vec![1, 2]), (2, vec![7])];
-        assert_eq!(seqs(unrecorded.next_batch()), first);
-        assert!(!unrecorded.gather(events(1, "e", 3..=60)));
-        assert!(!unrecorded.gather(events(1, "e", 61..=170)));
-        assert_eq!(unrecorded.next_batch(), [], "one is under way");
-        assert!(unrecorded.recorded(), "more has come");
+        assert_eq!(seqs(unrecorded.drain()), first);
+        assert!(!unrecorded.push(events(1, "e", 3..=60)));
+        assert!(!unrecorded.push(events(1, "e", 61..=170)));
+        assert_eq!(unrecorded.drain(), [], "one is under way");
+        assert!(unrecorded.finished(), "more has come");
         let newest = [(1, (21..=170).collect::<Vec<_>>())];
-        assert_eq!(seqs(unrecorded.next_batch()), newest);
+        assert_eq!(seqs(unrecorded.drain()), newest);
         // Of another history nothing is put together with the first's.
-        assert!(!unrecorded.gather(events(1, "e", 171..=171)));
-        assert!(!unrecorded.gather(events(1, "f", 5..=5)));
-        assert!(unrecorded.recorded());
-        assert_eq!(seqs(unrecorded.next_batch()), [(1, vec![5])]);
-        assert!(!unrecorded.recorded(), "nothing has come");
-        assert!(unrecorded.gather(events(1, "f", 6..=6)), "all is done");
+        assert!(!unrecorded.push(events(1, "e", 171..=171)));
+        assert!(!unrecorded.push(events(1, "f", 5..=5)));
+        assert!(unrecorded.finished());
+        assert_eq!(seqs(unrecorded.drain()), [(1, vec![5])]);
+        assert!(!unrecorded.finished(), "nothing has come");
+        assert!(unrecorded.push(events(1, "f", 6..=6)), "all is done");
     }
 }

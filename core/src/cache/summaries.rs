@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::kept::Kept;
+use crate::bounded_cache::BoundedCache;
 use crate::ports::{CachedSummaries, ConversationPage, ListedConversation};
 use colloquy_proto::domain::{ConversationId, Epoch, Seq, Timestamp, UserId};
 
@@ -28,11 +28,11 @@ const SUMMARIES_CAPACITY: usize = 8 * 1024 * 1024;
 const PLACES_CAPACITY: usize = 1024 * 1024;
 
 /// A list, or a page of it: whose, after which, how many at most.
-pub type Place = (UserId, Option<(Timestamp, ConversationId)>, i64);
+pub type PageKey = (UserId, Option<(Timestamp, ConversationId)>, i64);
 
 /// A conversation as lists show it.
 #[derive(Debug)]
-pub struct Shown {
+pub struct RenderedSummary {
     /// Which it is.
     pub id: ConversationId,
     /// When something was last said in it: what lists are ordered by.
@@ -42,14 +42,14 @@ pub struct Shown {
     json: Box<RawValue>,
 }
 
-impl Shown {
+impl RenderedSummary {
     /// How long its JSON is, in bytes.
     pub fn bytes(&self) -> usize {
         self.json.get().len()
     }
 }
 
-impl Serialize for Shown {
+impl Serialize for RenderedSummary {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.json.serialize(serializer)
     }
@@ -57,23 +57,23 @@ impl Serialize for Shown {
 
 /// What is kept.
 #[derive(Debug)]
-pub struct Lists {
-    summaries: Kept<ConversationId, Arc<Shown>>,
-    places: Kept<Place, Arc<[ConversationId]>>,
+pub struct SummaryCache {
+    summaries: BoundedCache<ConversationId, Arc<RenderedSummary>>,
+    places: BoundedCache<PageKey, Arc<[ConversationId]>>,
 }
 
-impl Default for Lists {
+impl Default for SummaryCache {
     fn default() -> Self {
         Self {
-            summaries: Kept::new(SUMMARIES_CAPACITY),
-            places: Kept::new(PLACES_CAPACITY),
+            summaries: BoundedCache::new(SUMMARIES_CAPACITY),
+            places: BoundedCache::new(PLACES_CAPACITY),
         }
     }
 }
 
-impl Lists {
+impl SummaryCache {
     /// What is kept of the conversations that this list named last, all of one epoch.
-    pub fn known(&self, place: &Place) -> Vec<Arc<Shown>> {
+    pub fn cached(&self, place: &PageKey) -> Vec<Arc<RenderedSummary>> {
         let named = self.places.get(place).unwrap_or_default();
         let mut known: Vec<_> = named
             .iter()
@@ -90,12 +90,12 @@ impl Lists {
     ///
     /// # Errors
     /// None that a listing can cause which keeps to its contract.
-    pub fn show(
+    pub fn render(
         &self,
-        place: Place,
-        known: &[Arc<Shown>],
+        place: PageKey,
+        known: &[Arc<RenderedSummary>],
         listing: ConversationPage,
-    ) -> serde_json::Result<Vec<Arc<Shown>>> {
+    ) -> serde_json::Result<Vec<Arc<RenderedSummary>>> {
         let ConversationPage {
             epoch,
             conversations,
@@ -110,28 +110,28 @@ impl Lists {
                     Arc::clone(held.ok_or_else(stranger)?)
                 }
                 ListedConversation::Summary(summary) => {
-                    let shown = Arc::new(Shown {
+                    let shown = Arc::new(RenderedSummary {
                         id: summary.id,
                         active_at: summary.active_at,
                         epoch: epoch.clone(),
                         seq: summary.seq,
                         json: to_raw_value(&*summary)?,
                     });
-                    let weight = shown.bytes() + size_of::<Shown>();
+                    let weight = shown.bytes() + size_of::<RenderedSummary>();
                     self.summaries.put(shown.id, Arc::clone(&shown), weight);
                     shown
                 }
             });
         }
         let named: Arc<[_]> = list.iter().map(|shown| shown.id).collect();
-        let weight = size_of_val(&*named) + size_of::<Place>();
+        let weight = size_of_val(&*named) + size_of::<PageKey>();
         self.places.put(place, named, weight);
         Ok(list)
     }
 }
 
 /// What the database need not tell again.
-pub fn held(known: &[Arc<Shown>]) -> CachedSummaries {
+pub fn cached_summaries(known: &[Arc<RenderedSummary>]) -> CachedSummaries {
     CachedSummaries {
         epoch: known.first().map(|shown| shown.epoch.clone()),
         at: known.iter().map(|shown| (shown.id, shown.seq)).collect(),
@@ -164,58 +164,58 @@ mod tests {
         }
     }
 
-    fn at(list: &[Arc<Shown>]) -> Vec<(i64, i64)> {
+    fn at(list: &[Arc<RenderedSummary>]) -> Vec<(i64, i64)> {
         list.iter().map(|shown| (shown.id.0, shown.seq.0)).collect()
     }
 
-    const PLACE: Place = (UserId(1), None, 20);
+    const PLACE: PageKey = (UserId(1), None, 20);
 
     #[test]
     fn what_was_told_once_is_shown_again() {
-        let lists = Lists::default();
-        assert!(lists.known(&PLACE).is_empty());
-        let first = lists.show(PLACE, &[], listing("e", vec![told(1, 3), told(2, 9)]));
+        let lists = SummaryCache::default();
+        assert!(lists.cached(&PLACE).is_empty());
+        let first = lists.render(PLACE, &[], listing("e", vec![told(1, 3), told(2, 9)]));
         assert_eq!(at(&first.unwrap()), [(1, 3), (2, 9)]);
-        let known = lists.known(&PLACE);
+        let known = lists.cached(&PLACE);
         let again = vec![
             told(1, 10),
             ListedConversation::NotModified(ConversationId(2)),
         ];
-        let again = lists.show(PLACE, &known, listing("e", again)).unwrap();
+        let again = lists.render(PLACE, &known, listing("e", again)).unwrap();
         assert_eq!(at(&again), [(1, 10), (2, 9)]);
-        assert_eq!(at(&lists.known(&PLACE)), [(1, 10), (2, 9)]);
+        assert_eq!(at(&lists.cached(&PLACE)), [(1, 10), (2, 9)]);
         for elsewhere in [
             (UserId(2), None, 20),
             (UserId(1), None, 21),
             (UserId(1), Some((Timestamp(3), ConversationId(1))), 20),
         ] {
-            assert!(lists.known(&elsewhere).is_empty());
+            assert!(lists.cached(&elsewhere).is_empty());
         }
     }
 
     /// What somebody else was told since is known to all who were told of the conversation.
     #[test]
     fn a_summary_is_everybodys() {
-        let (lists, other) = (Lists::default(), (UserId(2), None, 20));
+        let (lists, other) = (SummaryCache::default(), (UserId(2), None, 20));
         lists
-            .show(PLACE, &[], listing("e", vec![told(1, 3)]))
+            .render(PLACE, &[], listing("e", vec![told(1, 3)]))
             .unwrap();
         lists
-            .show(other, &[], listing("e", vec![told(1, 4)]))
+            .render(other, &[], listing("e", vec![told(1, 4)]))
             .unwrap();
-        assert_eq!(at(&lists.known(&PLACE)), [(1, 4)]);
+        assert_eq!(at(&lists.cached(&PLACE)), [(1, 4)]);
     }
 
     #[test]
     fn what_is_known_is_of_one_epoch() {
-        let (lists, other) = (Lists::default(), (UserId(2), None, 20));
+        let (lists, other) = (SummaryCache::default(), (UserId(2), None, 20));
         let both = vec![told(1, 3), told(2, 9)];
-        lists.show(PLACE, &[], listing("e", both)).unwrap();
+        lists.render(PLACE, &[], listing("e", both)).unwrap();
         lists
-            .show(other, &[], listing("f", vec![told(2, 1)]))
+            .render(other, &[], listing("f", vec![told(2, 1)]))
             .unwrap();
-        let known = lists.known(&PLACE);
-        assert_eq!(held(&known).epoch, Some(Epoch("f".into())));
+        let known = lists.cached(&PLACE);
+        assert_eq!(cached_summaries(&known).epoch, Some(Epoch("f".into())));
         assert_eq!(at(&known), [(2, 1)]);
     }
 
@@ -225,6 +225,10 @@ mod tests {
             "e",
             vec![ListedConversation::NotModified(ConversationId(1))],
         );
-        assert!(Lists::default().show(PLACE, &[], left_out).is_err());
+        assert!(
+            SummaryCache::default()
+                .render(PLACE, &[], left_out)
+                .is_err()
+        );
     }
 }
