@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use colloquy_core::config::{Database, Settings};
-use colloquy_redis_http::front;
+use colloquy_redis_http::proxy;
 use serde_json::Value;
 
 const COMPOSE: &str = include_str!("../../docker-compose.yml");
@@ -128,15 +128,15 @@ fn with_nothing_set_the_server_starts_and_finds_its_neighbours() {
     let published = strings(&server["ports"]);
     assert_eq!(published, [format!("${{PORT:-8000}}:{}", settings.port)]);
 
-    let front = resolved(&service("redis-http"));
+    let proxy = resolved(&service("redis-http"));
     let redis = settings.redis.expect("a Redis");
-    assert_eq!(redis.token.reveal(), front["REDIS_HTTP_TOKEN"]);
-    let front = front::Settings::read(|name| front.get(name).cloned()).expect("usable settings");
+    assert_eq!(redis.token.reveal(), proxy["REDIS_HTTP_TOKEN"]);
+    let proxy = proxy::Settings::read(|name| proxy.get(name).cloned()).expect("usable settings");
     assert_eq!(
         redis.url,
-        format!("http://redis-http:{}", front.listen.port())
+        format!("http://redis-http:{}", proxy.listen.port())
     );
-    assert_eq!(format!("{:?}", front.redis), "RedisAddress(redis:6379)");
+    assert_eq!(format!("{:?}", proxy.redis), "RedisAddress(redis:6379)");
 
     let postgres = resolved(&service("postgres"));
     for name in ["POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"] {
@@ -146,7 +146,7 @@ fn with_nothing_set_the_server_starts_and_finds_its_neighbours() {
 
 #[test]
 fn the_front_is_told_nothing_it_does_not_know() {
-    let source = include_str!("../../redis-http/src/front/settings.rs");
+    let source = include_str!("../../redis-http/src/proxy/settings.rs");
     for name in written(&service("redis-http")).keys() {
         assert!(source.contains(&format!("{name:?}")), "{name}");
     }

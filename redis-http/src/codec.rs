@@ -1,7 +1,7 @@
 //! The protocol's shapes and how they are written: [`Command`], [`Reply`], [`CommandError`], and
 //! the functions between them and a JSON body, for both ends of the wire.
 //!
-//! Does no I/O and knows neither reqwest nor axum nor RESP; the client and the front both stand
+//! Does no I/O and knows neither reqwest nor axum nor RESP; the client and the proxy both stand
 //! on it, and a test that encodes with one end and decodes with the other covers the two.
 
 mod command;

@@ -6,7 +6,7 @@
 //! - [`client`] (feature `client`): one `POST /pipeline` per call, over reqwest; it builds for
 //!   native and for wasm32, so that both hosts of Colloquy talk to their cache alike.
 //! - [`cache`] (feature `cache`): the client as core's cache.
-//! - [`front`] (feature `front`, and the binary): a small server that gives a plain Redis this
+//! - [`proxy`] (feature `proxy`, and the binary): a small server that gives a plain Redis this
 //!   protocol, for docker-compose and for the tests.
 //!
 //! It does not know what core caches, and gives no command a meaning of its own.
@@ -17,8 +17,8 @@ pub mod codec;
 pub mod cache;
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "front")]
-pub mod front;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 
 #[cfg(feature = "cache")]
 pub use cache::RedisCache;

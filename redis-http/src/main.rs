@@ -1,10 +1,10 @@
-//! The binary of the front: reads the environment, then serves; or, with `--healthcheck`, asks a
-//! running front how it is. All else is in the library.
+//! The binary of the proxy: reads the environment, then serves; or, with `--healthcheck`, asks a
+//! running proxy how it is. All else is in the library.
 
 use std::io::stderr;
 
 use anyhow::bail;
-use colloquy_redis_http::front::{self, Settings};
+use colloquy_redis_http::proxy::{self, Settings};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -20,9 +20,9 @@ async fn main() -> anyhow::Result<()> {
                 .with_env_filter(filter.from_env_lossy())
                 .with_writer(stderr)
                 .init();
-            Ok(front::run(Settings::read(lookup)?).await?)
+            Ok(proxy::run(Settings::read(lookup)?).await?)
         }
-        ["--healthcheck"] => Ok(front::healthcheck(lookup).await?),
+        ["--healthcheck"] => Ok(proxy::healthcheck(lookup).await?),
         _ => {
             bail!("usage: colloquy-redis-http [--healthcheck]; settings come from the environment")
         }

@@ -27,7 +27,7 @@ struct Program {
 const PROGRAMS: &[Program] = &[
     Program {
         package: "colloquy-core",
-        chosen_by: &["--test", "hostile"],
+        chosen_by: &["--test", "untrusted_input"],
         tests: &[
             "answers::answers",
             "answers::answers_are_read_as_they_were_meant",
@@ -57,11 +57,11 @@ const PROGRAMS: &[Program] = &[
     Program {
         package: "colloquy-core",
         chosen_by: &["--test", "http"],
-        tests: &["hostile::requests"],
+        tests: &["untrusted_input::requests"],
     },
     Program {
         package: "colloquy-redis-http",
-        chosen_by: &["--test", "hostile"],
+        chosen_by: &["--test", "untrusted_input"],
         tests: &["redis_answers", "redis_commands", "redis_values_come_back"],
     },
     Program {
@@ -194,10 +194,10 @@ mod tests {
     fn every_target_is_in_the_table() {
         let mut found = Vec::new();
         for directory in [
-            "core/tests/hostile",
+            "core/tests/untrusted_input",
             "core/tests/http",
             "local-server/tests",
-            "redis-http/tests/hostile",
+            "redis-http/tests/untrusted_input",
             "worker/src",
         ] {
             for entry in std::fs::read_dir(crate::root().join(directory)).unwrap() {

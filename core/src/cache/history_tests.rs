@@ -55,7 +55,7 @@ fn recent(seqs: impl IntoIterator<Item = i64>) -> CachedEvents {
 }
 
 fn believed(recent: &CachedEvents, seq: i64, limit: i64) -> Option<Vec<i64>> {
-    let history = recent.believe(&at(seq), limit)?;
+    let history = recent.prove_complete(&at(seq), limit)?;
     let seqs: Vec<i64> = history
         .messages
         .iter()
@@ -166,7 +166,7 @@ fn shown(facts: &[Arc<str>], seq: i64) -> Option<(i64, String)> {
         number: MessageNumber(1),
         ..at(seq)
     };
-    let history = recent.believe(&position, 100)?;
+    let history = recent.prove_complete(&position, 100)?;
     assert_eq!(history.position, position);
     let [message] = &*history.messages else {
         panic!("{history:?}");

@@ -6,6 +6,6 @@ mod changes;
 mod chat;
 mod fakes;
 mod frame;
-mod hostile;
 mod server;
 mod sockets;
+mod untrusted_input;

@@ -1,11 +1,11 @@
-// Drives @upstash/redis, as published, against the front: with its default encoding (base64) and
+// Drives @upstash/redis, as published, against the proxy: with its default encoding (base64) and
 // without, with its default of gathering commands into pipelines and without (then each command is
 // a `POST /`), with its JSON handling and without. Any failed assertion ends the process.
 
 import assert from "node:assert/strict";
 import { Redis } from "@upstash/redis";
 
-const { FRONT_URL: url, FRONT_TOKEN: token } = process.env;
+const { PROXY_URL: url, PROXY_TOKEN: token } = process.env;
 
 const strings = [
   "",
@@ -90,7 +90,7 @@ async function transactions(redis) {
   broken.chain({ command: ["get"], deserialize: (value) => value });
   await assert.rejects(broken.exec(), /EXECABORT .*wrong number of arguments/);
   assert.equal(await redis.get("refused"), null);
-  // Callers that come at once share the front's connection, not each other's transactions.
+  // Callers that come at once share the proxy's connection, not each other's transactions.
   await Promise.all(
     Array.from({ length: 50 }, (_, index) => redis.multi().set(`m${index}`, "v").get(`m${index}`).exec()),
   );

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Redis } from "@upstash/redis";
 
-const { FRONT_URL: url, FRONT_TOKEN: token } = process.env;
+const { PROXY_URL: url, PROXY_TOKEN: token } = process.env;
 const redis = new Redis({ url, token });
 const begun = performance.now();
 await assert.rejects(redis.get("key"), { name: "UpstashError", message: /^ERR redis is not reachable/ });

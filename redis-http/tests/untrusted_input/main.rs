@@ -1,4 +1,4 @@
-//! The Upstash protocol with hostile bodies: of callers, which the front reads, and of whatever
+//! The Upstash protocol with hostile bodies: of callers, which the proxy reads, and of whatever
 //! answers in a Redis's place, which the client reads. A failure prints the line that replays it.
 
 use colloquy_fuzz::{Rng, Target, for_all, hostile_text};

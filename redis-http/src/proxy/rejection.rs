@@ -1,4 +1,4 @@
-//! Which commands the front refuses, and in which words.
+//! Which commands the proxy refuses, and in which words.
 //!
 //! All callers share one connection, so a command that changes the connection's state or waits
 //! on it would reach into other callers' requests. Commands that administer the server are
@@ -7,7 +7,7 @@
 
 use crate::codec::{Command, CommandError};
 
-/// StoredEvent what the connection is or means for whatever follows on it.
+/// Commands that change the state of the connection.
 const STATEFUL: &[&str] = &[
     "ASKING",
     "AUTH",
@@ -66,7 +66,7 @@ const ADMINISTRATIVE: &[&str] = &[
 ];
 
 /// Why `command` is not passed on; `None` when it is.
-pub(super) fn refuse(command: &Command) -> Option<CommandError> {
+pub(super) fn reject(command: &Command) -> Option<CommandError> {
     let name = command.name();
     if name.is_empty() {
         return Some(CommandError::new("ERR empty command"));
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn refused(words: &str) -> bool {
-        refuse(&words.split_whitespace().collect()).is_some()
+        reject(&words.split_whitespace().collect()).is_some()
     }
 
     #[test]

@@ -23,9 +23,9 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::answer::Answer;
-use super::link::Link;
-use super::refusal::refuse;
+use super::connection::RedisConnection;
+use super::rejection::reject;
+use super::response::JsonResponse;
 use super::{Settings, Token};
 use crate::codec::{self, Command, Encoding, Outcome};
 
@@ -41,16 +41,16 @@ const TURN_LIMIT: Duration = Duration::from_secs(2);
 /// From the turn to the answer, slow upload included.
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 
-struct Front {
-    link: Link,
+struct Proxy {
+    redis: RedisConnection,
     token: Token,
     turns: Semaphore,
 }
 
-/// The front's routes over `settings.redis`, for the binary and for tests.
+/// The proxy's routes over `settings.redis`, for the binary and for tests.
 pub(super) fn router(settings: Settings) -> Router {
-    let front = Arc::new(Front {
-        link: Link::new(settings.redis),
+    let proxy = Arc::new(Proxy {
+        redis: RedisConnection::new(settings.redis),
         token: settings.token,
         turns: Semaphore::new(IN_FLIGHT),
     });
@@ -61,29 +61,33 @@ pub(super) fn router(settings: Settings) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(Arc::clone(&front), gate))
-        .with_state(Arc::clone(&front));
+        .layer(from_fn_with_state(Arc::clone(&proxy), gate))
+        .with_state(Arc::clone(&proxy));
     Router::new()
         .route("/health", get(health))
-        .with_state(front)
+        .with_state(proxy)
         .merge(commands)
 }
 
-async fn single(State(front): State<Arc<Front>>, call: Call) -> Result<Answer, Answer> {
-    let command = codec::decode_command(&call.body)
-        .map_err(|error| Answer::bad_request(&format!("ERR failed to parse command: {error}")))?;
-    if let Some(refused) = refuse(&command) {
+async fn single(State(proxy): State<Arc<Proxy>>, call: Call) -> Result<JsonResponse, JsonResponse> {
+    let command = codec::decode_command(&call.body).map_err(|error| {
+        JsonResponse::bad_request(&format!("ERR failed to parse command: {error}"))
+    })?;
+    if let Some(refused) = reject(&command) {
         return Err(refused.into());
     }
-    let outcomes = front.link.run(&[command]).await?;
+    let outcomes = proxy.redis.run(&[command]).await?;
     Ok(outcomes.first().map_or_else(lost_outcome, |outcome| {
-        Answer::outcome(outcome, call.encoding)
+        JsonResponse::outcome(outcome, call.encoding)
     }))
 }
 
-async fn pipeline(State(front): State<Arc<Front>>, call: Call) -> Result<Answer, Answer> {
+async fn pipeline(
+    State(proxy): State<Arc<Proxy>>,
+    call: Call,
+) -> Result<JsonResponse, JsonResponse> {
     let commands = call.commands("pipeline")?;
-    let refused: Vec<_> = commands.iter().map(refuse).collect();
+    let refused: Vec<_> = commands.iter().map(reject).collect();
     let served: Vec<Command> = commands
         .into_iter()
         .zip(&refused)
@@ -92,7 +96,7 @@ async fn pipeline(State(front): State<Arc<Front>>, call: Call) -> Result<Answer,
     let answered = if served.is_empty() {
         Vec::new()
     } else {
-        front.link.run(&served).await?
+        proxy.redis.run(&served).await?
     };
     let mut answered = answered.into_iter();
     let outcomes: Option<Vec<Outcome>> = refused
@@ -100,67 +104,70 @@ async fn pipeline(State(front): State<Arc<Front>>, call: Call) -> Result<Answer,
         .map(|refused| refused.map_or_else(|| answered.next(), |error| Some(Err(error))))
         .collect();
     Ok(outcomes.map_or_else(lost_outcome, |outcomes| {
-        Answer::outcomes(&outcomes, call.encoding)
+        JsonResponse::outcomes(&outcomes, call.encoding)
     }))
 }
 
-async fn multi_exec(State(front): State<Arc<Front>>, call: Call) -> Result<Answer, Answer> {
+async fn multi_exec(
+    State(proxy): State<Arc<Proxy>>,
+    call: Call,
+) -> Result<JsonResponse, JsonResponse> {
     let commands = call.commands("multi-exec")?;
-    if let Some(refused) = commands.iter().find_map(refuse) {
+    if let Some(refused) = commands.iter().find_map(reject) {
         let text = format!("EXECABORT Transaction discarded because of: {refused}");
-        return Err(Answer::bad_request(&text));
+        return Err(JsonResponse::bad_request(&text));
     }
-    let outcomes = front.link.transact(&commands).await??;
-    Ok(Answer::outcomes(&outcomes, call.encoding))
+    let outcomes = proxy.redis.transact(&commands).await??;
+    Ok(JsonResponse::outcomes(&outcomes, call.encoding))
 }
 
-async fn health(State(front): State<Arc<Front>>) -> Result<Answer, Answer> {
-    if front.link.ping().await? {
-        Ok(Answer::healthy())
+async fn health(State(proxy): State<Arc<Proxy>>) -> Result<JsonResponse, JsonResponse> {
+    if proxy.redis.ping().await? {
+        Ok(JsonResponse::healthy())
     } else {
-        Err(Answer::refusal(
+        Err(JsonResponse::refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             "ERR redis refuses PING",
         ))
     }
 }
 
-async fn method_not_allowed() -> Answer {
-    Answer::refusal(
+async fn method_not_allowed() -> JsonResponse {
+    JsonResponse::refusal(
         StatusCode::METHOD_NOT_ALLOWED,
         "ERR method not allowed: send a POST",
     )
 }
 
-async fn not_found() -> Answer {
+async fn not_found() -> JsonResponse {
     let text = "ERR not found: commands in the path are not served, POST them as a JSON array to /";
-    Answer::refusal(StatusCode::NOT_FOUND, text)
+    JsonResponse::refusal(StatusCode::NOT_FOUND, text)
 }
 
 /// Redis owes one reply per command; the library holds it to that.
-fn lost_outcome() -> Answer {
-    Answer::refusal(
+fn lost_outcome() -> JsonResponse {
+    JsonResponse::refusal(
         StatusCode::BAD_GATEWAY,
         "ERR redis sent fewer replies than commands",
     )
 }
 
 /// Admits a request: first the token, so that a stranger costs no memory, then a turn.
-async fn gate(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+async fn gate(State(proxy): State<Arc<Proxy>>, request: Request, next: Next) -> Response {
     let authorization = request.headers().get(AUTHORIZATION);
-    if !authorization.is_some_and(|value| front.token.admits(value.as_bytes())) {
+    if !authorization.is_some_and(|value| proxy.token.admits(value.as_bytes())) {
         let text = "Unauthorized: the bearer token is missing or wrong";
-        return Answer::refusal(StatusCode::UNAUTHORIZED, text).into_response();
+        return JsonResponse::refusal(StatusCode::UNAUTHORIZED, text).into_response();
     }
-    let Ok(Ok(_turn)) = timeout(TURN_LIMIT, front.turns.acquire()).await else {
+    let Ok(Ok(_turn)) = timeout(TURN_LIMIT, proxy.turns.acquire()).await else {
         let text = "ERR too many requests at once";
-        return Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+        return JsonResponse::refusal(StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
     timeout(REQUEST_LIMIT, next.run(request))
         .await
         .unwrap_or_else(|_| {
             let text = "ERR the request took too long";
-            Answer::refusal(StatusCode::REQUEST_TIMEOUT, text).into_response()
+            JsonResponse::refusal(StatusCode::REQUEST_TIMEOUT, text).into_response()
         })
 }
 
@@ -171,41 +178,45 @@ struct Call {
 }
 
 impl Call {
-    fn commands(&self, route: &str) -> Result<Vec<Command>, Answer> {
+    fn commands(&self, route: &str) -> Result<Vec<Command>, JsonResponse> {
         let commands = codec::decode_commands(&self.body).map_err(|error| {
-            Answer::bad_request(&format!("ERR failed to parse {route} request: {error}"))
+            JsonResponse::bad_request(&format!("ERR failed to parse {route} request: {error}"))
         })?;
         if commands.is_empty() {
-            return Err(Answer::bad_request(&format!("ERR empty {route} request")));
+            return Err(JsonResponse::bad_request(&format!(
+                "ERR empty {route} request"
+            )));
         }
         Ok(commands)
     }
 }
 
 impl<S: Send + Sync> FromRequest<S> for Call {
-    type Rejection = Answer;
+    type Rejection = JsonResponse;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Answer> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, JsonResponse> {
         let encoding = encoding(request.headers())?;
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|rejection: BytesRejection| {
             let text = format!("ERR {}", rejection.body_text().to_lowercase());
-            Answer::refusal(rejection.status(), &text)
+            JsonResponse::refusal(rejection.status(), &text)
         })?;
         Ok(Self { encoding, body })
     }
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding, Answer> {
+fn encoding(headers: &HeaderMap) -> Result<Encoding, JsonResponse> {
     let format = headers.get("upstash-response-format");
     if format.is_some_and(|format| format != "json") {
-        return Err(Answer::bad_request(
+        return Err(JsonResponse::bad_request(
             "ERR Upstash-Response-Format must be json",
         ));
     }
     match headers.get("upstash-encoding") {
         None => Ok(Encoding::Plain),
         Some(encoding) if encoding == "base64" => Ok(Encoding::Base64),
-        Some(_) => Err(Answer::bad_request("ERR Upstash-Encoding must be base64")),
+        Some(_) => Err(JsonResponse::bad_request(
+            "ERR Upstash-Encoding must be base64",
+        )),
     }
 }

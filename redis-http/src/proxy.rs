@@ -1,4 +1,4 @@
-//! The front: an HTTP server that gives a plain Redis the Upstash REST protocol.
+//! The proxy: an HTTP server that gives a plain Redis the Upstash REST protocol.
 //!
 //! Owns the listener, the routes, the token check and one multiplexed connection to Redis. It
 //! speaks no TLS (a neighbour of its Redis, not a public host), keeps no state, runs no command
@@ -6,10 +6,10 @@
 //!
 //! To serve one more route, add it to `routes`; to refuse one more command, add it to `refusal`.
 
-mod answer;
+mod connection;
 mod healthcheck;
-mod link;
-mod refusal;
+mod rejection;
+mod response;
 mod routes;
 mod settings;
 mod token;
@@ -30,9 +30,9 @@ pub use token::Token;
 /// How long requests in flight may take to finish after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Why the front ended other than by a signal.
+/// Why the proxy ended other than by a signal.
 #[derive(Debug, thiserror::Error)]
-pub enum FrontError {
+pub enum ProxyError {
     /// The address is taken or not this machine's.
     #[error("cannot listen on {address}")]
     Listen {
@@ -43,7 +43,7 @@ pub enum FrontError {
         source: io::Error,
     },
     /// Signals, standard output or the listener failed.
-    #[error("the front cannot run")]
+    #[error("the proxy cannot run")]
     Run(#[from] io::Error),
 }
 
@@ -51,9 +51,9 @@ pub enum FrontError {
 ///
 /// Writes one line to standard output once it listens:
 /// `redis-http listening on http://ADDRESS`. Redis need not be there yet.
-pub async fn run(settings: Settings) -> Result<(), FrontError> {
+pub async fn run(settings: Settings) -> Result<(), ProxyError> {
     let address = settings.listen;
-    let listen = |source| FrontError::Listen { address, source };
+    let listen = |source| ProxyError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     // Before the line is printed: whoever waits for it may signal at once.
     let stopping = stop_on_signal()?;

@@ -1,4 +1,4 @@
-//! A private Redis and a front over it, both gone when the test ends.
+//! A private Redis and a proxy over it, both gone when the test ends.
 //!
 //! Nothing here is shared between tests: each Redis has its own free port and directory and
 //! writes nothing to disk.
@@ -74,15 +74,15 @@ impl Drop for Redis {
     }
 }
 
-/// The front's binary, listening.
-pub(crate) struct Front {
+/// The proxy's binary, listening.
+pub(crate) struct Proxy {
     pub(crate) url: String,
     pub(crate) process: Child,
     log: tempfile::NamedTempFile,
     http: reqwest::Client,
 }
 
-impl Front {
+impl Proxy {
     pub(crate) fn start(redis: &Redis) -> Self {
         Self::over(&redis.url())
     }
@@ -100,7 +100,7 @@ impl Front {
             .stdout(Stdio::piped())
             .stderr(log.reopen().expect("the log file"))
             .spawn()
-            .expect("the front starts");
+            .expect("the proxy starts");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
@@ -146,7 +146,7 @@ impl Front {
     }
 }
 
-impl Drop for Front {
+impl Drop for Proxy {
     fn drop(&mut self) {
         end(&mut self.process);
     }

@@ -1,4 +1,4 @@
-//! Our own client against the front.
+//! Our own client against the proxy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use colloquy_redis_http::{Client, ClientError, Command, CommandError, Reply};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Front, Redis, TOKEN, free_port};
+use crate::support::{Proxy, Redis, TOKEN, free_port};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -19,8 +19,8 @@ fn text(text: &str) -> Reply {
 #[tokio::test]
 async fn a_pipeline_comes_back_in_order() {
     let redis = Redis::start();
-    let front = Front::start(&redis);
-    let client = Client::new(&front.url, TOKEN, TIMEOUT).expect("a client");
+    let proxy = Proxy::start(&redis);
+    let client = Client::new(&proxy.url, TOKEN, TIMEOUT).expect("a client");
     let value = "naïve \u{0} \"quoted\" 日本 👩‍👩‍👧";
     let outcomes = client
         .pipeline(&[
@@ -72,8 +72,8 @@ async fn no_commands_need_no_server() {
 #[tokio::test]
 async fn many_calls_at_once_are_all_answered() {
     let redis = Redis::start();
-    let front = Front::start(&redis);
-    let client = Client::new(&front.url, TOKEN, TIMEOUT).expect("a client");
+    let proxy = Proxy::start(&redis);
+    let client = Client::new(&proxy.url, TOKEN, TIMEOUT).expect("a client");
     let calls: Vec<_> = (0..200)
         .map(|_| {
             let client = client.clone();
@@ -93,8 +93,8 @@ async fn many_calls_at_once_are_all_answered() {
 #[tokio::test]
 async fn calls_one_after_another_share_a_connection() {
     let redis = Redis::start();
-    let front = Front::start(&redis);
-    let (url, accepted) = counting_relay(&front.url).await;
+    let proxy = Proxy::start(&redis);
+    let (url, accepted) = counting_relay(&proxy.url).await;
     let client = Client::new(&url, TOKEN, TIMEOUT).expect("a client");
     for _ in 0..10 {
         client
@@ -116,7 +116,7 @@ async fn counting_relay(url: &str) -> (String, Arc<AtomicUsize>) {
     tokio::spawn(async move {
         while let Ok((mut near, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::Relaxed);
-            let mut far = TcpStream::connect(&target).await.expect("the front");
+            let mut far = TcpStream::connect(&target).await.expect("the proxy");
             tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
         }
     });
@@ -126,8 +126,8 @@ async fn counting_relay(url: &str) -> (String, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn a_wrong_token_is_told_and_not_shown() {
     let redis = Redis::start();
-    let front = Front::start(&redis);
-    let client = Client::new(&front.url, "another-secret", TIMEOUT).expect("a client");
+    let proxy = Proxy::start(&redis);
+    let client = Client::new(&proxy.url, "another-secret", TIMEOUT).expect("a client");
     let error = client
         .pipeline(&[Command::new("PING")])
         .await
@@ -163,9 +163,9 @@ async fn a_server_that_says_nothing_runs_into_the_time_limit() {
 #[tokio::test]
 async fn a_server_that_speaks_something_else_is_told() {
     let redis = Redis::start();
-    let front = Front::start(&redis);
+    let proxy = Proxy::start(&redis);
     let client =
-        Client::new(&format!("{}/elsewhere", front.url), TOKEN, TIMEOUT).expect("a client");
+        Client::new(&format!("{}/elsewhere", proxy.url), TOKEN, TIMEOUT).expect("a client");
     let error = client
         .pipeline(&[Command::new("PING")])
         .await

@@ -1,11 +1,11 @@
-//! The unmodified npm client `@upstash/redis` against the front: `tests/npm/drive.mjs` does the
+//! The unmodified npm client `@upstash/redis` against the proxy: `tests/npm/drive.mjs` does the
 //! calls and checks, this starts what it needs and reports what it says.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use crate::support::{Front, Redis, TOKEN};
+use crate::support::{Proxy, Redis, TOKEN};
 
 fn node(script: &str, environment: &[(&str, &str)]) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm");
@@ -54,20 +54,20 @@ fn install(directory: &Path) {
 #[test]
 fn the_npm_client_works_unmodified() {
     let redis = Redis::start();
-    let front = Front::start(&redis);
+    let proxy = Proxy::start(&redis);
     node(
         "drive.mjs",
-        &[("FRONT_URL", &front.url), ("FRONT_TOKEN", TOKEN)],
+        &[("PROXY_URL", &proxy.url), ("PROXY_TOKEN", TOKEN)],
     );
 }
 
 #[test]
 fn the_npm_client_is_told_of_an_outage_at_once() {
     let mut redis = Redis::start();
-    let front = Front::start(&redis);
+    let proxy = Proxy::start(&redis);
     redis.kill();
     node(
         "outage.mjs",
-        &[("FRONT_URL", &front.url), ("FRONT_TOKEN", TOKEN)],
+        &[("PROXY_URL", &proxy.url), ("PROXY_TOKEN", TOKEN)],
     );
 }

@@ -1,4 +1,4 @@
-//! `--healthcheck`: asks a front on this machine for its `/health`, for containers without curl.
+//! `--healthcheck`: asks a proxy on this machine for its `/health`, for containers without curl.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,24 +11,24 @@ use tokio::time::timeout;
 use super::SettingsError;
 use super::settings::listen_address;
 
-/// Longer than the front gives its Redis, so that the front's own verdict arrives.
+/// Longer than the proxy gives its Redis, so that the proxy's own verdict arrives.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// Why the front is not healthy.
+/// Why the proxy is not healthy.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthcheckError {
     /// `HOST` or `PORT` is malformed.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// Nothing answers there.
-    #[error("no front answers on {0}")]
+    #[error("no proxy answers on {0}")]
     Silent(SocketAddr, #[source] io::Error),
-    /// The front answered, and not with 200.
-    #[error("the front answered: {0}")]
+    /// The proxy answered, and not with 200.
+    #[error("the proxy answered: {0}")]
     Unhealthy(String),
 }
 
-/// Succeeds if the front that runs with the same `HOST` and `PORT` says that its Redis answers.
+/// Succeeds if the proxy that runs with the same `HOST` and `PORT` says that its Redis answers.
 pub async fn healthcheck(lookup: impl Fn(&str) -> Option<String>) -> Result<(), HealthcheckError> {
     let mut address = listen_address(lookup)?;
     // "Every address" is one to listen on, not one to call.

@@ -1,4 +1,4 @@
-//! The front as its callers meet it: the real binary over a real Redis of the test's own.
+//! The proxy as its callers meet it: the real binary over a real Redis of the test's own.
 //!
 //! `protocol` holds what Upstash's documentation promises, `client` our own client, `npm` the
 //! unmodified `@upstash/redis`, `outage` what happens when Redis is away, `process` the binary's

@@ -1,56 +1,56 @@
-//! What Upstash's documentation promises of the REST protocol, and what the front refuses.
+//! What Upstash's documentation promises of the REST protocol, and what the proxy refuses.
 
 use serde_json::json;
 
-use crate::support::{Front, Redis, TOKEN, answer};
+use crate::support::{Proxy, Redis, TOKEN, answer};
 
-fn start() -> (Redis, Front) {
+fn start() -> (Redis, Proxy) {
     let redis = Redis::start();
-    let front = Front::start(&redis);
-    (redis, front)
+    let proxy = Proxy::start(&redis);
+    (redis, proxy)
 }
 
 #[tokio::test]
 async fn a_single_command_is_answered_with_its_result() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     assert_eq!(
-        front.call("/", r#"["SET","k","v"]"#).await,
+        proxy.call("/", r#"["SET","k","v"]"#).await,
         (200, json!({"result": "OK"}))
     );
     assert_eq!(
-        front.call("/", r#"["GET","k"]"#).await,
+        proxy.call("/", r#"["GET","k"]"#).await,
         (200, json!({"result": "v"}))
     );
     assert_eq!(
-        front.call("/", r#"["GET","none"]"#).await,
+        proxy.call("/", r#"["GET","none"]"#).await,
         (200, json!({"result": null}))
     );
     assert_eq!(
-        front.call("/", r#"["INCRBY","n",5]"#).await,
+        proxy.call("/", r#"["INCRBY","n",5]"#).await,
         (200, json!({"result": 5}))
     );
     assert_eq!(
-        front.call("/", r#"["PING"]"#).await,
+        proxy.call("/", r#"["PING"]"#).await,
         (200, json!({"result": "PONG"}))
     );
     let nested = r#"["EVAL","return {1,{'a',false,{}},redis.call('SET','k','w')}",0]"#;
     assert_eq!(
-        front.call("/", nested).await,
+        proxy.call("/", nested).await,
         (200, json!({"result": [1, ["a", null, []], "OK"]}))
     );
 }
 
 #[tokio::test]
 async fn a_failed_single_command_is_a_400_in_redis_words() {
-    let (_redis, front) = start();
-    front.call("/", r#"["SET","k","v"]"#).await;
-    let (status, body) = front.call("/", r#"["LPUSH","k","v"]"#).await;
+    let (_redis, proxy) = start();
+    proxy.call("/", r#"["SET","k","v"]"#).await;
+    let (status, body) = proxy.call("/", r#"["LPUSH","k","v"]"#).await;
     let text = "WRONGTYPE Operation against a key holding the wrong kind of value";
     assert_eq!((status, body), (400, json!({"error": text})));
-    let (status, body) = front.call("/", r#"["GET"]"#).await;
+    let (status, body) = proxy.call("/", r#"["GET"]"#).await;
     let text = "ERR wrong number of arguments for 'get' command";
     assert_eq!((status, body), (400, json!({"error": text})));
-    let (status, body) = front.call("/", r#"["EVALSHA","00",0]"#).await;
+    let (status, body) = proxy.call("/", r#"["EVALSHA","00",0]"#).await;
     assert_eq!(status, 400);
     assert!(
         body["error"]
@@ -63,10 +63,10 @@ async fn a_failed_single_command_is_a_400_in_redis_words() {
 
 #[tokio::test]
 async fn a_pipeline_reports_each_outcome_in_order() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     let body =
         r#"[["SET","k","v"],["INCR","k"],["SUBSCRIBE","c"],[],["SETEX","t",13,true],["GET","t"]]"#;
-    let (status, body) = front.call("/pipeline", body).await;
+    let (status, body) = proxy.call("/pipeline", body).await;
     let expected = json!([
         {"result": "OK"},
         {"error": "ERR value is not an integer or out of range"},
@@ -80,9 +80,9 @@ async fn a_pipeline_reports_each_outcome_in_order() {
 
 #[tokio::test]
 async fn a_transaction_runs_as_one_and_reports_each_outcome() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     let body = r#"[["SET","k","v"],["INCR","k"],["GET","k"]]"#;
-    let (status, body) = front.call("/multi-exec", body).await;
+    let (status, body) = proxy.call("/multi-exec", body).await;
     let expected = json!([
         {"result": "OK"},
         {"error": "ERR value is not an integer or out of range"},
@@ -93,13 +93,13 @@ async fn a_transaction_runs_as_one_and_reports_each_outcome() {
 
 #[tokio::test]
 async fn a_transaction_with_a_command_redis_cannot_queue_runs_nothing() {
-    let (_redis, front) = start();
-    let (status, body) = front
+    let (_redis, proxy) = start();
+    let (status, body) = proxy
         .call("/multi-exec", r#"[["SET","k","v"],["GET"]]"#)
         .await;
     let text = "EXECABORT Transaction discarded because of: ERR wrong number of arguments for 'get' command";
     assert_eq!((status, body), (400, json!({"error": text})));
-    let (status, body) = front
+    let (status, body) = proxy
         .call("/multi-exec", r#"[["SET","k","v"],["BLPOP","l",0]]"#)
         .await;
     assert_eq!(status, 400);
@@ -111,7 +111,7 @@ async fn a_transaction_with_a_command_redis_cannot_queue_runs_nothing() {
         "{body}"
     );
     assert_eq!(
-        front.call("/", r#"["GET","k"]"#).await,
+        proxy.call("/", r#"["GET","k"]"#).await,
         (200, json!({"result": null}))
     );
 }
@@ -119,11 +119,11 @@ async fn a_transaction_with_a_command_redis_cannot_queue_runs_nothing() {
 /// INVARIANT: the connection is shared, yet no caller's command lands in another's transaction.
 #[tokio::test]
 async fn transactions_do_not_interleave() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     let body = r#"[["INCR","n"],["INCR","n"],["INCR","n"]]"#;
     let calls: Vec<_> = (0..100)
         .map(|index| {
-            tokio::spawn(answer(front.post(
+            tokio::spawn(answer(proxy.post(
                 if index % 2 == 0 { "/multi-exec" } else { "/" },
                 if index % 2 == 0 {
                     body
@@ -149,16 +149,16 @@ async fn transactions_do_not_interleave() {
         );
     }
     assert_eq!(
-        front.call("/", r#"["GET","n"]"#).await,
+        proxy.call("/", r#"["GET","n"]"#).await,
         (200, json!({"result": "200"}))
     );
 }
 
 #[tokio::test]
 async fn base64_encodes_every_string_but_a_whole_ok() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     let call = |path, body: &'static str| {
-        answer(front.post(path, body).header("Upstash-Encoding", "base64"))
+        answer(proxy.post(path, body).header("Upstash-Encoding", "base64"))
     };
     assert_eq!(
         call("/", r#"["SET","k","bar"]"#).await,
@@ -174,7 +174,7 @@ async fn base64_encodes_every_string_but_a_whole_ok() {
         (200, json!({"result": "gA=="}))
     );
     assert_eq!(
-        front.call("/", r#"["GET","bits"]"#).await,
+        proxy.call("/", r#"["GET","bits"]"#).await,
         (200, json!({"result": "\u{fffd}"}))
     );
     let (_, body) = call("/pipeline", r#"[["MGET","k","none"],["GET"]]"#).await;
@@ -186,12 +186,12 @@ async fn base64_encodes_every_string_but_a_whole_ok() {
 
 #[tokio::test]
 async fn without_the_token_nothing_is_told() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     let requests = [
-        front.get("/"),
-        front.get("/none").bearer_auth("wrong"),
-        front.get("/").bearer_auth(format!("{TOKEN}x")),
-        front.get("/").basic_auth("user", Some(TOKEN)),
+        proxy.get("/"),
+        proxy.get("/none").bearer_auth("wrong"),
+        proxy.get("/").bearer_auth(format!("{TOKEN}x")),
+        proxy.get("/").basic_auth("user", Some(TOKEN)),
     ];
     for request in requests {
         let (status, body) = answer(request).await;
@@ -208,7 +208,7 @@ async fn without_the_token_nothing_is_told() {
 
 #[tokio::test]
 async fn malformed_requests_are_told_apart() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     let cases = [
         ("/", "", 400, "ERR failed to parse command"),
         ("/", r#"{"a":1}"#, 400, "ERR failed to parse command"),
@@ -236,39 +236,39 @@ async fn malformed_requests_are_told_apart() {
         ),
     ];
     for (path, body, status, text) in cases {
-        let (answered, answer) = front.call(path, body).await;
+        let (answered, answer) = proxy.call(path, body).await;
         assert_eq!(answered, status, "{path} {body}");
         assert!(
             answer["error"].as_str().expect("text").starts_with(text),
             "{path} {body}: {answer}"
         );
     }
-    let (status, _) = answer(front.get("/pipeline").bearer_auth(TOKEN)).await;
+    let (status, _) = answer(proxy.get("/pipeline").bearer_auth(TOKEN)).await;
     assert_eq!(status, 405);
-    let (status, _) = answer(front.get("/get/key").bearer_auth(TOKEN)).await;
+    let (status, _) = answer(proxy.get("/get/key").bearer_auth(TOKEN)).await;
     assert_eq!(status, 404);
     for header in ["Upstash-Response-Format", "Upstash-Encoding"] {
-        let (status, _) = answer(front.post("/", r#"["PING"]"#).header(header, "resp2")).await;
+        let (status, _) = answer(proxy.post("/", r#"["PING"]"#).header(header, "resp2")).await;
         assert_eq!(status, 400);
     }
 }
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_and_one_within_is_not() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     let body = |length| format!(r#"["SET","k","{}"]"#, "x".repeat(length));
-    let (status, answer) = front.call("/", body(10 * 1024 * 1024)).await;
+    let (status, answer) = proxy.call("/", body(10 * 1024 * 1024)).await;
     assert_eq!(status, 413, "{answer}");
-    assert_eq!(front.call("/", body(9 * 1024 * 1024)).await.0, 200);
-    let (_, answer) = front.call("/", r#"["STRLEN","k"]"#).await;
+    assert_eq!(proxy.call("/", body(9 * 1024 * 1024)).await.0, 200);
+    let (_, answer) = proxy.call("/", r#"["STRLEN","k"]"#).await;
     assert_eq!(answer, json!({"result": 9 * 1024 * 1024}));
 }
 
 #[tokio::test]
 async fn health_asks_redis_and_no_token() {
-    let (_redis, front) = start();
+    let (_redis, proxy) = start();
     assert_eq!(
-        answer(front.get("/health")).await,
+        answer(proxy.get("/health")).await,
         (200, json!({"status": "ok"}))
     );
 }

@@ -1,19 +1,19 @@
-//! HTTP answers of the front: always JSON, errors in the protocol's form.
+//! HTTP answers of the proxy: always JSON, errors in the protocol's form.
 
 use axum::http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
-use super::link::LinkError;
+use super::connection::ConnectionError;
 use crate::codec::{self, CodecError, CommandError, Encoding, Outcome};
 
 /// A status and a JSON body.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct JsonResponse {
     status: StatusCode,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl JsonResponse {
     /// The whole request is refused in these words.
     pub(super) fn refusal(status: StatusCode, text: &str) -> Self {
         Self::encoded(status, codec::encode_refusal(text))
@@ -58,7 +58,7 @@ impl Answer {
     }
 }
 
-impl From<CommandError> for Answer {
+impl From<CommandError> for JsonResponse {
     fn from(error: CommandError) -> Self {
         Self::bad_request(error.text())
     }
@@ -66,13 +66,13 @@ impl From<CommandError> for Answer {
 
 /// 503 with the protocol's error body: `@upstash/redis` throws its text at once. It retries only
 /// what never got an answer, so cutting the connection instead would make callers wait.
-impl From<LinkError> for Answer {
-    fn from(error: LinkError) -> Self {
+impl From<ConnectionError> for JsonResponse {
+    fn from(error: ConnectionError) -> Self {
         Self::refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("ERR {error}"))
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for JsonResponse {
     fn into_response(self) -> Response {
         let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
         (self.status, [json], self.body).into_response()

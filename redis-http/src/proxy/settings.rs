@@ -1,4 +1,4 @@
-//! Every setting of the front, read through a `lookup(name)`; the binary hands in the environment.
+//! Every setting of the proxy, read through a `lookup(name)`; the binary hands in the environment.
 //!
 //! All that is missing or malformed is told at once, by name and never by value.
 
@@ -12,7 +12,7 @@ use super::Token;
 const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
 const DEFAULT_PORT: u16 = 8079;
 
-/// What the front needs to run.
+/// What the proxy needs to run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `HOST` and `PORT`: where to listen; port 0 takes a free one.

@@ -26,7 +26,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// Why Redis gave no answer at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum LinkError {
+pub(super) enum ConnectionError {
     #[error("redis is not reachable")]
     Unreachable,
     #[error("redis did not answer in time, the commands may have run")]
@@ -34,7 +34,7 @@ pub(super) enum LinkError {
 }
 
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct RedisConnection {
     address: RedisAddress,
     live: Mutex<Option<Live>>,
     /// What was logged last, so that an outage is one line and not one per request.
@@ -59,7 +59,7 @@ impl Live {
     }
 }
 
-impl Link {
+impl RedisConnection {
     /// A link to `address`; connects at the first use.
     pub(super) fn new(address: RedisAddress) -> Self {
         Self {
@@ -70,13 +70,13 @@ impl Link {
     }
 
     /// True if Redis answers `PING`.
-    pub(super) async fn ping(&self) -> Result<bool, LinkError> {
+    pub(super) async fn ping(&self) -> Result<bool, ConnectionError> {
         let outcomes = self.run(&[Command::new("PING")]).await?;
         Ok(outcomes.iter().all(Result::is_ok))
     }
 
     /// Runs the commands in order, in one write; other callers' may run between them.
-    pub(super) async fn run(&self, commands: &[Command]) -> Result<Vec<Outcome>, LinkError> {
+    pub(super) async fn run(&self, commands: &[Command]) -> Result<Vec<Outcome>, ConnectionError> {
         let replies = self.exchange(&packed(commands.iter())).await?;
         Ok(replies.into_iter().map(outcome).collect())
     }
@@ -86,7 +86,7 @@ impl Link {
     pub(super) async fn transact(
         &self,
         commands: &[Command],
-    ) -> Result<Result<Vec<Outcome>, CommandError>, LinkError> {
+    ) -> Result<Result<Vec<Outcome>, CommandError>, ConnectionError> {
         let (multi, exec) = (Command::new("MULTI"), Command::new("EXEC"));
         let whole = std::iter::once(&multi)
             .chain(commands)
@@ -106,11 +106,11 @@ impl Link {
         })
     }
 
-    async fn exchange(&self, pipeline: &Pipeline) -> Result<Vec<Value>, LinkError> {
+    async fn exchange(&self, pipeline: &Pipeline) -> Result<Vec<Value>, ConnectionError> {
         let deadline = Instant::now() + ANSWER_LIMIT;
         let live = match timeout_at(deadline, self.live()).await {
             Ok(live) => live?,
-            Err(_) => return Err(self.lost(LinkError::Unreachable, "no connection in time")),
+            Err(_) => return Err(self.lost(ConnectionError::Unreachable, "no connection in time")),
         };
         let mut connection = live.connection.clone();
         let sent = connection.send_packed_commands(pipeline, 0, pipeline.len());
@@ -122,20 +122,20 @@ impl Link {
             // Refusals are replies; an error here is the connection's.
             Ok(Err(error)) => {
                 live.end();
-                Err(self.lost(LinkError::Unreachable, error.category()))
+                Err(self.lost(ConnectionError::Unreachable, error.category()))
             }
             // Perhaps a slow command, perhaps a connection whose other end is gone without a
             // word. A fresh one costs little and gets over both.
             Err(_) => {
                 live.end();
-                Err(self.lost(LinkError::Late, "no answer in time"))
+                Err(self.lost(ConnectionError::Late, "no answer in time"))
             }
         }
     }
 
     /// The connection, opened anew if there is none. Callers that come meanwhile wait for the
     /// same attempt.
-    async fn live(&self) -> Result<Live, LinkError> {
+    async fn live(&self) -> Result<Live, ConnectionError> {
         let mut live = self.live.lock().await;
         if let Some(live) = live.as_ref().filter(|live| !live.has_ended()) {
             return Ok(live.clone());
@@ -143,8 +143,8 @@ impl Link {
         *live = None;
         match timeout(CONNECT_LIMIT, self.connect()).await {
             Ok(Ok(opened)) => Ok(live.insert(opened).clone()),
-            Ok(Err(error)) => Err(self.lost(LinkError::Unreachable, error.category())),
-            Err(_) => Err(self.lost(LinkError::Unreachable, "no connection in time")),
+            Ok(Err(error)) => Err(self.lost(ConnectionError::Unreachable, error.category())),
+            Err(_) => Err(self.lost(ConnectionError::Unreachable, "no connection in time")),
         }
     }
 
@@ -173,7 +173,7 @@ impl Link {
         }
     }
 
-    fn lost(&self, error: LinkError, why: &str) -> LinkError {
+    fn lost(&self, error: ConnectionError, why: &str) -> ConnectionError {
         if self.reachable.swap(false, Ordering::Relaxed) {
             tracing::warn!(redis.address = ?self.address, redis.error = why, "{error}");
         }
@@ -231,7 +231,10 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let address = RedisAddress::parse(&format!("redis://{free}")).expect("an address");
         let begun = Instant::now();
-        assert_eq!(Link::new(address).ping().await, Err(LinkError::Unreachable));
+        assert_eq!(
+            RedisConnection::new(address).ping().await,
+            Err(ConnectionError::Unreachable)
+        );
         assert!(begun.elapsed() < Duration::from_millis(500));
         Ok(())
     }
@@ -242,7 +245,9 @@ mod tests {
         // Accepts by its backlog and says nothing.
         let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
         let url = format!("redis://{}", silent.local_addr()?);
-        let link = Arc::new(Link::new(RedisAddress::parse(&url).expect("an address")));
+        let link = Arc::new(RedisConnection::new(
+            RedisAddress::parse(&url).expect("an address"),
+        ));
         let begun = Instant::now();
         let callers: Vec<_> = (0..20)
             .map(|_| {
@@ -251,7 +256,10 @@ mod tests {
             })
             .collect();
         for caller in callers {
-            assert_eq!(caller.await.expect("no panic"), Err(LinkError::Unreachable));
+            assert_eq!(
+                caller.await.expect("no panic"),
+                Err(ConnectionError::Unreachable)
+            );
         }
         assert!(begun.elapsed() < ANSWER_LIMIT + Duration::from_millis(500));
         Ok(())

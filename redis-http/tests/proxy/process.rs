@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::support::{BINARY, Front, Redis, TOKEN, answer};
+use crate::support::{BINARY, Proxy, Redis, TOKEN, answer};
 
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Output, String) {
     let mut command = Command::new(BINARY);
@@ -36,8 +36,8 @@ fn an_unknown_argument_is_answered_with_the_usage() {
 #[test]
 fn the_health_check_tells_well_from_ill_from_absent() {
     let mut redis = Redis::start();
-    let front = Front::start(&redis);
-    let port = front.url.rsplit(':').next().expect("a port").to_owned();
+    let proxy = Proxy::start(&redis);
+    let port = proxy.url.rsplit(':').next().expect("a port").to_owned();
     // As in a container that listens everywhere.
     let environment = [("HOST", "0.0.0.0"), ("PORT", port.as_str())];
     let (output, said) = run(&["--healthcheck"], &environment);
@@ -45,10 +45,10 @@ fn the_health_check_tells_well_from_ill_from_absent() {
     redis.kill();
     let (output, said) = run(&["--healthcheck"], &environment);
     assert!(!output.status.success() && said.contains("503"), "{said}");
-    drop(front);
+    drop(proxy);
     let (output, said) = run(&["--healthcheck"], &environment);
     assert!(
-        !output.status.success() && said.contains("no front answers"),
+        !output.status.success() && said.contains("no proxy answers"),
         "{said}"
     );
 }
@@ -68,18 +68,18 @@ fn a_taken_port_is_told() {
 async fn a_signal_lets_requests_in_flight_finish() {
     for name in ["TERM", "INT"] {
         let redis = Redis::start();
-        let mut front = Front::start(&redis);
+        let mut proxy = Proxy::start(&redis);
         // Busy for about 400 ms, during which the signal comes.
         let script = "local t=redis.call('TIME') local e=t[1]*1000+t[2]/1000+400 \
              repeat t=redis.call('TIME') until t[1]*1000+t[2]/1000>e return 'done'";
         let body = serde_json::json!(["EVAL", script, 0]).to_string();
-        let busy = tokio::spawn(answer(front.post("/", body)));
+        let busy = tokio::spawn(answer(proxy.post("/", body)));
         tokio::time::sleep(Duration::from_millis(150)).await;
         let begun = Instant::now();
-        front.signal(name);
+        proxy.signal(name);
         let (status, body) = busy.await.expect("no panic");
         assert_eq!((status, &body["result"]), (200, &"done".into()), "{name}");
-        let ended = tokio::task::spawn_blocking(move || front.process.wait()).await;
+        let ended = tokio::task::spawn_blocking(move || proxy.process.wait()).await;
         assert!(
             ended.expect("no panic").expect("a status").success(),
             "{name}"
@@ -92,21 +92,21 @@ async fn a_signal_lets_requests_in_flight_finish() {
 #[tokio::test]
 async fn the_log_tells_neither_tokens_nor_values() {
     let mut redis = Redis::start();
-    let front = Front::start(&redis);
-    front
+    let proxy = Proxy::start(&redis);
+    proxy
         .call("/", r#"["SET","secret-key","secret-value"]"#)
         .await;
-    front
+    proxy
         .call(
             "/pipeline",
             r#"[["NOSUCH","secret-value"],["GET","secret-key"]]"#,
         )
         .await;
-    front.call("/", r#"["SET","secret-key",null]"#).await;
-    answer(front.get("/").bearer_auth("secret-token")).await;
+    proxy.call("/", r#"["SET","secret-key",null]"#).await;
+    answer(proxy.get("/").bearer_auth("secret-token")).await;
     redis.kill();
-    front.call("/", r#"["GET","secret-key"]"#).await;
-    let log = front.log();
+    proxy.call("/", r#"["GET","secret-key"]"#).await;
+    let log = proxy.log();
     assert!(log.contains("redis is not reachable"), "{log}");
     assert!(!log.contains("secret") && !log.contains(TOKEN), "{log}");
 }
