@@ -22,8 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::committer::Committer;
-use crate::recorder::Recorder;
-use crate::room_task::{self, RoomMessage};
+use crate::cache_writer::CacheWriter;
+use crate::room_host::{self, RoomMessage};
 use crate::socket;
 
 /// Messages that may wait for a Room before its sockets are read more slowly.
@@ -36,7 +36,7 @@ const REVOCATION_MEMORY: Seconds = Seconds(120);
 pub struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) committer: Committer,
-    pub(crate) recorder: Recorder,
+    pub(crate) cache_writer: CacheWriter,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) throttle_ms: i64,
@@ -66,7 +66,7 @@ impl LocalRooms {
         Self(Arc::new(Shared {
             committer: Committer::new(Arc::clone(&store), writers),
             store,
-            recorder: Recorder::new(recent, tasks.clone()),
+            cache_writer: CacheWriter::new(recent, tasks.clone()),
             tokens,
             clock,
             throttle_ms,
@@ -113,7 +113,7 @@ impl Shared {
 
     fn start(self: &Arc<Self>, id: ConversationId) -> mpsc::Sender<RoomMessage> {
         let (sender, inbox) = mpsc::channel(INBOX);
-        self.tasks.spawn(room_task::run(self.clone(), id, inbox));
+        self.tasks.spawn(room_host::run(self.clone(), id, inbox));
         if self.is_closing() {
             // Shutdown may have passed this Room by.
             drop(sender.try_send(RoomMessage::Shutdown));

@@ -1,7 +1,7 @@
 //! One WebSocket: the upgrade, the reading, the writing, the closing.
 //!
 //! tungstenite reads (RFC 6455: masks, fragments, UTF-8, control frames); what is written are the
-//! finished frames of the [`Outbox`], all that wait in one system call.
+//! finished frames of the [`SendQueue`], all that wait in one system call.
 
 use std::io::{self, IoSlice};
 use std::pin::pin;
@@ -33,8 +33,8 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::carrier::{Carrier, Keep};
-use crate::outbox::{self, Outbox, Outgoing};
-use crate::room_task::RoomMessage;
+use crate::send_queue::{self, SendQueue, Drained};
+use crate::room_host::RoomMessage;
 use crate::rooms::Shared;
 
 /// The read buffer of a socket that says little, bytes: a short message with its frame fits. It grows
@@ -64,8 +64,8 @@ pub(crate) fn open(shared: Arc<Shared>, grant: SocketGrant, mut request: Request
     let tasks = shared.tasks.clone();
     tasks.spawn(async move {
         if let Some((socket, before)) = upgrade.on.accept().await {
-            let outbox = Arc::new(Outbox::after(before));
-            Box::pin(serve(shared, grant, socket, outbox)).await;
+            let send_queue = Arc::new(SendQueue::with_prefix(before));
+            Box::pin(serve(shared, grant, socket, send_queue)).await;
         }
     });
     upgrade.response
@@ -172,7 +172,7 @@ impl Pending {
     }
 }
 
-async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, outbox: Arc<Outbox>) {
+async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, send_queue: Arc<SendQueue>) {
     let id = shared.next_connection();
     let conversation: ConversationId = grant.conversation_id;
     let join = NewConnection {
@@ -187,13 +187,13 @@ async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, outb
     let connect = RoomMessage::Connect {
         id,
         join: Box::new(join),
-        outbox: outbox.clone(),
+        send_queue: send_queue.clone(),
     };
     if room.send(connect).await.is_err() {
-        outbox.close(CloseCode::Restarting);
+        send_queue.close(CloseCode::Restarting);
     }
     drop(shared);
-    let close = exchange(id, &mut socket, &outbox, &room).await;
+    let close = exchange(id, &mut socket, &send_queue, &room).await;
     // The Room may have ended this connection itself; then this says nothing new.
     drop(room.send(RoomMessage::Disconnect { id }).await);
     drop(room);
@@ -207,7 +207,7 @@ async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, outb
 async fn exchange(
     id: ConnectionId,
     socket: &mut Socket,
-    outbox: &Outbox,
+    send_queue: &SendQueue,
     room: &mpsc::Sender<RoomMessage>,
 ) -> Option<CloseCode> {
     let mut heard = Instant::now();
@@ -220,8 +220,8 @@ async fn exchange(
     let mut alarm = pin!(tokio::time::sleep_until(heard + PING_AFTER));
     loop {
         tokio::select! {
-            Outgoing { chunks, close } = outbox.take() => {
-                if !write(socket, chunks, outbox).await {
+            Drained { chunks, close } = send_queue.take() => {
+                if !write(socket, chunks, send_queue).await {
                     return None;
                 }
                 if close.is_some() {
@@ -235,7 +235,7 @@ async fn exchange(
             frame = socket.next(), if readable && waiting.is_none() => {
                 (heard, pinged) = (Instant::now(), false);
                 match received(id, frame?) {
-                    Received::Pong => drop(outbox.answer(outbox::encode_text(std::iter::once(PONG)))),
+                    Received::Pong => drop(send_queue.answer(send_queue::encode_text(std::iter::once(PONG)))),
                     Received::Message(message) => {
                         readable = !matches!(message, RoomMessage::Unusable { .. });
                         waiting = Some(message);
@@ -254,7 +254,7 @@ async fn exchange(
                     return Some(CloseCode::HeartbeatLost);
                 }
                 pinged = true;
-                drop(outbox.answer(outbox::PING));
+                drop(send_queue.answer(send_queue::PING));
                 alarm.as_mut().reset(heard + LOST_AFTER);
             }
         }
@@ -289,7 +289,7 @@ fn received(id: ConnectionId, frame: Result<Message, Error>) -> Received {
 
 /// Writes all of it. A reader that stops reading is given [`LINGER`] from the moment its queue
 /// overflows. False when the connection is of no more use.
-async fn write(socket: &mut Socket, chunks: Vec<Bytes>, outbox: &Outbox) -> bool {
+async fn write(socket: &mut Socket, chunks: Vec<Bytes>, send_queue: &SendQueue) -> bool {
     let writing = async {
         // What tungstenite answered by itself (a pong) comes out whole before our frames.
         futures_util::SinkExt::flush(socket)
@@ -301,7 +301,7 @@ async fn write(socket: &mut Socket, chunks: Vec<Bytes>, outbox: &Outbox) -> bool
     tokio::select! {
         biased;
         result = &mut writing => result.is_ok(),
-        _ = outbox.closed() => matches!(timeout(LINGER, writing).await, Ok(Ok(()))),
+        _ = send_queue.closed() => matches!(timeout(LINGER, writing).await, Ok(Ok(()))),
     }
 }
 
@@ -335,7 +335,7 @@ async fn write_all(io: &mut TcpStream, mut chunks: Vec<Bytes>) -> io::Result<()>
 async fn finish(socket: &mut Socket, before: Bytes, close: CloseCode) {
     let io = socket.get_mut();
     let farewell = async {
-        write_all(io, vec![before, outbox::encode_close(close)]).await?;
+        write_all(io, vec![before, send_queue::encode_close(close)]).await?;
         io.shutdown().await?;
         // On the heap: the room for it would otherwise be part of every open connection's task.
         let mut sink = vec![0_u8; 4096];

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use colloquy_fuzz::{Rng, for_all, hostile_text};
-use colloquy_local_server::outbox::{PING, encode_close, encode_text};
+use colloquy_local_server::send_queue::{PING, encode_close, encode_text};
 use colloquy_proto::protocol::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Message};

@@ -6,7 +6,7 @@
 use axum::http::StatusCode;
 use worker::{Env, Result};
 
-use crate::internal;
+use crate::rpc;
 use crate::rooms::ROOMS;
 
 /// The path of a Room's object that panics.
@@ -27,7 +27,7 @@ pub(crate) async fn serve(path: &str, env: &Env) -> Option<StatusCode> {
 
 async fn panic_in_room(id: &str, env: &Env) -> Result<()> {
     let room = env.durable_object(ROOMS)?.get_by_name(id)?;
-    internal::call(&room, PANIC, &()).await
+    rpc::call(&room, PANIC, &()).await
 }
 
 /// Panics.

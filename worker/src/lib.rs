@@ -1,30 +1,30 @@
 //! Colloquy at the edge: core's router as a stateless Worker, core's Rooms as Durable Objects.
 //!
 //! Owns how core's ports are met on Cloudflare's runtime, and decides nothing: a rule that is
-//! missing belongs into core. `app.rs` puts it together, `rooms.rs` and `room_object.rs` carry
-//! the live side, `session_object.rs` knows in which Rooms a login is, `driver.rs` and
-//! `hyperdrive.rs` reach PostgreSQL, `internal.rs` is what the parts say to each
+//! missing belongs into core. `app.rs` puts it together, `rooms.rs` and `room_do.rs` carry
+//! the live side, `session_do.rs` knows in which Rooms a login is, `driver.rs` and
+//! `hyperdrive.rs` reach PostgreSQL, `rpc.rs` is what the parts say to each
 //! other. The native twin is `local-server`.
 //!
 //! A panic ends the wasm instance with every Room in it. Nothing a client sends may cause one.
 
 mod app;
-mod at_work;
+mod isolate_load;
 mod clock;
 pub mod driver;
 #[cfg(feature = "faults")]
 mod faults;
 mod hyperdrive;
-mod internal;
+mod rpc;
 mod logging;
 mod microtasks;
 mod passwords;
 mod room_database;
-mod room_live;
-mod room_object;
+mod room_host;
+mod room_do;
 mod room_sockets;
 mod rooms;
-mod session_object;
+mod session_do;
 mod socket;
 mod stream;
 

@@ -1,6 +1,6 @@
 //! The live Rooms as Durable Objects, found by conversation; and the logins, by session.
 //!
-//! Owns the way to the objects. What they are asked is in `internal.rs`; that nobody else can
+//! Owns the way to the objects. What they are asked is in `rpc.rs`; that nobody else can
 //! ask it holds because every request to an object is made here, from nothing.
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use worker::durable::ObjectNamespace;
 use worker::send::SendFuture;
 use worker::{Env, Result};
 
-use crate::internal::{self, Sent};
+use crate::rpc::{self, Sent};
 use crate::socket;
 
 /// The bindings' names in `wrangler.toml`.
@@ -39,7 +39,7 @@ impl EdgeRooms {
 
     async fn open(&self, grant: &SocketGrant) -> Result<Response> {
         let room = self.rooms.get_by_name(&grant.conversation_id.to_string())?;
-        let response = room.fetch_with_request(internal::upgrade(grant)?).await?;
+        let response = room.fetch_with_request(rpc::upgrade(grant)?).await?;
         socket::outside(response)
     }
 
@@ -50,23 +50,23 @@ impl EdgeRooms {
         send: SendCommand,
     ) -> Result<SendOutcome> {
         let room = self.rooms.get_by_name(&id.to_string())?;
-        let send = internal::Send::new(caller, send);
-        let outcome: Sent = internal::call(&room, internal::SEND, &send).await?;
+        let send = rpc::Send::new(caller, send);
+        let outcome: Sent = rpc::call(&room, rpc::SEND, &send).await?;
         Ok(outcome.into())
     }
 
     async fn tell(&self, id: ConversationId, change: Option<StoredEvent>) -> Result<()> {
         let room = self.rooms.get_by_name(&id.to_string())?;
-        internal::call(&room, internal::CHANGED, &change).await
+        rpc::call(&room, rpc::CHANGED, &change).await
     }
 
     /// Ends the session where it is known, then in every Room it has entered.
     async fn revoke(&self, session_id: &SessionId) -> Result<()> {
         let session = self.sessions.get_by_name(&session_id.0)?;
-        let rooms: Vec<i64> = internal::call(&session, internal::END, &()).await?;
+        let rooms: Vec<i64> = rpc::call(&session, rpc::END, &()).await?;
         let told = join_all(rooms.into_iter().map(|id| async move {
             let room = self.rooms.get_by_name(&id.to_string())?;
-            internal::call::<()>(&room, internal::REVOKE, session_id).await
+            rpc::call::<()>(&room, rpc::REVOKE, session_id).await
         }));
         told.await.into_iter().collect()
     }

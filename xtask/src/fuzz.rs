@@ -73,11 +73,11 @@ const PROGRAMS: &[Program] = &[
         package: "colloquy-worker",
         chosen_by: &["--lib"],
         tests: &[
-            "internal::tests::grants_arrive_as_they_were_made",
-            "internal::tests::internal_calls",
-            "internal::tests::sends_and_their_outcomes_arrive_as_they_were_made",
-            "session_object::tests::a_session_is_kept_as_long_as_a_token_seen_in_it",
-            "session_object::tests::stored_sessions",
+            "rpc::tests::grants_arrive_as_they_were_made",
+            "rpc::tests::internal_calls",
+            "rpc::tests::sends_and_their_outcomes_arrive_as_they_were_made",
+            "session_do::tests::a_session_is_kept_as_long_as_a_token_seen_in_it",
+            "session_do::tests::stored_sessions",
         ],
     },
 ];

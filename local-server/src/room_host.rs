@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::outbox::{Full, Outbox, encode_text};
+use crate::send_queue::{QueueFull, SendQueue, encode_text};
 use crate::rooms::Shared;
 
 /// Messages taken from the inbox at a time.
@@ -52,7 +52,7 @@ pub(crate) enum RoomMessage {
     Connect {
         id: ConnectionId,
         join: Box<NewConnection>,
-        outbox: Arc<Outbox>,
+        send_queue: Arc<SendQueue>,
     },
     Text {
         id: ConnectionId,
@@ -105,12 +105,12 @@ struct RoomTask {
 /// The sockets of a Room. Dropped while some are open (a fault of ours), they are told to
 /// reconnect.
 #[derive(Default)]
-struct Sockets(HashMap<ConnectionId, Arc<Outbox>>);
+struct Sockets(HashMap<ConnectionId, Arc<SendQueue>>);
 
 impl Drop for Sockets {
     fn drop(&mut self) {
-        for outbox in self.0.values() {
-            outbox.close(CloseCode::Restarting);
+        for send_queue in self.0.values() {
+            send_queue.close(CloseCode::Restarting);
         }
     }
 }
@@ -198,7 +198,7 @@ impl RoomTask {
 
     fn message(&mut self, message: RoomMessage) {
         match message {
-            RoomMessage::Connect { id, join, outbox } => self.connect(id, *join, outbox),
+            RoomMessage::Connect { id, join, send_queue } => self.connect(id, *join, send_queue),
             RoomMessage::Text { id, text } => {
                 self.input(Input::Frame {
                     id,
@@ -241,12 +241,12 @@ impl RoomTask {
         }
     }
 
-    fn connect(&mut self, id: ConnectionId, join: NewConnection, outbox: Arc<Outbox>) {
+    fn connect(&mut self, id: ConnectionId, join: NewConnection, send_queue: Arc<SendQueue>) {
         if self.shared.is_revoked(&join.session_id) {
-            outbox.close(CloseCode::TokenInvalid);
+            send_queue.close(CloseCode::TokenInvalid);
             return;
         }
-        self.sockets.0.insert(id, outbox);
+        self.sockets.0.insert(id, send_queue);
         self.input(Input::Connect { id, join });
     }
 
@@ -279,11 +279,11 @@ impl RoomTask {
     fn carry_out(&mut self, effects: Effects) {
         for effect in effects {
             match effect {
-                Effect::Reply { to, frames } => self.queue(&[to], &frames, Outbox::answer),
-                Effect::Fanout { to, frames } => self.queue(&to, &frames, Outbox::push),
+                Effect::Reply { to, frames } => self.queue(&[to], &frames, SendQueue::answer),
+                Effect::Fanout { to, frames } => self.queue(&to, &frames, SendQueue::push),
                 Effect::Close { id, close } => {
-                    if let Some(outbox) = self.sockets.0.remove(&id) {
-                        outbox.close(close);
+                    if let Some(send_queue) = self.sockets.0.remove(&id) {
+                        send_queue.close(close);
                     }
                 }
                 Effect::Commit(sends) => {
@@ -293,7 +293,7 @@ impl RoomTask {
                 }
                 Effect::Load { since, limit } => self.load(since, limit),
                 Effect::Record { epoch, events } => {
-                    self.shared.recorder.record(NewEvents {
+                    self.shared.cache_writer.record(NewEvents {
                         conversation_id: self.id,
                         epoch,
                         events,
@@ -316,14 +316,14 @@ impl RoomTask {
         &mut self,
         to: &[ConnectionId],
         frames: &[EncodedFrame],
-        push: fn(&Outbox, Bytes) -> Result<(), Full>,
+        push: fn(&SendQueue, Bytes) -> Result<(), QueueFull>,
     ) {
         let wire = encode_text(frames.iter().map(|frame| &**frame));
         for id in to {
-            let Some(outbox) = self.sockets.0.get(id) else {
+            let Some(send_queue) = self.sockets.0.get(id) else {
                 continue;
             };
-            if push(outbox, wire.clone()).is_err() {
+            if push(send_queue, wire.clone()).is_err() {
                 tracing::debug!(conversation.id = self.id.0, "closing a slow reader");
                 self.sockets.0.remove(id);
                 // Leads to no effects: a connection that left is only forgotten.

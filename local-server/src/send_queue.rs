@@ -21,7 +21,7 @@ const MAX_ANSWERS: usize = 1024 * 1024;
 
 /// A socket's queue. The Room's task fills it, the connection's task empties it.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct SendQueue {
     state: Mutex<State>,
     changed: Notify,
 }
@@ -38,7 +38,7 @@ struct State {
 
 /// What the connection's task finds in its queue.
 #[derive(Debug)]
-pub struct Outgoing {
+pub struct Drained {
     /// To be written in order.
     pub chunks: Vec<Bytes>,
     /// To be sent after them, as the last thing.
@@ -47,24 +47,24 @@ pub struct Outgoing {
 
 /// The reader is too slow; its queue was closed with 4001.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Full;
+pub struct QueueFull;
 
-impl Outbox {
+impl SendQueue {
     /// A queue whose first frames leave together with these bytes `before` them.
-    pub fn after(before: Bytes) -> Self {
-        let outbox = Self::default();
-        if !before.is_empty() {
-            let mut state = outbox.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.chunks.push(before);
+    pub fn with_prefix(prefix: Bytes) -> Self {
+        let send_queue = Self::default();
+        if !prefix.is_empty() {
+            let mut state = send_queue.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.chunks.push(prefix);
         }
-        outbox
+        send_queue
     }
 
     /// Queues encoded frames that others get too.
     ///
     /// # Errors
-    /// [`Full`] when the bound is reached; from then on the socket is to be closed.
-    pub fn push(&self, frames: Bytes) -> Result<(), Full> {
+    /// [`QueueFull`] when the bound is reached; from then on the socket is to be closed.
+    pub fn push(&self, frames: Bytes) -> Result<(), QueueFull> {
         self.queue(frames, |state, length| {
             let room = state.shared <= MAX_SHARED;
             state.shared += length;
@@ -76,7 +76,7 @@ impl Outbox {
     ///
     /// # Errors
     /// As for [`Self::push`].
-    pub fn answer(&self, frames: Bytes) -> Result<(), Full> {
+    pub fn answer(&self, frames: Bytes) -> Result<(), QueueFull> {
         self.queue(frames, |state, length| {
             let room = state.answers <= MAX_ANSWERS;
             state.answers += length;
@@ -84,7 +84,7 @@ impl Outbox {
         })
     }
 
-    fn queue(&self, frames: Bytes, fits: impl Fn(&mut State, usize) -> bool) -> Result<(), Full> {
+    fn queue(&self, frames: Bytes, fits: impl Fn(&mut State, usize) -> bool) -> Result<(), QueueFull> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.close.is_some() {
             return Ok(());
@@ -98,7 +98,7 @@ impl Outbox {
         }
         drop(state);
         self.changed.notify_one();
-        if fits { Ok(()) } else { Err(Full) }
+        if fits { Ok(()) } else { Err(QueueFull) }
     }
 
     /// Ends the queue: what is in it goes out, then the close frame. The first code given counts.
@@ -110,14 +110,14 @@ impl Outbox {
     }
 
     /// Waits until something is to be sent, and takes all of it.
-    pub async fn take(&self) -> Outgoing {
+    pub async fn take(&self) -> Drained {
         loop {
             {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 if state.ready || state.close.is_some() {
                     state.ready = false;
                     (state.shared, state.answers) = (0, 0);
-                    return Outgoing {
+                    return Drained {
                         chunks: std::mem::take(&mut state.chunks),
                         close: state.close,
                     };
@@ -204,32 +204,32 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_is_closed_and_takes_nothing_more() {
-        let outbox = Outbox::default();
+        let send_queue = SendQueue::default();
         let resume = Bytes::from(vec![0; 5 * MAX_ANSWERS]);
-        assert_eq!(outbox.answer(resume), Ok(()), "one answer is taken whole");
-        assert_eq!(outbox.push(Bytes::from(vec![0; MAX_SHARED + 1])), Ok(()));
-        assert_eq!(outbox.push(Bytes::from_static(b"x")), Err(Full));
-        outbox.close(CloseCode::Restarting);
-        let taken = outbox.take().await;
+        assert_eq!(send_queue.answer(resume), Ok(()), "one answer is taken whole");
+        assert_eq!(send_queue.push(Bytes::from(vec![0; MAX_SHARED + 1])), Ok(()));
+        assert_eq!(send_queue.push(Bytes::from_static(b"x")), Err(QueueFull));
+        send_queue.close(CloseCode::Restarting);
+        let taken = send_queue.take().await;
         assert_eq!(taken.chunks.len(), 2);
         assert_eq!(taken.close, Some(CloseCode::SlowConsumer));
-        assert_eq!(outbox.closed().await, CloseCode::SlowConsumer);
+        assert_eq!(send_queue.closed().await, CloseCode::SlowConsumer);
     }
 
     #[tokio::test]
     async fn what_comes_before_leaves_with_the_first_frames() {
         let first = Bytes::from_static(b"first");
-        let outbox = Outbox::after(first.clone());
+        let send_queue = SendQueue::with_prefix(first.clone());
         assert!(
-            outbox.take().now_or_never().is_none(),
+            send_queue.take().now_or_never().is_none(),
             "it does not leave alone"
         );
         let frame = encode_text(std::iter::once("hello"));
-        assert_eq!(outbox.answer(frame.clone()), Ok(()));
-        assert_eq!(outbox.take().await.chunks, [first.clone(), frame]);
-        assert!(outbox.take().now_or_never().is_none());
+        assert_eq!(send_queue.answer(frame.clone()), Ok(()));
+        assert_eq!(send_queue.take().await.chunks, [first.clone(), frame]);
+        assert!(send_queue.take().now_or_never().is_none());
 
-        let closed = Outbox::after(first.clone());
+        let closed = SendQueue::with_prefix(first.clone());
         closed.close(CloseCode::Restarting);
         assert_eq!(closed.take().await.chunks, [first]);
     }

@@ -24,17 +24,17 @@ thread_local! {
 
 /// A Room begins to wait for the database.
 pub(crate) fn begin(id: ConversationId, now: Timestamp) {
-    AT_WORK.with_borrow_mut(|at_work| at_work.begin(id, now));
+    AT_WORK.with_borrow_mut(|isolate_load| isolate_load.begin(id, now));
 }
 
 /// It has its answer.
 pub(crate) fn end(id: ConversationId) {
-    AT_WORK.with_borrow_mut(|at_work| at_work.end(id));
+    AT_WORK.with_borrow_mut(|isolate_load| isolate_load.end(id));
 }
 
 /// Whether other Rooms have enough to do for the thread of this one.
 pub(crate) fn are_others(id: ConversationId, now: Timestamp) -> bool {
-    AT_WORK.with_borrow(|at_work| at_work.are_others(id, now))
+    AT_WORK.with_borrow(|isolate_load| isolate_load.are_others(id, now))
 }
 
 /// Who waits, and since when.
@@ -71,11 +71,11 @@ mod tests {
     }
 
     fn with(ids: impl IntoIterator<Item = i64>) -> AtWork {
-        let mut at_work = AtWork::default();
+        let mut isolate_load = AtWork::default();
         for id in ids {
-            at_work.begin(ConversationId(id), at(0));
+            isolate_load.begin(ConversationId(id), at(0));
         }
-        at_work
+        isolate_load
     }
 
     #[test]

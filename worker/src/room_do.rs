@@ -2,7 +2,7 @@
 //! [`colloquy_proto::room::Room`] and does what takes time.
 //!
 //! The runtime delivers further events while one waits, and may drop the object's memory
-//! whenever nothing is under way. Hence: inputs are handled without waiting (`room_live.rs`), and
+//! whenever nothing is under way. Hence: inputs are handled without waiting (`room_host.rs`), and
 //! what waits runs beside them and comes back as an input. While a commit is in flight the Room
 //! gathers sends for the next, so order needs no lock here. The database connection is closed when
 //! nothing needs it any more (`room_database.rs`): an idle Room sleeps.
@@ -24,9 +24,9 @@ use worker::{
 
 use crate::app::{Shared, shared};
 use crate::clock::{EdgeClock, left, until_turn};
-use crate::internal::{self, CHANGED, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
+use crate::rpc::{self, CHANGED, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
 use crate::room_database::RoomDatabase;
-use crate::room_live::{Job, Live, connection_of};
+use crate::room_host::{Job, Live, connection_of};
 use crate::room_sockets::end;
 use crate::rooms::SESSIONS;
 use crate::socket;
@@ -81,7 +81,7 @@ impl DurableObject for RoomObject {
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         self.inner.learn_id().await?;
-        let span = internal::span(&request);
+        let span = rpc::span(&request);
         self.inner.serve(request).instrument(span).await
     }
 
@@ -238,10 +238,10 @@ impl Inner {
             conversation_id: self.id()?.0,
             until,
         };
-        internal::call(&session, ENTER, &enter).await
+        rpc::call(&session, ENTER, &enter).await
     }
 
-    async fn send(self: &Rc<Self>, send: internal::Send) -> Result<SendOutcome> {
+    async fn send(self: &Rc<Self>, send: rpc::Send) -> Result<SendOutcome> {
         let (user_id, session_id) = (send.user_id, send.session_id.clone());
         let send = send.command().ok_or("a send outside the rules")?;
         let outcome = self.with(None, |live| {

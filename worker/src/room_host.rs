@@ -24,7 +24,7 @@ use futures_channel::oneshot;
 use worker::{State, WebSocket};
 
 use crate::app::Shared;
-use crate::at_work;
+use crate::isolate_load;
 use crate::clock::EdgeClock;
 use crate::room_sockets::{SharedFrames, attach, attached, end, last_ping};
 
@@ -211,7 +211,7 @@ impl Live {
 
     /// A commit has its answer.
     pub(crate) fn committed(&mut self, stored: Result<BatchOutcome, StoreFailed>) {
-        at_work::end(self.id);
+        isolate_load::end(self.id);
         self.input(Input::Committed(stored));
     }
 
@@ -253,7 +253,7 @@ impl Live {
         let Some(at) = self.room.flush_deadline(now) else {
             return;
         };
-        if at <= now || !at_work::are_others(self.id, now) {
+        if at <= now || !isolate_load::are_others(self.id, now) {
             let effects = self.room.flush(now);
             // A commit leads to no further input.
             self.carry_out(effects, &mut VecDeque::new());
@@ -278,7 +278,7 @@ impl Live {
                     }
                 }
                 Effect::Commit(sends) => {
-                    at_work::begin(self.id, EdgeClock.now());
+                    isolate_load::begin(self.id, EdgeClock.now());
                     self.jobs.push(Job::Commit(sends));
                 }
                 Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),

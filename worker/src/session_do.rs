@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use crate::clock::EdgeClock;
-use crate::internal::{self, END, ENTER, Enter};
+use crate::rpc::{self, END, ENTER, Enter};
 
 /// The one key of the storage.
 const KEY: &str = "session";
@@ -109,7 +109,7 @@ impl DurableObject for SessionObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let span = internal::span(&request);
+        let span = rpc::span(&request);
         self.serve(request).instrument(span).await
     }
 

@@ -18,7 +18,7 @@ const MOST: usize = 32;
 
 /// Gathers events and tells the cache of them. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Recorder(Arc<Shared>);
+pub(crate) struct CacheWriter(Arc<Shared>);
 
 struct Shared {
     recent: Arc<RecentHistory>,
@@ -26,7 +26,7 @@ struct Shared {
     unrecorded: Mutex<WriteBuffer>,
 }
 
-impl Recorder {
+impl CacheWriter {
     /// Nothing waits yet. What it does is one of `tasks`.
     pub(crate) fn new(recent: Arc<RecentHistory>, tasks: TaskTracker) -> Self {
         Self(Arc::new(Shared {
