@@ -23,8 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::send_queue::{QueueFull, SendQueue, encode_text};
 use crate::rooms::Shared;
+use crate::send_queue::{QueueFull, SendQueue, encode_text};
 
 /// Messages taken from the inbox at a time.
 const TAKE: usize = 64;
@@ -198,7 +198,11 @@ impl RoomTask {
 
     fn message(&mut self, message: RoomMessage) {
         match message {
-            RoomMessage::Connect { id, join, send_queue } => self.connect(id, *join, send_queue),
+            RoomMessage::Connect {
+                id,
+                join,
+                send_queue,
+            } => self.connect(id, *join, send_queue),
             RoomMessage::Text { id, text } => {
                 self.input(Input::Frame {
                     id,

@@ -21,8 +21,8 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use crate::committer::Committer;
 use crate::cache_writer::CacheWriter;
+use crate::committer::Committer;
 use crate::room_host::{self, RoomMessage};
 use crate::socket;
 

@@ -54,7 +54,10 @@ impl SendQueue {
     pub fn with_prefix(prefix: Bytes) -> Self {
         let send_queue = Self::default();
         if !prefix.is_empty() {
-            let mut state = send_queue.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = send_queue
+                .state
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             state.chunks.push(prefix);
         }
         send_queue
@@ -84,7 +87,11 @@ impl SendQueue {
         })
     }
 
-    fn queue(&self, frames: Bytes, fits: impl Fn(&mut State, usize) -> bool) -> Result<(), QueueFull> {
+    fn queue(
+        &self,
+        frames: Bytes,
+        fits: impl Fn(&mut State, usize) -> bool,
+    ) -> Result<(), QueueFull> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.close.is_some() {
             return Ok(());
@@ -206,8 +213,15 @@ mod tests {
     async fn a_full_queue_is_closed_and_takes_nothing_more() {
         let send_queue = SendQueue::default();
         let resume = Bytes::from(vec![0; 5 * MAX_ANSWERS]);
-        assert_eq!(send_queue.answer(resume), Ok(()), "one answer is taken whole");
-        assert_eq!(send_queue.push(Bytes::from(vec![0; MAX_SHARED + 1])), Ok(()));
+        assert_eq!(
+            send_queue.answer(resume),
+            Ok(()),
+            "one answer is taken whole"
+        );
+        assert_eq!(
+            send_queue.push(Bytes::from(vec![0; MAX_SHARED + 1])),
+            Ok(())
+        );
         assert_eq!(send_queue.push(Bytes::from_static(b"x")), Err(QueueFull));
         send_queue.close(CloseCode::Restarting);
         let taken = send_queue.take().await;

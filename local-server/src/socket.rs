@@ -33,9 +33,9 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::carrier::{Carrier, Keep};
-use crate::send_queue::{self, SendQueue, Drained};
 use crate::room_host::RoomMessage;
 use crate::rooms::Shared;
+use crate::send_queue::{self, Drained, SendQueue};
 
 /// The read buffer of a socket that says little, bytes: a short message with its frame fits. It grows
 /// with what arrives.
@@ -172,7 +172,12 @@ impl Pending {
     }
 }
 
-async fn serve(shared: Arc<Shared>, grant: SocketGrant, mut socket: Socket, send_queue: Arc<SendQueue>) {
+async fn serve(
+    shared: Arc<Shared>,
+    grant: SocketGrant,
+    mut socket: Socket,
+    send_queue: Arc<SendQueue>,
+) {
     let id = shared.next_connection();
     let conversation: ConversationId = grant.conversation_id;
     let join = NewConnection {

@@ -6,8 +6,8 @@
 use axum::http::StatusCode;
 use worker::{Env, Result};
 
-use crate::rpc;
 use crate::rooms::ROOMS;
+use crate::rpc;
 
 /// The path of a Room's object that panics.
 pub(crate) const PANIC: &str = "/panic";

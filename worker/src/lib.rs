@@ -9,21 +9,21 @@
 //! A panic ends the wasm instance with every Room in it. Nothing a client sends may cause one.
 
 mod app;
-mod isolate_load;
 mod clock;
 pub mod driver;
 #[cfg(feature = "faults")]
 mod faults;
 mod hyperdrive;
-mod rpc;
+mod isolate_load;
 mod logging;
 mod microtasks;
 mod passwords;
 mod room_database;
-mod room_host;
 mod room_do;
+mod room_host;
 mod room_sockets;
 mod rooms;
+mod rpc;
 mod session_do;
 mod socket;
 mod stream;

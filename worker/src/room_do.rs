@@ -24,11 +24,11 @@ use worker::{
 
 use crate::app::{Shared, shared};
 use crate::clock::{EdgeClock, left, until_turn};
-use crate::rpc::{self, CHANGED, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
 use crate::room_database::RoomDatabase;
 use crate::room_host::{Job, Live, connection_of};
 use crate::room_sockets::end;
 use crate::rooms::SESSIONS;
+use crate::rpc::{self, CHANGED, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
 use crate::socket;
 
 /// The object of one conversation.

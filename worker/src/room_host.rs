@@ -24,8 +24,8 @@ use futures_channel::oneshot;
 use worker::{State, WebSocket};
 
 use crate::app::Shared;
-use crate::isolate_load;
 use crate::clock::EdgeClock;
+use crate::isolate_load;
 use crate::room_sockets::{SharedFrames, attach, attached, end, last_ping};
 
 /// How long a revocation is remembered for sockets that are just being let in.

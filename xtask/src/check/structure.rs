@@ -82,7 +82,10 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "objects share no process to batch cache writes in",
     ),
     ("room_database.rs", "natively one pool serves all Rooms"),
-    ("room_sockets.rs", "natively a send queue represents a socket"),
+    (
+        "room_sockets.rs",
+        "natively a send queue represents a socket",
+    ),
     ("secret_key.rs", "a Worker has no files"),
     ("serve.rs", "the runtime speaks HTTP"),
     ("signals.rs", "the runtime starts and ends a Worker"),
