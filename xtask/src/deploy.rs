@@ -15,8 +15,9 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
 
-use crate::processes::Processes;
-use crate::{Verdict, npm, worker};
+use crate::Verdict;
+use colloquy_harness::processes::Processes;
+use colloquy_harness::{npm, worker};
 
 /// The part of `wrangler.toml` that stands in no environment, by the name wrangler takes for it.
 const TOP: &str = "";
@@ -39,7 +40,7 @@ pub(crate) fn command() -> Verdict {
 /// Tries every environment; the first runs the whole build unless the Worker is `built` already.
 pub(crate) fn dry_run(processes: &Processes, built: bool) -> Result<()> {
     npm::install(processes, npm::WORKER)?;
-    let file = crate::root().join("wrangler.toml");
+    let file = colloquy_harness::root().join("wrangler.toml");
     let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let mut first: Option<BTreeSet<String>> = None;
     for name in environments(&text) {
@@ -68,7 +69,7 @@ fn wrangler(processes: &Processes, environment: &str, built: bool) -> Result<Str
     let mut command = Command::new(worker::npm_program("wrangler")?);
     command
         .args(["deploy", "--dry-run", "--env", environment])
-        .current_dir(crate::root())
+        .current_dir(colloquy_harness::root())
         .envs(ENVIRONMENT.iter().copied())
         // Not into the home of whoever runs this.
         .env("WRANGLER_LOG_PATH", processes.directory().join("wrangler"))

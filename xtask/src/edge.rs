@@ -1,7 +1,7 @@
 //! `cargo xtask edge`: the whole edge on one machine, to try it out and to develop it.
 //!
 //! The Worker in workerd with its objects, a private PostgreSQL behind its Hyperdrive binding, a
-//! private Redis behind its HTTP front: the stack that `test --host edge` tests, with the same
+//! private Redis behind its HTTP proxy: the stack that `test --host edge` tests, with the same
 //! settings but no limit on attempts. Data, processes and directory end with the command.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -11,11 +11,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::hosts::{Host, Variant};
-use crate::processes::Processes;
-use crate::stack::{Ground, Shared};
-use crate::worker::{self, Flavour};
-use crate::{Verdict, npm, ports, test};
+use crate::Verdict;
+use colloquy_harness::hosts::{Host, InstanceSpec};
+use colloquy_harness::processes::Processes;
+use colloquy_harness::stack::{Backends, Launcher};
+use colloquy_harness::{build, ports, worker};
 
 /// Where `wrangler dev` listens too.
 const PORT: u16 = 8787;
@@ -27,10 +27,10 @@ const DATABASE: &str = "DATABASE_URL";
 const LOOK: Duration = Duration::from_millis(500);
 
 /// As a user's Worker is: every setting but the stores' has its default.
-const ALONE: Variant = Variant {
-    server: "worker",
-    front: "redis-http",
-    advertised: "base_url",
+const ALONE: InstanceSpec = InstanceSpec {
+    name: "worker",
+    redis_proxy: "redis-http",
+    url_key: "base_url",
     settings: &[],
 };
 
@@ -49,17 +49,17 @@ pub(crate) fn command(options: &Options) -> Verdict {
         Some(port) => ports::usable(port).with_context(|| format!("port {port} is in use"))?,
     };
     let processes = Processes::open()?;
-    prepare(&processes)?;
-    test::build(&processes, false)?;
-    let shared = Shared::start(&processes)?;
-    let programs = test::programs(false);
-    let ground = Ground::new(&processes, Host::Edge, &programs, &shared)?;
-    let mut worker = ground.start(ALONE, 1, port)?;
+    worker::prepare(&processes)?;
+    build::servers(&processes, false)?;
+    let backends = Backends::start(&processes)?;
+    let programs = build::program_directory(false);
+    let launcher = Launcher::new(&processes, Host::Edge, &programs, &backends)?;
+    let mut worker = launcher.start(ALONE, 1, port)?;
     let signals = Signals::catch()?;
-    let log = ground.logs.join("worker.log");
+    let log = launcher.logs.join("worker.log");
     let setting = worker.settings.iter().find(|(name, _)| name == DATABASE);
     let database = setting.map_or("", |(_, url)| url);
-    let (url, redis) = (worker.base_url(), shared.redis.port());
+    let (url, redis) = (worker.base_url(), backends.redis.port());
     print!("{}", welcome(&url, database, redis, &log.to_string_lossy()));
     while !signals.came_within(LOOK) {
         if !worker.server.is_running() {
@@ -68,12 +68,6 @@ pub(crate) fn command(options: &Options) -> Verdict {
     }
     println!("\nending");
     Ok(true)
-}
-
-/// Brings about what a Worker needs to run here, and says what is missing.
-pub(crate) fn prepare(processes: &Processes) -> Result<()> {
-    npm::node()?;
-    worker::build(processes, Flavour::Deployed)
 }
 
 fn welcome(url: &str, database: &str, redis: u16, log: &str) -> String {

@@ -12,8 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
-use crate::processes::Processes;
-use crate::{Verdict, tools};
+use crate::Verdict;
+use colloquy_harness::processes::Processes;
+use colloquy_harness::tools;
 
 /// A package's test program and the tests in it that take hostile input, by their whole names; the
 /// last part is what a target is called.
@@ -200,7 +201,7 @@ mod tests {
             "redis-http/tests/untrusted_input",
             "worker/src",
         ] {
-            for entry in std::fs::read_dir(crate::root().join(directory)).unwrap() {
+            for entry in std::fs::read_dir(colloquy_harness::root().join(directory)).unwrap() {
                 let path = entry.unwrap().path();
                 if path.extension().is_some_and(|extension| extension == "rs") {
                     let text = std::fs::read_to_string(path).unwrap();

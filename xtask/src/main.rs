@@ -6,36 +6,23 @@
 
 mod bench;
 mod check;
-mod control;
 mod cost;
-mod debian;
 mod deploy;
 mod edge;
 mod fuzz;
-mod hosts;
-mod http;
-mod npm;
-mod ports;
-mod postgres;
-mod processes;
-mod redis;
 mod report;
 mod schemathesis;
-mod service;
 mod simulator;
 mod smoke;
-mod stack;
 mod test;
-mod tools;
 mod torture;
-mod wasm;
-mod worker;
+mod worker_build;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use colloquy_harness::processes;
 
 /// What a command answers: whether everything it looked at was well.
 type Verdict = Result<bool>;
@@ -54,7 +41,7 @@ enum Command {
     /// Hold the source tree against the house's invariants.
     Check,
     /// Build the Worker into worker/build, with every tool in its locked version.
-    WorkerBuild(worker::Options),
+    WorkerBuild(worker_build::Options),
     /// Run the whole edge on this machine, on stores of its own, until Ctrl-C.
     Edge(edge::Options),
     /// Do all `wrangler deploy` does for each environment, short of uploading.
@@ -75,12 +62,12 @@ enum Command {
     Torture(torture::Options),
     /// Install what the tests need, start private servers, run everything.
     Test(test::Options),
-    /// Only a run of this program starts it, see `processes`.
-    #[command(name = processes::REAPER, hide = true)]
-    Reap { directory: PathBuf },
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = processes::reap_if_requested() {
+        return code;
+    }
     match run(Cli::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -95,7 +82,7 @@ fn run(command: Command) -> Verdict {
     match command {
         Command::Bench(options) => bench::command(&options),
         Command::Check => check::command(),
-        Command::WorkerBuild(options) => worker::command(&options),
+        Command::WorkerBuild(options) => worker_build::command(&options),
         Command::Edge(options) => edge::command(&options),
         Command::DryRun => deploy::command(),
         Command::Smoke(options) => smoke::command(&options),
@@ -106,14 +93,7 @@ fn run(command: Command) -> Verdict {
         Command::Mutate(options) => simulator::mutate(&options),
         Command::Torture(options) => torture::command(&options),
         Command::Test(options) => test::command(&options),
-        Command::Reap { directory } => processes::reap(&directory).map(|()| true),
     }
-}
-
-/// The repository's root: the directory above this package.
-fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_path_buf()
 }
 
 /// A number of minutes or seconds on a command line.

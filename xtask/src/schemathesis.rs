@@ -12,11 +12,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::hosts::Host;
-use crate::processes::Processes;
+use crate::Verdict;
 use crate::report::Counts;
-use crate::stack::{Shared, Stack};
-use crate::{Verdict, debian, http, test, tools};
+use colloquy_harness::hosts::Host;
+use colloquy_harness::processes::Processes;
+use colloquy_harness::stack::{Backends, Stack};
+use colloquy_harness::{build, debian, http, tools};
 
 /// What is installed, each file of it by its hash.
 const LOCK: &str = "tests/blackbox/schemathesis/requirements.txt";
@@ -52,10 +53,10 @@ pub(crate) struct Options {
 pub(crate) fn command(options: &Options) -> Verdict {
     let processes = Processes::open()?;
     let program = installed(&processes)?;
-    test::build(&processes, false)?;
-    let shared = Shared::start(&processes)?;
-    let programs = test::programs(false);
-    let stack = Stack::start(&processes, Host::Postgres, &programs, &shared)?;
+    build::servers(&processes, false)?;
+    let backends = Backends::start(&processes)?;
+    let programs = build::program_directory(false);
+    let stack = Stack::start(&processes, Host::Postgres, &programs, &backends)?;
     run(&processes, &program, &stack.under_test.base_url(), options)
 }
 
@@ -107,7 +108,7 @@ fn run(processes: &Processes, program: &Path, url: &str, options: &Options) -> V
 /// newer.
 fn installed(processes: &Processes) -> Result<PathBuf> {
     let directory = tools::target_directory().join("schemathesis");
-    let lock = crate::root().join(LOCK);
+    let lock = colloquy_harness::root().join(LOCK);
     let kept = directory.join("requirements.txt");
     let program = directory.join("bin/st");
     let wanted = std::fs::read_to_string(&lock)?;
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn everything_installed_is_known_by_its_hash() {
-        let text = std::fs::read_to_string(crate::root().join(LOCK)).unwrap();
+        let text = std::fs::read_to_string(colloquy_harness::root().join(LOCK)).unwrap();
         let packages = text.lines().filter(|line| line.contains("==")).count();
         let hashed = text
             .split("==")

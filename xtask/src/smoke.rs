@@ -8,8 +8,9 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::processes::Processes;
-use crate::{Verdict, tools};
+use crate::Verdict;
+use colloquy_harness::processes::Processes;
+use colloquy_harness::tools;
 
 /// What is tried.
 #[derive(clap::Args)]

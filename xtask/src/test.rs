@@ -14,19 +14,17 @@
 //! A step's failure does not keep the following ones from running, so that one run tells all.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
 
-use crate::hosts::Host;
-use crate::processes::Processes;
 use crate::report::{Counts, Report};
-use crate::stack::{Shared, Stack};
-use crate::{
-    Verdict, check, control, deploy, edge, npm, schemathesis, simulator, tools, torture, worker,
-};
+use crate::{Verdict, check, deploy, schemathesis, simulator, torture};
+use colloquy_harness::hosts::Host;
+use colloquy_harness::processes::Processes;
+use colloquy_harness::stack::{Backends, Stack};
+use colloquy_harness::{build, control, npm, tools, worker};
 
 const SUITE: &str = "colloquy-tests";
 
@@ -63,9 +61,6 @@ const PASSES: &[Pass] = &[
     },
 ];
 
-/// What cargo builds for the black-box suite to talk to.
-const PROGRAMS: &[&str] = &["colloquy-local-server", "colloquy-redis-http"];
-
 /// How many lines of logs are shown when the suite failed: of the server under test, of the others.
 const LOG_LINES: (usize, usize) = (80, 10);
 
@@ -96,14 +91,15 @@ pub(crate) fn command(options: &Options) -> Verdict {
 
 /// Builds the Worker unless this run has; whether it is there.
 fn build_worker(processes: &Processes, built: &mut Option<bool>, report: &mut Report) -> bool {
-    *built
-        .get_or_insert_with(|| report.preparation("build the Worker", || edge::prepare(processes)))
+    *built.get_or_insert_with(|| {
+        report.preparation("build the Worker", || worker::prepare(processes))
+    })
 }
 
 /// The Worker that tests make panic.
 fn build_faults(processes: &Processes, report: &mut Report) -> bool {
     report.preparation("build the Worker with faults", || {
-        worker::build(processes, worker::Flavour::Faults)
+        worker::build(processes, worker::WorkerBuild::Faults)
     })
 }
 
@@ -113,31 +109,33 @@ fn with_servers(
     mut worker: Option<bool>,
     report: &mut Report,
 ) {
-    let mut shared = None;
+    let mut backends = None;
     let started = report.preparation("private servers", || {
         npm::install(processes, npm::TESTS)?;
-        shared = Some(Shared::start(processes)?);
+        backends = Some(Backends::start(processes)?);
         Ok(())
     });
-    let Some(mut shared) = shared.filter(|_| started) else {
+    let Some(mut backends) = backends.filter(|_| started) else {
         report.skipped("tests", "the private servers did not start");
         return;
     };
     if options.wants(Part::Unit) {
         report.tests("unit and integration tests", |counts| {
-            let outcome = run_tests(processes, unit_tests(options, &shared), counts);
+            let outcome = run_tests(processes, unit_tests(options, &backends), counts);
             outcome.and(run_tests(processes, suites_own_tests(options), counts))
         });
     }
     if options.wants(Part::Blackbox) {
-        let built = report.preparation("build the servers", || build(processes, options.release));
+        let built = report.preparation("build the servers", || {
+            build::servers(processes, options.release)
+        });
         for host in options.hosts() {
             let built = built
                 && (host != Host::Edge
                     || build_worker(processes, &mut worker, report)
                         && build_faults(processes, report));
             if built {
-                blackbox(processes, options, host, &mut shared, report);
+                blackbox(processes, options, host, &mut backends, report);
             } else {
                 report.skipped(
                     &format!("black box, {}", host.name()),
@@ -148,11 +146,14 @@ fn with_servers(
     }
 }
 
-fn unit_tests(options: &Options, shared: &Shared<'_>) -> Command {
+fn unit_tests(options: &Options, backends: &Backends<'_>) -> Command {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--workspace", "--exclude", SUITE, "--no-fail-fast"]);
-    cargo.env("COLLOQUY_TEST_POSTGRES_URL", shared.cluster.url("postgres"));
-    cargo.env("COLLOQUY_TEST_REDIS_URL", shared.redis_url(0));
+    cargo.env(
+        "COLLOQUY_TEST_POSTGRES_URL",
+        backends.postgres.url("postgres"),
+    );
+    cargo.env("COLLOQUY_TEST_REDIS_URL", backends.redis_url(0));
     cargo.arg("--").args(&options.filter);
     cargo
 }
@@ -166,24 +167,6 @@ fn suites_own_tests(options: &Options) -> Command {
     cargo
 }
 
-/// Builds the native programs.
-pub(crate) fn build(processes: &Processes, release: bool) -> Result<()> {
-    for program in PROGRAMS {
-        let mut cargo = tools::cargo();
-        cargo.args(["build", "--package", program, "--bin", program]);
-        if release {
-            cargo.arg("--release");
-        }
-        processes.succeed(&mut cargo)?;
-    }
-    Ok(())
-}
-
-/// Where [`build`] puts them.
-pub(crate) fn programs(release: bool) -> PathBuf {
-    tools::target_directory().join(if release { "release" } else { "debug" })
-}
-
 impl Pass {
     fn is_for(&self, host: Host) -> bool {
         self.only.is_none_or(|only| only == host)
@@ -195,14 +178,14 @@ fn blackbox<'run>(
     processes: &'run Processes,
     options: &Options,
     host: Host,
-    shared: &mut Shared<'run>,
+    backends: &mut Backends<'run>,
     report: &mut Report,
 ) {
-    let programs = programs(options.release);
+    let programs = build::program_directory(options.release);
     let name = format!("start the server, {}", host.name());
     let mut stack = None;
     report.preparation(&name, || {
-        stack = Some(Stack::start(processes, host, &programs, shared)?);
+        stack = Some(Stack::start(processes, host, &programs, backends)?);
         Ok(())
     });
     let Some(mut stack) = stack else {
@@ -217,7 +200,7 @@ fn blackbox<'run>(
         let program = pass.program;
         let name = format!("black box, {}: {program}", host.name());
         let good = report.tests(&name, |counts| {
-            control::during(&mut stack, shared, |control_url| {
+            control::with_control_server(&mut stack, backends, |control_url| {
                 let mut cargo = tools::cargo();
                 cargo.args(["test", "--package", SUITE, "--test", program]);
                 cargo.arg("--no-fail-fast");
@@ -240,7 +223,7 @@ fn blackbox<'run>(
     drop(stack);
     if options.filter.is_none() {
         report.tests(&format!("torture, {}", host.name()), |counts| {
-            torture::short(processes, host, shared, counts)
+            torture::short(processes, host, backends, counts)
         });
     }
 }

@@ -10,11 +10,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 
-use crate::hosts::Host;
-use crate::processes::Processes;
 use crate::report::Counts;
-use crate::stack::{Member, Shared, Stack};
-use crate::{Verdict, control, edge, positive, test, tools};
+use crate::{Verdict, positive};
+use colloquy_harness::hosts::Host;
+use colloquy_harness::processes::Processes;
+use colloquy_harness::stack::{Backends, Instance, Stack};
+use colloquy_harness::{build, control, tools, worker};
 
 const PROGRAM: &str = "colloquy-torture";
 
@@ -35,25 +36,25 @@ const LOG_LINES: usize = 30;
 pub(crate) fn command(options: &Options) -> Verdict {
     let processes = Processes::open()?;
     if !options.built {
-        test::build(&processes, false)?;
+        build::servers(&processes, false)?;
         build(&processes)?;
         if options.host == Host::Edge {
-            edge::prepare(&processes)?;
+            worker::prepare(&processes)?;
         }
     }
-    let mut shared = Shared::start(&processes)?;
-    run(&processes, options, &mut shared)
+    let mut backends = Backends::start(&processes)?;
+    run(&processes, options, &mut backends)
 }
 
 /// The step of `cargo xtask test` for one host; its servers are built.
 pub(crate) fn short<'run>(
     processes: &'run Processes,
     host: Host,
-    shared: &mut Shared<'run>,
+    backends: &mut Backends<'run>,
     counts: &mut Counts,
 ) -> Result<()> {
     build(processes)?;
-    if run(processes, &Options { host, ..SHORT }, shared)? {
+    if run(processes, &Options { host, ..SHORT }, backends)? {
         counts.passed += 1;
         return Ok(());
     }
@@ -69,10 +70,10 @@ fn build(processes: &Processes) -> Result<()> {
 fn run<'run>(
     processes: &'run Processes,
     options: &Options,
-    shared: &mut Shared<'run>,
+    backends: &mut Backends<'run>,
 ) -> Result<bool> {
-    let programs = test::programs(false);
-    let mut stack = Stack::of_torture(processes, options.host, &programs, shared)?;
+    let programs = build::program_directory(false);
+    let mut stack = Stack::start_for_torture(processes, options.host, &programs, backends)?;
     let mut command = Command::new(programs.join(PROGRAM));
     let seed = options.seed.unwrap_or_else(any_seed);
     for (name, value) in [
@@ -82,12 +83,12 @@ fn run<'run>(
     ] {
         command.args([name, &value]);
     }
-    let databases = [&stack.under_test, &stack.beside[0]].map(Member::database_url);
+    let databases = [&stack.under_test, &stack.extra_instances[0]].map(Instance::database_url);
     let [first, throttled] = databases;
     command
         .env("COLLOQUY_DATABASE_URL", first)
         .env("COLLOQUY_THROTTLED_DATABASE_URL", throttled);
-    let status = control::during(&mut stack, shared, |control_url| {
+    let status = control::with_control_server(&mut stack, backends, |control_url| {
         processes.run(command.env("COLLOQUY_CONTROL_URL", control_url))
     })??;
     let good = match status.code() {

@@ -1,4 +1,4 @@
-//! The process that ends what a run leaves, as the program it is.
+//! The reaper process ends the remaining processes of a run, also after signals to itself.
 
 #![cfg(target_os = "linux")]
 
@@ -11,10 +11,10 @@ use std::{fs, thread};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-const ASKED: [Signal; 3] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
+const SIGNALS: [Signal; 3] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
 
 #[test]
-fn who_ends_it_with_the_run_keeps_it_from_nothing() {
+fn reaper_survives_signals_and_ends_the_remaining_processes() {
     let name = format!("colloquy-reaper-{}", std::process::id());
     let directory = std::env::temp_dir().join(name);
     fs::create_dir_all(directory.join("groups")).unwrap();
@@ -25,30 +25,30 @@ fn who_ends_it_with_the_run_keeps_it_from_nothing() {
         .stdin(reading)
         .spawn()
         .unwrap();
-    let mut left = Command::new("sleep")
+    let mut remaining = Command::new("sleep")
         .arg("60")
         .process_group(0)
         .spawn()
         .unwrap();
-    let note = directory.join("groups").join(left.id().to_string());
-    fs::write(note, Signal::SIGTERM.as_str()).unwrap();
+    let record = directory.join("groups").join(remaining.id().to_string());
+    fs::write(record, Signal::SIGTERM.as_str()).unwrap();
 
-    wait_until_deaf(&reaper);
-    for signal in ASKED {
+    wait_until_signals_are_blocked(&reaper);
+    for signal in SIGNALS {
         kill(Pid::from_raw(reaper.id().cast_signed()), signal).unwrap();
     }
     drop(lifeline);
 
     assert!(reaper.wait().unwrap().success());
-    let end = left.wait().unwrap().signal();
+    let end = remaining.wait().unwrap().signal();
     assert_eq!(end, Some(Signal::SIGTERM as i32));
     assert!(!directory.exists());
 }
 
-/// Returns when the process has begun to hold the signals back.
-fn wait_until_deaf(reaper: &Child) {
+/// Returns when the process has blocked the signals.
+fn wait_until_signals_are_blocked(reaper: &Child) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    let wanted: u64 = ASKED.map(|signal| 1 << (signal as u64 - 1)).iter().sum();
+    let wanted: u64 = SIGNALS.map(|signal| 1 << (signal as u64 - 1)).iter().sum();
     let path = format!("/proc/{}/status", reaper.id());
     loop {
         let status = fs::read_to_string(&path).unwrap();
@@ -57,7 +57,7 @@ fn wait_until_deaf(reaper: &Child) {
         if blocked & wanted == wanted {
             return;
         }
-        assert!(Instant::now() < deadline, "the signals would end it");
+        assert!(Instant::now() < deadline, "the signals are not blocked");
         thread::sleep(Duration::from_millis(5));
     }
 }

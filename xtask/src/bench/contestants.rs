@@ -11,21 +11,21 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::scenarios::Scenario;
-use crate::hosts::{Host, Variant, secret};
-use crate::processes::Processes;
-use crate::service::{Plan, Probe, Service};
-use crate::stack::{Ground, Shared};
-use crate::{npm, ports, test};
+use colloquy_harness::hosts::{Host, InstanceSpec, secret};
+use colloquy_harness::processes::Processes;
+use colloquy_harness::service::{Probe, Service, ServiceSpec};
+use colloquy_harness::stack::{Backends, Launcher};
+use colloquy_harness::{build, npm, ports};
 
 /// How many users rooms are filled with.
 const USERS: &str = "5000";
 
 /// Ours, as deployed but for the throttle, which is what it would measure otherwise, and tokens
 /// that last as long as the run.
-const OURS: Variant = Variant {
-    server: "bench",
-    front: "redis-http-bench",
-    advertised: "base_url",
+const OURS: InstanceSpec = InstanceSpec {
+    name: "bench",
+    redis_proxy: "redis-http-bench",
+    url_key: "base_url",
     settings: &[
         ("THROTTLE_RATE_SECONDS", "0"),
         ("ACCESS_TOKEN_SECONDS", "86400"),
@@ -38,7 +38,7 @@ const OURS: Variant = Variant {
 pub(crate) enum Target {
     /// The local server on `SQLite`, cache in process.
     Sqlite,
-    /// The local server on PostgreSQL, cache in Redis behind its front.
+    /// The local server on PostgreSQL, cache in Redis behind its proxy.
     Postgres,
     /// The Worker in workerd on the same.
     Edge,
@@ -153,7 +153,7 @@ impl Contestant {
 /// All of them, running.
 pub(crate) struct Field<'a, 'run> {
     processes: &'run Processes,
-    shared: &'a Shared<'run>,
+    backends: &'a Backends<'run>,
     programs: &'a Path,
     running: Vec<Running<'run>>,
 }
@@ -161,7 +161,7 @@ pub(crate) struct Field<'a, 'run> {
 struct Running<'run> {
     target: Target,
     server: Service<'run>,
-    front: Option<Service<'run>>,
+    redis_proxy: Option<Service<'run>>,
     /// Signs the tokens of those that have any.
     secret: String,
     /// Where the rows of ours are.
@@ -171,13 +171,13 @@ struct Running<'run> {
 impl<'a, 'run> Field<'a, 'run> {
     pub(crate) fn start(
         processes: &'run Processes,
-        shared: &'a Shared<'run>,
+        backends: &'a Backends<'run>,
         programs: &'a Path,
         targets: &[Target],
     ) -> Result<Self> {
         let mut field = Self {
             processes,
-            shared,
+            backends,
             programs,
             running: Vec::new(),
         };
@@ -247,20 +247,20 @@ impl<'a, 'run> Field<'a, 'run> {
     fn stack<'b>(&'b self, running: &'b Running<'run>) -> Vec<(&'static str, &'b Service<'run>)> {
         let mut stack = vec![("server", &running.server)];
         if running.target.uses_postgres() {
-            stack.push(("postgres", &self.shared.cluster.service));
+            stack.push(("postgres", &self.backends.postgres.service));
         }
-        if let Some(front) = &running.front {
-            stack.push(("redis-http", front));
-            stack.push(("redis", &self.shared.redis));
+        if let Some(redis_proxy) = &running.redis_proxy {
+            stack.push(("redis-http", redis_proxy));
+            stack.push(("redis", &self.backends.redis));
         }
         stack
     }
 
     fn ours(&self, target: Target, host: Host) -> Result<Running<'run>> {
-        let ground = Ground::new(self.processes, host, self.programs, self.shared)?;
-        let member = ground.start(OURS, 1, ports::free()?)?;
+        let launcher = Launcher::new(self.processes, host, self.programs, self.backends)?;
+        let instance = launcher.start(OURS, 1, ports::free()?)?;
         let value = |name: &str| {
-            let mut settings = member.settings.iter();
+            let mut settings = instance.settings.iter();
             let found = settings.find(|(known, _)| known == name);
             found.map(|(_, value)| value.clone())
         };
@@ -279,8 +279,8 @@ impl<'a, 'run> Field<'a, 'run> {
             target,
             database,
             secret: value("SECRET_KEY").unwrap_or_default(),
-            server: member.server,
-            front: member.front,
+            server: instance.server,
+            redis_proxy: instance.redis_proxy,
         })
     }
 
@@ -288,10 +288,10 @@ impl<'a, 'run> Field<'a, 'run> {
         let secret = secret()?;
         let port = ports::free()?;
         let mut environment = vec![("PORT".to_owned(), port.to_string())];
-        let script = |path: &str| vec![crate::root().join(path).display().to_string()];
+        let script = |path: &str| vec![colloquy_harness::root().join(path).display().to_string()];
         let database = |name: &str| {
-            self.shared.cluster.create_database(name)?;
-            anyhow::Ok(("DATABASE_URL".to_owned(), self.shared.cluster.url(name)))
+            self.backends.postgres.create_database(name)?;
+            anyhow::Ok(("DATABASE_URL".to_owned(), self.backends.postgres.url(name)))
         };
         let (program, arguments): (PathBuf, Vec<String>) = match target {
             Target::Floor => (self.programs.join("colloquy-bench-floor"), Vec::new()),
@@ -322,7 +322,7 @@ impl<'a, 'run> Field<'a, 'run> {
         let directory = self.processes.directory().join(target.name());
         std::fs::create_dir_all(&directory)?;
         environment.push(("TMPDIR".to_owned(), directory.display().to_string()));
-        let plan = Plan {
+        let plan = ServiceSpec {
             name: target.name(),
             program,
             arguments,
@@ -338,14 +338,14 @@ impl<'a, 'run> Field<'a, 'run> {
         Ok(Running {
             target,
             server,
-            front: None,
+            redis_proxy: None,
             secret,
             database: String::new(),
         })
     }
 
     fn generator(&self) -> Command {
-        let mut command = Command::new(test::programs(true).join("colloquy-bench"));
+        let mut command = Command::new(build::program_directory(true).join("colloquy-bench"));
         command.env_clear().current_dir(self.processes.directory());
         command
     }

@@ -22,9 +22,10 @@ use serde_json::json;
 use crate::bench::contestants::{Field, Target};
 use crate::bench::scenarios::{SCENARIOS, Scenario};
 use crate::bench::table::Results;
-use crate::processes::Processes;
-use crate::stack::Shared;
-use crate::{Verdict, npm, positive, test, tools, worker};
+use crate::{Verdict, positive};
+use colloquy_harness::processes::Processes;
+use colloquy_harness::stack::Backends;
+use colloquy_harness::{build, npm, tools, worker};
 
 /// Packages of npm the peers are made of; the object's runtime is the Worker's.
 const PEERS: &[&str] = &["bench/peers/npm"];
@@ -48,9 +49,9 @@ pub(crate) fn command(options: &Options) -> Verdict {
     }
     let processes = Processes::open()?;
     build(&processes, options, &wanted)?;
-    let shared = Shared::start(&processes)?;
-    let programs = test::programs(true);
-    let mut field = Field::start(&processes, &shared, &programs, &wanted)?;
+    let backends = Backends::start(&processes)?;
+    let programs = build::program_directory(true);
+    let mut field = Field::start(&processes, &backends, &programs, &wanted)?;
     let mut all = Vec::new();
     let mut failures = Vec::new();
     for scenario in scenarios {
@@ -112,13 +113,13 @@ fn build(processes: &Processes, options: &Options, wanted: &[Target]) -> Result<
     if options.built {
         return Ok(());
     }
-    test::build(processes, true)?;
+    build::servers(processes, true)?;
     let mut cargo = tools::cargo();
     cargo.args(["build", "--release", "--package", "colloquy-bench"]);
     processes.succeed(&mut cargo)?;
     npm::install(processes, PEERS)?;
     if wanted.contains(&Target::Edge) {
-        worker::build(processes, worker::Flavour::Deployed)?;
+        worker::build(processes, worker::WorkerBuild::Deployed)?;
     } else {
         npm::install(processes, npm::WORKER)?;
     }

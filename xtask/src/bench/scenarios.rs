@@ -109,39 +109,39 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "fanout-1x10",
         about: "one room of 10 at saturation, everybody sends",
-        arguments: "fanout --members 10",
+        arguments: "fanout --instances 10",
         ..BASE
     },
     Scenario {
         name: "fanout-1x50",
         about: "one room of 50 at saturation, 10 send",
-        arguments: "fanout --members 50",
+        arguments: "fanout --instances 50",
         quick: true,
         ..BASE
     },
     Scenario {
         name: "fanout-1x50-window-1",
         about: "one room of 50, 10 send the next message when their last has arrived",
-        arguments: "fanout --members 50 --window 1",
+        arguments: "fanout --instances 50 --window 1",
         ..BASE
     },
     Scenario {
         name: "fanout-1x500",
         about: "one room of 500 at saturation, 10 send",
-        arguments: "fanout --members 500",
+        arguments: "fanout --instances 500",
         ..BASE
     },
     Scenario {
         name: "fanout-50x10",
         about: "50 rooms of 10 at saturation, 2 send in each, 5 messages under way each",
-        arguments: "fanout --rooms 50 --members 10 --senders 2 --window 5",
+        arguments: "fanout --rooms 50 --instances 10 --senders 2 --window 5",
         quick: true,
         ..BASE
     },
     Scenario {
         name: "many-rooms",
         about: "500 rooms of 2, one sends in each, one message under way",
-        arguments: "fanout --rooms 500 --members 2 --senders 1 --window 1",
+        arguments: "fanout --rooms 500 --instances 2 --senders 1 --window 1",
         // Not the edge: all Rooms of one isolate connect to the database at once here, past a
         // simulator that does not pool, and are answered `unavailable` when that takes too long.
         contestants: &[
@@ -162,7 +162,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "moderate-1x50",
         about: "one room of 50 at 450 deliveries a second",
-        arguments: "fanout --members 50 --rate 450 --warm-up 15",
+        arguments: "fanout --instances 50 --rate 450 --warm-up 15",
         lengths: 6.0,
         columns: LATENCY,
         fresh: true,
@@ -172,7 +172,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "moderate-50x10",
         about: "50 rooms of 10 at 900 deliveries a second",
-        arguments: "fanout --rooms 50 --members 10 --rate 900 --warm-up 15",
+        arguments: "fanout --rooms 50 --instances 10 --rate 900 --warm-up 15",
         lengths: 6.0,
         columns: LATENCY,
         fresh: true,
@@ -213,7 +213,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "idle-rooms-5000",
         about: "as many in 5,000 rooms of 2",
-        arguments: "idle --rooms 5000 --members 2",
+        arguments: "idle --rooms 5000 --instances 2",
         ..IDLE
     },
     Scenario {
@@ -284,51 +284,51 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
     Scenario {
-        name: "growth-members-10",
+        name: "growth-instances-10",
         about: "cost of a message and of a delivery, one by one: a room of 10",
-        arguments: "growth --members 10",
+        arguments: "growth --instances 10",
         ..GROWTH
     },
     Scenario {
-        name: "growth-members-100",
+        name: "growth-instances-100",
         about: "a room of 100",
-        arguments: "growth --members 100",
+        arguments: "growth --instances 100",
         ..GROWTH
     },
     Scenario {
-        name: "growth-members-1000",
+        name: "growth-instances-1000",
         about: "a room of 1,000",
-        arguments: "growth --members 1000",
+        arguments: "growth --instances 1000",
         ..GROWTH
     },
     Scenario {
-        name: "growth-members-5000",
+        name: "growth-instances-5000",
         about: "a room of 5,000",
-        arguments: "growth --members 5000",
+        arguments: "growth --instances 5000",
         ..GROWTH
     },
     Scenario {
         name: "growth-rooms-1",
         about: "cost of a message among more and more rooms: one room of 2",
-        arguments: "growth --members 2",
+        arguments: "growth --instances 2",
         ..GROWTH_IN_ROOMS
     },
     Scenario {
         name: "growth-rooms-50",
         about: "50 rooms of 2",
-        arguments: "growth --members 2 --rooms 50",
+        arguments: "growth --instances 2 --rooms 50",
         ..GROWTH_IN_ROOMS
     },
     Scenario {
         name: "growth-rooms-500",
         about: "500 rooms of 2",
-        arguments: "growth --members 2 --rooms 500",
+        arguments: "growth --instances 2 --rooms 500",
         ..GROWTH_IN_ROOMS
     },
     Scenario {
         name: "growth-rooms-5000",
         about: "5,000 rooms of 2",
-        arguments: "growth --members 2 --rooms 5000",
+        arguments: "growth --instances 2 --rooms 5000",
         ..GROWTH_IN_ROOMS
     },
 ];

@@ -138,7 +138,7 @@ pub(crate) fn count(counts: &mut Counts) -> Result<()> {
 
 impl Facts {
     fn gather() -> Result<Self> {
-        let root = crate::root();
+        let root = colloquy_harness::root();
         Ok(Self {
             tree: Tree::read(&root)?,
             packages: packages::Packages::read()?,

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::{Breach, Facts};
-use crate::tools;
+use colloquy_harness::tools;
 
 const CORE: &str = "colloquy-core";
 const WORKER: &str = "colloquy-worker";

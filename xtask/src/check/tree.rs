@@ -132,7 +132,7 @@ fn list(root: &Path) -> Result<Vec<String>> {
         "--exclude-standard",
     ])
     .current_dir(root);
-    let listed = crate::tools::output(&mut git).unwrap_or_default();
+    let listed = colloquy_harness::tools::output(&mut git).unwrap_or_default();
     let mut paths: Vec<String> = listed
         .split('\0')
         .filter(|path| !path.is_empty())

@@ -35,7 +35,7 @@ pub(crate) struct Options {
 /// `cargo xtask cost`
 pub(crate) fn command(options: &Options) -> Verdict {
     if options.write {
-        let path = crate::root().join(DOCUMENT);
+        let path = colloquy_harness::root().join(DOCUMENT);
         let document = fs::read_to_string(&path).context(DOCUMENT)?;
         fs::write(&path, with_text(&document)?).context(DOCUMENT)?;
     } else {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_document_holds_what_is_computed() {
-        let document = fs::read_to_string(crate::root().join(DOCUMENT)).unwrap();
+        let document = fs::read_to_string(colloquy_harness::root().join(DOCUMENT)).unwrap();
         let due = with_text(&document).unwrap();
         assert!(document == due, "run `cargo xtask cost --write`");
     }

@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
 
-use crate::processes::Processes;
+use crate::Verdict;
 use crate::report::{Counts, Report};
-use crate::{Verdict, tools};
+use colloquy_harness::processes::Processes;
+use colloquy_harness::tools;
 use mutations::{MUTATIONS, Mutation};
 use mutations_of_connections::MUTATIONS_OF_CONNECTIONS;
 
@@ -164,7 +165,7 @@ impl Package {
     /// Brings the copy of this name up to date. Files that are so already stay as they are, for cargo's sake.
     fn lay_out(name: &str) -> Result<Self> {
         let directory = directory().join(name);
-        let core = crate::root().join("core");
+        let core = colloquy_harness::root().join("core");
         let package = Self { directory };
         for part in PARTS {
             let copy = package.directory.join("src").join(part);
@@ -175,7 +176,7 @@ impl Package {
             &package.directory.join("tests/room_simulator.rs"),
         )?;
         write(&package.directory.join("src/lib.rs"), LIBRARY)?;
-        let workspace = fs::read_to_string(crate::root().join("Cargo.toml"))?;
+        let workspace = fs::read_to_string(colloquy_harness::root().join("Cargo.toml"))?;
         write(
             &package.directory.join("Cargo.toml"),
             &manifest(name, &workspace)?,
@@ -187,7 +188,7 @@ impl Package {
     /// Takes the workspace's versions. Cargo shortens the copy to what is needed here, so the
     /// whole is kept beside it to see when it has changed.
     fn lock(&self) -> Result<()> {
-        let locked = fs::read_to_string(crate::root().join("Cargo.lock"))?;
+        let locked = fs::read_to_string(colloquy_harness::root().join("Cargo.lock"))?;
         let whole = self.directory.join("Cargo.lock.workspace");
         if fs::read_to_string(&whole).is_ok_and(|known| known == locked) {
             return Ok(());
@@ -347,7 +348,7 @@ mod tests {
 
     #[test]
     fn every_mutation_fits_the_room_as_it_is() {
-        let room = crate::root().join("proto/src/room");
+        let room = colloquy_harness::root().join("proto/src/room");
         for mutation in mutations() {
             for edit in mutation.edits {
                 let source = fs::read_to_string(room.join(edit.file)).unwrap();
@@ -360,7 +361,7 @@ mod tests {
 
     #[test]
     fn the_manifest_takes_its_versions_from_the_workspace() {
-        let workspace = fs::read_to_string(crate::root().join("Cargo.toml")).unwrap();
+        let workspace = fs::read_to_string(colloquy_harness::root().join("Cargo.toml")).unwrap();
         let text = manifest("simulator", &workspace).unwrap();
         assert!(text.contains("\nserde = { version = "), "{text}");
         assert!(manifest("simulator", "[workspace.dependencies]\n").is_err());

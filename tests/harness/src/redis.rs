@@ -1,4 +1,4 @@
-//! A private Redis: nothing on disk, gone with the run.
+//! A private Redis server without persistence.
 
 use std::fs;
 
@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 
 use crate::processes::Processes;
-use crate::service::{Plan, Probe, Service};
+use crate::service::{Probe, Service, ServiceSpec};
 use crate::{debian, ports, tools};
 
-/// Installs Redis where it is missing and starts one.
-pub(crate) fn start(processes: &Processes) -> Result<Service<'_>> {
+/// Starts a Redis server, and installs Redis first where it is missing.
+pub fn start(processes: &Processes) -> Result<Service<'_>> {
     if tools::find("redis-server").is_none() {
         debian::install(processes, &["redis-server"], "the tests")?;
     }
@@ -18,16 +18,16 @@ pub(crate) fn start(processes: &Processes) -> Result<Service<'_>> {
     let directory = processes.directory().join("redis");
     fs::create_dir_all(&directory)?;
     let port = ports::free()?;
-    let place = directory.to_string_lossy();
+    let directory_name = directory.to_string_lossy();
     let number = port.to_string();
     let arguments = [
         ["--port", &number],
         ["--bind", "127.0.0.1"],
         ["--save", ""],
         ["--appendonly", "no"],
-        ["--dir", &place],
+        ["--dir", &directory_name],
     ];
-    let plan = Plan {
+    let spec = ServiceSpec {
         name: "redis",
         program,
         arguments: arguments
@@ -42,7 +42,7 @@ pub(crate) fn start(processes: &Processes) -> Result<Service<'_>> {
         probe: Probe::Redis,
         kill: Signal::SIGKILL,
     };
-    let mut service = Service::new(processes, plan, &processes.directory().join("logs"))?;
+    let mut service = Service::new(processes, spec, &processes.directory().join("logs"))?;
     service.start()?;
     Ok(service)
 }
@@ -52,8 +52,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_private_redis_starts_dies_and_comes_back() {
-        // Installing is the run's business, not a unit test's.
+    fn private_redis_starts_again_after_a_kill() {
+        // A unit test installs nothing.
         if tools::find("redis-server").is_none() {
             return;
         }

@@ -1,9 +1,8 @@
-//! Gets a compiler for what runs at the edge: Rust for wasm32.
+//! Finds or installs a Rust compiler for wasm32, the target of the Worker.
 //!
-//! Three ways, the cheapest first: a compiler that already has the target's standard library; the
-//! target added through rustup, where rustup can download; Debian's own compiler, with the
-//! standard library built once from Debian's copy of its source. The second run finds what the
-//! first one installed.
+//! In this order: a compiler that has the target's standard library; the target added by rustup,
+//! where rustup can download; Debian's compiler, with the standard library built once from Debian's
+//! source package.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,26 +19,29 @@ use crate::{debian, tools};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// rustup tries a dead network for very long; a download takes seconds.
-const DOWNLOAD: Duration = Duration::from_secs(90);
+/// rustup retries for very long without a network; a download takes seconds.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// What Debian's recipe needs: compiler, cargo, the source of the standard library, a linker.
+/// Debian's compiler, cargo, source of the standard library and linker.
 const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_LINKERS: &[&str] = &["/usr/bin/wasm-ld-22", "/usr/lib/llvm-22/bin/wasm-ld"];
 
 /// A compiler whose standard library exists for the target.
-pub(crate) enum Toolchain {
-    /// The one that runs this program.
+pub enum Toolchain {
+    /// The compiler in PATH.
     Current,
-    /// Debian's, beside it.
-    Debian { linker: PathBuf },
+    /// Debian's compiler.
+    Debian {
+        /// The path of `wasm-ld`.
+        linker: PathBuf,
+    },
 }
 
 impl Toolchain {
-    /// Finds one, or installs one.
-    pub(crate) fn ensure(processes: &Processes) -> Result<Self> {
+    /// Finds a compiler, or installs one.
+    pub fn ensure(processes: &Processes) -> Result<Self> {
         if let Some(found) = Self::find() {
             return Ok(found);
         }
@@ -69,9 +71,9 @@ impl Toolchain {
         (Path::new(DEBIAN_CARGO).exists() && has_target(&mut debian.rustc())).then_some(debian)
     }
 
-    /// A program that runs cargo, made to run this toolchain's, with a target directory of its own:
-    /// two compilers that share one would rebuild everything in turns.
-    pub(crate) fn command(&self, program: &Path) -> Command {
+    /// A command for a program that runs cargo, set up to use this toolchain. It has a target directory
+    /// of its own, because two compilers in one directory would rebuild everything in turns.
+    pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         if let Self::Debian { linker } = self {
             prefer_debian(&mut command);
@@ -89,7 +91,7 @@ impl Toolchain {
     }
 
     /// The compiler's name and version.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         tools::output(self.rustc().arg("--version"))
             .unwrap_or_default()
             .trim()
@@ -104,8 +106,7 @@ fn debian_program(name: &str) -> Command {
     command
 }
 
-/// Takes away what rustup and cargo put into the environment of this process to make everything
-/// it starts use rustup's.
+/// Removes the variables with which rustup and cargo make child processes use rustup's toolchain.
 fn prefer_debian(command: &mut Command) {
     let before = std::env::var_os("PATH").unwrap_or_default();
     let mut path = OsString::from("/usr/bin:");
@@ -135,7 +136,7 @@ fn has_target(rustc: &mut Command) -> bool {
         .any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
 }
 
-/// Whether rustup could add the target to the toolchain in use.
+/// Adds the target with rustup; `false` when that is not possible.
 fn add_with_rustup(processes: &Processes) -> Result<bool> {
     let offline = std::env::var("CARGO_NET_OFFLINE").is_ok_and(|value| value == "true");
     let Some(rustup) = tools::find("rustup").filter(|_| !offline) else {
@@ -147,10 +148,13 @@ fn add_with_rustup(processes: &Processes) -> Result<bool> {
         .args(["target", "add", TARGET])
         .stdout(Stdio::null());
     let mut adding = processes.spawn(&mut command, Signal::SIGTERM)?;
-    let deadline = Instant::now() + DOWNLOAD;
+    let deadline = Instant::now() + DOWNLOAD_TIMEOUT;
     while adding.is_running() {
         if Instant::now() > deadline {
-            println!("    rustup gave no answer for {} s", DOWNLOAD.as_secs());
+            println!(
+                "    rustup did not finish within {} s",
+                DOWNLOAD_TIMEOUT.as_secs()
+            );
             return Ok(false);
         }
         thread::sleep(Duration::from_millis(100));
@@ -158,8 +162,7 @@ fn add_with_rustup(processes: &Processes) -> Result<bool> {
     Ok(adding.wait()?.success())
 }
 
-/// Builds the target's standard library from Debian's source and puts it where Debian's compiler
-/// looks for it.
+/// Builds the target's standard library from Debian's source and installs it for Debian's compiler.
 fn build_standard_library(processes: &Processes) -> Result<()> {
     println!("    building the {TARGET} standard library, once");
     let package = processes.directory().join("std");
@@ -176,23 +179,23 @@ fn build_standard_library(processes: &Processes) -> Result<()> {
         .current_dir(&package)
         .env("CARGO_TARGET_DIR", package.join("target"))
         .env("RUSTC_BOOTSTRAP", "1")
-        // Without bitcode a later build with link-time optimisation fails.
+        // A later build with link-time optimisation needs bitcode.
         .env("RUSTFLAGS", "-C embed-bitcode=yes");
     processes.succeed(&mut cargo)?;
     let built = package.join("target").join(TARGET).join("release/deps");
-    let place = tools::output(debian_program("rustc").args([
+    let library_directory = tools::output(debian_program("rustc").args([
         "--print",
         "target-libdir",
         "--target",
         TARGET,
     ]))?;
-    put_libraries(&built, Path::new(place.trim()))
+    install_libraries(&built, Path::new(library_directory.trim()))
 }
 
-/// Copies the built libraries under a name that is not looked at, then renames: an interrupted
-/// copy must not pass for a whole library.
-fn put_libraries(built: &Path, place: &Path) -> Result<()> {
-    let partial = place.with_extension("partial");
+/// Copies the built libraries to a temporary directory and renames it, so that an interrupted copy is
+/// not taken for a complete one.
+fn install_libraries(built: &Path, destination: &Path) -> Result<()> {
+    let partial = destination.with_extension("partial");
     let _ = fs::remove_dir_all(&partial);
     fs::create_dir_all(&partial)
         .with_context(|| format!("cannot write to {}", partial.display()))?;
@@ -215,8 +218,8 @@ fn put_libraries(built: &Path, place: &Path) -> Result<()> {
     if copied == 0 {
         bail!("the build of the standard library left no libraries");
     }
-    let _ = fs::remove_dir_all(place);
-    fs::rename(&partial, place)?;
+    let _ = fs::remove_dir_all(destination);
+    fs::rename(&partial, destination)?;
     Ok(())
 }
 
@@ -225,20 +228,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_libraries_are_put_in_place() {
+    fn only_compiled_libraries_are_installed() {
         let base = std::env::temp_dir().join(format!("colloquy-wasm-{}", std::process::id()));
-        let (built, place) = (base.join("deps"), base.join("rustlib/lib"));
+        let (built, destination) = (base.join("deps"), base.join("rustlib/lib"));
         fs::create_dir_all(&built).unwrap();
         assert!(
-            put_libraries(&built, &place).is_err(),
-            "nothing built is a failure"
+            install_libraries(&built, &destination).is_err(),
+            "no libraries is an error"
         );
-        assert!(!place.exists());
+        assert!(!destination.exists());
         for name in ["libstd-1.rlib", "libempty-2.rlib", "libstd-1.rmeta"] {
             fs::write(built.join(name), "").unwrap();
         }
-        put_libraries(&built, &place).unwrap();
-        let names: Vec<_> = fs::read_dir(&place)
+        install_libraries(&built, &destination).unwrap();
+        let names: Vec<_> = fs::read_dir(&destination)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();

@@ -1,7 +1,6 @@
-//! One private server of a test run: started, asked whether it is up, stopped, killed, started
-//! again on the same port and the same data.
+//! One private server process: start, probe, stop, kill, and start again on the same port and data.
 //!
-//! What is started is told by a [`Plan`]; `postgres`, `redis` and `hosts` make those.
+//! A [`ServiceSpec`] describes what is started; `postgres`, `redis` and `stack` make those.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -16,44 +15,56 @@ use nix::sys::signal::Signal;
 use crate::http;
 use crate::processes::{Process, Processes};
 
-const START: Duration = Duration::from_mins(1);
-const STOP: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(25);
+/// How long a server may take until its probe succeeds.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a server may take to end and to close its port.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
-/// How to start a server and how to tell that it is up.
-pub(crate) struct Plan {
-    pub(crate) name: &'static str,
-    pub(crate) program: PathBuf,
-    pub(crate) arguments: Vec<String>,
-    /// The whole environment: nothing is inherited, so no developer's own server can be reached.
-    pub(crate) environment: Vec<(String, String)>,
-    pub(crate) directory: PathBuf,
-    /// The account it runs under, when not the one of this run.
-    pub(crate) account: Option<(u32, u32)>,
-    pub(crate) port: u16,
-    pub(crate) probe: Probe,
-    /// Ends it at once without a chance to tidy up.
-    pub(crate) kill: Signal,
+/// How a server is started, probed and killed.
+pub struct ServiceSpec {
+    /// The name in reports and of the log file.
+    pub name: &'static str,
+    /// The executable.
+    pub program: PathBuf,
+    /// Its command line arguments.
+    pub arguments: Vec<String>,
+    /// The whole environment. Nothing is inherited, so that no server of a developer is reached.
+    pub environment: Vec<(String, String)>,
+    /// The working directory.
+    pub directory: PathBuf,
+    /// User and group id it runs under, if not those of this run.
+    pub account: Option<(u32, u32)>,
+    /// The loopback port it listens on.
+    pub port: u16,
+    /// How to find out that it is ready.
+    pub probe: Probe,
+    /// The signal that ends it at once, without a graceful shutdown.
+    pub kill: Signal,
 }
 
-/// The question a server answers only when it is ready.
-pub(crate) enum Probe {
-    /// An HTTP request answered with 200.
+/// A readiness probe.
+pub enum Probe {
+    /// An HTTP request; ready when the status is 200.
     Http {
+        /// The method, such as `GET`.
         method: &'static str,
+        /// The path, such as `/health/live/`.
         path: &'static str,
+        /// Header lines, each with its line end.
         headers: String,
+        /// The body.
         body: &'static str,
     },
-    /// A Redis `PING`.
+    /// A Redis `PING`; ready on `PONG`.
     Redis,
-    /// A program that ends well when the server is ready.
+    /// A program and its arguments; ready when it exits with 0.
     Program(PathBuf, Vec<String>),
 }
 
 impl Probe {
-    /// What Colloquy, and every server beside it, answers when it lives.
-    pub(crate) const LIVE: Self = Self::Http {
+    /// The liveness endpoint of Colloquy and of the benchmark's other servers.
+    pub const LIVE: Self = Self::Http {
         method: "GET",
         path: "/health/live/",
         headers: String::new(),
@@ -61,42 +72,44 @@ impl Probe {
     };
 }
 
-/// A server under the run's control.
-pub(crate) struct Service<'run> {
+/// A server process owned by this run.
+pub struct Service<'run> {
     processes: &'run Processes,
-    plan: Plan,
+    spec: ServiceSpec,
     log: PathBuf,
     process: Option<Process>,
 }
 
 impl<'run> Service<'run> {
-    /// A server that is not started yet. Its output goes to a file in `logs`.
-    pub(crate) fn new(processes: &'run Processes, plan: Plan, logs: &Path) -> Result<Self> {
+    /// Describes a server without starting it. Its output goes to a file in `logs`.
+    pub fn new(processes: &'run Processes, spec: ServiceSpec, logs: &Path) -> Result<Self> {
         fs::create_dir_all(logs)?;
-        let log = logs.join(format!("{}.log", plan.name));
+        let log = logs.join(format!("{}.log", spec.name));
         Ok(Self {
             processes,
-            plan,
+            spec,
             log,
             process: None,
         })
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        self.plan.name
+    /// The name in reports.
+    pub fn name(&self) -> &'static str {
+        self.spec.name
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.plan.port
+    /// The loopback port it listens on.
+    pub fn port(&self) -> u16 {
+        self.spec.port
     }
 
-    /// The file its output goes to.
-    pub(crate) fn log(&self) -> &Path {
+    /// Its log file.
+    pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Starts it unless it runs, and waits until it is up.
-    pub(crate) fn start(&mut self) -> Result<()> {
+    /// Starts it unless it is running, and waits until it is ready.
+    pub fn start(&mut self) -> Result<()> {
         if self.is_running() {
             return Ok(());
         }
@@ -107,9 +120,9 @@ impl<'run> Service<'run> {
             .open(&self.log)?;
         let mut process = self
             .processes
-            .spawn(&mut self.command(&log)?, self.plan.kill)?;
-        let deadline = Instant::now() + START;
-        let name = self.plan.name;
+            .spawn(&mut self.command(&log)?, self.spec.kill)?;
+        let deadline = Instant::now() + START_TIMEOUT;
+        let name = self.spec.name;
         loop {
             if !process.is_running() {
                 bail!(
@@ -118,48 +131,48 @@ impl<'run> Service<'run> {
                     self.tail(40)
                 );
             }
-            match self.plan.probe() {
+            match self.spec.probe() {
                 Ok(()) => break,
                 Err(error) if Instant::now() > deadline => {
                     return Err(error).with_context(|| {
                         format!(
-                            "{name} is not up after {} s:\n{}",
-                            START.as_secs(),
+                            "{name} is not ready after {} s:\n{}",
+                            START_TIMEOUT.as_secs(),
                             self.tail(40)
                         )
                     });
                 }
-                Err(_) => thread::sleep(POLL),
+                Err(_) => thread::sleep(POLL_INTERVAL),
             }
         }
         self.process = Some(process);
         Ok(())
     }
 
-    /// Asks it to end and waits until it has.
-    pub(crate) fn stop(&mut self) -> Result<()> {
+    /// Sends SIGTERM and waits until it has ended.
+    pub fn stop(&mut self) -> Result<()> {
         self.end(Signal::SIGTERM)
     }
 
-    /// Ends it as a crash would and waits until it is gone.
-    pub(crate) fn kill(&mut self) -> Result<()> {
-        self.end(self.plan.kill)
+    /// Kills it and waits until it has ended.
+    pub fn kill(&mut self) -> Result<()> {
+        self.end(self.spec.kill)
     }
 
-    /// Sends a signal to it and to all it has started.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+    /// Sends a signal to its process group.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         let process = self.process.as_ref();
-        let process = process.with_context(|| format!("{} is not running", self.plan.name))?;
+        let process = process.with_context(|| format!("{} is not running", self.spec.name))?;
         process.signal(signal)
     }
 
-    /// The process it was started as, while it runs.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    /// Its process id, once started.
+    pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }
 
-    /// Whether it has been started and has not ended since.
-    pub(crate) fn is_running(&mut self) -> bool {
+    /// Whether it is running.
+    pub fn is_running(&mut self) -> bool {
         self.process.as_mut().is_some_and(Process::is_running)
     }
 
@@ -167,58 +180,58 @@ impl<'run> Service<'run> {
         let Some(mut process) = self.process.take() else {
             return Ok(());
         };
-        process.end(signal, STOP).context(self.plan.name)?;
-        // What it started itself goes with it. While one of those still listens, the next start
-        // would take that one's answers for its own.
+        process.end(signal, STOP_TIMEOUT).context(self.spec.name)?;
+        // Ends its child processes too. While one of those still listens, the probe of the next start
+        // would succeed too early.
         drop(process);
-        let deadline = Instant::now() + STOP;
-        while http::connect(self.plan.port).is_ok() {
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while http::connect(self.spec.port).is_ok() {
             if Instant::now() > deadline {
-                let (name, port) = (self.plan.name, self.plan.port);
-                bail!("{name} has ended, but port {port} is still answered");
+                let (name, port) = (self.spec.name, self.spec.port);
+                bail!("{name} has ended, but port {port} is still open");
             }
-            thread::sleep(POLL);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
 
-    /// The last lines it wrote.
-    pub(crate) fn tail(&self, lines: usize) -> String {
+    /// The last lines of its log.
+    pub fn tail(&self, lines: usize) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let all: Vec<&str> = text.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
 
-    /// Runs the server's own program once, with other arguments, to its end.
-    pub(crate) fn run_once(&self, arguments: &[&str]) -> Result<()> {
+    /// Runs the server's program once with other arguments and waits for it to end.
+    pub fn run_once(&self, arguments: &[&str]) -> Result<()> {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.log)?;
         let mut command = self.command(&log)?;
         if !self.processes.run(command.args(arguments))?.success() {
-            let name = self.plan.name;
+            let name = self.spec.name;
             bail!("{name} {} failed:\n{}", arguments.join(" "), self.tail(40));
         }
         Ok(())
     }
 
     fn command(&self, log: &File) -> Result<Command> {
-        let mut command = Command::new(&self.plan.program);
+        let mut command = Command::new(&self.spec.program);
         command
-            .args(&self.plan.arguments)
+            .args(&self.spec.arguments)
             .env_clear()
             .envs(
-                self.plan
+                self.spec
                     .environment
                     .iter()
                     .map(|(name, value)| (name, value)),
             )
-            .current_dir(&self.plan.directory)
+            .current_dir(&self.spec.directory)
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(Stdio::from(log.try_clone()?));
-        if let Some((user, group)) = self.plan.account {
+        if let Some((user, group)) = self.spec.account {
             use std::os::unix::process::CommandExt as _;
             command.uid(user).gid(group);
         }
@@ -226,7 +239,7 @@ impl<'run> Service<'run> {
     }
 }
 
-impl Plan {
+impl ServiceSpec {
     fn probe(&self) -> Result<()> {
         match &self.probe {
             Probe::Http {
@@ -236,15 +249,15 @@ impl Plan {
                 body,
             } => match http::send(self.port, method, path, headers, body)?.0 {
                 200 => Ok(()),
-                other => bail!("{method} {path} answered {other}"),
+                other => bail!("{method} {path} returned {other}"),
             },
             Probe::Redis => {
                 let mut stream = http::connect(self.port)?;
                 stream.write_all(b"*1\r\n$4\r\nPING\r\n")?;
-                let mut answer = [0; 7];
-                stream.read_exact(&mut answer)?;
-                if &answer != b"+PONG\r\n" {
-                    bail!("no answer to PING");
+                let mut reply = [0; 7];
+                stream.read_exact(&mut reply)?;
+                if &reply != b"+PONG\r\n" {
+                    bail!("no PONG to PING");
                 }
                 Ok(())
             }
@@ -261,10 +274,10 @@ mod tests {
     use super::*;
     use crate::ports;
 
-    /// A server that answers every request, from what every machine with these tests has.
-    fn stub(processes: &Processes, port: u16) -> Plan {
+    /// A Node.js server that responds to every request.
+    fn stub(processes: &Processes, port: u16) -> ServiceSpec {
         let script = "require('http').createServer((q, s) => s.end('up')).listen(+process.argv[1], '127.0.0.1')";
-        Plan {
+        ServiceSpec {
             name: "stub",
             program: crate::tools::find("node").expect("node is needed by the tests"),
             arguments: vec!["-e".into(), script.into(), port.to_string()],
@@ -283,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_keeps_its_port_over_kill_and_restart() {
+    fn service_keeps_its_port_over_kill_and_restart() {
         let base = crate::processes::Processes::without_reaper("service").unwrap();
         let port = ports::free().unwrap();
         let logs = base.directory().join("logs");
@@ -300,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_ends_while_starting_is_told_with_its_output() {
+    fn failed_start_reports_the_output_of_the_server() {
         let base = crate::processes::Processes::without_reaper("service-ends").unwrap();
-        let mut plan = stub(&base, ports::free().unwrap());
-        plan.arguments = vec![
+        let mut spec = stub(&base, ports::free().unwrap());
+        spec.arguments = vec![
             "-e".into(),
             "console.log('no such setting'); process.exit(3)".into(),
         ];
-        let mut service = Service::new(&base, plan, &base.directory().join("logs")).unwrap();
+        let mut service = Service::new(&base, spec, &base.directory().join("logs")).unwrap();
         let error = format!("{:#}", service.start().unwrap_err());
         assert!(
             error.contains("no such setting") && error.contains("exit status: 3"),

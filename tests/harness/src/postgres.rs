@@ -1,7 +1,7 @@
 //! A private PostgreSQL cluster in the run's directory, on a port of its own.
 //!
-//! It never looks for a running server. `fsync` stays on: that an acknowledged message survives a
-//! kill is part of what is tested.
+//! It never connects to another server. `fsync` stays on because suites test that an acknowledged
+//! message survives a kill.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -13,24 +13,25 @@ use nix::sys::signal::Signal;
 use nix::unistd::User;
 
 use crate::processes::Processes;
-use crate::service::{Plan, Probe, Service};
+use crate::service::{Probe, Service, ServiceSpec};
 use crate::{debian, ports, tools};
 
-/// Where Debian keeps what it does not put into PATH.
-const DEBIAN: &str = "/usr/lib/postgresql";
+/// Debian installs the server programs here, outside PATH.
+const DEBIAN_DIRECTORY: &str = "/usr/lib/postgresql";
 
 const ROLE: &str = "colloquy";
 
-/// A cluster, its server started.
-pub(crate) struct Cluster<'run> {
-    pub(crate) service: Service<'run>,
+/// A running cluster.
+pub struct Cluster<'run> {
+    /// The server process.
+    pub service: Service<'run>,
     programs: PathBuf,
     password: String,
 }
 
 impl<'run> Cluster<'run> {
-    /// Installs PostgreSQL where it is missing, makes a cluster and starts its server.
-    pub(crate) fn start(processes: &'run Processes) -> Result<Self> {
+    /// Creates a cluster and starts its server; installs PostgreSQL first where it is missing.
+    pub fn start(processes: &'run Processes) -> Result<Self> {
         if find().is_none() {
             debian::install(processes, &["postgresql"], "the tests")?;
         }
@@ -43,8 +44,8 @@ impl<'run> Cluster<'run> {
         }
         let password = crate::hosts::secret()?;
         initialise(processes, &programs, &directory, account, &password)?;
-        let plan = plan(&programs, &directory, account)?;
-        let mut service = Service::new(processes, plan, &processes.directory().join("logs"))?;
+        let spec = spec(&programs, &directory, account)?;
+        let mut service = Service::new(processes, spec, &processes.directory().join("logs"))?;
         service.start()?;
         Ok(Self {
             service,
@@ -53,8 +54,8 @@ impl<'run> Cluster<'run> {
         })
     }
 
-    /// The address of one of its databases, for a role that may do everything.
-    pub(crate) fn url(&self, database: &str) -> String {
+    /// The URL of a database, for a superuser.
+    pub fn url(&self, database: &str) -> String {
         format!(
             "postgres://{ROLE}:{}@127.0.0.1:{}/{database}",
             self.password,
@@ -62,8 +63,8 @@ impl<'run> Cluster<'run> {
         )
     }
 
-    /// Makes an empty database.
-    pub(crate) fn create_database(&self, name: &str) -> Result<()> {
+    /// Creates an empty database.
+    pub fn create_database(&self, name: &str) -> Result<()> {
         let mut command = Command::new(self.programs.join("createdb"));
         let port = self.service.port().to_string();
         command.args([
@@ -79,24 +80,26 @@ impl<'run> Cluster<'run> {
     }
 }
 
-/// Whether there is a PostgreSQL to make a cluster with.
-#[cfg(test)]
-pub(crate) fn is_installed() -> bool {
+/// Whether PostgreSQL is installed.
+pub fn is_installed() -> bool {
     find().is_some()
 }
 
-/// The directory with `initdb` and its companions: the newest that is installed.
+/// The directory of the newest installed server programs.
 fn find() -> Option<PathBuf> {
     let complete = |directory: &PathBuf| {
         ["initdb", "postgres", "pg_isready", "createdb"]
             .iter()
             .all(|program| tools::is_program(&directory.join(program)))
     };
-    let beside = |initdb: PathBuf| Some(initdb.canonicalize().ok()?.parent()?.to_path_buf());
-    if let Some(directory) = tools::find("initdb").and_then(beside).filter(complete) {
+    let directory_of = |initdb: PathBuf| Some(initdb.canonicalize().ok()?.parent()?.to_path_buf());
+    if let Some(directory) = tools::find("initdb")
+        .and_then(directory_of)
+        .filter(complete)
+    {
         return Some(directory);
     }
-    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN)
+    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN_DIRECTORY)
         .ok()?
         .flatten()
         .filter_map(|entry| {
@@ -109,7 +112,7 @@ fn find() -> Option<PathBuf> {
     versions.pop().map(|(_, directory)| directory)
 }
 
-/// The account the server runs under when this run is root's, as PostgreSQL refuses root.
+/// The user and group the server runs under when this run is root: PostgreSQL refuses to run as root.
 fn account() -> Result<Option<(u32, u32)>> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
@@ -150,17 +153,17 @@ fn initialise(
     processes.succeed(&mut command)
 }
 
-fn plan(programs: &Path, directory: &Path, account: Option<(u32, u32)>) -> Result<Plan> {
+fn spec(programs: &Path, directory: &Path, account: Option<(u32, u32)>) -> Result<ServiceSpec> {
     let port = ports::free()?;
     let number = port.to_string();
-    let place = directory.to_string_lossy();
-    let sockets = format!("unix_socket_directories={place}");
-    let data = format!("{place}/data");
+    let directory_name = directory.to_string_lossy();
+    let sockets = format!("unix_socket_directories={directory_name}");
+    let data = format!("{directory_name}/data");
     let settings = [
         "listen_addresses=127.0.0.1",
         "fsync=on",
-        // On the platform Hyperdrive pools; its simulator opens one for every connection it is
-        // asked for.
+        // On the platform Hyperdrive pools connections; the local simulator opens one for every
+        // connection of the Worker.
         "max_connections=600",
         &sockets,
     ];
@@ -168,7 +171,7 @@ fn plan(programs: &Path, directory: &Path, account: Option<(u32, u32)>) -> Resul
     for setting in settings {
         arguments.extend(["-c".to_owned(), setting.to_owned()]);
     }
-    let asking = [
+    let probe_arguments = [
         "--host",
         "127.0.0.1",
         "--port",
@@ -176,7 +179,7 @@ fn plan(programs: &Path, directory: &Path, account: Option<(u32, u32)>) -> Resul
         "--dbname",
         "postgres",
     ];
-    Ok(Plan {
+    Ok(ServiceSpec {
         name: "postgres",
         program: programs.join("postgres"),
         arguments,
@@ -186,10 +189,10 @@ fn plan(programs: &Path, directory: &Path, account: Option<(u32, u32)>) -> Resul
         port,
         probe: Probe::Program(
             programs.join("pg_isready"),
-            asking.iter().map(ToString::to_string).collect(),
+            probe_arguments.iter().map(ToString::to_string).collect(),
         ),
-        // "Immediate shutdown": no checkpoint, so the next start has to recover; unlike after
-        // SIGKILL no process and no shared memory stays behind to refuse that start.
+        // "Immediate shutdown": no checkpoint, so that the next start has to recover. Unlike SIGKILL
+        // it leaves no process and no shared memory that would prevent that start.
         kill: Signal::SIGQUIT,
     })
 }
@@ -199,20 +202,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_private_cluster_recovers_what_was_committed() {
-        // Installing is the run's business, not a unit test's.
+    fn private_cluster_recovers_committed_data_after_a_kill() {
+        // A unit test installs nothing.
         if find().is_none() {
             return;
         }
         let processes = Processes::without_reaper("postgres").unwrap();
         let mut cluster = Cluster::start(&processes).unwrap();
-        cluster.create_database("kept").unwrap();
+        cluster.create_database("committed").unwrap();
         cluster.service.kill().unwrap();
-        assert!(cluster.create_database("lost").is_err(), "nobody answers");
+        assert!(
+            cluster.create_database("rejected").is_err(),
+            "the server is down"
+        );
         cluster.service.start().unwrap();
-        let twice = cluster.create_database("kept").unwrap_err().to_string();
-        assert!(twice.contains("already exists"), "{twice}");
-        assert!(cluster.url("kept").ends_with("/kept"));
+        let error = cluster
+            .create_database("committed")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("already exists"), "{error}");
+        assert!(cluster.url("committed").ends_with("/committed"));
         cluster.service.stop().unwrap();
     }
 }

@@ -1,7 +1,7 @@
-//! Installs packages through apt, where that is possible: on Debian and its kin, as root.
+//! Installs packages with apt, on Debian and derivatives, as root.
 //!
-//! Installing a server there also starts it and makes a cluster. The tests use only private
-//! servers, so both are held back while the packages are set up.
+//! Installing a server package normally starts it and creates a database cluster. Tests use private
+//! servers only, so both are disabled during the installation.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,14 +13,15 @@ use anyhow::{Result, bail};
 use crate::processes::Processes;
 use crate::tools;
 
-/// Asked by every package before it starts a service; 101 means "not allowed".
+/// Every package runs this before it starts a service; exit status 101 denies it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Read by PostgreSQL's packages before they make a first cluster.
+/// PostgreSQL's packages read this before they create a cluster.
 const NO_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/colloquy-tests.conf";
 
-/// Installs `packages`, or says what is missing. `purpose` completes "… is needed for".
-pub(crate) fn install(processes: &Processes, packages: &[&str], purpose: &str) -> Result<()> {
+/// Installs `packages`. Without apt or root it returns an error that names them and the `purpose`
+/// ("missing for {purpose}").
+pub fn install(processes: &Processes, packages: &[&str], purpose: &str) -> Result<()> {
     let list = packages.join(" ");
     if tools::find("apt-get").is_none() {
         bail!("missing for {purpose}: install what Debian packages as {list}");
@@ -31,7 +32,7 @@ pub(crate) fn install(processes: &Processes, packages: &[&str], purpose: &str) -
     println!("    installing {list}");
     let _policy = Overlay::put(POLICY, "#!/bin/sh\nexit 101\n", 0o755)?;
     let _cluster = Overlay::put(NO_CLUSTER, "create_main_cluster = off\n", 0o644)?;
-    // Lists may be absent on a new machine. One broken source must not keep us from the others.
+    // A new machine may have no package lists. One broken source must not fail the others.
     let _ = processes.run(apt().args(["update", "-qq"]));
     processes.succeed(
         apt()
@@ -49,7 +50,7 @@ fn apt() -> Command {
     command
 }
 
-/// A file put in place for a while; what was there before comes back.
+/// A temporary file. Dropping it restores the previous content or removes the file.
 struct Overlay {
     path: PathBuf,
     before: Option<(Vec<u8>, fs::Permissions)>,
@@ -78,7 +79,7 @@ impl Overlay {
     }
 }
 
-/// The topmost directory that would have to be created for `directory` to exist.
+/// The topmost missing ancestor of `directory`, itself included.
 fn first_missing(directory: &Path) -> Option<PathBuf> {
     directory
         .ancestors()
@@ -95,7 +96,7 @@ impl Drop for Overlay {
             return;
         }
         let _ = fs::remove_file(&self.path);
-        // Only directories nobody else has put anything into since.
+        // Removes only the created directories that are empty.
         let Some(top) = &self.created else { return };
         for directory in self.path.ancestors().skip(1) {
             if fs::remove_dir(directory).is_err() || directory == top {
@@ -110,19 +111,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_overlay_leaves_things_as_they_were() {
+    fn overlay_restores_the_previous_files() {
         let base = std::env::temp_dir().join(format!("colloquy-overlay-{}", std::process::id()));
         fs::create_dir(&base).unwrap();
-        let kept = base.join("kept");
-        fs::write(&kept, "before").unwrap();
+        let existing = base.join("existing");
+        fs::write(&existing, "before").unwrap();
         let nested = base.join("a/b/new");
         {
-            let _one = Overlay::put(kept.to_str().unwrap(), "meanwhile", 0o755).unwrap();
-            let _two = Overlay::put(nested.to_str().unwrap(), "meanwhile", 0o644).unwrap();
-            assert_eq!(fs::read_to_string(&kept).unwrap(), "meanwhile");
-            assert_eq!(fs::read_to_string(&nested).unwrap(), "meanwhile");
+            let _one = Overlay::put(existing.to_str().unwrap(), "temporary", 0o755).unwrap();
+            let _two = Overlay::put(nested.to_str().unwrap(), "temporary", 0o644).unwrap();
+            assert_eq!(fs::read_to_string(&existing).unwrap(), "temporary");
+            assert_eq!(fs::read_to_string(&nested).unwrap(), "temporary");
         }
-        assert_eq!(fs::read_to_string(&kept).unwrap(), "before");
+        assert_eq!(fs::read_to_string(&existing).unwrap(), "before");
         assert!(!base.join("a").exists());
         fs::remove_dir_all(base).unwrap();
     }

@@ -1,8 +1,8 @@
 //! Hands out free loopback ports for private servers.
 //!
-//! The ports lie below the range the kernel takes for outgoing connections. A port from inside
-//! that range could be taken by a client while its server is down between kill and restart, or a
-//! client that keeps trying could even connect to itself.
+//! The ports are below the kernel's ephemeral range. A port inside that range could be taken by an
+//! outgoing connection while its server is down between kill and restart, and a client that keeps
+//! reconnecting could even connect to itself.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -13,8 +13,8 @@ use anyhow::{Result, bail};
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
-/// A port nobody listens on, different at each call of one run.
-pub(crate) fn free() -> Result<u16> {
+/// A free port, different at each call in one run.
+pub fn free() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = seed();
     for _ in 0..COUNT {
@@ -27,14 +27,14 @@ pub(crate) fn free() -> Result<u16> {
     bail!("no free port between {FIRST} and {}", FIRST + COUNT)
 }
 
-/// This port, if nobody listens on it.
-pub(crate) fn usable(port: u16) -> Option<u16> {
+/// The port, if it is free.
+pub fn usable(port: u16) -> Option<u16> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .ok()
         .map(|_| port)
 }
 
-/// Where this run starts looking; runs side by side should not look at the same ports.
+/// The offset at which this run starts, so that parallel runs probe different ports.
 fn seed() -> u16 {
     static SEED: std::sync::OnceLock<u16> = std::sync::OnceLock::new();
     *SEED.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as asking a server on this machine whether it is up takes.
+//! A minimal HTTP/1.1 client for loopback requests: probes and the control server's tests.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// Long, as a database that recovers on a busy disk takes seconds.
+/// Long, because a database that recovers on a busy disk takes seconds.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens a connection to a loopback port.
-pub(crate) fn connect(port: u16) -> Result<TcpStream> {
+pub fn connect(port: u16) -> Result<TcpStream> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -18,8 +18,8 @@ pub(crate) fn connect(port: u16) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends one request and answers its status and body. `headers` are whole lines with their ends.
-pub(crate) fn send(
+/// Sends one request and returns the status and body. `headers` are lines with their line ends.
+pub fn send(
     port: u16,
     method: &str,
     path: &str,
@@ -33,15 +33,15 @@ pub(crate) fn send(
          Connection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
     stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response)?;
+    let response = String::from_utf8_lossy(&response);
+    let (head, body) = response
         .split_once("\r\n\r\n")
-        .context("not an HTTP answer")?;
+        .context("not an HTTP response")?;
     let code = head
         .split_whitespace()
         .nth(1)
-        .context("an HTTP answer without a status")?;
+        .context("an HTTP response without a status")?;
     Ok((code.parse()?, body.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Installs the npm packages some builds and tests use, exactly as their lock files say.
+//! Installs the npm packages of builds and tests from their lock files.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,31 +8,31 @@ use anyhow::{Context as _, Result, bail};
 use crate::processes::Processes;
 use crate::tools;
 
-/// Directories with a `package-lock.json` that tests rely on, from the root.
-pub(crate) const TESTS: &[&str] = &["redis-http/tests/npm", "tests/blackbox/npm"];
+/// The directories of npm packages that tests use, relative to the root.
+pub const TESTS: &[&str] = &["redis-http/tests/npm", "tests/blackbox/npm"];
 
-/// The same for what builds the Worker.
-pub(crate) const WORKER: &[&str] = &["worker/npm"];
+/// The directory of npm packages that build the Worker.
+pub const WORKER: &[&str] = &["worker/npm"];
 
-/// The oldest Node.js the packages run on.
-const NODE: u32 = 20;
+/// The oldest supported major version of Node.js.
+const MIN_NODE: u32 = 20;
 
-/// Node.js, or what is the matter with it.
-pub(crate) fn node() -> Result<PathBuf> {
-    let missing = || format!("Node.js is missing: install Node.js {NODE} or newer");
+/// The path of Node.js; an error when it is missing or too old.
+pub fn node() -> Result<PathBuf> {
+    let missing = || format!("Node.js is missing: install Node.js {MIN_NODE} or newer");
     let node = tools::find("node").with_context(missing)?;
     let version = tools::output(Command::new(&node).arg("--version"))?;
     match major(&version) {
-        Some(found) if found >= NODE => Ok(node),
+        Some(found) if found >= MIN_NODE => Ok(node),
         _ => bail!(
-            "Node.js {NODE} or newer is needed; {} is {}",
+            "Node.js {MIN_NODE} or newer is needed; {} is {}",
             node.display(),
             version.trim()
         ),
     }
 }
 
-/// The 20 of `v20.11.1`.
+/// The major version: 20 of `v20.11.1`.
 fn major(version: &str) -> Option<u32> {
     version
         .trim()
@@ -43,8 +43,8 @@ fn major(version: &str) -> Option<u32> {
         .ok()
 }
 
-/// Brings these projects up to date; does nothing where nothing changed since the last time.
-pub(crate) fn install(processes: &Processes, projects: &[&str]) -> Result<()> {
+/// Runs `npm ci` in each project whose lock file is newer than its installed packages.
+pub fn install(processes: &Processes, projects: &[&str]) -> Result<()> {
     for project in projects {
         let directory = crate::root().join(project);
         if !is_stale(&directory) {
@@ -59,7 +59,7 @@ pub(crate) fn install(processes: &Processes, projects: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a project has a lock file newer than what npm installed from it.
+/// Whether a project's lock file is newer than its installed packages.
 fn is_stale(project: &Path) -> bool {
     let modified = |file: &Path| file.metadata().and_then(|meta| meta.modified()).ok();
     match modified(&project.join("package-lock.json")) {
@@ -75,13 +75,13 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn versions_are_read() {
+    fn major_versions_are_parsed() {
         assert_eq!(major("v20.11.1\n"), Some(20));
         assert_eq!(major("24"), None);
     }
 
     #[test]
-    fn only_a_newer_lock_is_stale() {
+    fn project_is_stale_only_with_a_newer_lock_file() {
         let base = std::env::temp_dir().join(format!("colloquy-npm-{}", std::process::id()));
         fs::create_dir_all(base.join("node_modules")).unwrap();
         assert!(!is_stale(&base), "no lock file, nothing to install");

@@ -1,9 +1,8 @@
-//! Builds the Worker: `cargo xtask worker-build`, also what `wrangler deploy` runs.
+//! Builds the Worker, for tests and for `wrangler deploy`.
 //!
-//! Owns how large the result may be, which tools that takes and where they come from: the wasm32
-//! compiler from `wasm`, esbuild and wasm-opt by the lock file of `worker/npm`, wasm-bindgen and
-//! worker-build compiled once into `target/tools`, in the versions of `Cargo.lock`. Nothing is
-//! fetched at build time beside these.
+//! Owns the size limit of the upload and the build tools: the wasm32 compiler from `wasm`, esbuild
+//! and wasm-opt from the lock file of `worker/npm`, wasm-bindgen and worker-build compiled once into
+//! `target/tools`, in the versions of `Cargo.lock`. A build downloads nothing else.
 
 use std::fs;
 use std::io::Write as _;
@@ -16,46 +15,46 @@ use flate2::write::GzEncoder;
 
 use crate::processes::Processes;
 use crate::wasm::Toolchain;
-use crate::{Verdict, npm, tools};
+use crate::{npm, tools};
 
-/// Our package, from the root.
+/// The Worker's package, relative to the root.
 const PACKAGE: &str = "worker";
 
-/// Programs compiled from source: the crate that brings each, and the locked crate whose version
+/// Programs compiled from source: the program, its crate, and the crate in `Cargo.lock` whose version
 /// it must have.
 const COMPILED: &[(&str, &str, &str)] = &[
     ("wasm-bindgen", "wasm-bindgen-cli", "wasm-bindgen"),
     ("worker-build", "worker-build", "worker"),
 ];
 
-/// Set for `wrangler`, whose build command this is, by those who have just built the Worker.
-pub(crate) const BUILT: &str = "COLLOQUY_WORKER_BUILT";
+/// Set for `wrangler` when the Worker is built already, so that its build command does nothing.
+pub const BUILT: &str = "COLLOQUY_WORKER_BUILT";
 
-/// The largest upload, gzipped: what a platform loads in a cold start, and a tenth of its limit (a
-/// third of that for accounts that pay nothing).
+/// The largest upload, gzipped, in bytes. The platform loads it on a cold start; its limit is ten
+/// times this for paid accounts and three times this for free ones.
 const MAX_UPLOAD_BYTES: u64 = 1_000_000;
 
-/// What a Worker is built for.
+/// The variants of the Worker's build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flavour {
-    /// What is deployed and tested.
+pub enum WorkerBuild {
+    /// The build that is deployed and tested.
     Deployed,
-    /// Built fast, runs slowly.
+    /// Builds fast, runs slowly.
     Development,
-    /// With the routes by which tests make it panic; never deployed.
+    /// With routes through which tests make it panic; never deployed.
     Faults,
 }
 
-impl Flavour {
-    /// Where it is put, from the root.
-    pub(crate) const fn directory(self) -> &'static str {
+impl WorkerBuild {
+    /// The output directory, relative to the root.
+    pub const fn directory(self) -> &'static str {
         match self {
             Self::Deployed | Self::Development => "worker/build",
             Self::Faults => "worker/build-faults",
         }
     }
 
-    /// What worker-build is told: its own options, then cargo's.
+    /// The arguments of worker-build: its own options, then cargo's.
     const fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Deployed => &["--profile", "edge"],
@@ -74,58 +73,40 @@ impl Flavour {
     }
 }
 
-/// What it is built for; without either, to be deployed.
-#[derive(clap::Args)]
-pub(crate) struct Options {
-    /// Build it fast; it runs slowly.
-    #[arg(long)]
-    dev: bool,
-    /// Build the one that tests make panic, into worker/build-faults.
-    #[arg(long, conflicts_with = "dev")]
-    faults: bool,
-}
-
-/// `cargo xtask worker-build`
-pub(crate) fn command(options: &Options) -> Verdict {
-    let flavour = match options {
-        Options { dev: true, .. } => Flavour::Development,
-        Options { faults: true, .. } => Flavour::Faults,
-        Options { .. } => Flavour::Deployed,
-    };
-    if std::env::var_os(BUILT).is_none() {
-        build(&Processes::open()?, flavour)?;
-    }
-    Ok(true)
-}
-
-/// Builds the Worker, with everything that takes installed first.
-pub(crate) fn build(processes: &Processes, flavour: Flavour) -> Result<()> {
+/// Builds the Worker; installs the build tools first where they are missing.
+pub fn build(processes: &Processes, build: WorkerBuild) -> Result<()> {
     let toolchain = Toolchain::ensure(processes)?;
     println!("    with {}", toolchain.describe());
     npm::install(processes, npm::WORKER)?;
     let bin = compiled(processes)?;
     let mut command = toolchain.command(&bin.join("worker-build"));
     command
-        .args(flavour.arguments())
+        .args(build.arguments())
         .current_dir(crate::root().join(PACKAGE))
-        // Nobody debugs a development build, and without it less is written and linked.
+        // Debug information would only slow the build down.
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env("WASM_BINDGEN_BIN", bin.join("wasm-bindgen"))
         .env("ESBUILD_BIN", npm_program("esbuild")?)
         .env("WASM_OPT_BIN", npm_program("wasm-opt")?);
     processes.succeed(&mut command)?;
-    if flavour == Flavour::Deployed {
+    if build == WorkerBuild::Deployed {
         strip(processes)?;
     }
     Ok(())
 }
 
-/// Takes the functions' names out of a build, and fails when it is too large all the same.
+/// Builds the Worker that is deployed; fails early when Node.js is missing.
+pub fn prepare(processes: &Processes) -> Result<()> {
+    npm::node()?;
+    build(processes, WorkerBuild::Deployed)
+}
+
+/// Removes function names from the build and checks the size limit.
 ///
-/// worker-build keeps them, a tenth of the upload; only a stack trace would show them, and a panic
-/// says file and line without them.
+/// The names are a tenth of the upload and appear in stack traces only; a panic message has file and
+/// line without them.
 fn strip(processes: &Processes) -> Result<()> {
-    let build = crate::root().join(Flavour::Deployed.directory());
+    let build = crate::root().join(WorkerBuild::Deployed.directory());
     let wasm = build.join("index_bg.wasm");
     let small = build.join("index_bg.small.wasm");
     let mut strip = Command::new(npm_program("wasm-opt")?);
@@ -140,14 +121,14 @@ fn strip(processes: &Processes) -> Result<()> {
     );
     if upload > MAX_UPLOAD_BYTES {
         bail!(
-            "the upload is {upload} bytes gzipped and may be {MAX_UPLOAD_BYTES}: see what was \
-             added, by crate, with `cargo tree -p colloquy-worker` and a profiler of wasm sizes"
+            "the upload has {upload} bytes gzipped, the limit is {MAX_UPLOAD_BYTES}: look for new \
+             crates with `cargo tree -p colloquy-worker` and a wasm size profiler"
         );
     }
     Ok(())
 }
 
-/// The bytes of what is uploaded, plain and gzipped.
+/// The size of the upload in bytes, plain and gzipped.
 fn size(build: &Path) -> Result<(u64, u64)> {
     let (mut plain, mut zipped) = (0, 0);
     for name in ["index_bg.wasm", "index.js"] {
@@ -161,8 +142,7 @@ fn size(build: &Path) -> Result<(u64, u64)> {
     Ok((plain, zipped))
 }
 
-/// The directory of the compiled programs, each installed where it is missing or of another
-/// version.
+/// The directory of the compiled tools; installs those that are missing or of another version.
 fn compiled(processes: &Processes) -> Result<PathBuf> {
     let root = tools::target_directory().join("tools");
     let lock = fs::read_to_string(crate::root().join("Cargo.lock")).context("Cargo.lock")?;
@@ -189,7 +169,7 @@ fn compiled(processes: &Processes) -> Result<PathBuf> {
             .arg(&root)
             .arg("--target-dir")
             .arg(root.join("build"))
-            // Compiling them for speed would take longer than they will ever run.
+            // Optimising them takes longer than they run.
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
             .env("CARGO_PROFILE_RELEASE_LTO", "false");
         processes.succeed(&mut cargo)?;
@@ -205,7 +185,8 @@ fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     version.strip_suffix('"')
 }
 
-pub(crate) fn npm_program(name: &str) -> Result<PathBuf> {
+/// The path of a program of the Worker's npm packages.
+pub fn npm_program(name: &str) -> Result<PathBuf> {
     let file = crate::root()
         .join(PACKAGE)
         .join("npm/node_modules/.bin")
@@ -224,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_those_of_the_lock_file() {
+    fn versions_are_read_from_the_lock_file() {
         let lock = "[[package]]\nname = \"worker-sys\"\nversion = \"2.0.0\"\n\n[[package]]\nname = \"worker\"\nversion = \"1.2.3\"\nsource = \"…\"\n";
         assert_eq!(locked(lock, "worker"), Some("1.2.3"));
         assert_eq!(locked(lock, "work"), None);

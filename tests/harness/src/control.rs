@@ -1,24 +1,24 @@
-//! What the black-box suite may do to the servers it runs against: a tiny HTTP server on loopback
-//! through which it stops, kills and starts them.
+//! The control server: a small HTTP server on loopback through which a test suite stops, kills and
+//! starts the servers it runs against.
 //!
-//! The suite itself knows only URLs, so the same suite can be run against any host for which
-//! somebody answers these requests. Requests are served one at a time: each answers when the thing
-//! is really done.
+//! A suite knows only URLs, so the same suite runs against any host with a control server. Requests
+//! are served one at a time, and the response is sent after the action is complete.
 //!
 //! | request | effect |
 //! | --- | --- |
-//! | `GET /` | which host this is, its URL, its settings, what can be done to it |
-//! | `POST /server/restart` | ends it in good order and starts it |
-//! | `POST /server/kill` | ends it at once and starts it |
+//! | `GET /` | describes the host: base URLs, public settings, capabilities, log files |
+//! | `POST /server/restart` | graceful shutdown, then start |
+//! | `POST /server/kill` | SIGKILL, then start |
 //! | `POST /server/stop`, `/server/start` | |
-//! | `POST /postgres/kill`, `/redis/kill`, `/redis-http/kill` | ends it at once; it stays away |
+//! | `POST /postgres/kill`, `/redis/kill`, `/redis-http/kill` | kills it without a restart |
 //! | `POST /postgres/start`, `/redis/start`, `/redis-http/start` | |
-//! | `POST /{any}/freeze`, `/{any}/thaw` | lets it stand still, and go on; not PostgreSQL, whose processes are many |
-//! | `POST /server/create-admin` | makes an administrator, as an operator does, and answers with its `username` and `password` |
+//! | `POST /{any}/freeze`, `/{any}/thaw` | SIGSTOP and SIGCONT; not for PostgreSQL, which has several processes |
+//! | `POST /server/create-admin` | creates an administrator with the command line; returns its `username` and `password` |
 //!
-//! A chat server beside the one under test goes by its own name, and by the rules of `server`.
+//! An extra instance is addressed by its own name and takes the actions of `server`.
 //!
-//! 200 `{}`: done. 404: no such request. 409: this host has no such server. 500: the reason.
+//! Responses: 200 `{}` on success, 404 for an unknown request, 409 when this host has no such server,
+//! 500 with the reason.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -32,49 +32,48 @@ use serde_json::{Value, json};
 
 use crate::hosts::{is_public, secret};
 use crate::service::Service;
-use crate::stack::{Member, Shared, Stack};
+use crate::stack::{Backends, Instance, Stack};
 
 const READ: Duration = Duration::from_secs(10);
 const LONGEST_REQUEST: u64 = 16 * 1024;
 
-/// Serves control requests while `suite` runs; `suite` is given the control URL.
-pub(crate) fn during<'run, T>(
+/// Serves control requests while `suite` runs; `suite` receives the control URL.
+pub fn with_control_server<'run, T>(
     stack: &mut Stack<'run>,
-    shared: &mut Shared<'run>,
+    backends: &mut Backends<'run>,
     suite: impl FnOnce(&str) -> T,
 ) -> Result<T> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, crate::ports::free()?))?;
     let address = listener.local_addr()?;
-    let over = AtomicBool::new(false);
+    let stopped = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             for stream in listener.incoming() {
-                if over.load(Ordering::SeqCst) {
+                if stopped.load(Ordering::SeqCst) {
                     break;
                 }
-                // A client that went away has nobody left to tell.
-                let _ = stream.map(|stream| serve(stream, stack, shared));
+                let _ = stream.map(|stream| serve(stream, stack, backends));
             }
         });
-        // Also when `suite` panics: the scope waits for the thread.
-        let _end = Ending {
-            over: &over,
+        // Dropped also when `suite` panics, because the scope waits for the thread.
+        let _stop = StopOnDrop {
+            stopped: &stopped,
             address,
         };
         Ok(suite(&format!("http://{address}")))
     })
 }
 
-/// Tells the serving thread that there will be no more requests.
-struct Ending<'scope> {
-    over: &'scope AtomicBool,
+/// Stops the serving thread.
+struct StopOnDrop<'scope> {
+    stopped: &'scope AtomicBool,
     address: SocketAddr,
 }
 
-impl Drop for Ending<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        // Wakes the thread from its wait for a next request.
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread, which waits in `accept`.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -82,12 +81,12 @@ impl Drop for Ending<'_> {
 fn serve<'run>(
     stream: TcpStream,
     stack: &mut Stack<'run>,
-    shared: &mut Shared<'run>,
+    backends: &mut Backends<'run>,
 ) -> Result<()> {
     stream.set_read_timeout(Some(READ))?;
     stream.set_write_timeout(Some(READ))?;
     let (method, path) = read_request(&stream)?;
-    let (status, kind, body) = match answer(&method, &path, stack, shared) {
+    let (status, kind, body) = match respond(&method, &path, stack, backends) {
         Ok((status, value)) => (status, "application/json", value.to_string()),
         Err(error) => (500, "text/plain; charset=utf-8", format!("{error:#}\n")),
     };
@@ -102,8 +101,8 @@ fn serve<'run>(
     Ok(())
 }
 
-/// The method and path of a request, its headers and body read to their end: closing a connection
-/// with something unread on it would reset it and lose the answer.
+/// Reads a whole request and returns its method and path. Closing a connection with unread bytes would
+/// reset it and lose the response.
 fn read_request(stream: &TcpStream) -> Result<(String, String)> {
     let mut reader = BufReader::new(stream).take(LONGEST_REQUEST);
     let mut line = String::new();
@@ -126,11 +125,11 @@ fn read_request(stream: &TcpStream) -> Result<(String, String)> {
     Ok((method, path))
 }
 
-fn answer<'run>(
+fn respond<'run>(
     method: &str,
     path: &str,
     stack: &mut Stack<'run>,
-    shared: &mut Shared<'run>,
+    backends: &mut Backends<'run>,
 ) -> Result<(u16, Value)> {
     if (method, path) == ("GET", "/") {
         return Ok((200, describe(stack)));
@@ -146,22 +145,22 @@ fn answer<'run>(
         return Ok(unknown);
     };
     if action == "create-admin" {
-        let mut members = std::iter::once(&stack.under_test).chain(&stack.beside);
-        return match members.find(|member| member.variant.server == name) {
-            Some(member) => Ok((200, create_admin(member)?)),
+        let mut instances = std::iter::once(&stack.under_test).chain(&stack.extra_instances);
+        return match instances.find(|instance| instance.spec.name == name) {
+            Some(instance) => Ok((200, create_admin(instance)?)),
             None => Ok(unknown),
         };
     }
-    let whole = stack.host.has_stores();
+    let has_backends = stack.host.has_backends();
     let service = match name {
         "server" => Some(&mut stack.under_test.server),
-        "redis-http" => stack.under_test.front.as_mut(),
-        "postgres" => whole.then_some(&mut shared.cluster.service),
-        "redis" => whole.then_some(&mut shared.redis),
+        "redis-http" => stack.under_test.redis_proxy.as_mut(),
+        "postgres" => has_backends.then_some(&mut backends.postgres.service),
+        "redis" => has_backends.then_some(&mut backends.redis),
         _ => {
-            let mut beside = stack.beside.iter_mut();
-            match beside.find(|member| member.variant.server == name) {
-                Some(member) => Some(&mut member.server),
+            let mut extra = stack.extra_instances.iter_mut();
+            match extra.find(|instance| instance.spec.name == name) {
+                Some(instance) => Some(&mut instance.server),
                 None => return Ok(unknown),
             }
         }
@@ -173,15 +172,15 @@ fn answer<'run>(
             json!({"error": format!("the host {host} has no {name}")}),
         ));
     };
-    let is_store = matches!(name, "redis-http" | "postgres" | "redis");
-    Ok(if act(service, action, !is_store)? {
+    let is_backend = matches!(name, "redis-http" | "postgres" | "redis");
+    Ok(if act(service, action, !is_backend)? {
         (200, json!({}))
     } else {
         unknown
     })
 }
 
-/// Does it, or answers that there is no such action.
+/// Carries out an action; `false` when there is no such action.
 fn act(service: &mut Service<'_>, action: &str, is_server: bool) -> Result<bool> {
     match action {
         "start" => service.start()?,
@@ -203,22 +202,22 @@ fn act(service: &mut Service<'_>, action: &str, is_server: bool) -> Result<bool>
     Ok(true)
 }
 
-/// An account with the administrator's mark on the data of a server, which runs meanwhile.
-fn create_admin(member: &Member<'_>) -> Result<Value> {
+/// Creates an administrator account on the data of a running server.
+fn create_admin(instance: &Instance<'_>) -> Result<Value> {
     let username = format!("admin_{}", &secret()?[..16]);
     let email = format!("{username}@mail.example");
-    let wanted = ["create-admin", "--username", &username, "--email", &email];
-    member.operator.run_once(&wanted)?;
-    Ok(json!({"username": username, "password": member.admin_password}))
+    let arguments = ["create-admin", "--username", &username, "--email", &email];
+    instance.operator.run_once(&arguments)?;
+    Ok(json!({"username": username, "password": instance.admin_password}))
 }
 
 fn describe(stack: &Stack<'_>) -> Value {
-    let shown = stack
+    let public = stack
         .under_test
         .settings
         .iter()
         .filter(|(name, _)| is_public(name));
-    let settings: serde_json::Map<String, Value> = shown
+    let settings: serde_json::Map<String, Value> = public
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
     let mut description = json!({
@@ -226,9 +225,9 @@ fn describe(stack: &Stack<'_>) -> Value {
         "capabilities": stack.host.capabilities(),
         "settings": settings,
     });
-    for member in std::iter::once(&stack.under_test).chain(&stack.beside) {
-        let (url, log) = (member.base_url(), member.server.log());
-        description[member.variant.advertised] = json!(url);
+    for instance in std::iter::once(&stack.under_test).chain(&stack.extra_instances) {
+        let (url, log) = (instance.base_url(), instance.server.log());
+        description[instance.spec.url_key] = json!(url);
         description["logs"][url] = json!(log);
     }
     description
@@ -254,7 +253,7 @@ mod tests {
     use crate::http;
     use crate::processes::Processes;
 
-    /// Answers every request with how often its directory saw it start.
+    /// Returns on every request how often it was started in its directory.
     const PROGRAM: &str = r#"#!/bin/sh
 if [ "$1" = migrate ]; then echo "$DATABASE_URL" > migrated; exit 0; fi
 if [ "$1" = create-admin ]; then printf '%s %s' "$3" "$COLLOQUY_ADMIN_PASSWORD" > admin; exit 0; fi
@@ -285,12 +284,12 @@ exec NODE -e "require('http').createServer((q, s) => s.end(require('fs').readFil
             assert_eq!(starts(), expected, "after {request}");
         }
         assert_eq!(ask(control, "POST", "/server/stop").0, 200);
-        assert_eq!(starts(), 0, "nobody answers");
+        assert_eq!(starts(), 0, "the server is down");
         assert_eq!(ask(control, "POST", "/server/start").0, 200);
         assert_eq!(
             ask(control, "POST", "/server/start").0,
             200,
-            "once is enough"
+            "starting a running server succeeds"
         );
         assert_eq!(starts(), 4);
         for name in ["postgres", "redis", "redis-http"] {
@@ -316,29 +315,29 @@ exec NODE -e "require('http').createServer((q, s) => s.end(require('fs').readFil
     }
 
     #[test]
-    fn what_is_asked_is_done_when_the_answer_comes() {
-        // Installing is the run's business, not a unit test's.
+    fn actions_are_complete_when_the_response_arrives() {
+        // A unit test installs nothing.
         if crate::tools::find("redis-server").is_none() || !crate::postgres::is_installed() {
             return;
         }
         let processes = Processes::without_reaper("control").unwrap();
         programs(processes.directory());
-        let mut shared = Shared::start(&processes).unwrap();
-        // The edge is another program under the same requests.
+        let mut backends = Backends::start(&processes).unwrap();
         for host in [Host::Sqlite, Host::Postgres] {
-            let mut stack = Stack::start(&processes, host, processes.directory(), &shared).unwrap();
-            let place = processes.directory().join(host.name()).join("server");
-            assert_eq!(place.join("migrated").exists(), host == Host::Postgres);
-            during(&mut stack, &mut shared, |control| {
+            let mut stack =
+                Stack::start(&processes, host, processes.directory(), &backends).unwrap();
+            let directory = processes.directory().join(host.name()).join("server");
+            assert_eq!(directory.join("migrated").exists(), host == Host::Postgres);
+            with_control_server(&mut stack, &mut backends, |control| {
                 let (status, description) = ask(control, "GET", "/");
                 let description: Value = serde_json::from_str(&description).unwrap();
                 assert_eq!((status, &description["host"]), (200, &json!(host.name())));
                 let (status, admin) = ask(control, "POST", "/server/create-admin");
                 let admin: Value = serde_json::from_str(&admin).unwrap();
                 let text = |name: &str| admin[name].as_str().unwrap().to_owned();
-                let told = format!("{} {}", text("username"), text("password"));
-                let made = fs::read_to_string(place.join("admin")).unwrap();
-                assert_eq!((status, made), (200, told));
+                let expected = format!("{} {}", text("username"), text("password"));
+                let made = fs::read_to_string(directory.join("admin")).unwrap();
+                assert_eq!((status, made), (200, expected));
                 match host {
                     Host::Sqlite => assert_eq!(ask(control, "POST", "/redis/kill").0, 409),
                     _ => postgres(control, &description),
