@@ -23,10 +23,10 @@ use colloquy_core::http::{App, ClientAddress, router};
 use colloquy_core::ports::{Cache, Clock};
 use colloquy_core::service::{Ports, Services};
 use colloquy_proto::domain::{
-    AppendOutcome, BatchOutcome, ConversationId, Epoch, MessageId, MessageNumber, Position,
-    Seconds, Seq, SessionId, StoredMessage, Timestamp, UserId,
+    Admission, AppendOutcome, BatchOutcome, Caller, ConversationId, Epoch, MessageId,
+    MessageNumber, Position, Seconds, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
-use colloquy_proto::protocol::{Event, MessageEvent, batch_of};
+use colloquy_proto::protocol::{Event, MessageEvent};
 use colloquy_proto::room::{ConnectionId, Effect, Input, NewConnection, Room};
 use divan::{Bencher, black_box};
 use fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, NOW};
@@ -63,20 +63,24 @@ fn room(members: u64) -> Room {
     let mut room = Room::new(CONVERSATION, 0);
     for member in 1..=members {
         let user = i64::try_from(member).expect("small");
-        let join = NewConnection {
-            user_id: UserId(user),
-            session_id: SessionId(format!("s{user}").into()),
-            expires_at: Timestamp(NOW.0 + 86_400_000),
-            v2: true,
-            position: Position {
-                epoch: epoch(),
-                seq: Seq(0),
-                number: MessageNumber(0),
+        let connection = NewConnection {
+            caller: Caller {
+                user_id: UserId(user),
+                session_id: SessionId(format!("s{user}").into()),
+                expires_at: Timestamp(NOW.0 + 86_400_000),
             },
-            last_removal_seq: Seq(0),
+            admission: Admission {
+                position: Position {
+                    epoch: epoch(),
+                    seq: Seq(0),
+                    number: MessageNumber(0),
+                },
+                last_removal_seq: Seq(0),
+            },
+            v2: true,
         };
         let id = ConnectionId(member);
-        drop(room.handle(Input::Connect { id, join }, NOW));
+        drop(room.handle(Input::Connect { id, connection }, NOW));
     }
     room
 }
@@ -122,7 +126,7 @@ fn encode_event(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [2, 20])]
 fn encode_batch(bencher: Bencher<'_, '_>, events: i64) {
     let events: Vec<_> = (1..=events).map(|seq| event(seq).encode()).collect();
-    bencher.bench_local(|| batch_of(black_box(&events)));
+    bencher.bench_local(|| colloquy_proto::protocol::encode_batch(black_box(&events)));
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -12,7 +12,7 @@ use colloquy_core::cache::NewEvents;
 use colloquy_proto::domain::{
     BatchOutcome, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
 };
-use colloquy_proto::protocol::{CloseCode, Events, SendCommand, StoredEvent};
+use colloquy_proto::protocol::{CloseCode, EventPage, SendCommand, StoredEvent};
 use colloquy_proto::room::{
     BatchPolicy, ConnectionId, Effect, Effects, EncodedFrame, Input, NewConnection, RequestId,
     Retirement, Room, StoreFailed,
@@ -51,7 +51,7 @@ const IDLE: Duration = Duration::from_hours(1);
 pub(crate) enum RoomMessage {
     Connect {
         id: ConnectionId,
-        join: Box<NewConnection>,
+        connection: Box<NewConnection>,
         send_queue: Arc<SendQueue>,
     },
     Text {
@@ -85,7 +85,7 @@ pub(crate) enum RoomMessage {
 /// What work in the background came to.
 enum Done {
     Committed(Result<BatchOutcome, StoreFailed>),
-    Loaded(Result<Option<Events>, StoreFailed>),
+    Loaded(Result<Option<EventPage>, StoreFailed>),
 }
 
 type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -149,7 +149,7 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             Some(done) = task.jobs.next() => task.done(done),
-            _ = inbox.recv_many(&mut messages, TAKE), if !task.room.is_busy() => {
+            _ = inbox.recv_many(&mut messages, TAKE), if !task.room.is_backlogged() => {
                 for message in messages.drain(..) {
                     task.message(message);
                 }
@@ -200,9 +200,9 @@ impl RoomTask {
         match message {
             RoomMessage::Connect {
                 id,
-                join,
+                connection,
                 send_queue,
-            } => self.connect(id, *join, send_queue),
+            } => self.connect(id, *connection, send_queue),
             RoomMessage::Text { id, text } => {
                 self.input(Input::Frame {
                     id,
@@ -245,13 +245,13 @@ impl RoomTask {
         }
     }
 
-    fn connect(&mut self, id: ConnectionId, join: NewConnection, send_queue: Arc<SendQueue>) {
-        if self.shared.is_revoked(&join.session_id) {
+    fn connect(&mut self, id: ConnectionId, connection: NewConnection, send_queue: Arc<SendQueue>) {
+        if self.shared.is_revoked(&connection.caller.session_id) {
             send_queue.close(CloseCode::TokenInvalid);
             return;
         }
         self.sockets.0.insert(id, send_queue);
-        self.input(Input::Connect { id, join });
+        self.input(Input::Connect { id, connection });
     }
 
     fn done(&mut self, done: Done) {
@@ -296,7 +296,7 @@ impl RoomTask {
                     self.jobs.push(Box::pin(job));
                 }
                 Effect::Load { since, limit } => self.load(since, limit),
-                Effect::Record { epoch, events } => {
+                Effect::CacheEvents { epoch, events } => {
                     self.shared.cache_writer.record(NewEvents {
                         conversation_id: self.id,
                         epoch,
@@ -304,7 +304,7 @@ impl RoomTask {
                     });
                 }
                 Effect::Authenticate { id, token } => self.authenticate(id, &token),
-                Effect::Answer {
+                Effect::CompleteRequest {
                     request_id,
                     outcome,
                 } => {

@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes};
 use colloquy_core::ports::SocketGrant;
 use colloquy_proto::domain::ConversationId;
 use colloquy_proto::protocol::{
-    CloseCode, LOST_AFTER_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
+    CloseCode, HEARTBEAT_TIMEOUT_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
 };
 use colloquy_proto::room::{ConnectionId, NewConnection};
 use futures_util::StreamExt;
@@ -45,7 +45,7 @@ const READ_BUFFER: usize = 512;
 const PING_AFTER: Duration = Duration::from_secs(30);
 
 /// … and after this long it counts as gone.
-const LOST_AFTER: Duration = Duration::from_secs(LOST_AFTER_SECONDS.unsigned_abs());
+const LOST_AFTER: Duration = Duration::from_secs(HEARTBEAT_TIMEOUT_SECONDS.unsigned_abs());
 
 /// How long a client is given to read what is left and to answer the close frame.
 const LINGER: Duration = Duration::from_secs(3);
@@ -180,18 +180,15 @@ async fn serve(
 ) {
     let id = shared.next_connection();
     let conversation: ConversationId = grant.conversation_id;
-    let join = NewConnection {
-        user_id: grant.caller.user_id,
-        session_id: grant.caller.session_id,
-        expires_at: grant.caller.expires_at,
+    let connection = NewConnection {
+        caller: grant.caller,
+        admission: grant.admission,
         v2: grant.v2,
-        position: grant.position,
-        last_removal_seq: grant.last_removal_seq,
     };
     let room = shared.room(conversation);
     let connect = RoomMessage::Connect {
         id,
-        join: Box::new(join),
+        connection: Box::new(connection),
         send_queue: send_queue.clone(),
     };
     if room.send(connect).await.is_err() {

@@ -155,18 +155,23 @@ impl Live {
     }
 
     /// Connects a socket that has been accepted.
-    pub(crate) fn connect(&mut self, id: ConnectionId, join: NewConnection, socket: WebSocket) {
+    pub(crate) fn connect(
+        &mut self,
+        id: ConnectionId,
+        connection: NewConnection,
+        socket: WebSocket,
+    ) {
         if self
             .revoked
             .iter()
-            .any(|(_, session)| *session == join.session_id)
+            .any(|(_, session)| *session == connection.caller.session_id)
         {
             end(&socket, CloseCode::TokenInvalid);
             return;
         }
-        let v2 = join.v2;
+        let v2 = connection.v2;
         self.sockets.insert(id, socket);
-        self.input(Input::Connect { id, join });
+        self.input(Input::Connect { id, connection });
         if v2 {
             // It has been told how often to ping.
             let at = EdgeClock.now();
@@ -282,7 +287,7 @@ impl Live {
                     self.jobs.push(Job::Commit(sends));
                 }
                 Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),
-                Effect::Record { epoch, events } => {
+                Effect::CacheEvents { epoch, events } => {
                     let new = NewEvents {
                         conversation_id: self.id,
                         epoch,
@@ -296,7 +301,7 @@ impl Live {
                     let result = self.authenticate(&token);
                     own.push_back(Input::Authenticated { id, result });
                 }
-                Effect::Answer {
+                Effect::CompleteRequest {
                     request_id,
                     outcome,
                 } => {
@@ -349,7 +354,7 @@ impl Live {
     /// Writes what has changed of connections to their sockets.
     fn keep(&mut self, now: Timestamp) {
         for snapshot in self.room.take_dirty_snapshots(now) {
-            let Some(socket) = self.sockets.get(&snapshot.connection()) else {
+            let Some(socket) = self.sockets.get(&snapshot.connection_id()) else {
                 continue;
             };
             attach(socket, &snapshot);

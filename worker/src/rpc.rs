@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use colloquy_core::ports::SocketGrant;
 use colloquy_proto::domain::{
-    AppendOutcome, Caller, ClientMessageId, Denied, Epoch, MessageId, MessageNumber, MessageText,
-    Position, SendOutcome, Seq, SessionId, StoredMessage, Timestamp, UserId,
+    Admission, AppendOutcome, Caller, ClientMessageId, Denied, Epoch, MessageId, MessageNumber,
+    MessageText, Position, SendOutcome, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
 use colloquy_proto::protocol::SendCommand;
 use colloquy_proto::room::NewConnection;
@@ -107,10 +107,10 @@ impl From<&SocketGrant> for Grant {
             session_id: grant.caller.session_id.clone(),
             expires_at: grant.caller.expires_at.0,
             v2: grant.v2,
-            epoch: grant.position.epoch.clone(),
-            seq: grant.position.seq,
-            number: grant.position.number,
-            last_removal_seq: grant.last_removal_seq,
+            epoch: grant.admission.position.epoch.clone(),
+            seq: grant.admission.position.seq,
+            number: grant.admission.position.number,
+            last_removal_seq: grant.admission.last_removal_seq,
         }
     }
 }
@@ -124,16 +124,20 @@ impl Grant {
 impl From<Grant> for NewConnection {
     fn from(grant: Grant) -> Self {
         Self {
-            user_id: grant.user_id,
-            session_id: grant.session_id,
-            expires_at: Timestamp(grant.expires_at),
-            v2: grant.v2,
-            position: Position {
-                epoch: grant.epoch,
-                seq: grant.seq,
-                number: grant.number,
+            caller: Caller {
+                user_id: grant.user_id,
+                session_id: grant.session_id,
+                expires_at: Timestamp(grant.expires_at),
             },
-            last_removal_seq: grant.last_removal_seq,
+            admission: Admission {
+                position: Position {
+                    epoch: grant.epoch,
+                    seq: grant.seq,
+                    number: grant.number,
+                },
+                last_removal_seq: grant.last_removal_seq,
+            },
+            v2: grant.v2,
         }
     }
 }
@@ -293,28 +297,21 @@ mod tests {
         for_all("grants_arrive_as_they_were_made", 2_000, |random| {
             let grant = SocketGrant {
                 caller: some_caller(random),
-                username: hostile_text(random).into(),
                 conversation_id: ConversationId(random.i64(..)),
-                position: Position {
-                    epoch: Epoch(hostile_text(random).into()),
-                    seq: Seq(random.i64(..)),
-                    number: MessageNumber(random.i64(..)),
+                admission: Admission {
+                    position: Position {
+                        epoch: Epoch(hostile_text(random).into()),
+                        seq: Seq(random.i64(..)),
+                        number: MessageNumber(random.i64(..)),
+                    },
+                    last_removal_seq: Seq(random.i64(..)),
                 },
-                last_removal_seq: Seq(random.i64(..)),
                 v2: random.bool(),
             };
-            let join = NewConnection::from(carried(&Grant::from(&grant)));
-            let caller = Caller {
-                user_id: join.user_id,
-                session_id: join.session_id,
-                expires_at: join.expires_at,
-            };
-            assert_eq!(caller, grant.caller);
-            assert_eq!(join.position, grant.position);
-            assert_eq!(
-                (join.v2, join.last_removal_seq),
-                (grant.v2, grant.last_removal_seq)
-            );
+            let connection = NewConnection::from(carried(&Grant::from(&grant)));
+            assert_eq!(connection.caller, grant.caller);
+            assert_eq!(connection.admission, grant.admission);
+            assert_eq!(connection.v2, grant.v2);
         });
     }
 
@@ -404,8 +401,8 @@ mod tests {
         target.run(|input| {
             if let Ok(grant) = serde_json::from_slice::<Grant>(input) {
                 let (ends, v2) = (grant.expires_at(), grant.v2);
-                let join = NewConnection::from(carried(&grant));
-                assert_eq!((join.expires_at, join.v2), (ends, v2));
+                let connection = NewConnection::from(carried(&grant));
+                assert_eq!((connection.caller.expires_at, connection.v2), (ends, v2));
             }
             if let Ok(send) = serde_json::from_slice::<Send>(input) {
                 let again = carried(&send).command();

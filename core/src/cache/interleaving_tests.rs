@@ -203,7 +203,7 @@ impl Database {
                     seq: state.position().seq.next(),
                     user_id: UserId(2),
                     username: "bob".into(),
-                    change: MemberChange::Joined,
+                    change: MemberChange::Added,
                     by: UserId(1),
                     timestamp: Timestamp(self.next_id),
                 }),

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::TokenError;
 use crate::ports::Denied;
 use crate::service::{FieldErrors, ServiceError};
-use colloquy_proto::protocol::{ErrorCode, THROTTLED};
+use colloquy_proto::protocol::{ErrorCode, THROTTLED_TEXT};
 
 /// How long to wait before asking again when the server cannot say better, in milliseconds.
 const BUSY_MS: i64 = 2_000;
@@ -139,7 +139,7 @@ pub(super) const fn words(code: ErrorCode) -> &'static str {
         ErrorCode::TooLarge => "The body is too large.",
         ErrorCode::UnsupportedMediaType => "Unsupported media type; send application/json.",
         ErrorCode::UpgradeRequired => "This path speaks WebSocket only.",
-        ErrorCode::Throttled => THROTTLED,
+        ErrorCode::Throttled => THROTTLED_TEXT,
         ErrorCode::TooManyAttempts => "Too many attempts.",
         ErrorCode::Internal => "A server error occurred.",
         ErrorCode::Unavailable => "Service temporarily unavailable, try again later.",
@@ -163,7 +163,7 @@ impl From<ServiceError> for ApiError {
             ServiceError::Forbidden(detail) => Self::with_detail(ErrorCode::Forbidden, detail),
             ServiceError::Conflict(detail) => Self::with_detail(ErrorCode::Conflict, detail),
             ServiceError::Throttled { retry_after_ms } => {
-                Self::retry_after(ErrorCode::Throttled, THROTTLED, retry_after_ms)
+                Self::retry_after(ErrorCode::Throttled, THROTTLED_TEXT, retry_after_ms)
             }
             ServiceError::TooManyAttempts { retry_after } => {
                 let detail = format!(

@@ -18,8 +18,7 @@ mod store;
 pub use self::cache::{Cache, CacheCommand, CacheError, CacheKind, CacheReply};
 pub use self::clock::Clock;
 pub use self::outcomes::{
-    Admission, ChangeOutcome, CreatedConversation, CreatedUser, NewSession, Rotation,
-    RotationOutcome,
+    ChangeOutcome, CreatedConversation, CreatedUser, NewSession, Rotation, RotationOutcome,
 };
 pub use self::pages::{
     CachedSummaries, ConversationPage, History, HistoryRange, ListedConversation,
@@ -29,6 +28,6 @@ pub use self::rng::Rng;
 pub use self::rooms::{Rooms, SocketGrant};
 pub use self::store::{Authorized, Store, StoreError, StoreResult};
 pub use colloquy_proto::domain::{
-    AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage,
+    Admission, AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage,
 };
-pub use colloquy_proto::protocol::{Events, StoredEvent};
+pub use colloquy_proto::protocol::{EventPage, StoredEvent};

@@ -1,11 +1,9 @@
 //! What the store's writing methods take and return.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 
 use super::StoredEvent;
-use colloquy_proto::domain::{Conversation, Position, Seq, SessionId, Timestamp, User, UserId};
+use colloquy_proto::domain::{Conversation, SessionId, Timestamp, User, UserId};
 
 /// The outcome of creating an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,15 +93,4 @@ pub enum ChangeOutcome {
     UnknownUser,
     /// Not done: only the conversation's creator may remove other members.
     NotOwner,
-}
-
-/// What a socket needs in order to be admitted.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Admission {
-    /// The member's username.
-    pub username: Arc<str>,
-    /// The conversation's position.
-    pub position: Position,
-    /// The `seq` of the latest removal of a member; 0 for none.
-    pub last_removal_seq: Seq,
 }

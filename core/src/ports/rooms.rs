@@ -1,13 +1,11 @@
 //! The port of the live Rooms, wherever they run.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use axum::extract::Request;
 use axum::response::Response;
 
-use super::{SendOutcome, StoredEvent};
-use colloquy_proto::domain::{Caller, ConversationId, Position, Seq, SessionId};
+use super::{Admission, SendOutcome, StoredEvent};
+use colloquy_proto::domain::{Caller, ConversationId, SessionId};
 use colloquy_proto::protocol::{CloseCode, SendCommand};
 
 /// A socket that is authenticated and admitted to a Room.
@@ -15,14 +13,10 @@ use colloquy_proto::protocol::{CloseCode, SendCommand};
 pub struct SocketGrant {
     /// The socket's user and session.
     pub caller: Caller,
-    /// The member's username.
-    pub username: Arc<str>,
     /// The Room.
     pub conversation_id: ConversationId,
-    /// The conversation's position when the grant was made.
-    pub position: Position,
-    /// The `seq` of the latest removal of a member at that time; 0 for none.
-    pub last_removal_seq: Seq,
+    /// The state of the conversation when the socket was authorized.
+    pub admission: Admission,
     /// Whether the client offered the subprotocol `chat.v2`; the response then echoes it.
     pub v2: bool,
 }

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{
     Admission, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage, CreatedConversation,
-    CreatedUser, Denied, Events, History, HistoryRange, NewMessage, NewSession, Rotation,
+    CreatedUser, Denied, EventPage, History, HistoryRange, NewMessage, NewSession, Rotation,
     RotationOutcome,
 };
 use colloquy_proto::domain::{
@@ -181,7 +181,7 @@ pub trait Store: Send + Sync {
         conversation_id: ConversationId,
         since: Seq,
         limit: i64,
-    ) -> StoreResult<Option<Events>>;
+    ) -> StoreResult<Option<EventPage>>;
 
     /// Declares that history may have been rewritten; an operator calls it after restoring a
     /// backup. Resuming clients start over, and cached histories are ignored.

@@ -7,7 +7,7 @@ use email_address::{EmailAddress, Options};
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PersonalData, password_problems};
 use crate::ports::CreatedUser;
-use colloquy_proto::domain::{Caller, NewUser, User, check_text};
+use colloquy_proto::domain::{Caller, NewUser, User, validate_text};
 
 /// The longest username, first or last name, in characters.
 const MAX_NAME_CHARS: usize = 150;
@@ -167,7 +167,7 @@ fn trimmed(
         return required(None, field, errors);
     };
     let value = value.trim();
-    match check_text(value, min, max) {
+    match validate_text(value, min, max) {
         Ok(()) => value.to_owned(),
         Err(problem) => {
             add(errors, field, problem.to_string());

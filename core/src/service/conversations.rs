@@ -7,7 +7,7 @@ use crate::cache::{RenderedSummary, cached_summaries};
 use crate::ports::CreatedConversation;
 use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, ConversationKind, NewConversation, Timestamp, UserId,
-    check_text,
+    validate_text,
 };
 
 /// The longest name of a group, in characters.
@@ -81,7 +81,7 @@ fn check(request: Request, caller: UserId) -> ServiceResult<NewConversation> {
     }
     let name = request.name.map(|name| name.trim().to_owned());
     if let Some(name) = &name {
-        check_text(name, 1, MAX_NAME_CHARS)
+        validate_text(name, 1, MAX_NAME_CHARS)
             .map_err(|problem| ServiceError::field("name", problem.to_string()))?;
     }
     let pair = others.len() == 1 && name.is_none();

@@ -15,17 +15,15 @@ pub async fn admit(
     v2: bool,
 ) -> ServiceResult<SocketGrant> {
     let now = services.ports.clock.now();
-    let joined = services
+    let admission = services
         .ports
         .store
         .admit(&caller, conversation_id, now)
         .await??;
     Ok(SocketGrant {
         caller,
-        username: joined.username,
         conversation_id,
-        position: joined.position,
-        last_removal_seq: joined.last_removal_seq,
+        admission,
         v2,
     })
 }

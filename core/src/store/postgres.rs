@@ -16,7 +16,7 @@ use super::postgres_sends;
 use super::reads::{Reads, asked_by, reads};
 use crate::ports::{
     Admission, Authorized, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage,
-    CreatedConversation, CreatedUser, Events, History, HistoryRange, NewMessage, NewSession,
+    CreatedConversation, CreatedUser, EventPage, History, HistoryRange, NewMessage, NewSession,
     Rotation, RotationOutcome, Store, StoreError, StoreResult,
 };
 use colloquy_proto::domain::{
@@ -308,7 +308,7 @@ impl<D: Driver> Store for PostgresStore<D> {
         id: ConversationId,
         since: Seq,
         limit: i64,
-    ) -> StoreResult<Option<Events>> {
+    ) -> StoreResult<Option<EventPage>> {
         READS.events(&self.driver, id, since, limit).await
     }
 

@@ -6,7 +6,7 @@ use super::driver::{Access, Driver, Param, Statement, Step};
 use super::input::seqs_json;
 use super::listed::Answered;
 use crate::ports::{
-    Admission, Authorized, CachedSummaries, ConversationPage, Events, History, HistoryRange,
+    Admission, Authorized, CachedSummaries, ConversationPage, EventPage, History, HistoryRange,
     StoreError, StoreResult,
 };
 use colloquy_proto::domain::{
@@ -238,7 +238,7 @@ impl Reads {
         id: ConversationId,
         since: Seq,
         limit: i64,
-    ) -> StoreResult<Option<Events>> {
+    ) -> StoreResult<Option<EventPage>> {
         let params = vec![
             Param::Int(id.0),
             Param::Int(since.0.max(0)),

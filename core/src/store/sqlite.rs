@@ -13,7 +13,7 @@ use super::reads::{Reads, asked_by, reads};
 use super::sqlite_sends::{self, too_few};
 use crate::ports::{
     Admission, Authorized, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage,
-    CreatedConversation, CreatedUser, Events, History, HistoryRange, NewMessage, NewSession,
+    CreatedConversation, CreatedUser, EventPage, History, HistoryRange, NewMessage, NewSession,
     Rotation, RotationOutcome, Store, StoreResult,
 };
 use colloquy_proto::domain::{
@@ -332,7 +332,7 @@ impl<D: Driver> Store for SqliteStore<D> {
         id: ConversationId,
         since: Seq,
         limit: i64,
-    ) -> StoreResult<Option<Events>> {
+    ) -> StoreResult<Option<EventPage>> {
         READS.events(&self.driver, id, since, limit).await
     }
 

@@ -320,7 +320,6 @@ impl Store for FakeStore {
             caller,
             id,
             Admission {
-                username: "ann".into(),
                 position: position(),
                 last_removal_seq: Seq(0),
             },
@@ -362,7 +361,7 @@ impl Store for FakeStore {
         self.member(caller, id, self.changed())
     }
 
-    async fn events(&self, _: ConversationId, _: Seq, _: i64) -> StoreResult<Option<Events>> {
+    async fn events(&self, _: ConversationId, _: Seq, _: i64) -> StoreResult<Option<EventPage>> {
         unreachable!("the Rooms read events")
     }
 

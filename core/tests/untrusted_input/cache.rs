@@ -183,7 +183,7 @@ fn some_story(random: &mut Rng) -> Story {
                 seq,
                 user_id,
                 username: text,
-                change: MemberChange::Joined,
+                change: MemberChange::Added,
                 by: user_id,
                 timestamp,
             }),

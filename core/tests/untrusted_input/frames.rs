@@ -7,7 +7,7 @@ use colloquy_proto::domain::{
     ClientMessageId, Epoch, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, MessageText, Seq, UserId,
 };
 use colloquy_proto::protocol::{
-    Command, Incoming, MAX_COMMANDS_PER_FRAME, ParseError, SendCommand, parse,
+    Command, MAX_COMMANDS_PER_FRAME, ParseError, ParsedFrame, SendCommand, parse,
 };
 use serde_json::json;
 
@@ -48,14 +48,14 @@ fn frames() {
             return;
         };
         match parse(text) {
-            Err(error) | Ok(Incoming::V1(Err(error))) => check_error(&error),
-            Ok(Incoming::V1(Ok(send))) => {
+            Err(error) | Ok(ParsedFrame::V1(Err(error))) => check_error(&error),
+            Ok(ParsedFrame::V1(Ok(send))) => {
                 check_send(&send);
                 assert_eq!(send.client_message_id, None, "v1 has no ids");
                 let again = parse(&encoder::v1(&send).to_string());
-                assert_eq!(again, Ok(Incoming::V1(Ok(send))));
+                assert_eq!(again, Ok(ParsedFrame::V1(Ok(send))));
             }
-            Ok(Incoming::V2(commands)) => {
+            Ok(ParsedFrame::V2(commands)) => {
                 assert!(commands.len() <= MAX_COMMANDS_PER_FRAME);
                 commands.into_iter().for_each(check_command);
             }
@@ -80,7 +80,7 @@ fn check_survives(command: Command) {
     let frame = encoder::v2(&command).to_string();
     assert_eq!(
         parse(&frame),
-        Ok(Incoming::V2(vec![Ok(command)])),
+        Ok(ParsedFrame::V2(vec![Ok(command)])),
         "{frame}"
     );
 }
@@ -146,7 +146,7 @@ fn commands_survive_the_wire() {
         let read = parse(&frame.to_string());
         assert_eq!(
             read,
-            Ok(Incoming::V2(commands.into_iter().map(Ok).collect()))
+            Ok(ParsedFrame::V2(commands.into_iter().map(Ok).collect()))
         );
     });
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use colloquy_core::auth::{TokenError, Tokens};
 use colloquy_proto::domain::{
-    AppendOutcome, BatchOutcome, ConversationId, Epoch, MessageId, MessageNumber, NewMessage,
-    Position, Seconds, Seq, SessionId, StoredMessage, Timestamp, UserId,
+    Admission, AppendOutcome, BatchOutcome, Caller, ConversationId, Epoch, MessageId,
+    MessageNumber, NewMessage, Position, Seconds, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
-use colloquy_proto::protocol::{CloseCode, ErrorCode, Event, Events, MessageEvent};
+use colloquy_proto::protocol::{CloseCode, ErrorCode, Event, EventPage, MessageEvent};
 use colloquy_proto::room::{
     ConnectionId, Effect, EncodedFrame, Input, NewConnection, Room, Snapshot, TokenRejected,
 };
@@ -146,7 +146,7 @@ impl World {
         for (number, text) in (0..).zip(kept) {
             let snapshot: Snapshot = serde_json::from_str(text).expect("a snapshot");
             let fields: Value = serde_json::from_str(text).expect("JSON");
-            let id = snapshot.connection();
+            let id = snapshot.connection_id();
             self.open.retain(|_, (open, _)| *open != id);
             self.open.insert(number, (id, fields["v2"] == true));
             snapshots.push(snapshot);
@@ -159,15 +159,19 @@ impl World {
         self.next_connection += 1;
         let v2 = number >= CONNECTIONS / 2;
         self.open.insert(number, (id, v2));
-        let join = NewConnection {
-            user_id: user(number),
-            session_id: SessionId("s1".into()),
-            expires_at: NOW.plus(Seconds(900)),
+        let connection = NewConnection {
+            caller: Caller {
+                user_id: user(number),
+                session_id: SessionId("s1".into()),
+                expires_at: NOW.plus(Seconds(900)),
+            },
+            admission: Admission {
+                position: self.position(),
+                last_removal_seq: Seq(0),
+            },
             v2,
-            position: self.position(),
-            last_removal_seq: Seq(0),
         };
-        self.drive(Input::Connect { id, join });
+        self.drive(Input::Connect { id, connection });
     }
 
     fn position(&self) -> Position {
@@ -211,8 +215,10 @@ impl World {
                 self.open.retain(|_, (open, _)| *open != id);
                 return Vec::new();
             }
-            Effect::Record { .. } => return Vec::new(),
-            Effect::Answer { request_id, .. } => panic!("nobody sent over REST: {request_id:?}"),
+            Effect::CacheEvents { .. } => return Vec::new(),
+            Effect::CompleteRequest { request_id, .. } => {
+                panic!("nobody sent over REST: {request_id:?}")
+            }
             Effect::Commit(sends) => Input::Committed(Ok(self.append(sends))),
             Effect::Load { since, limit } => Input::Loaded(Ok(Some(self.load(since, limit)))),
             Effect::Authenticate { id, token } => {
@@ -229,9 +235,9 @@ impl World {
         self.room.handle(input, self.now).into_iter().collect()
     }
 
-    fn load(&self, since: Seq, limit: i64) -> Events {
+    fn load(&self, since: Seq, limit: i64) -> EventPage {
         let after = self.stored.iter().filter(|event| event.seq() > since);
-        Events {
+        EventPage {
             events: after
                 .take(usize::try_from(limit).expect("a limit"))
                 .cloned()

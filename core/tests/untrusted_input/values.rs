@@ -9,7 +9,7 @@ use colloquy_proto::domain::{
 };
 use colloquy_proto::protocol::{
     Ack, AuthExpiring, AuthOk, DeletedEvent, EditedEvent, ErrorCode, ErrorReply, Event, Hello,
-    Limits, MemberChange, MemberEvent, MessageEvent, Reset, ResetReason, Sync, batch_of,
+    Limits, MemberChange, MemberEvent, MessageEvent, Reset, ResetReason, Sync, encode_batch,
 };
 use serde_json::Value;
 
@@ -52,9 +52,9 @@ pub(crate) fn some_event(random: &mut Rng) -> Event {
             user_id,
             username: hostile_text(random).into(),
             change: if random.bool() {
-                MemberChange::Joined
+                MemberChange::Added
             } else {
-                MemberChange::Left
+                MemberChange::Removed
             },
             by: UserId(random.i64(..)),
             timestamp,
@@ -99,7 +99,7 @@ fn events_come_back() {
             assert_eq!(&read, event);
             assert_eq!(read.encode(), *text, "the bytes of a broadcast are one");
         }
-        let batch = parsed(&batch_of(&texts));
+        let batch = parsed(&encode_batch(&texts));
         assert_eq!(batch["type"], "batch");
         let whole: Vec<Event> = serde_json::from_value(batch["events"].clone()).expect("events");
         assert_eq!(whole, events);

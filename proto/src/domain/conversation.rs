@@ -94,3 +94,12 @@ pub struct Position {
     /// The newest message.
     pub number: MessageNumber,
 }
+
+/// The state of a conversation at the moment a member's socket is authorized.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Admission {
+    /// The conversation's newest event and message.
+    pub position: Position,
+    /// The `seq` of the newest removal of any member; 0 when no member was ever removed.
+    pub last_removal_seq: Seq,
+}

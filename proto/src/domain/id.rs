@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{TextError, check_text};
+use super::text::{TextError, validate_text};
 
 macro_rules! integer_newtype {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
@@ -77,7 +77,7 @@ impl ClientMessageId {
     /// [`TextError`] when it is empty, too long, or holds anything but printable ASCII.
     pub fn new(value: impl Into<Arc<str>>) -> Result<Self, TextError> {
         let value = value.into();
-        check_text(&value, 1, Self::MAX_CHARS)?;
+        validate_text(&value, 1, Self::MAX_CHARS)?;
         if value.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(Self(value))
         } else {

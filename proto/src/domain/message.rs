@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{TextError, check_text};
+use super::text::{TextError, validate_text};
 use super::{ClientMessageId, MessageId, MessageNumber, Seq, Timestamp, UserId};
 
 /// The longest message, in characters (Unicode scalar values).
@@ -25,7 +25,7 @@ impl MessageText {
     /// [`TextError`] says which rule it breaks.
     pub fn new(text: impl Into<Arc<str>>) -> Result<Self, TextError> {
         let text = text.into();
-        check_text(&text, 1, MAX_MESSAGE_CHARS)?;
+        validate_text(&text, 1, MAX_MESSAGE_CHARS)?;
         Ok(Self(text))
     }
 

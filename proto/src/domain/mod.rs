@@ -12,13 +12,13 @@ mod timestamp;
 mod user;
 
 pub use conversation::{
-    Conversation, ConversationKind, ConversationSummary, NewConversation, Position,
+    Admission, Conversation, ConversationKind, ConversationSummary, NewConversation, Position,
 };
 pub use id::{
     ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, Seq, SessionId, UserId,
 };
 pub use message::{MAX_MENTIONS, MAX_MESSAGE_CHARS, Message, MessageText};
 pub use send::{AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage};
-pub use text::{TextError, check_text};
+pub use text::{TextError, validate_text};
 pub use timestamp::{Seconds, Timestamp};
 pub use user::{Caller, Credentials, NewUser, User};

@@ -28,7 +28,7 @@ pub enum TextError {
 ///
 /// # Errors
 /// The first rule broken, as [`TextError`].
-pub fn check_text(text: &str, min: usize, max: usize) -> Result<(), TextError> {
+pub fn validate_text(text: &str, min: usize, max: usize) -> Result<(), TextError> {
     if text.contains('\0') {
         return Err(TextError::Null);
     }

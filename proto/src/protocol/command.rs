@@ -52,7 +52,7 @@ pub struct SendCommand {
 
 /// What one text frame holds.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Incoming {
+pub enum ParsedFrame {
     /// A v1 frame: `{"message": …}` without a `type`.
     V1(Result<SendCommand, ParseError>),
     /// One v2 command, or an array of them, each parsed for itself.
@@ -139,15 +139,15 @@ struct Fields<'a> {
 ///
 /// # Errors
 /// [`ParseError::NotAnObject`] or [`ParseError::TooManyCommands`] for the frame as a whole;
-/// errors of single commands stand inside [`Incoming`].
-pub fn parse(text: &str) -> Result<Incoming, ParseError> {
+/// errors of single commands stand inside [`ParsedFrame`].
+pub fn parse(text: &str) -> Result<ParsedFrame, ParseError> {
     if text.trim_start().starts_with('[') {
         let items: Vec<&RawValue> =
             serde_json::from_str(text).map_err(|_| ParseError::NotAnObject)?;
         if items.len() > MAX_COMMANDS_PER_FRAME {
             return Err(ParseError::TooManyCommands);
         }
-        return Ok(Incoming::V2(
+        return Ok(ParsedFrame::V2(
             items
                 .iter()
                 .map(|item| command(&fields(item.get())?))
@@ -156,9 +156,9 @@ pub fn parse(text: &str) -> Result<Incoming, ParseError> {
     }
     let fields = fields(text)?;
     if fields.kind.is_none() {
-        return Ok(Incoming::V1(send(&fields, None)));
+        return Ok(ParsedFrame::V1(send(&fields, None)));
     }
-    Ok(Incoming::V2(vec![command(&fields)]))
+    Ok(ParsedFrame::V2(vec![command(&fields)]))
 }
 
 fn fields(text: &str) -> Result<Fields<'_>, ParseError> {
@@ -255,14 +255,14 @@ mod tests {
 
     fn v2(text: &str) -> Result<Command, ParseError> {
         match parse(text) {
-            Ok(Incoming::V2(mut commands)) if commands.len() == 1 => commands.remove(0),
+            Ok(ParsedFrame::V2(mut commands)) if commands.len() == 1 => commands.remove(0),
             other => panic!("not one v2 command: {other:?}"),
         }
     }
 
     #[test]
     fn v1_frames_need_nothing_but_the_message() {
-        let Ok(Incoming::V1(Ok(send))) = parse(r#"{"message":"Hello","extra":[1]}"#) else {
+        let Ok(ParsedFrame::V1(Ok(send))) = parse(r#"{"message":"Hello","extra":[1]}"#) else {
             panic!("a seed client's frame was refused");
         };
         assert_eq!(send.message.as_str(), "Hello");
@@ -286,19 +286,19 @@ mod tests {
         let lone_surrogate = parse("{\"message\":\"\\ud800\"}");
         assert!(matches!(
             lone_surrogate,
-            Ok(Incoming::V1(Err(ParseError::Field { .. })))
+            Ok(ParsedFrame::V1(Err(ParseError::Field { .. })))
         ));
         let deep = format!(
             "{{\"message\":{}{}}}",
             "[".repeat(10_000),
             "]".repeat(10_000)
         );
-        assert!(parse(&deep).is_err() || matches!(parse(&deep), Ok(Incoming::V1(Err(_)))));
+        assert!(parse(&deep).is_err() || matches!(parse(&deep), Ok(ParsedFrame::V1(Err(_)))));
     }
 
     #[test]
     fn an_array_is_parsed_item_by_item() {
-        let Ok(Incoming::V2(items)) = parse(r#"[{"type":"ping"},{"type":"dance"},3]"#) else {
+        let Ok(ParsedFrame::V2(items)) = parse(r#"[{"type":"ping"},{"type":"dance"},3]"#) else {
             panic!("not an array of commands");
         };
         assert_eq!(
@@ -318,11 +318,11 @@ mod tests {
         let longest = "é".repeat(4_000);
         assert!(matches!(
             parse(&format!(r#"{{"message":"{longest}"}}"#)),
-            Ok(Incoming::V1(Ok(_)))
+            Ok(ParsedFrame::V1(Ok(_)))
         ));
         assert!(matches!(
             parse(&format!(r#"{{"message":"{longest}x"}}"#)),
-            Ok(Incoming::V1(Err(ParseError::Value {
+            Ok(ParsedFrame::V1(Err(ParseError::Value {
                 field: "message",
                 ..
             })))

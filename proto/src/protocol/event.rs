@@ -106,12 +106,13 @@ pub struct MemberEvent {
 
 /// What became of a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum MemberChange {
-    /// It began.
-    Joined,
-    /// It ended.
-    Left,
+    /// The user became a member.
+    #[serde(rename = "joined")]
+    Added,
+    /// The user left or was removed.
+    #[serde(rename = "left")]
+    Removed,
 }
 
 impl Event {
@@ -142,9 +143,9 @@ impl Event {
     }
 
     /// Whose membership it ends.
-    pub fn ends_membership_of(&self) -> Option<UserId> {
+    pub fn removed_user(&self) -> Option<UserId> {
         match self {
-            Self::Member(member) if member.change == MemberChange::Left => Some(member.user_id),
+            Self::Member(member) if member.change == MemberChange::Removed => Some(member.user_id),
             _ => None,
         }
     }
@@ -157,7 +158,7 @@ impl Event {
 
 /// Durable events after a position.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Events {
+pub struct EventPage {
     /// Ascending and dense from the position asked for; at most the limit.
     pub events: Vec<Event>,
     /// Where the conversation stood when they were read.
@@ -210,7 +211,7 @@ impl From<Message> for MessageEvent {
 }
 
 /// Several encoded events as one frame: `{"type":"batch","events":[…]}`.
-pub fn batch_of(events: &[Arc<str>]) -> Arc<str> {
+pub fn encode_batch(events: &[Arc<str>]) -> Arc<str> {
     const HEAD: &str = r#"{"type":"batch","events":["#;
     let length = HEAD.len() + events.iter().map(|event| event.len() + 1).sum::<usize>() + 1;
     let mut frame = String::with_capacity(length);
@@ -251,7 +252,7 @@ mod tests {
         );
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
         assert_eq!(
-            &*batch_of(&["1".into(), "2".into()]),
+            &*encode_batch(&["1".into(), "2".into()]),
             r#"{"type":"batch","events":[1,2]}"#
         );
     }

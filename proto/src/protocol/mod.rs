@@ -13,15 +13,16 @@ mod reply;
 
 pub use close::CloseCode;
 pub use command::{
-    Command, Incoming, MAX_COMMANDS_PER_FRAME, PING, ParseError, SendCommand, parse,
+    Command, MAX_COMMANDS_PER_FRAME, PING, ParseError, ParsedFrame, SendCommand, parse,
 };
 pub use error::ErrorCode;
 pub use event::{
-    DeletedEvent, EditedEvent, Event, Events, MemberChange, MemberEvent, MessageEvent, StoredEvent,
-    batch_of,
+    DeletedEvent, EditedEvent, Event, EventPage, MemberChange, MemberEvent, MessageEvent,
+    StoredEvent, encode_batch,
 };
 pub use reply::{
-    Ack, AuthExpiring, AuthOk, ErrorReply, Hello, Limits, PONG, Reset, ResetReason, Sync, THROTTLED,
+    Ack, AuthExpiring, AuthOk, ErrorReply, Hello, Limits, PONG, Reset, ResetReason, Sync,
+    THROTTLED_TEXT,
 };
 
 /// The subprotocol a v2 client asks for; the only one that is ever echoed (RFC 6455 §1.9).
@@ -40,4 +41,4 @@ pub const MAX_SOCKETS_PER_USER: usize = 20;
 pub const HEARTBEAT_SECONDS: i64 = 25;
 
 /// A client of which nothing is heard for this long, in seconds, is gone: three missed pings.
-pub const LOST_AFTER_SECONDS: i64 = 3 * HEARTBEAT_SECONDS;
+pub const HEARTBEAT_TIMEOUT_SECONDS: i64 = 3 * HEARTBEAT_SECONDS;

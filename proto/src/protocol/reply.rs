@@ -16,7 +16,7 @@ use crate::domain::{
 pub const PONG: &str = r#"{"type":"pong"}"#;
 
 /// The seed's words for a throttled send, exact.
-pub const THROTTLED: &str = "You are sending messages too fast. Please wait a moment.";
+pub const THROTTLED_TEXT: &str = "You are sending messages too fast. Please wait a moment.";
 
 /// Serialises a frame. Every frame type of this module and of [`super::event`] can be written
 /// as JSON (string keys, no failing serializer), so the empty string is never seen.

@@ -8,8 +8,8 @@ use crate::domain::{
     StoredMessage, Timestamp, UserId,
 };
 use crate::protocol::{
-    Ack, AuthOk, CloseCode, Command, ErrorCode, ErrorReply, Incoming, PING, PONG, ParseError,
-    SendCommand, THROTTLED, parse,
+    Ack, AuthOk, CloseCode, Command, ErrorCode, ErrorReply, PING, PONG, ParseError, ParsedFrame,
+    SendCommand, THROTTLED_TEXT, parse,
 };
 
 /// Why a command was refused, before it is put into words.
@@ -58,7 +58,7 @@ impl Room {
         }
         match parse(text) {
             Err(error) => self.refuse(id, error.into(), now, fx),
-            Ok(Incoming::V1(send)) => {
+            Ok(ParsedFrame::V1(send)) => {
                 // A v2 socket may leave the type out no more than a v1 socket may put one in.
                 if self.connections.get(id).is_some_and(|c| c.mode == Mode::V2) {
                     let refusal = Refusal::new(
@@ -71,7 +71,7 @@ impl Room {
                     self.command(id, send.map(Command::Send), now, fx);
                 }
             }
-            Ok(Incoming::V2(commands)) => {
+            Ok(ParsedFrame::V2(commands)) => {
                 if self.connections.become_v2(id) {
                     // It is told where it stands; from there it can ask for what it lacks.
                     self.skip_to_head(id);
@@ -234,7 +234,7 @@ impl Room {
     ) {
         let connection = match origin {
             Origin::RequestId(request_id) => {
-                fx.push(Effect::Answer {
+                fx.push(Effect::CompleteRequest {
                     request_id,
                     outcome: outcome.clone(),
                 });
@@ -260,7 +260,7 @@ impl Room {
                 ErrorCode::Invalid,
             ),
             SendOutcome::Throttled { .. } | SendOutcome::Appended(AppendOutcome::NotADuplicate) => {
-                (THROTTLED, ErrorCode::Throttled)
+                (THROTTLED_TEXT, ErrorCode::Throttled)
             }
             SendOutcome::Overloaded => (
                 "The conversation is too busy. Please send again.",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::{ConnectionId, NewConnection};
 use crate::domain::{Seconds, Seq, SessionId, Timestamp, UserId};
-use crate::protocol::LOST_AFTER_SECONDS;
+use crate::protocol::HEARTBEAT_TIMEOUT_SECONDS;
 
 /// How long before its end a token's end is announced.
 pub(super) const EXPIRY_NOTICE: Seconds = Seconds(60);
@@ -78,7 +78,7 @@ impl Connection {
     }
 
     fn is_silent(&self, now: Timestamp) -> bool {
-        let lost = |heard: Timestamp| heard.plus(Seconds(LOST_AFTER_SECONDS)) <= now;
+        let lost = |heard: Timestamp| heard.plus(Seconds(HEARTBEAT_TIMEOUT_SECONDS)) <= now;
         self.heard.is_some_and(lost)
     }
 
@@ -135,18 +135,18 @@ impl Connections {
     pub(super) fn insert(
         &mut self,
         id: ConnectionId,
-        join: NewConnection,
+        new: NewConnection,
         delivered: Seq,
         now: Timestamp,
     ) {
         let connection = Connection {
-            user_id: join.user_id,
-            session_id: join.session_id,
-            mode: if join.v2 { Mode::V2 } else { Mode::V1 },
+            user_id: new.caller.user_id,
+            session_id: new.caller.session_id,
+            mode: if new.v2 { Mode::V2 } else { Mode::V1 },
             delivered,
-            member_at: join.position.seq,
+            member_at: new.admission.position.seq,
             resuming: None,
-            expires_at: join.expires_at,
+            expires_at: new.caller.expires_at,
             noticed: false,
             heard: None,
             refusals: 0,

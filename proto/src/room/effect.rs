@@ -40,7 +40,7 @@ pub enum Effect {
         limit: i64,
     },
     /// Put committed events into the cache. Needs no answer and may fail or be merged freely.
-    Record {
+    CacheEvents {
         /// The history they belong to.
         epoch: Epoch,
         /// Position and JSON, ascending.
@@ -54,7 +54,7 @@ pub enum Effect {
         token: Arc<str>,
     },
     /// Answer a REST send.
-    Answer {
+    CompleteRequest {
         /// Which.
         request_id: RequestId,
         /// With what.

@@ -7,7 +7,9 @@ use crate::domain::{
     AppendOutcome, BatchOutcome, Epoch, MessageNumber, Position, SendOutcome, Seq, StoredMessage,
     Timestamp, UserId,
 };
-use crate::protocol::{CloseCode, Event, MessageEvent, Reset, ResetReason, StoredEvent, batch_of};
+use crate::protocol::{
+    CloseCode, Event, MessageEvent, Reset, ResetReason, StoredEvent, encode_batch,
+};
 
 /// A `batch` frame is cut at about this size, so that no client meets a frame of megabytes.
 const MAX_BATCH_BYTES: usize = 64 * 1024;
@@ -102,9 +104,9 @@ impl Room {
     /// connection that has had all before. Whose membership one of them ends gets what is before
     /// it, and neither that one nor any after it.
     pub(super) fn ingest(&mut self, events: &[Event], fx: &mut Effects) {
-        for part in events.chunk_by(|_, next| next.ends_membership_of().is_none()) {
+        for part in events.chunk_by(|_, next| next.removed_user().is_none()) {
             if let Some(first) = part.first()
-                && let Some(user) = first.ends_membership_of()
+                && let Some(user) = first.removed_user()
             {
                 self.dismiss(user, first.seq(), fx);
             }
@@ -139,7 +141,7 @@ impl Room {
         self.fan_out(before, &encoded, fx);
         let events = encoded.into_iter();
         let events = events.map(|event| (event.seq, event.frame)).collect();
-        fx.push(Effect::Record { epoch, events });
+        fx.push(Effect::CacheEvents { epoch, events });
     }
 
     fn fan_out(&mut self, before: Seq, events: &[Encoded], fx: &mut Effects) {
@@ -232,7 +234,7 @@ pub(super) fn batches(events: &[Encoded]) -> Vec<EncodedFrame> {
             group.clear();
         }
         several => {
-            frames.push(batch_of(several));
+            frames.push(encode_batch(several));
             group.clear();
         }
     };

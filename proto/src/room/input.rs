@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::{BatchOutcome, Caller, Position, Seq, SessionId, Timestamp, UserId};
-use crate::protocol::{CloseCode, Events, SendCommand, StoredEvent};
+use crate::domain::{Admission, BatchOutcome, Caller, SessionId, Timestamp, UserId};
+use crate::protocol::{CloseCode, EventPage, SendCommand, StoredEvent};
 
 /// One socket of a Room. The driver chooses it and never uses it twice in a Room's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,18 +17,12 @@ pub struct RequestId(pub u64);
 /// A socket that was granted entry.
 #[derive(Debug, Clone)]
 pub struct NewConnection {
-    /// Whose it is.
-    pub user_id: UserId,
-    /// By which login.
-    pub session_id: SessionId,
-    /// When the access token ends.
-    pub expires_at: Timestamp,
-    /// Whether it asked for `chat.v2`.
+    /// The user, the session and the expiry of the access token.
+    pub caller: Caller,
+    /// The state of the conversation when the socket was authorized.
+    pub admission: Admission,
+    /// Whether the client asked for `chat.v2`.
     pub v2: bool,
-    /// Where the conversation stood when entry was granted.
-    pub position: Position,
-    /// When somebody had last ceased to be a member then; 0 for never.
-    pub last_removal_seq: Seq,
 }
 
 /// The database did not answer; the work may or may not have been done.
@@ -52,7 +46,7 @@ pub enum Input<'a> {
         /// Its name from now on.
         id: ConnectionId,
         /// Who it is.
-        join: NewConnection,
+        connection: NewConnection,
     },
     /// A text frame arrived.
     Frame {
@@ -79,7 +73,7 @@ pub enum Input<'a> {
     Heartbeats(&'a [(ConnectionId, Timestamp)]),
     /// A send over REST.
     Send {
-        /// Answered by [`super::Effect::Answer`].
+        /// Answered by [`super::Effect::CompleteRequest`].
         request_id: RequestId,
         /// Who sends.
         user_id: UserId,
@@ -94,7 +88,7 @@ pub enum Input<'a> {
     /// tell.
     ChangeStored(Option<StoredEvent>),
     /// The answer to [`super::Effect::Load`]; `None` when the conversation is gone.
-    Loaded(Result<Option<Events>, StoreFailed>),
+    Loaded(Result<Option<EventPage>, StoreFailed>),
     /// The answer to [`super::Effect::Authenticate`].
     Authenticated {
         /// Which connection asked.

@@ -44,7 +44,9 @@ use send_queue::SendQueue;
 pub use snapshot::Snapshot;
 use throttle::Throttle;
 
-use crate::domain::{ConversationId, Epoch, MessageNumber, Position, Seq, SessionId, Timestamp};
+use crate::domain::{
+    Admission, ConversationId, Epoch, MessageNumber, Position, Seq, SessionId, Timestamp,
+};
 use crate::protocol::{CloseCode, Hello, Limits, MAX_SOCKETS_PER_USER};
 
 /// Where the Room stands: everything up to here has been handed to delivery.
@@ -111,7 +113,7 @@ impl Room {
             self.close_where(CloseCode::Restarting, |_| true, &mut effects);
         }
         match input {
-            Input::Connect { id, join } => self.connect(id, join, now, &mut effects),
+            Input::Connect { id, connection } => self.connect(id, connection, now, &mut effects),
             Input::Frame { id, text } => self.text(id, text, now, &mut effects),
             Input::InvalidFrame { id, close } => self.close(id, close, &mut effects),
             Input::Disconnect { id } => drop(self.connections.remove(id)),
@@ -190,12 +192,12 @@ impl Room {
     }
 
     /// Whether a driver that can wait should stop reading sockets for now.
-    pub fn is_busy(&self) -> bool {
+    pub fn is_backlogged(&self) -> bool {
         self.send_queue.waiting() >= send_queue::MAX_PENDING / 2
     }
 
     /// How many connections it has.
-    pub fn connections(&self) -> usize {
+    pub fn connection_count(&self) -> usize {
         self.connections.len()
     }
 
@@ -216,11 +218,15 @@ impl Room {
     fn connect(
         &mut self,
         id: ConnectionId,
-        join: NewConnection,
+        connection: NewConnection,
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let position = join.position.clone();
+        let user_id = connection.caller.user_id;
+        let Admission {
+            position,
+            last_removal_seq,
+        } = connection.admission.clone();
         if self
             .head
             .as_ref()
@@ -231,9 +237,9 @@ impl Room {
         self.known = self.known.max(position.seq);
         let head = match &self.head {
             Some(head) => head.seq,
-            None => self.begin(position.clone(), join.last_removal_seq, now),
+            None => self.begin(position.clone(), last_removal_seq, now),
         };
-        let close = match self.removals.since(position.seq, join.user_id) {
+        let close = match self.removals.since(position.seq, user_id) {
             Membership::Active => None,
             Membership::Removed => Some(CloseCode::NotMember),
             // The next entry will be granted later than what this Room can tell.
@@ -248,13 +254,13 @@ impl Room {
             effects.push(Effect::Close { id, close });
             return;
         }
-        if self.connections.of_user(join.user_id) >= MAX_SOCKETS_PER_USER {
+        if self.connections.of_user(user_id) >= MAX_SOCKETS_PER_USER {
             let close = CloseCode::TooManySockets;
             effects.push(Effect::Close { id, close });
             return;
         }
-        let v2 = join.v2;
-        self.connections.insert(id, join, head, now);
+        let v2 = connection.v2;
+        self.connections.insert(id, connection, head, now);
         if v2 {
             self.greet(id, effects);
         } else if position.seq != head {

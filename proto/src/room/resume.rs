@@ -8,7 +8,7 @@ use super::fanout::{batches, v1_frames};
 use super::replay_buffer::Encoded;
 use super::{ConnectionId, Effect, Effects, Room};
 use crate::domain::{Epoch, Seq, Timestamp};
-use crate::protocol::{Event, Events, MAX_RESUME_EVENTS, ResetReason, Sync};
+use crate::protocol::{Event, EventPage, MAX_RESUME_EVENTS, ResetReason, Sync};
 
 /// Events one load asks for: a whole resume and some that arrive meanwhile.
 const PAGE: i64 = 500;
@@ -257,13 +257,13 @@ impl Room {
 
     /// Events were read: first those who lag behind get theirs, then what is news to the Room
     /// goes to everyone.
-    pub(super) fn loaded(&mut self, page: Events, now: Timestamp, fx: &mut Effects) {
+    pub(super) fn loaded(&mut self, page: EventPage, now: Timestamp, fx: &mut Effects) {
         let Some(since) = self.loads.finished() else {
             return;
         };
         self.connections.touch_keeper();
         let Some(head) = &self.head else { return };
-        let Events { events, position } = page;
+        let EventPage { events, position } = page;
         if position.epoch != head.epoch {
             self.change_epoch(position, fx);
             return;

@@ -87,7 +87,7 @@ const fn is_false(flag: &bool) -> bool {
 
 impl Snapshot {
     /// The connection it is of.
-    pub const fn connection(&self) -> ConnectionId {
+    pub const fn connection_id(&self) -> ConnectionId {
         ConnectionId(self.connection)
     }
 }
@@ -179,7 +179,7 @@ impl Room {
         }
         let mut known = Vec::new();
         for snapshot in snapshots {
-            let id = snapshot.connection();
+            let id = snapshot.connection_id();
             let user_id = snapshot.user_id;
             if let Some(since) = snapshot.throttled_since {
                 room.throttle.restore(user_id, Timestamp(since));

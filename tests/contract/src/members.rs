@@ -32,7 +32,7 @@ pub async fn members_come_and_go_by_events(fixture: &dyn Fixture) {
     };
     // Any member brings others in.
     let joined = done(add(store, &bob, id, cora.id()).await);
-    note(joined, event(1, &cora, MemberChange::Joined, &bob));
+    note(joined, event(1, &cora, MemberChange::Added, &bob));
     assert_eq!(
         add(store, &bob, id, cora.id()).await,
         ChangeOutcome::Unchanged
@@ -52,15 +52,15 @@ pub async fn members_come_and_go_by_events(fixture: &dyn Fixture) {
     let join = store.admit(&cora.caller, id, NOW).await.unwrap().unwrap();
     assert_eq!((join.position.seq, join.last_removal_seq), (Seq(1), Seq(0)));
     let left = done(remove(store, &ada, id, cora.id()).await);
-    note(left, event(2, &cora, MemberChange::Left, &ada));
+    note(left, event(2, &cora, MemberChange::Removed, &ada));
     assert_eq!(
         remove(store, &ada, id, cora.id()).await,
         ChangeOutcome::Unchanged
     );
     let back = done(add(store, &ada, id, cora.id()).await);
-    note(back, event(3, &cora, MemberChange::Joined, &ada));
+    note(back, event(3, &cora, MemberChange::Added, &ada));
     let left = done(remove(store, &bob, id, bob.id()).await);
-    note(left, event(4, &bob, MemberChange::Left, &bob));
+    note(left, event(4, &bob, MemberChange::Removed, &bob));
     let join = store.admit(&cora.caller, id, NOW).await.unwrap().unwrap();
     assert_eq!((join.position.seq, join.last_removal_seq), (Seq(4), Seq(4)));
     assert_eq!(join.position.number, MessageNumber(0));

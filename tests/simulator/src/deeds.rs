@@ -160,13 +160,13 @@ impl World {
         let change = match change {
             Changing::Edit => self.store.change_newest_of(user, Some(&text), now),
             Changing::Delete => self.store.change_newest_of(user, None, now),
-            Changing::Leave => self.store.change_member(user, MemberChange::Left, now),
-            Changing::Join => self.store.change_member(user, MemberChange::Joined, now),
+            Changing::Leave => self.store.change_member(user, MemberChange::Removed, now),
+            Changing::Join => self.store.change_member(user, MemberChange::Added, now),
         };
         let Some(change) = change else { return };
         self.report.changes += 1;
         if let Event::Member(member) = &change.event
-            && member.change == MemberChange::Joined
+            && member.change == MemberChange::Added
         {
             self.come_back(user);
         }

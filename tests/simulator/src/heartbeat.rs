@@ -6,7 +6,7 @@
 use super::network::Link;
 use super::world::{Happening, World};
 use colloquy_proto::domain::Timestamp;
-use colloquy_proto::protocol::{HEARTBEAT_SECONDS, LOST_AFTER_SECONDS};
+use colloquy_proto::protocol::{HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS};
 use colloquy_proto::room::Input;
 
 /// When the Room looks at the latest again after it has heard of somebody, as it promises.
@@ -15,7 +15,7 @@ pub(super) const LOOK_AFTER_MS: i64 = 900_000;
 /// When a client of the first version that pings does so first: nobody has told it how often.
 const FIRST_V1_MS: i64 = 2_000;
 const PING_MS: i64 = HEARTBEAT_SECONDS * 1_000;
-const LOST_MS: i64 = LOST_AFTER_SECONDS * 1_000;
+const LOST_MS: i64 = HEARTBEAT_TIMEOUT_SECONDS * 1_000;
 
 /// What is heard of one client, by the world's clock.
 pub(super) struct Signs {

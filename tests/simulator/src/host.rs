@@ -228,7 +228,7 @@ impl World {
                 Effect::Close { id, close } => self.close(id, close)?,
                 Effect::Commit(sends) => self.commit(host, sends)?,
                 Effect::Load { since, limit } => self.start_load(host, since, limit)?,
-                Effect::Record { events, .. } => {
+                Effect::CacheEvents { events, .. } => {
                     self.check_recorded(&events)?;
                     self.takes_in(host, events.last().map(|(seq, _)| *seq));
                 }
@@ -250,7 +250,7 @@ impl World {
                     let result = Ok(caller);
                     self.input(host, Input::Authenticated { id, result })?;
                 }
-                Effect::Answer {
+                Effect::CompleteRequest {
                     request_id,
                     outcome,
                 } => {
@@ -307,7 +307,7 @@ impl World {
         let Some(room) = &mut host.room else { return };
         for snapshot in room.take_dirty_snapshots(now) {
             let text = serde_json::to_string(&snapshot).unwrap_or_default();
-            host.kept.insert(snapshot.connection(), text);
+            host.kept.insert(snapshot.connection_id(), text);
         }
     }
 

@@ -9,7 +9,8 @@ use colloquy_proto::domain::{
     NewMessage, Position, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{
-    DeletedEvent, EditedEvent, Event, Events, MemberChange, MemberEvent, MessageEvent, StoredEvent,
+    DeletedEvent, EditedEvent, Event, EventPage, MemberChange, MemberEvent, MessageEvent,
+    StoredEvent,
 };
 
 pub(super) struct ModelStore {
@@ -180,13 +181,13 @@ impl ModelStore {
     ) -> Option<StoredEvent> {
         let seq = self.position().seq.next();
         let changes = match change {
-            MemberChange::Left => self.removed.insert(user),
-            MemberChange::Joined => self.removed.remove(&user),
+            MemberChange::Removed => self.removed.insert(user),
+            MemberChange::Added => self.removed.remove(&user),
         };
         if !changes {
             return None;
         }
-        if change == MemberChange::Left {
+        if change == MemberChange::Removed {
             self.left.push((seq, user));
         }
         Some(self.note(Event::Member(MemberEvent {
@@ -273,11 +274,11 @@ impl ModelStore {
         }
     }
 
-    pub(super) fn after(&self, since: Seq, limit: i64) -> Events {
+    pub(super) fn after(&self, since: Seq, limit: i64) -> EventPage {
         let skip = usize::try_from(since.0).unwrap_or(0);
         let take = usize::try_from(limit).unwrap_or(0);
         let events = self.events.iter().skip(skip).take(take);
-        Events {
+        EventPage {
             events: events.map(|event| self.now(event)).collect(),
             position: self.position(),
         }

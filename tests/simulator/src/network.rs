@@ -7,7 +7,7 @@ use super::chance::{Stream, stream};
 use super::hearing::Answer;
 use super::heartbeat::Signs;
 use super::world::{Happening, World};
-use colloquy_proto::domain::{Seq, Timestamp, UserId};
+use colloquy_proto::domain::{Admission, Caller, Seq, Timestamp, UserId};
 use colloquy_proto::protocol::{CloseCode, MAX_SOCKETS_PER_USER};
 use colloquy_proto::room::{ConnectionId, EncodedFrame, Input, NewConnection};
 
@@ -82,13 +82,17 @@ impl World {
         let mut chance = stream(self.seed, Stream::Link, index as u64, client.connections);
         let life = client.member.token.filter(|_| !self.calm);
         let expires_at = life.map_or(FAR_AWAY, |(life, _)| Timestamp(now.0 + life));
-        let join = NewConnection {
-            user_id: client.user,
-            session_id: client.session.clone(),
-            expires_at,
+        let connection = NewConnection {
+            caller: Caller {
+                user_id: client.user,
+                session_id: client.session.clone(),
+                expires_at,
+            },
+            admission: Admission {
+                position,
+                last_removal_seq: self.store.last_removal_seq(),
+            },
             v2: client.member.v2,
-            last_removal_seq: self.store.last_removal_seq(),
-            position,
         };
         let entered = Timestamp(self.now.0 + chance.i64(0..400));
         let link = Link {
@@ -108,11 +112,15 @@ impl World {
             granted,
         };
         self.links.insert(id, link);
-        self.at(entered, Happening::Enter(id, join));
+        self.at(entered, Happening::Enter(id, connection));
     }
 
     /// A socket opens at the Room.
-    pub(super) fn enter(&mut self, id: ConnectionId, join: NewConnection) -> Result<(), String> {
+    pub(super) fn enter(
+        &mut self,
+        id: ConnectionId,
+        connection: NewConnection,
+    ) -> Result<(), String> {
         let Some(link) = self.links.get_mut(&id) else {
             return Ok(());
         };
@@ -122,20 +130,20 @@ impl World {
         let Some(host_there) = self.hosts.get_mut(&host) else {
             return self.close(id, CloseCode::Restarting);
         };
-        if host_there.revoked.contains(&join.session_id) {
+        if host_there.revoked.contains(&connection.caller.session_id) {
             return self.close(id, CloseCode::TokenInvalid);
         }
         // What was stored when it was let in reaches everybody here; what came between then and
         // now does, when this Room begins with it.
         let told = if std::mem::take(&mut host_there.fresh) {
-            host_there.met = host_there.met.max(join.position.seq);
+            host_there.met = host_there.met.max(connection.admission.position.seq);
             here
         } else {
-            join.position.seq
+            connection.admission.position.seq
         };
         host_there.own = host_there.own.max(told);
-        let v2 = join.v2;
-        self.input(host, Input::Connect { id, join })?;
+        let v2 = connection.v2;
+        self.input(host, Input::Connect { id, connection })?;
         self.enters(id, v2)
     }
 

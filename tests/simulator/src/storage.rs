@@ -8,7 +8,7 @@ use super::world::{FOREIGN, Happening, World};
 use colloquy_proto::domain::{
     AppendOutcome, BatchOutcome, ConversationId, Denied, MessageText, NewMessage, Seq, SessionId,
 };
-use colloquy_proto::protocol::Events;
+use colloquy_proto::protocol::EventPage;
 use colloquy_proto::room::{Input, StoreFailed};
 
 /// The most sends of one commit, as the Room promises.
@@ -205,7 +205,7 @@ impl World {
 
     /// The database reads; the answer is under way for a while.
     pub(super) fn load(&mut self, place: Place, since: Seq, limit: i64) {
-        let page: Events = self.store.after(since, limit);
+        let page: EventPage = self.store.after(since, limit);
         let since = u64::try_from(since.0).unwrap_or(0);
         let after = stream(self.seed, Stream::Store, u64::MAX, since).i64(0..200);
         self.after(after, Happening::Loaded(place, Ok(Some(page))));
@@ -214,7 +214,7 @@ impl World {
     pub(super) fn loaded(
         &mut self,
         place: Place,
-        result: Result<Option<Events>, StoreFailed>,
+        result: Result<Option<EventPage>, StoreFailed>,
     ) -> Result<(), String> {
         let Some(host) = self.remembers(place) else {
             return Ok(());

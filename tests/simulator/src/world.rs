@@ -12,7 +12,7 @@ use super::plan::{CHAOS_MS, Fate, Plan, Planned};
 use super::rest::RestSend;
 use super::{Case, Report};
 use colloquy_proto::domain::{BatchOutcome, NewMessage, SessionId, Timestamp, UserId};
-use colloquy_proto::protocol::{CloseCode, Events, StoredEvent};
+use colloquy_proto::protocol::{CloseCode, EventPage, StoredEvent};
 use colloquy_proto::room::{
     ConnectionId, EncodedFrame, Input, NewConnection, RequestId, StoreFailed,
 };
@@ -49,7 +49,7 @@ pub(super) enum Happening {
     },
     Committed(Place, Result<BatchOutcome, StoreFailed>),
     Load(Place, colloquy_proto::domain::Seq, i64),
-    Loaded(Place, Result<Option<Events>, StoreFailed>),
+    Loaded(Place, Result<Option<EventPage>, StoreFailed>),
     RestAgain(RestSend),
     /// A Room is told of a change, or that there may be one.
     Told(Option<StoredEvent>),
@@ -251,7 +251,7 @@ impl World {
                 self.tend(client);
                 Ok(())
             }
-            Happening::Enter(id, join) => self.enter(id, join),
+            Happening::Enter(id, connection) => self.enter(id, connection),
             Happening::ToServer(id, text) => self.reach_host(id, &text),
             Happening::ToClient(id, frame, kind) => self.reach_client(id, &frame, kind),
             Happening::Closed(id, close) => {

@@ -107,7 +107,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         name: "overlooks a departure among other events",
         edits: &[edit(
             "fanout.rs",
-            "events.chunk_by(|_, next| next.ends_membership_of().is_none())",
+            "events.chunk_by(|_, next| next.removed_user().is_none())",
             "events.chunk_by(|_, _| true)",
         )],
     },

@@ -6,7 +6,6 @@ select (
         when c.id is null then json_build_object('denied', 'not_found')
         when m.user_id is null then json_build_object('denied', 'not_member')
         else json_build_object('ok', json_build_object(
-            'username', u.username,
             'position', json_build_object(
                 'epoch', (select epoch from instance where singleton = 1),
                 'seq', c.seq, 'number', c.number

@@ -5,7 +5,6 @@ select case
     when c.id is null then json_object('denied', 'not_found')
     when m.user_id is null then json_object('denied', 'not_member')
     else json_object('ok', json_object(
-        'username', u.username,
         'position', json_object(
             'epoch', (select epoch from instance where singleton = 1),
             'seq', c.seq, 'number', c.number

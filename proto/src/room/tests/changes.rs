@@ -37,7 +37,7 @@ fn member(seq: i64, user: i64, change: MemberChange) -> Event {
 }
 
 fn left(seq: i64, user: i64) -> Event {
-    member(seq, user, MemberChange::Left)
+    member(seq, user, MemberChange::Removed)
 }
 
 impl Stage {
@@ -49,18 +49,15 @@ impl Stage {
     fn reads(&mut self, events: Vec<Event>) {
         let seq = events.last().map_or(0, |event| event.seq().0);
         let position = position(seq);
-        self.input(Input::Loaded(Ok(Some(Events { events, position }))));
+        self.input(Input::Loaded(Ok(Some(EventPage { events, position }))));
     }
 
     /// Somebody comes by an entry that was granted at `granted`.
     fn comes(&mut self, id: u64, user: i64, granted: i64, last_removal_seq: i64) {
-        let join = NewConnection {
-            position: position(granted),
-            last_removal_seq: Seq(last_removal_seq),
-            ..join(user, true)
-        };
+        let mut connection = joined_at(user, true, granted);
+        connection.admission.last_removal_seq = Seq(last_removal_seq);
         let id = ConnectionId(id);
-        self.input(Input::Connect { id, join });
+        self.input(Input::Connect { id, connection });
     }
 }
 
@@ -145,7 +142,7 @@ fn an_entry_granted_before_a_departure_lets_nobody_in_after_it() {
     assert!(stage.frames.is_empty());
     stage.comes(3, 3, 10, 0);
     assert!(stage.closed.is_empty(), "another member");
-    stage.changed(member(12, 2, MemberChange::Joined));
+    stage.changed(member(12, 2, MemberChange::Added));
     stage.comes(4, 2, 12, 11);
     assert!(stage.closed.is_empty(), "a member again");
 }
@@ -177,7 +174,7 @@ fn who_came_back_stays_when_the_room_hears_late_of_the_departure() {
     );
     stage.input(Input::Tick);
     assert_eq!(stage.loads, [10]);
-    stage.reads(vec![left(11, 2), member(12, 2, MemberChange::Joined)]);
+    stage.reads(vec![left(11, 2), member(12, 2, MemberChange::Added)]);
     assert!(stage.closed.is_empty());
     assert_eq!(stage.seen(1), seen(&[("member", 11), ("member", 12)]));
 }
@@ -191,7 +188,7 @@ fn who_came_back_and_was_too_far_behind_stays_too() {
     stage.comes(2, 2, 402, 401);
     stage.say(2, &json!({"type": "resume", "since": 0}));
     assert_eq!(stage.frames[0].1["reason"], "too_old");
-    stage.reads(vec![left(401, 2), member(402, 2, MemberChange::Joined)]);
+    stage.reads(vec![left(401, 2), member(402, 2, MemberChange::Added)]);
     assert!(stage.closed.is_empty());
     assert_eq!(stage.seen(2), seen(&[("member", 401), ("member", 402)]));
 }

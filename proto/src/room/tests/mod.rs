@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{
-    AppendOutcome, BatchOutcome, Caller, Denied, MessageId, Position, SendOutcome, StoredMessage,
-    UserId,
+    Admission, AppendOutcome, BatchOutcome, Caller, Denied, MessageId, Position, SendOutcome,
+    StoredMessage, UserId,
 };
-use crate::protocol::{Event, Events, MessageEvent};
+use crate::protocol::{Event, EventPage, MessageEvent};
 
 const NOON: Timestamp = Timestamp(1_000_000);
 const HOUR: i64 = 3_600_000;
@@ -25,13 +25,22 @@ fn position(seq: i64) -> Position {
 }
 
 fn join(user: i64, v2: bool) -> NewConnection {
+    joined_at(user, v2, 10)
+}
+
+/// A connection whose socket was authorized at this position.
+fn joined_at(user: i64, v2: bool, seq: i64) -> NewConnection {
     NewConnection {
-        user_id: UserId(user),
-        session_id: SessionId(format!("s{user}").into()),
-        expires_at: Timestamp(NOON.0 + HOUR),
+        caller: Caller {
+            user_id: UserId(user),
+            session_id: SessionId(format!("s{user}").into()),
+            expires_at: Timestamp(NOON.0 + HOUR),
+        },
+        admission: Admission {
+            position: position(seq),
+            last_removal_seq: Seq(0),
+        },
         v2,
-        position: position(10),
-        last_removal_seq: Seq(0),
     }
 }
 
@@ -97,7 +106,7 @@ impl Stage {
             let id = ConnectionId(index as u64 + 1);
             stage.input(Input::Connect {
                 id,
-                join: join(*user, *v2),
+                connection: join(*user, *v2),
             });
         }
         if !members.is_empty() {
@@ -109,7 +118,7 @@ impl Stage {
     /// Answers the look a new Room takes at once: nobody wrote since the first was let in.
     fn nothing_new(&mut self, seq: i64) {
         let (events, position) = (Vec::new(), position(seq));
-        self.input(Input::Loaded(Ok(Some(Events { events, position }))));
+        self.input(Input::Loaded(Ok(Some(EventPage { events, position }))));
     }
 
     fn input(&mut self, input: Input<'_>) {
@@ -142,10 +151,10 @@ impl Stage {
                 Effect::Close { id, close } => self.closed.push((id.0, close.code())),
                 Effect::Commit(sends) => self.commits.push(sends.len()),
                 Effect::Load { since, .. } => self.loads.push(since.0),
-                Effect::Record { events, .. } => {
+                Effect::CacheEvents { events, .. } => {
                     self.recorded.extend(events.iter().map(|(seq, _)| seq.0));
                 }
-                Effect::Answer { outcome, .. } => self.answers.push(outcome),
+                Effect::CompleteRequest { outcome, .. } => self.answers.push(outcome),
                 Effect::Authenticate { .. } => {}
             }
         }
@@ -184,7 +193,7 @@ impl Stage {
 
     fn loaded(&mut self, seqs: std::ops::RangeInclusive<i64>) {
         let end = *seqs.end();
-        let events = Events {
+        let events = EventPage {
             events: seqs.map(event).collect(),
             position: position(end),
         };
@@ -374,13 +383,9 @@ fn what_another_room_wrote_is_read_before_going_on() {
 fn what_was_written_between_the_grant_and_the_room_is_not_missed() {
     let mut stage = Stage::with(&[]);
     let id = ConnectionId(1);
-    let join_at = |v2, seq| NewConnection {
-        position: position(seq),
-        ..join(1, v2)
-    };
     stage.input(Input::Connect {
         id,
-        join: join_at(true, 10),
+        connection: joined_at(1, true, 10),
     });
     assert_eq!(stage.loads, [10], "another Room may have come and gone");
     stage.loaded(11..=12);
@@ -388,7 +393,7 @@ fn what_was_written_between_the_grant_and_the_room_is_not_missed() {
     let id = ConnectionId(2);
     stage.input(Input::Connect {
         id,
-        join: join_at(false, 11),
+        connection: joined_at(1, false, 11),
     });
     assert_eq!(
         stage.seen(2),
@@ -449,7 +454,7 @@ fn a_clock_that_is_set_back_stretches_no_pause() {
     stage.later(500);
     stage.input(Input::Tick);
     assert_eq!(stage.loads, [10]);
-    stage.input(Input::Loaded(Ok(Some(Events {
+    stage.input(Input::Loaded(Ok(Some(EventPage {
         events: Vec::new(),
         position: position(10),
     }))));
@@ -501,29 +506,23 @@ fn what_cannot_be_resumed_is_reset() {
     let mut stage = Stage::with(&[(1, true)]);
     stage.input(Input::Connect {
         id: ConnectionId(2),
-        join: NewConnection {
-            position: position(10),
-            ..join(2, true)
-        },
+        connection: join(2, true),
     });
     stage.say(1, &json!({"type": "resume", "since": 10, "epoch": "older"}));
     assert_eq!(stage.frames[0].1["reason"], "epoch_changed");
     stage.say(1, &json!({"type": "resume", "since": 40}));
     assert_eq!(stage.loads, [10], "the database decides what lies ahead");
-    let nothing = Events {
+    let nothing = EventPage {
         events: Vec::new(),
         position: position(10),
     };
     stage.input(Input::Loaded(Ok(Some(nothing))));
     assert_eq!(stage.frames[0].1["reason"], "epoch_changed");
     let mut stage = Stage::with(&[]);
-    let far = NewConnection {
-        position: position(400),
-        ..join(1, true)
-    };
+    let far = joined_at(1, true, 400);
     stage.input(Input::Connect {
         id: ConnectionId(1),
-        join: far,
+        connection: far,
     });
     stage.nothing_new(400);
     stage.say(1, &json!({"type": "resume", "since": 99}));
@@ -584,12 +583,13 @@ fn a_repeat_by_the_next_login_does_not_end_with_the_one_before() {
     stage.input(Input::Revoke {
         session_id: &SessionId("s1".into()),
     });
-    let next = NewConnection {
-        session_id: SessionId("s2".into()),
-        ..join(1, true)
-    };
+    let mut next = join(1, true);
+    next.caller.session_id = SessionId("s2".into());
     let id = ConnectionId(2);
-    stage.input(Input::Connect { id, join: next });
+    stage.input(Input::Connect {
+        id,
+        connection: next,
+    });
     stage.send(2, "a");
     let denied = vec![AppendOutcome::Denied(Denied::Session)];
     stage.input(Input::Committed(Ok(batch(denied))));
@@ -607,7 +607,7 @@ fn a_repeat_by_who_came_back_does_not_end_with_the_membership_before() {
     let id = ConnectionId(2);
     stage.input(Input::Connect {
         id,
-        join: join(1, true),
+        connection: join(1, true),
     });
     stage.send(2, "a");
     let denied = vec![AppendOutcome::Denied(Denied::NotMember)];
@@ -632,7 +632,7 @@ fn sockets_and_refusals_are_bounded() {
     let id = ConnectionId(99);
     stage.input(Input::Connect {
         id,
-        join: join(1, true),
+        connection: join(1, true),
     });
     assert_eq!(stage.closed, [(99, 4409)]);
     for _ in 0..100 {

@@ -7,11 +7,11 @@ impl Stage {
     /// still there.
     fn keep(&mut self, kept: &mut Vec<Snapshot>) {
         for snapshot in self.room.take_dirty_snapshots(self.now) {
-            kept.retain(|old| old.connection() != snapshot.connection());
+            kept.retain(|old| old.connection_id() != snapshot.connection_id());
             kept.push(snapshot);
         }
         let room = &self.room;
-        kept.retain(|old| room.connections.get(old.connection()).is_some());
+        kept.retain(|old| room.connections.get(old.connection_id()).is_some());
     }
 
     /// The Room as it wakes from these, by way of their JSON.
@@ -45,7 +45,7 @@ fn who_is_there_what_they_speak_and_where_it_stands_survive() {
     stage.keep(&mut kept);
     // Only the keeper and the sender know of 11.
     stage.sleep(&mut kept);
-    assert_eq!(stage.room.connections(), 3);
+    assert_eq!(stage.room.connection_count(), 3);
     stage.later(1_000);
     stage.send(1, "b");
     stage.stored(&[12]);
@@ -240,6 +240,6 @@ fn a_broadcast_renews_two_snapshots_and_not_one_a_receiver() {
     stage.send(20, "a");
     stage.stored(&[11]);
     let written = stage.room.take_dirty_snapshots(stage.now);
-    let ids: Vec<u64> = written.iter().map(|one| one.connection().0).collect();
+    let ids: Vec<u64> = written.iter().map(|one| one.connection_id().0).collect();
     assert_eq!(ids, [1, 20]);
 }
