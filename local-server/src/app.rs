@@ -17,11 +17,11 @@ use colloquy_core::ports::{Cache, Clock, Rng};
 use colloquy_core::service::{Ports, Services};
 use colloquy_redis_http::RedisCache;
 
-use crate::cache::JointCache;
 use crate::clock::{SystemClock, SystemRng};
 use crate::driver::Backend;
 use crate::migrate::{self, SchemaError};
 use crate::passwords::BlockingPasswords;
+use crate::perf::coalescing_cache::CoalescingCache;
 use crate::rooms::LocalRooms;
 use crate::secret_key;
 
@@ -126,7 +126,7 @@ fn cache(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn 
         Some(redis) => {
             let redis = RedisCache::new(redis, Arc::clone(clock))
                 .context("UPSTASH_REDIS_REST_URL cannot be used")?;
-            Arc::new(JointCache::new(Arc::new(redis)))
+            Arc::new(CoalescingCache::new(Arc::new(redis)))
         }
         None => Arc::new(InProcess::new(
             Arc::clone(clock),

@@ -6,19 +6,16 @@
 
 pub mod admin;
 pub mod app;
-pub mod cache;
 mod cache_writer;
-mod carrier;
 pub mod cli;
 pub mod clock;
-pub mod committer;
 pub mod driver;
 pub mod environment;
-mod gather;
 pub mod healthcheck;
 pub mod logging;
 pub mod migrate;
 pub mod passwords;
+pub mod perf;
 mod room_host;
 pub mod rooms;
 pub mod run;

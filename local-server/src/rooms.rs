@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::cache_writer::CacheWriter;
-use crate::committer::Committer;
+use crate::perf::cross_room_commit::CommitCoalescer;
 use crate::room_host::{self, RoomMessage};
 use crate::socket;
 
@@ -35,7 +35,7 @@ const REVOCATION_MEMORY: Seconds = Seconds(120);
 /// What every Room of this process shares.
 pub struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) committer: Committer,
+    pub(crate) committer: CommitCoalescer,
     pub(crate) cache_writer: CacheWriter,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -64,7 +64,7 @@ impl LocalRooms {
     ) -> Self {
         let tasks = TaskTracker::new();
         Self(Arc::new(Shared {
-            committer: Committer::new(Arc::clone(&store), writers),
+            committer: CommitCoalescer::new(Arc::clone(&store), writers),
             store,
             cache_writer: CacheWriter::new(recent, tasks.clone()),
             tokens,

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use crate::carrier::{Carrier, Keep};
+use crate::perf::deferred_write::{DeferredWrite, HoldSwitch};
 
 /// How long a request's headers may take, and how long a connection may idle between requests.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -104,13 +104,13 @@ async fn connection(
     router: Router,
     stopping: CancellationToken,
 ) {
-    let keep = Keep::default();
-    let carrier = Carrier::new(stream, keep.clone());
+    let switch = HoldSwitch::default();
+    let stream = DeferredWrite::new(stream, switch.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(client);
         if request.headers().contains_key(UPGRADE) {
-            request.extensions_mut().insert(keep.clone());
+            request.extensions_mut().insert(switch.clone());
         }
         // A router is always ready.
         router.clone().call(request)
@@ -119,7 +119,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(carrier), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let served = tokio::select! {

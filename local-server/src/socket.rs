@@ -32,7 +32,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::carrier::{Carrier, Keep};
+use crate::perf::deferred_write::{DeferredWrite, HoldSwitch};
 use crate::room_host::RoomMessage;
 use crate::rooms::Shared;
 use crate::send_queue::{self, Drained, SendQueue};
@@ -136,8 +136,8 @@ fn upgrade(request: &mut Request, v2: bool) -> Result<Upgrade, Box<Response>> {
     }
     // A v2 client is greeted by its Room, at once, and the answer goes along; a v1 client may hear
     // nothing for long.
-    if let Some(keep) = request.extensions().get::<Keep>().filter(|_| v2) {
-        keep.begin();
+    if let Some(switch) = request.extensions().get::<HoldSwitch>().filter(|_| v2) {
+        switch.hold();
     }
     Ok(Upgrade {
         response,
@@ -156,7 +156,7 @@ impl Pending {
     /// before anything else; `None` when the client has left.
     async fn accept(self) -> Option<(Socket, Bytes)> {
         let upgraded: Upgraded = self.0.await.ok()?;
-        let Ok(parts) = upgraded.downcast::<TokioIo<Carrier>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<DeferredWrite>>() else {
             tracing::error!("an upgraded connection is not the TCP stream it was accepted as");
             return None;
         };

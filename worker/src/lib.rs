@@ -16,8 +16,8 @@ mod faults;
 mod hyperdrive;
 mod isolate_load;
 mod logging;
-mod microtasks;
 mod passwords;
+mod perf;
 mod room_database;
 mod room_do;
 mod room_host;
@@ -35,7 +35,7 @@ use worker::{Context, Env, HttpRequest, event};
 /// Once an instance, before anything else.
 #[event(start)]
 fn start() {
-    microtasks::follow_promises();
+    perf::microtasks::patch_queue_microtask();
 }
 
 /// Every request from outside.

@@ -13,7 +13,7 @@ use std::thread::available_parallelism;
 use colloquy_core::store::driver::{DriverError, Param, Statement, Step};
 
 use super::owned::Owned;
-use crate::gather::{Gather, Limits, Work};
+use crate::perf::coalesce::{BatchRunner, Coalescer, Limits};
 
 /// Askers of one exchange: so many that others begin beside it, and at most.
 const ENOUGH: usize = 8;
@@ -43,7 +43,7 @@ pub(super) struct Lookups<R: Reader> {
 }
 
 /// By the statement's name.
-type Statements<R> = Mutex<HashMap<&'static str, Gather<Lookup<R>>>>;
+type Statements<R> = Mutex<HashMap<&'static str, Coalescer<Lookup<R>>>>;
 
 impl<R: Reader> Lookups<R> {
     /// Over a pool of so many connections. Exchanges for one statement at a time are as many as
@@ -60,12 +60,12 @@ impl<R: Reader> Lookups<R> {
     /// Looks up, alone or together with others.
     pub(super) async fn look(&self, step: &Step<'_>) -> Answer {
         let params = step.params.iter().copied().map(Owned::from).collect();
-        let gather = self.gather(step.statement);
+        let coalescer = self.coalescer(step.statement);
         let lost = || DriverError::Unavailable("a joint lookup came to no end".to_owned());
-        gather.ask(params).await.unwrap_or_else(|| Err(lost()))
+        coalescer.call(params).await.unwrap_or_else(|| Err(lost()))
     }
 
-    fn gather(&self, statement: &'static Statement) -> Gather<Lookup<R>> {
+    fn coalescer(&self, statement: &'static Statement) -> Coalescer<Lookup<R>> {
         let mut statements = self
             .statements
             .lock()
@@ -77,11 +77,11 @@ impl<R: Reader> Lookups<R> {
                 text: OnceLock::new(),
             };
             let limits = Limits {
-                under_way: self.under_way,
-                enough: ENOUGH,
-                most: MOST,
+                max_in_flight: self.under_way,
+                start_extra_at: ENOUGH,
+                max_batch: MOST,
             };
-            Gather::new(read, limits)
+            Coalescer::new(read, limits)
         };
         statements
             .entry(statement.name)
@@ -98,9 +98,9 @@ struct Lookup<R> {
     text: OnceLock<Arc<str>>,
 }
 
-impl<R: Reader> Work for Lookup<R> {
-    type Ask = Vec<Owned>;
-    type Answer = Answer;
+impl<R: Reader> BatchRunner for Lookup<R> {
+    type Request = Vec<Owned>;
+    type Response = Answer;
 
     async fn run(&self, asked: Vec<Vec<Owned>>) -> Vec<Answer> {
         let [first, _, ..] = &asked[..] else {

@@ -1,7 +1,9 @@
-//! The TCP connection under HTTP, which keeps the answer to a WebSocket handshake back.
+//! Corking of the WebSocket handshake response.
 //!
-//! Whoever takes the connection over writes that answer (101) with the first frame there is: one
-//! system call and one packet instead of two, and the client is woken once.
+//! The stream holds back the 101 response; the socket writes it together with its first frame.
+//! Saves one system call and one packet per v2 socket and wakes the client once
+//! (docs/decisions/0003-native-io.md). Correctness does not depend on it: without
+//! [`HoldSwitch::hold`] every write goes straight to the stream.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,40 +15,41 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Tells a [`Carrier`] to keep what is written from now on. A request to upgrade carries it.
+/// Makes a [`DeferredWrite`] hold back everything written from then on. An upgrade request carries
+/// it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Keep(Arc<AtomicBool>);
+pub(crate) struct HoldSwitch(Arc<AtomicBool>);
 
-impl Keep {
-    /// From now on. The connection must be taken over.
-    pub(crate) fn begin(&self) {
+impl HoldSwitch {
+    /// Holds back all further writes. The upgraded connection must take the held bytes over.
+    pub(crate) fn hold(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// A TCP connection as hyper is given it.
-pub(crate) struct Carrier<S = TcpStream> {
+/// The TCP stream under hyper.
+pub(crate) struct DeferredWrite<S = TcpStream> {
     stream: S,
-    keep: Keep,
-    kept: Vec<u8>,
+    switch: HoldSwitch,
+    held: Vec<u8>,
 }
 
-impl<S> Carrier<S> {
-    pub(crate) const fn new(stream: S, keep: Keep) -> Self {
+impl<S> DeferredWrite<S> {
+    pub(crate) const fn new(stream: S, switch: HoldSwitch) -> Self {
         Self {
             stream,
-            keep,
-            kept: Vec::new(),
+            switch,
+            held: Vec::new(),
         }
     }
 
-    /// The connection, and what has still to be written to it before anything else.
+    /// The stream, and the held bytes, which must be written before anything else.
     pub(crate) fn into_parts(self) -> (S, Bytes) {
-        (self.stream, self.kept.into())
+        (self.stream, self.held.into())
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Carrier<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for DeferredWrite<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -56,7 +59,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Carrier<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Carrier<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for DeferredWrite<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -70,12 +73,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Carrier<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.keep.0.load(Ordering::Relaxed) {
-            let before = self.kept.len();
+        if self.switch.0.load(Ordering::Relaxed) {
+            let before = self.held.len();
             for slice in slices {
-                self.kept.extend_from_slice(slice);
+                self.held.extend_from_slice(slice);
             }
-            return Poll::Ready(Ok(self.kept.len() - before));
+            return Poll::Ready(Ok(self.held.len() - before));
         }
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
@@ -102,19 +105,19 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_is_kept_from_when_it_is_to_be() {
         let (mut client, server) = duplex(1_024);
-        let keep = Keep::default();
-        let mut carrier = Carrier::new(server, keep.clone());
-        carrier.write_all(b"an answer, ").await.unwrap();
-        carrier.write_all(b"and more").await.unwrap();
-        keep.begin();
-        carrier.write_all(b"the answer ").await.unwrap();
-        carrier.write_all(b"to a handshake").await.unwrap();
-        carrier.flush().await.unwrap();
-        let (server, kept) = carrier.into_parts();
+        let switch = HoldSwitch::default();
+        let mut stream = DeferredWrite::new(server, switch.clone());
+        stream.write_all(b"a response, ").await.unwrap();
+        stream.write_all(b"and more").await.unwrap();
+        switch.hold();
+        stream.write_all(b"the response ").await.unwrap();
+        stream.write_all(b"to a handshake").await.unwrap();
+        stream.flush().await.unwrap();
+        let (server, held) = stream.into_parts();
         drop(server);
         let mut sent = String::new();
         client.read_to_string(&mut sent).await.unwrap();
-        assert_eq!(sent, "an answer, and more");
-        assert_eq!(kept, "the answer to a handshake");
+        assert_eq!(sent, "a response, and more");
+        assert_eq!(held, "the response to a handshake");
     }
 }
