@@ -1,18 +1,18 @@
-//! The control server, through which the servers are killed, frozen and started; what it can do is
-//! told in `tests/README.md`.
+//! The client of the control server, which kills, freezes and starts servers. Its requests are
+//! described in `tests/README.md`.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-/// The variable that holds its address.
+/// The environment variable with the address of the control server.
 const URL: &str = "COLLOQUY_CONTROL_URL";
 
-/// A server is killed, started and waited for before the answer comes.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// A request is answered when the server is killed, started and ready.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The names of the two chat servers: in control requests, in the description.
+/// The names of the two chat servers: in control requests, and in the description.
 const SERVERS: [(&str, &str); 2] = [
     ("server", "base_url"),
     ("torture-throttled", "throttled_base_url"),
@@ -24,52 +24,52 @@ pub(crate) struct Control {
     http: reqwest::Client,
 }
 
-/// What the control server says of the host.
+/// The description of the host by the control server.
 pub(crate) struct Description {
     pub(crate) host: String,
     pub(crate) capabilities: Vec<String>,
-    /// The ports of the chat servers: without a throttle, with one.
+    /// The ports of the chat servers: first the one without a throttle, then the one with.
     pub(crate) ports: Vec<u16>,
 }
 
 impl Control {
-    /// The one the environment names.
+    /// The control server named by the environment.
     pub(crate) fn from_env() -> Result<Self> {
         let url = std::env::var(URL).with_context(|| format!("{URL} is not set"))?;
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(PATIENCE)
+            .timeout(REQUEST_TIMEOUT)
             .build()?;
         Ok(Self { url, http })
     }
 
     pub(crate) async fn describe(&self) -> Result<Description> {
-        let told: Value = self.http.get(&self.url).send().await?.json().await?;
-        let names = told["capabilities"].as_array().into_iter().flatten();
+        let description: Value = self.http.get(&self.url).send().await?.json().await?;
+        let names = description["capabilities"].as_array().into_iter().flatten();
         let port = |(_, field): &(&str, &str)| {
-            let url = told[*field].as_str().unwrap_or_default();
+            let url = description[*field].as_str().unwrap_or_default();
             let port = url.rsplit(':').next().unwrap_or_default();
             port.parse().with_context(|| format!("{field}: {url:?}"))
         };
         Ok(Description {
-            host: told["host"].as_str().unwrap_or_default().to_owned(),
+            host: description["host"].as_str().unwrap_or_default().to_owned(),
             capabilities: names.filter_map(Value::as_str).map(str::to_owned).collect(),
             ports: SERVERS.iter().map(port).collect::<Result<_>>()?,
         })
     }
 
-    /// Does it, and answers when it is done.
+    /// Performs an action on a service and waits until it is complete.
     pub(crate) async fn act(&self, service: &str, action: &str) -> Result<()> {
         let url = format!("{}/{service}/{action}", self.url);
-        let answer = self.http.post(url).send().await?;
-        let status = answer.status();
+        let response = self.http.post(url).send().await?;
+        let status = response.status();
         if !status.is_success() {
-            bail!("{service} {action}: {status} {}", answer.text().await?);
+            bail!("{service} {action}: {status} {}", response.text().await?);
         }
         Ok(())
     }
 
-    /// The name of a chat server.
+    /// The name of a chat server in control requests.
     pub(crate) fn server(index: usize) -> &'static str {
         SERVERS.get(index).map_or("server", |(name, _)| name)
     }

@@ -1,5 +1,5 @@
-//! The database behind a server, past the server: what is really stored, and two faults nobody
-//! else can cause, its connections cut and its tables locked.
+//! Direct access to a server's database: what is stored, and two faults that need the database
+//! itself, terminated connections and locked tables.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, FromRow, PgConnection, SqliteConnection};
 
-use crate::checker::Stored;
+use crate::checker::StoredConversation;
+use crate::client_log::{ChangeEvent, ChangeKind, ConversationKey, MessageEvent};
 use crate::frame;
-use crate::log::{Change, Event, Kind, Room};
 
 /// One server's database.
 #[derive(Clone)]
@@ -20,14 +20,14 @@ pub(crate) enum Database {
     Sqlite(String),
 }
 
-/// The columns of [`MESSAGES`], in its order.
-type Row = (i64, i64, i64, i64, i64, Option<String>, String, i64);
+/// The columns of [`MESSAGES`], in order.
+type MessageRow = (i64, i64, i64, i64, i64, Option<String>, String, i64);
 
 const MESSAGES: &str =
     "select conversation_id, seq, number, id, sender_id, client_message_id, content, version
     from messages order by conversation_id, number";
 
-/// The columns of [`CHANGES`], in its order.
+/// The columns of [`CHANGES`], in order.
 type ChangeRow = (i64, i64, String, Option<i64>, i64);
 
 const CHANGES: &str = "select conversation_id, seq, kind, message_id, user_id
@@ -43,8 +43,8 @@ const ONE_CHANGE: &str =
     from changes c left join messages m on m.id = c.message_id
     where c.conversation_id = $1 and c.seq = $2";
 
-/// Everything of a database, as it has it.
-type Rows = (Vec<Row>, Vec<ChangeRow>, Vec<(i64, i64, i64)>);
+/// The rows of a whole database.
+type Rows = (Vec<MessageRow>, Vec<ChangeRow>, Vec<(i64, i64, i64)>);
 
 impl Database {
     /// `postgres://…` or `sqlite:path`.
@@ -59,7 +59,10 @@ impl Database {
     }
 
     /// Everything that is stored, by conversation.
-    pub(crate) async fn stored(&self, server: usize) -> Result<BTreeMap<Room, Stored>> {
+    pub(crate) async fn stored(
+        &self,
+        server: usize,
+    ) -> Result<BTreeMap<ConversationKey, StoredConversation>> {
         let (rows, changes, conversations): Rows = match self {
             Self::Postgres(url) => {
                 let mut connection = PgConnection::connect(url).await?;
@@ -85,29 +88,29 @@ impl Database {
         let mut stored = BTreeMap::new();
         for (id, seq, number) in conversations {
             let (id, seq, number) = (positive(id)?, positive(seq)?, positive(number)?);
-            let conversation = Stored {
+            let conversation = StoredConversation {
                 seq,
                 number,
-                ..Stored::default()
+                ..StoredConversation::default()
             };
-            stored.insert(Room { server, id }, conversation);
+            stored.insert(ConversationKey { server, id }, conversation);
         }
         for row in rows {
             let id = positive(row.0)?;
-            let conversation = stored.get_mut(&Room { server, id });
-            let conversation = conversation.context("a message of no conversation")?;
+            let conversation = stored.get_mut(&ConversationKey { server, id });
+            let conversation = conversation.context("a message without a conversation")?;
             conversation.rows.push(event(&row)?);
         }
         for row in changes {
             let id = positive(row.0)?;
-            let conversation = stored.get_mut(&Room { server, id });
-            let conversation = conversation.context("a change of no conversation")?;
+            let conversation = stored.get_mut(&ConversationKey { server, id });
+            let conversation = conversation.context("a change without a conversation")?;
             conversation.changes.push(change(row)?);
         }
         Ok(stored)
     }
 
-    /// Ends every connection to it.
+    /// Terminates every connection to it.
     pub(crate) async fn cut(&self) -> Result<()> {
         let Self::Postgres(url) = self else {
             bail!("an embedded database has no connections to cut");
@@ -122,7 +125,7 @@ impl Database {
         Ok(())
     }
 
-    /// Holds a lock for so long that nothing can be stored.
+    /// Blocks all writes for `time` by a lock.
     pub(crate) async fn stall(&self, time: Duration) -> Result<()> {
         match self {
             Self::Postgres(url) => {
@@ -145,13 +148,13 @@ impl Database {
     }
 }
 
-/// Looks up single events, by a connection that is kept: opening one takes longer than looking.
+/// Reads single events over one connection, which it keeps: opening one takes longer than a read.
 pub(crate) struct Lookup {
     database: Database,
-    open: Option<Open>,
+    open: Option<OpenConnection>,
 }
 
-enum Open {
+enum OpenConnection {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
 }
@@ -162,50 +165,58 @@ impl Lookup {
         Self { database, open }
     }
 
-    /// The message with this number, if there is one: its id, its version and its text.
+    /// The id, version and text of the message with this number.
     pub(crate) async fn message(
         &mut self,
-        room: Room,
+        conversation: ConversationKey,
         number: u64,
     ) -> Result<Option<(u64, u64, String)>> {
-        let row: Option<(i64, i64, String)> = self.one(ONE_MESSAGE, room, number).await?;
+        let row: Option<(i64, i64, String)> = self.one(ONE_MESSAGE, conversation, number).await?;
         let whole = |(id, version, text)| anyhow::Ok((positive(id)?, positive(version)?, text));
         row.map(whole).transpose()
     }
 
-    /// The event beside messages with this `seq`, if there is one, and which version of the message
-    /// there is that it is about.
+    /// The change event with this `seq`, and the stored version of its message.
     pub(crate) async fn change(
         &mut self,
-        room: Room,
+        conversation: ConversationKey,
         seq: u64,
-    ) -> Result<Option<(Change, Option<u64>)>> {
-        let row = self.one(ONE_CHANGE, room, seq).await?;
-        let whole = |(room, seq, kind, message, user, version): LookedUp| {
+    ) -> Result<Option<(ChangeEvent, Option<u64>)>> {
+        let row = self.one(ONE_CHANGE, conversation, seq).await?;
+        let whole = |(conversation, seq, kind, message, user, version): OneChangeRow| {
             let version = version.map(positive).transpose()?;
-            anyhow::Ok((change((room, seq, kind, message, user))?, version))
+            anyhow::Ok((change((conversation, seq, kind, message, user))?, version))
         };
         row.map(whole).transpose()
     }
 
-    /// One row of a conversation, by a number. After an error the next look opens a connection anew.
-    async fn one<T>(&mut self, query: &'static str, room: Room, number: u64) -> Result<Option<T>>
+    /// One row of a conversation, by a number. After an error the next read opens a new connection.
+    async fn one<T>(
+        &mut self,
+        query: &'static str,
+        conversation: ConversationKey,
+        number: u64,
+    ) -> Result<Option<T>>
     where
         T: for<'row> FromRow<'row, PgRow> + for<'row> FromRow<'row, SqliteRow> + Send + Unpin,
     {
-        let (room, number) = (i64::try_from(room.id)?, i64::try_from(number)?);
+        let (conversation, number) = (i64::try_from(conversation.id)?, i64::try_from(number)?);
         let mut open = match (self.open.take(), &self.database) {
             (Some(open), _) => open,
-            (None, Database::Postgres(url)) => Open::Postgres(PgConnection::connect(url).await?),
-            (None, Database::Sqlite(url)) => Open::Sqlite(SqliteConnection::connect(url).await?),
+            (None, Database::Postgres(url)) => {
+                OpenConnection::Postgres(PgConnection::connect(url).await?)
+            }
+            (None, Database::Sqlite(url)) => {
+                OpenConnection::Sqlite(SqliteConnection::connect(url).await?)
+            }
         };
         let row = match &mut open {
-            Open::Postgres(connection) => {
-                let query = sqlx::query_as(query).bind(room).bind(number);
+            OpenConnection::Postgres(connection) => {
+                let query = sqlx::query_as(query).bind(conversation).bind(number);
                 query.fetch_optional(connection).await?
             }
-            Open::Sqlite(connection) => {
-                let query = sqlx::query_as(query).bind(room).bind(number);
+            OpenConnection::Sqlite(connection) => {
+                let query = sqlx::query_as(query).bind(conversation).bind(number);
                 query.fetch_optional(connection).await?
             }
         };
@@ -214,36 +225,39 @@ impl Lookup {
     }
 }
 
-/// The columns of [`ONE_CHANGE`], in its order.
-type LookedUp = (i64, i64, String, Option<i64>, i64, Option<i64>);
+/// The columns of [`ONE_CHANGE`], in order.
+type OneChangeRow = (i64, i64, String, Option<i64>, i64, Option<i64>);
 
 fn positive(number: i64) -> Result<u64> {
-    u64::try_from(number).context("a number below zero")
+    u64::try_from(number).context("a negative number")
 }
 
-/// A row as an event. A text that was changed on its way is an error of its own.
-fn event((_, seq, number, id, sender, client_message_id, content, version): &Row) -> Result<Event> {
-    let read = frame::reading(positive(*version)?, content, client_message_id.as_deref());
-    let (key, reading) = read.map_err(|trouble| anyhow!("message {id} as stored: {trouble}"))?;
-    Ok(Event {
+/// Converts a row. A text that differs from what was sent is an error.
+fn event(
+    (_, seq, number, id, sender, client_message_id, content, version): &MessageRow,
+) -> Result<MessageEvent> {
+    let read = frame::content(positive(*version)?, content, client_message_id.as_deref());
+    let (key, content) =
+        read.map_err(|violation| anyhow!("message {id} as stored: {violation}"))?;
+    Ok(MessageEvent {
         seq: positive(*seq)?,
         number: positive(*number)?,
         message_id: positive(*id)?,
         sender_id: positive(*sender)?,
         key,
-        reading,
+        content,
     })
 }
 
-fn change((_, seq, kind, message_id, user_id): ChangeRow) -> Result<Change> {
-    Ok(Change {
+fn change((_, seq, kind, message_id, user_id): ChangeRow) -> Result<ChangeEvent> {
+    Ok(ChangeEvent {
         seq: positive(seq)?,
         kind: match kind.as_str() {
-            "edited" => Kind::Edited,
-            "deleted" => Kind::Deleted,
-            "joined" => Kind::Joined,
-            "left" => Kind::Left,
-            _ => bail!("a change nobody knows: {kind}"),
+            "edited" => ChangeKind::Edited,
+            "deleted" => ChangeKind::Deleted,
+            "joined" => ChangeKind::Joined,
+            "left" => ChangeKind::Left,
+            _ => bail!("unknown kind of change: {kind}"),
         },
         message_id: message_id.map(positive).transpose()?,
         user_id: positive(user_id)?,

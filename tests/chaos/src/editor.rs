@@ -1,9 +1,8 @@
-//! What a client does to its own messages: it edits them over REST, now and then deletes one, and
-//! repeats what was not answered.
+//! Edits a client's own messages over REST, deletes some, and repeats requests without a response.
 //!
-//! The next edit of a message begins when the one before is acknowledged, so the edits of a message
-//! have an order. A request without an answer may still arrive, and would undo a later one: after
-//! such a one a message is edited no more.
+//! An edit starts only after the previous one of the same message is acknowledged, so the edits of a
+//! message are ordered. A request without a response may still take effect later and undo a newer
+//! edit, so the message is not edited again after one.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -11,69 +10,71 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::key::{Key, Text};
-use crate::log::{Entry, Manner};
-use crate::world::Client;
+use crate::client_log::{ClientKind, LogEntry};
+use crate::harness::Client;
+use crate::message_key::{MessageKey, MessageText};
 
-/// Messages said for each that is edited.
-const SAID: u32 = 8;
+/// Messages sent for each one that is edited.
+const SENDS_PER_EDIT: u32 = 8;
 
-/// How many of its newest messages a client still edits.
-const NEWEST: usize = 30;
+/// How many of its newest messages a client edits.
+const EDITABLE: usize = 30;
 
 /// One of the client's own messages.
 #[derive(Clone, Copy, Debug)]
-struct Own {
-    key: Key,
+struct OwnMessage {
+    key: MessageKey,
     message_id: u64,
     edits: u32,
 }
 
 pub(crate) struct Editor {
     client: Client,
-    /// How much of its log it has read.
+    /// How many entries of its log it has read.
     read: usize,
-    seen: HashSet<Key>,
-    own: VecDeque<Own>,
+    seen: HashSet<MessageKey>,
+    own: VecDeque<OwnMessage>,
 }
 
 impl Editor {
-    /// Of the messages of this client.
+    /// The editor of this client's messages.
     pub(crate) fn of(client: &mut Client) -> Self {
         Self {
-            client: client.beside(),
+            client: client.fork(),
             read: 0,
             seen: HashSet::new(),
             own: VecDeque::new(),
         }
     }
 
-    /// Edits until the run ends; what it began it brings to its end.
-    pub(crate) async fn edit(&mut self) {
+    /// Edits until the run ends, and finishes its last request.
+    pub(crate) async fn run(&mut self) {
         while self.client.is_running() {
-            let pause = self.client.jitter(self.client.habits.pause * SAID);
+            let pause = self
+                .client
+                .jitter(self.client.behaviour.pause * SENDS_PER_EDIT);
             self.client.rest(pause).await;
-            self.look();
+            self.collect_acknowledged();
             if self.own.is_empty() || !self.client.is_running() {
                 continue;
             }
             let any = self.client.rng.usize(..self.own.len());
             if let Some(own) = self.own.remove(any) {
-                self.rewrite(own).await;
+                self.change(own).await;
             }
         }
     }
 
-    /// Looks for what was acknowledged meanwhile. To a v1 client that is its own message coming back.
-    fn look(&mut self) {
-        let (index, v1) = (self.client.index, self.client.manner == Manner::V1);
+    /// Collects newly acknowledged messages. For a v1 client the echo is the acknowledgement.
+    fn collect_acknowledged(&mut self) {
+        let (index, v1) = (self.client.index, self.client.kind == ClientKind::V1);
         let (entries, read) = self.client.with_log(|log| {
             let new = log.entries.iter().skip(self.read);
             let own = new.filter_map(|entry| match *entry {
-                Entry::Acknowledged {
+                LogEntry::Acknowledged {
                     key, message_id, ..
                 } => Some((key, message_id)),
-                Entry::Heard(event) if v1 && event.key.client == index => {
+                LogEntry::MessageReceived(event) if v1 && event.key.client == index => {
                     Some((event.key, event.message_id))
                 }
                 _ => None,
@@ -84,96 +85,99 @@ impl Editor {
         for (key, message_id) in entries {
             if self.seen.insert(key) {
                 let edits = 0;
-                self.own.push_back(Own {
+                self.own.push_back(OwnMessage {
                     key,
                     message_id,
                     edits,
                 });
             }
         }
-        let surplus = self.own.len().saturating_sub(NEWEST);
+        let surplus = self.own.len().saturating_sub(EDITABLE);
         self.own.drain(..surplus);
     }
 
-    /// Gives it its next text, or none, until that is acknowledged.
-    async fn rewrite(&mut self, mut own: Own) {
-        // Of a v1 message without a text nobody could tell which it was.
-        let deletes = self.client.manner != Manner::V1 && self.client.rng.u32(0..8) == 0;
+    /// Edits or deletes a message until that is acknowledged.
+    async fn change(&mut self, mut own: OwnMessage) {
+        // A deleted v1 message could not be identified: it has neither an id nor a text.
+        let deletes = self.client.kind != ClientKind::V1 && self.client.rng.u32(0..8) == 0;
         let text = if deletes {
-            Text::Gone
+            MessageText::Deleted
         } else {
             own.edits += 1;
-            Text::Draft(own.key, own.edits)
+            MessageText::Revision(own.key, own.edits)
         };
-        let at_once = self.insist(own, text).await;
+        let first_try = self.request_until(own, text).await;
         if !deletes && self.client.rng.u32(0..4) == 0 {
             self.read_back(own).await;
         }
-        if !deletes && at_once {
+        if !deletes && first_try {
             self.own.push_back(own);
         }
     }
 
-    /// Asks until it is acknowledged; whether the first attempt was.
-    async fn insist(&mut self, own: Own, text: Text) -> bool {
-        let Own {
+    /// Repeats the request until it is acknowledged; returns whether the first attempt succeeded.
+    async fn request_until(&mut self, own: OwnMessage, text: MessageText) -> bool {
+        let OwnMessage {
             key, message_id, ..
         } = own;
-        let room = self.client.room.id;
-        let path = format!("/api/chat/conversations/{room}/messages/{message_id}/");
+        let conversation = self.client.conversation.id;
+        let path = format!("/api/chat/conversations/{conversation}/messages/{message_id}/");
         let (method, good, body) = match text {
-            Text::Draft(key, edit) => {
-                let body = json!({"message": key.draft(edit)});
+            MessageText::Revision(key, edit) => {
+                let body = json!({"message": key.revision_text(edit)});
                 (Method::PATCH, 200, Some(body))
             }
-            Text::Gone => (Method::DELETE, 204, None),
+            MessageText::Deleted => (Method::DELETE, 204, None),
         };
-        let (mut at_once, good) = (true, [good]);
+        let (mut first_try, good) = (true, [good]);
         loop {
-            self.client.note(Entry::Rewriting { key, text });
-            let asked = self
+            self.client.record(LogEntry::ChangeSent { key, text });
+            let request = self
                 .client
                 .attempt(method.clone(), &path, body.as_ref(), &good);
-            match asked.await {
-                Ok(answer) => {
-                    let seq = answer.body["seq"].as_u64();
-                    self.client.note(Entry::Rewritten {
+            match request.await {
+                Ok(response) => {
+                    let seq = response.body["seq"].as_u64();
+                    self.client.record(LogEntry::ChangeAcknowledged {
                         key,
                         message_id,
                         text,
                         seq,
                     });
-                    return at_once;
+                    return first_try;
                 }
                 Err(wait) => {
-                    at_once = false;
+                    first_try = false;
                     sleep(wait).await;
                 }
             }
         }
     }
 
-    /// The newest page tells the edit, unless newer messages have pushed its message out.
-    async fn read_back(&mut self, own: Own) {
-        let path = format!("/api/chat/conversations/{}/messages/", self.client.room.id);
+    /// Checks that the newest page has the edit, unless newer messages displaced its message.
+    async fn read_back(&mut self, own: OwnMessage) {
+        let path = format!(
+            "/api/chat/conversations/{}/messages/",
+            self.client.conversation.id
+        );
         let Ok(page) = self.client.get(&path).await else {
             return;
         };
-        if let Some(trouble) = outdated(&page, own) {
-            self.client.with_log(|log| log.trouble(trouble));
+        if let Some(violation) = outdated(&page, own) {
+            self.client.with_log(|log| log.violation(violation));
         }
     }
 }
 
-fn outdated(page: &Value, own: Own) -> Option<String> {
+fn outdated(page: &Value, own: OwnMessage) -> Option<String> {
     let messages = page["messages"].as_array()?;
-    let told = messages
+    let message = messages
         .iter()
         .find(|message| message["id"] == own.message_id)?;
-    let version = told["version"].as_u64().unwrap_or_default();
+    let version = message["version"].as_u64().unwrap_or_default();
     (version <= u64::from(own.edits)).then(|| {
         let source = &page["source"];
-        format!("a history from {source} tells version {version} of {own:?}, edited since")
+        format!("a history from {source} has version {version} of {own:?}, which was edited since")
     })
 }
 
@@ -182,12 +186,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_that_tells_an_older_version_than_was_acknowledged_is_told() {
-        let key = Key {
+    fn page_with_a_version_older_than_acknowledged_is_reported() {
+        let key = MessageKey {
             client: 1,
             number: 1,
         };
-        let own = Own {
+        let own = OwnMessage {
             key,
             message_id: 7,
             edits: 2,
@@ -197,7 +201,7 @@ mod tests {
         assert!(outdated(&page(3), own).is_none());
         assert!(
             outdated(&json!({"messages": []}), own).is_none(),
-            "pushed out"
+            "displaced"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Carries a plan out: kills, freezes, stalls and cuts, and in the end makes everything whole.
+//! Injects the planned faults and finally restores all services.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::control::Control;
 use crate::database::Database;
-use crate::line::{Line, Mood};
-use crate::plan::{Fault, Kind};
+use crate::plan::{Fault, FaultKind};
+use crate::tcp_proxy::{TcpProxy, Toxic};
 
-/// Everything that can go wrong.
-pub(crate) struct Stage {
+/// Everything that faults act on.
+pub(crate) struct FaultInjector {
     pub(crate) control: Control,
     pub(crate) capabilities: Vec<String>,
-    pub(crate) lines: Vec<Arc<Line>>,
+    pub(crate) proxies: Vec<Arc<TcpProxy>>,
     pub(crate) databases: Vec<Database>,
-    /// Asks the loud clients to say all they can at once.
-    pub(crate) shouts: watch::Sender<u64>,
+    /// Asks the clients with bursts to fill their windows.
+    pub(crate) burst_requests: watch::Sender<u64>,
 }
 
 /// How often each fault was injected.
-pub(crate) type Injected = BTreeMap<Kind, u64>;
+pub(crate) type Injected = BTreeMap<FaultKind, u64>;
 
-impl Stage {
-    /// Carries out one lane's faults: each kind once, however long that takes, and otherwise none
-    /// later than `end`.
-    pub(crate) async fn play(
+impl FaultInjector {
+    /// Injects the faults of one lane: each kind once, however long that takes, and repeats only
+    /// before `end`.
+    pub(crate) async fn run_lane(
         &self,
         plan: &[Fault],
         start: Instant,
@@ -55,44 +55,56 @@ impl Stage {
         let server = Control::server(fault.server);
         let mut rng = Rng::with_seed(fault.at.as_secs() << 20 | u64::from(fault.percent));
         match fault.kind {
-            Kind::ServerKilled => self.control.act(server, "kill").await,
-            Kind::ServerRestarted => self.control.act(server, "restart").await,
-            Kind::ServerFrozen => self.freeze(server, fault.lasts).await,
-            Kind::PostgresKilled => self.away("postgres", fault.lasts).await,
-            Kind::RedisKilled => self.away("redis", fault.lasts).await,
-            Kind::RedisHttpKilled => self.away("redis-http", fault.lasts).await,
-            Kind::RedisFrozen => self.freeze("redis", fault.lasts).await,
-            Kind::RedisHttpFrozen => self.freeze("redis-http", fault.lasts).await,
-            Kind::DatabaseCut => self.database(fault).cut().await,
-            Kind::DatabaseStalled => self.database(fault).stall(fault.lasts).await,
-            Kind::LinesCut => {
-                self.lines(fault, fault.percent, Mood::Cut, None, &mut rng)
+            FaultKind::ServerKilled => self.control.act(server, "kill").await,
+            FaultKind::ServerRestarted => self.control.act(server, "restart").await,
+            FaultKind::ServerFrozen => self.freeze(server, fault.lasts).await,
+            FaultKind::PostgresKilled => self.stop_for("postgres", fault.lasts).await,
+            FaultKind::RedisKilled => self.stop_for("redis", fault.lasts).await,
+            FaultKind::RedisHttpKilled => self.stop_for("redis-http", fault.lasts).await,
+            FaultKind::RedisFrozen => self.freeze("redis", fault.lasts).await,
+            FaultKind::RedisHttpFrozen => self.freeze("redis-http", fault.lasts).await,
+            FaultKind::DatabaseCut => self.database(fault).cut().await,
+            FaultKind::DatabaseStalled => self.database(fault).stall(fault.lasts).await,
+            FaultKind::ConnectionsReset => {
+                self.apply_toxic(fault, fault.percent, Toxic::Reset, None, &mut rng)
                     .await;
                 Ok(())
             }
-            Kind::Storm => {
-                self.lines(fault, 100, Mood::Cut, None, &mut rng).await;
-                Ok(())
-            }
-            Kind::LinesSilent => {
-                // Half of them never hear again.
-                let then = if rng.bool() { Mood::Cut } else { Mood::Well };
-                self.lines(fault, fault.percent, Mood::Silent, Some(then), &mut rng)
+            FaultKind::AllConnectionsReset => {
+                self.apply_toxic(fault, 100, Toxic::Reset, None, &mut rng)
                     .await;
                 Ok(())
             }
-            Kind::LinesSlow => {
+            FaultKind::ConnectionsBlackholed => {
+                // Half of the cases are never healed.
+                let then = if rng.bool() {
+                    Toxic::Reset
+                } else {
+                    Toxic::None
+                };
+                self.apply_toxic(fault, fault.percent, Toxic::Blackhole, Some(then), &mut rng)
+                    .await;
+                Ok(())
+            }
+            FaultKind::ConnectionsSlowed => {
                 let delay = Duration::from_millis(rng.u64(20..500));
-                let (slow, well) = (Mood::Slow(delay), Some(Mood::Well));
-                self.lines(fault, fault.percent, slow, well, &mut rng).await;
+                let (slow, healed) = (Toxic::Latency(delay), Some(Toxic::None));
+                self.apply_toxic(fault, fault.percent, slow, healed, &mut rng)
+                    .await;
                 Ok(())
             }
-            Kind::SlowReaders => {
+            FaultKind::ReadersStalled => {
                 let share = fault.percent.min(30);
-                // What is said next fills the queues of those who do not read.
-                self.shouts.send_modify(|count| *count += 1);
-                self.lines(fault, share, Mood::Deaf, Some(Mood::Well), &mut rng)
-                    .await;
+                // The burst fills the send queues of the clients that do not read.
+                self.burst_requests.send_modify(|count| *count += 1);
+                self.apply_toxic(
+                    fault,
+                    share,
+                    Toxic::StopReading,
+                    Some(Toxic::None),
+                    &mut rng,
+                )
+                .await;
                 Ok(())
             }
         }
@@ -102,7 +114,7 @@ impl Stage {
         &self.databases[fault.server.min(self.databases.len() - 1)]
     }
 
-    async fn away(&self, service: &str, time: Duration) -> Result<()> {
+    async fn stop_for(&self, service: &str, time: Duration) -> Result<()> {
         self.control.act(service, "kill").await?;
         sleep(time).await;
         self.control.act(service, "start").await
@@ -114,44 +126,44 @@ impl Stage {
         self.control.act(service, "thaw").await
     }
 
-    /// Lets connections of both lines suffer; `then` what becomes of them when it is over.
-    async fn lines(
+    /// Applies a toxic to connections of both proxies, and `then` after the fault's duration.
+    async fn apply_toxic(
         &self,
         fault: &Fault,
         percent: u32,
-        mood: Mood,
-        then: Option<Mood>,
+        toxic: Toxic,
+        then: Option<Toxic>,
         rng: &mut Rng,
     ) {
         let chosen: Vec<Vec<u64>> = self
-            .lines
+            .proxies
             .iter()
-            .map(|line| line.afflict(percent, mood, rng))
+            .map(|proxy| proxy.apply(percent, toxic, rng))
             .collect();
         let Some(then) = then else { return };
         sleep(fault.lasts).await;
-        for (line, chosen) in self.lines.iter().zip(&chosen) {
-            line.set(chosen, then);
+        for (proxy, chosen) in self.proxies.iter().zip(&chosen) {
+            proxy.set(chosen, then);
         }
     }
 
-    /// Starts whatever may be away.
-    pub(crate) async fn heal(&self) -> Result<()> {
+    /// Starts every service that may be down.
+    pub(crate) async fn restore(&self) -> Result<()> {
         for service in ["postgres", "redis", "redis-http"] {
             if self.capabilities.iter().any(|name| name == service) {
                 self.control.act(service, "start").await?;
             }
         }
-        for server in 0..self.lines.len() {
+        for server in 0..self.proxies.len() {
             self.control.act(Control::server(server), "start").await?;
         }
         Ok(())
     }
 }
 
-/// Waits for both lanes, but not for ever: a control server that hangs ends the run.
+/// Bounds the time of both lanes: a control server that hangs ends the run.
 pub(crate) async fn within<T>(time: Duration, what: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(time, what)
         .await
-        .context("the faults did not end")?
+        .context("the faults did not finish in time")?
 }

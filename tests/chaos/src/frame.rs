@@ -1,14 +1,14 @@
-//! What crosses the wire, as far as a client looks at it.
+//! The server's frames and history pages, as far as a client reads them.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::key::{Key, Text};
-use crate::log::{Change, Entry, Event, Kind, Reading};
+use crate::client_log::{ChangeEvent, ChangeKind, LogEntry, MessageContent, MessageEvent};
+use crate::message_key::{MessageKey, MessageText};
 
-/// Any frame of the server. A field that another kind of frame has is absent.
+/// Any frame of the server; fields of other frame types are absent.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Frame<'a> {
     #[serde(rename = "type", borrow)]
@@ -39,106 +39,106 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The send it answers.
-    pub(crate) fn key(&self) -> Option<Key> {
-        Key::parse(self.client_message_id.as_deref()?)
+    /// The key of the send that this frame answers.
+    pub(crate) fn key(&self) -> Option<MessageKey> {
+        MessageKey::parse(self.client_message_id.as_deref()?)
     }
 
-    /// Where the message is stored, when it says so whole.
-    pub(crate) fn place(&self) -> Option<(u64, u64, u64)> {
+    /// Message id, `seq` and number, if the frame has all three.
+    pub(crate) fn position(&self) -> Option<(u64, u64, u64)> {
         Some((self.message_id?, self.seq?, self.number?))
     }
 
-    /// The message it delivers; the error says what is wrong with it.
-    pub(crate) fn event(&self) -> Result<Event, String> {
-        let (Some(place), Some(sender), Some(version)) =
-            (self.place(), self.sender_id, self.version)
+    /// The message it delivers; the error describes what is wrong with it.
+    pub(crate) fn event(&self) -> Result<MessageEvent, String> {
+        let (Some(position), Some(sender), Some(version)) =
+            (self.position(), self.sender_id, self.version)
         else {
-            return Err(format!("half a message: {self:?}"));
+            return Err(format!("incomplete message: {self:?}"));
         };
         let text = self.message.as_deref().unwrap_or_default();
-        let (key, reading) = reading(version, text, self.client_message_id.as_deref())?;
-        Ok(event(place, sender, key, reading))
+        let (key, content) = content(version, text, self.client_message_id.as_deref())?;
+        Ok(event(position, sender, key, content))
     }
 
-    /// The event it delivers, a new message or another, as it is written down.
-    pub(crate) fn told(&self) -> Result<Entry, String> {
+    /// The log entry for the event it delivers.
+    pub(crate) fn log_entry(&self) -> Result<LogEntry, String> {
         let kind = match (self.kind.as_deref(), self.change.as_deref()) {
-            (Some("message"), _) => return self.event().map(Entry::Heard),
-            (Some("message.edited"), _) => Kind::Edited,
-            (Some("message.deleted"), _) => Kind::Deleted,
-            (Some("member"), Some("joined")) => Kind::Joined,
-            (Some("member"), Some("left")) => Kind::Left,
-            _ => return Err(format!("an event nobody knows: {self:?}")),
+            (Some("message"), _) => return self.event().map(LogEntry::MessageReceived),
+            (Some("message.edited"), _) => ChangeKind::Edited,
+            (Some("message.deleted"), _) => ChangeKind::Deleted,
+            (Some("member"), Some("joined")) => ChangeKind::Joined,
+            (Some("member"), Some("left")) => ChangeKind::Left,
+            _ => return Err(format!("unknown event: {self:?}")),
         };
         let (Some(seq), Some(user_id)) = (self.seq, self.user_id) else {
-            return Err(format!("half an event: {self:?}"));
+            return Err(format!("incomplete event: {self:?}"));
         };
-        let reading = match kind {
-            Kind::Joined | Kind::Left => None,
-            Kind::Edited | Kind::Deleted => {
-                let version = self.version.ok_or("an event without a version")?;
-                let text = Text::parse(self.message.as_deref().unwrap_or_default())?;
-                Some(Reading { version, text })
+        let content = match kind {
+            ChangeKind::Joined | ChangeKind::Left => None,
+            ChangeKind::Edited | ChangeKind::Deleted => {
+                let version = self.version.ok_or("event without a version")?;
+                let text = MessageText::parse(self.message.as_deref().unwrap_or_default())?;
+                Some(MessageContent { version, text })
             }
         };
-        let change = Change {
+        let change = ChangeEvent {
             seq,
             kind,
             message_id: self.message_id,
             user_id,
         };
-        Ok(Entry::Changed { change, reading })
+        Ok(LogEntry::ChangeReceived { change, content })
     }
 }
 
-/// How a message reads and whose it is: its text says so, or, of one that was deleted, its id.
-pub(crate) fn reading(
+/// The content of a message and its key, taken from the text or, for a deleted message, from the id.
+pub(crate) fn content(
     version: u64,
     text: &str,
     id: Option<&str>,
-) -> Result<(Key, Reading), String> {
-    let text = Text::parse(text)?;
-    // A v1 message has no id of its sender's; it is deleted by nobody here.
-    let id = id.and_then(Key::parse);
+) -> Result<(MessageKey, MessageContent), String> {
+    let text = MessageText::parse(text)?;
+    // A message sent over v1 has no `client_message_id`; v1 clients delete none.
+    let id = id.and_then(MessageKey::parse);
     let key = text.key().or(id).ok_or("a text is missing")?;
     if id.is_some_and(|id| id != key) {
-        return Err(format!("{key} came under {id:?}"));
+        return Err(format!("{key} arrived with client_message_id {id:?}"));
     }
-    Ok((key, Reading { version, text }))
+    Ok((key, MessageContent { version, text }))
 }
 
 const fn event(
     (message_id, seq, number): (u64, u64, u64),
     sender_id: u64,
-    key: Key,
-    reading: Reading,
-) -> Event {
-    Event {
+    key: MessageKey,
+    content: MessageContent,
+) -> MessageEvent {
+    MessageEvent {
         seq,
         number,
         message_id,
         sender_id,
         key,
-        reading,
+        content,
     }
 }
 
 /// A message of a history page.
-pub(crate) fn of_history(message: &Value) -> Result<Event, String> {
+pub(crate) fn history_message(message: &Value) -> Result<MessageEvent, String> {
     let count = |name: &str| {
         message[name]
             .as_u64()
             .ok_or(format!("no {name} in {message}"))
     };
-    let place = (count("id")?, count("seq")?, count("number")?);
+    let position = (count("id")?, count("seq")?, count("number")?);
     let text = message["content"].as_str().unwrap_or_default();
     let id = message["client_message_id"].as_str();
-    let (key, reading) = reading(count("version")?, text, id)?;
-    Ok(event(place, count("sender_id")?, key, reading))
+    let (key, content) = content(count("version")?, text, id)?;
+    Ok(event(position, count("sender_id")?, key, content))
 }
 
 /// A `send` command.
-pub(crate) fn send(key: Key) -> Value {
+pub(crate) fn send(key: MessageKey) -> Value {
     json!({"type": "send", "client_message_id": key.to_string(), "message": key.text()})
 }

@@ -1,32 +1,32 @@
-//! The torture run: clients that send, edit, resume, reconnect and log out, members that are removed
-//! and added again, while everything under them is killed, frozen, stalled and cut, and a checker
-//! that holds what they were told against what is stored.
+//! A chaos run plus consistency check, Jepsen style: clients send, edit, resume, reconnect and log
+//! out, members are removed and added again, while servers are killed and frozen, databases are
+//! stalled and connections are cut. A checker then compares every client's log with the database.
 //!
-//! Knows servers by their addresses, their databases by URL, and whoever kills and starts them by
-//! the control URL; `cargo xtask torture` starts it with all of these. What goes wrong is in
-//! `plan`, what clients do in `v2`, `v1`, `rest`, `editor`, `leaver` and
-//! `maker`, what must hold in `checker`.
+//! The program knows the servers by their addresses, the databases by URL and the control server by
+//! its URL; `cargo xtask torture` starts all of them. The faults are in `plan` and `faults`, the
+//! clients in `v2_client`, `v1_client`, `rest_client`, `editor`, `logout_client` and `group_admin`,
+//! the guarantees in `checker`.
 
+mod accounts;
 mod checker;
+mod client_log;
+mod clients;
 mod control;
-mod crowd;
 mod database;
+mod durability_probe;
 mod editor;
 mod faults;
 mod frame;
-mod key;
-mod leaver;
-mod line;
-mod log;
-mod maker;
-mod people;
+mod group_admin;
+mod harness;
+mod logout_client;
+mod message_key;
 mod plan;
-mod rest;
-mod table;
-mod v1;
-mod v2;
-mod witness;
-mod world;
+mod report;
+mod rest_client;
+mod tcp_proxy;
+mod v1_client;
+mod v2_client;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -38,48 +38,48 @@ use clap::Parser;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use checker::{Fault, Stored, check};
+use checker::{StoredConversation, Violation, check};
+use client_log::ConversationKey;
+use clients::{Clients, Targets};
 use control::Control;
-use crowd::{Crowd, Place};
 use database::Database;
-use faults::{Injected, Stage, within};
-use line::Line;
-use log::Room;
-use plan::{Kind, Lane, plan};
-use table::Outcome;
-use world::Phase;
+use faults::{FaultInjector, Injected, within};
+use harness::Phase;
+use plan::{FaultKind, Lane, plan};
+use report::Outcome;
+use tcp_proxy::TcpProxy;
 
-/// The variables that hold the addresses of the two servers' databases.
+/// The environment variables with the addresses of the two databases.
 const DATABASES: [&str; 2] = ["COLLOQUY_DATABASE_URL", "COLLOQUY_THROTTLED_DATABASE_URL"];
 
-/// How long after the last fault the clients may take to have everything acknowledged, and then to
-/// have everything.
-const SETTLE: Duration = Duration::from_mins(2);
+/// How long the clients may take to have everything acknowledged after the last fault, and then to
+/// catch up.
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How often everyone catches up with what arrived late.
-const ATTEMPTS: usize = 5;
+/// How often all clients catch up with late arrivals.
+const CATCH_UP_ATTEMPTS: usize = 5;
 
-/// How long after its time the last fault, or what is left of the first of each kind, may take.
-const LAST_FAULT: Duration = Duration::from_secs(90);
+/// How much longer than planned the faults may take.
+const FAULT_OVERRUN: Duration = Duration::from_secs(90);
 
 #[derive(Parser)]
 struct Options {
-    /// For how long things go wrong.
+    /// Minutes of injected faults.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// How many clients.
+    /// Number of clients.
     #[arg(long, default_value_t = 200)]
     clients: u32,
-    /// What decides.
+    /// Seed of the fault plan and of the clients' choices.
     #[arg(long)]
     seed: u64,
 }
 
-/// Tells how far the run is, with the time since everyone was let go.
+/// Prints the progress of the run with the elapsed time.
 struct Progress(Instant);
 
 impl Progress {
-    fn tell(&self, what: &str) {
+    fn report(&self, what: &str) {
         eprintln!("{:>4} s  {what}", self.0.elapsed().as_secs());
     }
 }
@@ -104,45 +104,45 @@ async fn run(options: &Options) -> Result<bool> {
         let url = std::env::var(name).with_context(|| format!("{name} is not set"))?;
         databases.push(Database::parse(&url)?);
     }
-    let mut lines = Vec::new();
+    let mut proxies = Vec::new();
     for port in &description.ports {
-        lines.push(Arc::new(Line::to(*port).await?));
+        proxies.push(Arc::new(TcpProxy::start(*port).await?));
     }
-    let (sender, delivered) = mpsc::channel(witness::AT_ONCE);
-    let witness = tokio::spawn(witness::watch(databases.clone(), delivered));
-    eprintln!("{} clients register and join", options.clients);
-    let place = Place {
+    let (sender, delivered) = mpsc::channel(durability_probe::QUEUE_LEN);
+    let probe = tokio::spawn(durability_probe::run(databases.clone(), delivered));
+    eprintln!("registering {} clients", options.clients);
+    let targets = Targets {
         ports: &description.ports,
-        lines: &lines,
-        witness: sender,
+        proxies: &proxies,
+        probe: sender,
     };
-    let mut crowd = Crowd::gather(options.clients, options.seed, place).await?;
-    let stage = Stage {
+    let mut clients = Clients::create(options.clients, options.seed, targets).await?;
+    let injector = FaultInjector {
         control,
         capabilities: description.capabilities,
-        lines,
+        proxies,
         databases,
-        shouts: crowd.shouts(),
+        burst_requests: clients.burst_requests(),
     };
     let progress = Progress(Instant::now());
-    progress.tell("everyone chats, and things go wrong");
-    crowd.start();
-    let injected = disturb(options, &stage).await?;
-    progress.tell("everything is whole again; what was begun is finished");
-    crowd.enter(Phase::Settling);
-    let (stored, mut unsettled) = conclude(&mut crowd, &stage, &progress).await?;
-    unsettled.extend(crowd.end(SETTLE).await);
-    let logs = crowd.logs();
-    // The last of those who deliver are gone.
-    drop(crowd);
-    let testimony = witness.await?;
-    progress.tell("what everyone was told is held against what is stored");
+    progress.report("clients send, faults are injected");
+    clients.start();
+    let injected = inject_faults(options, &injector).await?;
+    progress.report("all services are restored, clients finish their requests");
+    clients.enter(Phase::Settling);
+    let (stored, mut unsettled) = conclude(&mut clients, &injector, &progress).await?;
+    unsettled.extend(clients.end(SETTLE_TIMEOUT).await);
+    let logs = clients.logs();
+    // The last sender of deliveries is dropped.
+    drop(clients);
+    let probe_result = probe.await?;
+    progress.report("checking the logs against the databases");
     let mut found = check(&stored, &logs);
-    for sentence in testimony.early {
-        found.add(Fault::Lost, || sentence);
+    for sentence in probe_result.early {
+        found.add(Violation::Lost, || sentence);
     }
     for sentence in unsettled {
-        found.add(Fault::Other, || sentence);
+        found.add(Violation::Other, || sentence);
     }
     let outcome = Outcome {
         host: &description.host,
@@ -150,64 +150,64 @@ async fn run(options: &Options) -> Result<bool> {
         minutes: options.minutes,
         logs: &logs,
         injected: &injected,
-        possible: &Kind::all(&stage.capabilities),
+        supported: &FaultKind::all(&injector.capabilities),
         findings: &found,
-        witnessed: testimony.seen,
+        probed: probe_result.probed,
     };
     print!("{}", outcome.text());
     Ok(outcome.is_good())
 }
 
-/// Lets everyone finish what was begun and have everything, until the databases say the same before
-/// and after: what was still under way to them, from a client that is long gone, may arrive late.
+/// Lets every client finish its requests and catch up, until the databases do not change any more:
+/// a request of a client that gave up on it may still arrive late.
 async fn conclude(
-    crowd: &mut Crowd,
-    stage: &Stage,
+    clients: &mut Clients,
+    injector: &FaultInjector,
     progress: &Progress,
-) -> Result<(BTreeMap<Room, Stored>, Vec<String>)> {
-    let mut unsettled = crowd.settle(SETTLE).await;
-    progress.tell("everyone resumes for the last time");
-    let mut before = stored(stage).await?;
-    for _ in 0..ATTEMPTS {
-        unsettled.extend(crowd.catch_up(&before, SETTLE).await);
-        let after = stored(stage).await?;
+) -> Result<(BTreeMap<ConversationKey, StoredConversation>, Vec<String>)> {
+    let mut unsettled = clients.settle(SETTLE_TIMEOUT).await;
+    progress.report("all clients resume for the last time");
+    let mut before = stored(injector).await?;
+    for _ in 0..CATCH_UP_ATTEMPTS {
+        unsettled.extend(clients.catch_up(&before, SETTLE_TIMEOUT).await);
+        let after = stored(injector).await?;
         if heads(&before) == heads(&after) {
             return Ok((after, unsettled));
         }
         before = after;
     }
-    unsettled.push("the conversations went on after everyone had ended".to_owned());
+    unsettled.push("conversations changed after all clients had finished".to_owned());
     Ok((before, unsettled))
 }
 
-async fn stored(stage: &Stage) -> Result<BTreeMap<Room, Stored>> {
+async fn stored(injector: &FaultInjector) -> Result<BTreeMap<ConversationKey, StoredConversation>> {
     let mut all = BTreeMap::new();
-    for (server, database) in stage.databases.iter().enumerate() {
+    for (server, database) in injector.databases.iter().enumerate() {
         all.append(&mut database.stored(server).await?);
     }
     Ok(all)
 }
 
-fn heads(stored: &BTreeMap<Room, Stored>) -> Vec<u64> {
+fn heads(stored: &BTreeMap<ConversationKey, StoredConversation>) -> Vec<u64> {
     stored.values().map(|stored| stored.seq).collect()
 }
 
-/// Everything that goes wrong, from beginning to end; then everything is whole again.
-async fn disturb(options: &Options, stage: &Stage) -> Result<Injected> {
+/// Injects all planned faults, then restores all services.
+async fn inject_faults(options: &Options, injector: &FaultInjector) -> Result<Injected> {
     let time = Duration::from_secs_f64(options.minutes * 60.0);
     let start = Instant::now();
     let end = start + time;
-    let planned = |lane| plan(options.seed, lane, time, &stage.capabilities);
-    let (servers, lines) = (planned(Lane::Servers), planned(Lane::Lines));
+    let planned = |lane| plan(options.seed, lane, time, &injector.capabilities);
+    let (servers, proxies) = (planned(Lane::Servers), planned(Lane::Network));
     let both = async {
         tokio::try_join!(
-            stage.play(&servers, start, end),
-            stage.play(&lines, start, end)
+            injector.run_lane(&servers, start, end),
+            injector.run_lane(&proxies, start, end)
         )
     };
-    let (mut injected, lines) = within(time + LAST_FAULT, both).await?;
-    injected.extend(lines);
+    let (mut injected, proxies) = within(time + FAULT_OVERRUN, both).await?;
+    injected.extend(proxies);
     sleep_until(end).await;
-    stage.heal().await?;
+    injector.restore().await?;
     Ok(injected)
 }

@@ -1,17 +1,16 @@
-//! What is to go wrong and when: drawn from a seed before the run, so that a run can be had again.
-//! The clients' answers take the time they take, so a replay meets the same faults at the same
-//! moments, not the same bytes in flight.
+//! The plan of faults, drawn from a seed before the run, so that it can be replayed. Response times
+//! vary, so a replay has the same faults at the same times, not the same bytes in flight.
 //!
-//! To add a fault: a row in [`Kind::ALL`] with what it needs, and its deed in `faults`.
+//! To add a fault: a row in [`FaultKind::ALL`] with what it needs, and its action in `faults`.
 
 use std::fmt;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// What goes wrong.
+/// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum FaultKind {
     ServerKilled,
     ServerRestarted,
     ServerFrozen,
@@ -22,22 +21,22 @@ pub(crate) enum Kind {
     RedisFrozen,
     RedisHttpKilled,
     RedisHttpFrozen,
-    LinesCut,
-    LinesSilent,
-    LinesSlow,
-    SlowReaders,
-    Storm,
+    ConnectionsReset,
+    ConnectionsBlackholed,
+    ConnectionsSlowed,
+    ReadersStalled,
+    AllConnectionsReset,
 }
 
-/// Faults of one lane wait for each other; the two lanes go on side by side.
+/// The faults of one lane run one after the other; the two lanes run concurrently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
     Servers,
-    Lines,
+    Network,
 }
 
-impl Kind {
-    /// All, with the lane of each, what the host must have for it, and its name in the table.
+impl FaultKind {
+    /// All kinds, each with its lane, the capability it needs, and its name in the report.
     const ALL: [(Self, Lane, Option<&'static str>, &'static str); 15] = [
         (
             Self::ServerKilled,
@@ -99,22 +98,42 @@ impl Kind {
             Some("redis-http"),
             "redis-http frozen",
         ),
-        (Self::LinesCut, Lane::Lines, None, "connections cut"),
-        (Self::LinesSilent, Lane::Lines, None, "connections silenced"),
-        (Self::LinesSlow, Lane::Lines, None, "connections slowed"),
-        (Self::SlowReaders, Lane::Lines, None, "readers stalled"),
-        (Self::Storm, Lane::Lines, None, "all connections cut"),
+        (
+            Self::ConnectionsReset,
+            Lane::Network,
+            None,
+            "connections reset",
+        ),
+        (
+            Self::ConnectionsBlackholed,
+            Lane::Network,
+            None,
+            "connections black-holed",
+        ),
+        (
+            Self::ConnectionsSlowed,
+            Lane::Network,
+            None,
+            "connections slowed",
+        ),
+        (Self::ReadersStalled, Lane::Network, None, "readers stalled"),
+        (
+            Self::AllConnectionsReset,
+            Lane::Network,
+            None,
+            "all connections reset",
+        ),
     ];
 
-    /// Those that a host can have, by their lanes.
+    /// The kinds that a host supports, by lane.
     pub(crate) fn all(capabilities: &[String]) -> Vec<Self> {
-        let lanes = [Lane::Servers, Lane::Lines].into_iter();
+        let lanes = [Lane::Servers, Lane::Network].into_iter();
         lanes
             .flat_map(|lane| Self::of(lane, capabilities))
             .collect()
     }
 
-    /// Those of a lane that a host can have.
+    /// The kinds of a lane that a host supports.
     fn of(lane: Lane, capabilities: &[String]) -> Vec<Self> {
         let has = |needed: Option<&str>| {
             needed.is_none_or(|needed| capabilities.iter().any(|name| name == needed))
@@ -125,53 +144,53 @@ impl Kind {
             .collect()
     }
 
-    /// For how long, in milliseconds, it may last.
+    /// The range of its duration, in milliseconds.
     fn lasts(self) -> std::ops::Range<u64> {
         match self {
             Self::ServerKilled
             | Self::ServerRestarted
             | Self::DatabaseCut
-            | Self::LinesCut
-            | Self::Storm => 0..1,
+            | Self::ConnectionsReset
+            | Self::AllConnectionsReset => 0..1,
             Self::ServerFrozen | Self::RedisFrozen | Self::RedisHttpFrozen => 200..2_500,
             Self::PostgresKilled | Self::RedisKilled | Self::RedisHttpKilled => 100..2_000,
             Self::DatabaseStalled => 200..3_000,
-            Self::LinesSilent | Self::LinesSlow => 500..3_000,
-            // Not for long: who reads again soon hears how the socket was closed.
-            Self::SlowReaders => 1_500..4_000,
+            Self::ConnectionsBlackholed | Self::ConnectionsSlowed => 500..3_000,
+            // Short: a client that reads again soon reads the close of its socket.
+            Self::ReadersStalled => 1_500..4_000,
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let row = Self::ALL.iter().find(|(kind, ..)| kind == self);
         f.write_str(row.map_or("", |(.., name)| name))
     }
 }
 
-/// One thing that goes wrong.
+/// One planned fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// When, from the beginning of the run; later when the one before takes longer.
+    /// When, from the start of the run; later if the previous fault takes longer.
     pub(crate) at: Duration,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FaultKind,
     pub(crate) lasts: Duration,
-    /// To how many connections in a hundred.
+    /// The percentage of connections affected.
     pub(crate) percent: u32,
-    /// On which server, where a fault is one server's.
+    /// The server affected, for faults of one server.
     pub(crate) server: usize,
 }
 
-/// All faults of one lane within `time`. Kinds come in shuffled decks: each once before any comes
-/// again. The first deck is whole and takes half of the time at most, at a quicker pace if need be
-/// (but [`PACE`]): with the time that killing and starting takes, each kind comes in a short run too.
+/// The faults of one lane within `time`. Kinds come in shuffled decks: each once before any repeats.
+/// The first deck is always complete and takes at most half of the time, sped up if needed (down to
+/// [`MIN_PACE`]), so that a short run has each kind as well.
 pub(crate) fn plan(seed: u64, lane: Lane, time: Duration, capabilities: &[String]) -> Vec<Fault> {
-    let kinds = Kind::of(lane, capabilities);
+    let kinds = FaultKind::of(lane, capabilities);
     let mut rng = Rng::with_seed(seed ^ lane as u64);
     let mut at = Duration::from_millis(rng.u64(300..1_000));
     let mut faults = deck(lane, &kinds, &mut at, &mut rng);
-    let pace = (time.as_secs_f64() / 2.0 / at.as_secs_f64()).clamp(PACE, 1.0);
+    let pace = (time.as_secs_f64() / 2.0 / at.as_secs_f64()).clamp(MIN_PACE, 1.0);
     for fault in &mut faults {
         (fault.at, fault.lasts) = (fault.at.mul_f64(pace), fault.lasts.mul_f64(pace));
     }
@@ -183,11 +202,11 @@ pub(crate) fn plan(seed: u64, lane: Lane, time: Duration, capabilities: &[String
     faults
 }
 
-/// The quickest pace of faults: a fault that is over at once is none.
-const PACE: f64 = 0.25;
+/// The smallest factor on durations: a fault that ends at once has no effect.
+const MIN_PACE: f64 = 0.25;
 
-/// One fault of each kind, from `at` on, which becomes the end of them.
-fn deck(lane: Lane, kinds: &[Kind], at: &mut Duration, rng: &mut Rng) -> Vec<Fault> {
+/// One fault of each kind, starting at `at`, which is advanced past them.
+fn deck(lane: Lane, kinds: &[FaultKind], at: &mut Duration, rng: &mut Rng) -> Vec<Fault> {
     let mut kinds = kinds.to_vec();
     rng.shuffle(&mut kinds);
     let faults = kinds.into_iter().map(|kind| {
@@ -201,7 +220,7 @@ fn deck(lane: Lane, kinds: &[Kind], at: &mut Duration, rng: &mut Rng) -> Vec<Fau
         };
         let rest = match lane {
             Lane::Servers => 600..1_800,
-            Lane::Lines => 200..1_000,
+            Lane::Network => 200..1_000,
         };
         *at += fault.lasts + Duration::from_millis(rng.u64(rest));
         fault
@@ -221,48 +240,52 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_tells_the_whole_plan() {
+    fn plan_depends_on_the_seed_alone() {
         let plan = |seed| plan(seed, Lane::Servers, MINUTE, &everything());
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
     }
 
     #[test]
-    fn half_of_a_short_run_has_every_fault_the_host_can_have() {
-        // As long as the one of every test run, which is the shortest there is.
+    fn half_of_a_short_run_has_every_supported_fault() {
+        // The length of the run in every `cargo xtask test`, the shortest there is.
         let short = Duration::from_secs(27);
         for seed in 0..500 {
-            for lane in [Lane::Servers, Lane::Lines] {
+            for lane in [Lane::Servers, Lane::Network] {
                 let planned = plan(seed, lane, short, &everything());
                 let is_over = |fault: &&Fault| fault.at + fault.lasts <= short / 2;
-                let mut early: Vec<Kind> = planned.iter().filter(is_over).map(kind).collect();
+                let mut early: Vec<FaultKind> = planned.iter().filter(is_over).map(kind).collect();
                 early.sort_unstable();
                 early.dedup();
-                assert_eq!(early, Kind::of(lane, &everything()), "{seed}");
+                assert_eq!(early, FaultKind::of(lane, &everything()), "{seed}");
                 assert!(planned.iter().all(|fault| fault.at < short));
             }
         }
     }
 
     #[test]
-    fn a_run_of_no_time_at_all_has_every_fault_once() {
-        for lane in [Lane::Servers, Lane::Lines] {
+    fn run_of_one_second_has_every_fault_once() {
+        for lane in [Lane::Servers, Lane::Network] {
             let mut planned = plan(7, lane, Duration::from_secs(1), &everything());
             planned.sort_unstable_by_key(kind);
-            let kinds: Vec<Kind> = planned.iter().map(kind).collect();
-            assert_eq!(kinds, Kind::of(lane, &everything()));
+            let kinds: Vec<FaultKind> = planned.iter().map(kind).collect();
+            assert_eq!(kinds, FaultKind::of(lane, &everything()));
         }
     }
 
-    fn kind(fault: &Fault) -> Kind {
+    fn kind(fault: &Fault) -> FaultKind {
         fault.kind
     }
 
     #[test]
-    fn a_host_has_what_it_can_have() {
+    fn plan_has_supported_faults_only() {
         for seed in 0..50 {
             let alone = plan(seed, Lane::Servers, MINUTE, &["server".to_owned()]);
-            assert!(alone.iter().all(|fault| fault.kind != Kind::PostgresKilled));
+            assert!(
+                alone
+                    .iter()
+                    .all(|fault| fault.kind != FaultKind::PostgresKilled)
+            );
         }
     }
 }

@@ -1,36 +1,39 @@
-//! Who was removed and added again, by the database and by the logs of who did it, and the rule that
-//! follows: a socket that was let in before a departure gets nothing from there on.
+//! Which members were removed and added again, by the database and the group admins' logs, and the
+//! rule that follows: a socket admitted before a removal receives no event from the removal on.
 //!
-//! When a socket was let in is told by where it was greeted, but a Room that lags greets further
-//! back than it lets in. So the rule is kept to where nobody can have come back: an n-th return needs
-//! n requests to add that were sent before the socket was open.
+//! A socket is admitted at the `seq` of its `hello`, but a room that lags reports an older `seq`. So
+//! the rule applies only where the user cannot have been added again: the n-th return needs n add
+//! requests sent before the socket was open.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use super::{Fault, Findings, Stored};
-use crate::log::{Entry, Kind, Log, Room};
+use super::{Findings, StoredConversation, Violation};
+use crate::client_log::{ChangeKind, ConversationKey, Log, LogEntry};
 
 #[derive(Debug, Default)]
-pub(super) struct Members {
-    /// When requests were sent that may have added somebody.
-    admissions: HashMap<(Room, u64), Vec<Instant>>,
-    /// How many removals of somebody were acknowledged; between two of them they were added again.
-    removed: BTreeMap<(Room, u64), usize>,
+pub(super) struct Memberships {
+    /// When requests were sent that may have added a user.
+    admissions: HashMap<(ConversationKey, u64), Vec<Instant>>,
+    /// Acknowledged removals of each user; between two of them the user was added again.
+    removed: BTreeMap<(ConversationKey, u64), usize>,
 }
 
-impl Members {
+impl Memberships {
     pub(super) fn of(logs: &[Log]) -> Self {
         let mut members = Self::default();
         for log in logs {
             for entry in &log.entries {
                 match *entry {
-                    Entry::Admitting { user_id, sent } => {
-                        let admissions = members.admissions.entry((log.room, user_id));
+                    LogEntry::AddSent { user_id, sent } => {
+                        let admissions = members.admissions.entry((log.conversation, user_id));
                         admissions.or_default().push(sent);
                     }
-                    Entry::Removed { user_id } => {
-                        *members.removed.entry((log.room, user_id)).or_default() += 1;
+                    LogEntry::RemovalAcknowledged { user_id } => {
+                        *members
+                            .removed
+                            .entry((log.conversation, user_id))
+                            .or_default() += 1;
                     }
                     _ => {}
                 }
@@ -39,25 +42,29 @@ impl Members {
         members
     }
 
-    /// Each acknowledged removal is stored.
-    pub(super) fn check(&self, all: &BTreeMap<Room, Stored>, findings: &mut Findings) {
-        for ((room, user_id), removed) in &self.removed {
+    /// Checks that each acknowledged removal is stored.
+    pub(super) fn check(
+        &self,
+        all: &BTreeMap<ConversationKey, StoredConversation>,
+        findings: &mut Findings,
+    ) {
+        for ((conversation, user_id), removed) in &self.removed {
             let stored = all
-                .get(room)
-                .map_or(0, |stored| left(stored, *user_id).len());
+                .get(conversation)
+                .map_or(0, |stored| removals(stored, *user_id).len());
             if stored < *removed {
-                findings.add(Fault::Lost, || {
-                    format!("{room:?}: {user_id} was removed {removed} times, stored are {stored}")
+                findings.add(Violation::Lost, || {
+                    format!("{conversation:?}: {user_id} was removed {removed} times, stored are {stored}")
                 });
             }
         }
     }
 
-    /// What one client may hear.
-    pub(super) fn hearing(&self, log: &Log, stored: &Stored) -> Hearing<'_> {
-        let admissions = self.admissions.get(&(log.room, log.user_id));
-        Hearing {
-            left: left(stored, log.user_id),
+    /// What one client may receive.
+    pub(super) fn member_view(&self, log: &Log, stored: &StoredConversation) -> MemberView<'_> {
+        let admissions = self.admissions.get(&(log.conversation, log.user_id));
+        MemberView {
+            removals: removals(stored, log.user_id),
             admissions: admissions.map_or(&[], Vec::as_slice),
             returns: 0,
             at: None,
@@ -65,39 +72,43 @@ impl Members {
     }
 }
 
-/// Where this member's departures are, ascending.
-fn left(stored: &Stored, user_id: u64) -> Vec<u64> {
+/// The `seq`s of this member's removals, ascending.
+fn removals(stored: &StoredConversation, user_id: u64) -> Vec<u64> {
     let changes = stored.changes.iter();
-    let left = changes.filter(|change| change.kind == Kind::Left && change.user_id == user_id);
-    left.map(|change| change.seq).collect()
+    let removals =
+        changes.filter(|change| change.kind == ChangeKind::Left && change.user_id == user_id);
+    removals.map(|change| change.seq).collect()
 }
 
-/// One client's departures, and its socket.
+/// The removals of one client's user, and the client's socket.
 #[derive(Debug)]
-pub(super) struct Hearing<'a> {
-    left: Vec<u64>,
+pub(super) struct MemberView<'a> {
+    removals: Vec<u64>,
     admissions: &'a [Instant],
-    /// How often it can have come back before its socket was open.
+    /// How often the user can have been added again before the socket was open.
     returns: usize,
-    /// Where its socket was greeted; a v1 socket is not, and was let in before the first it heard.
+    /// The `seq` of its `hello`; for a v1 socket, that of its first event.
     at: Option<u64>,
 }
 
-impl Hearing<'_> {
+impl MemberView<'_> {
     pub(super) fn was_removed(&self) -> bool {
-        !self.left.is_empty()
+        !self.removals.is_empty()
     }
 
-    pub(super) fn opened(&mut self, at: Option<u64>, came: Instant) {
+    pub(super) fn opened(&mut self, at: Option<u64>, established_at: Instant) {
         self.at = at;
-        let before = self.admissions.iter().filter(|sent| **sent < came);
+        let before = self
+            .admissions
+            .iter()
+            .filter(|sent| **sent < established_at);
         self.returns = before.count();
     }
 
-    /// The departure after which this event must not have come.
+    /// The removal that forbids this event.
     pub(super) fn event(&mut self, seq: u64) -> Option<u64> {
         let at = *self.at.get_or_insert(seq);
-        let mut for_good = self.left.iter().skip(self.returns).copied();
-        for_good.find(|left| at < *left && *left <= seq)
+        let mut permanent = self.removals.iter().skip(self.returns).copied();
+        permanent.find(|removal| at < *removal && *removal <= seq)
     }
 }

@@ -1,20 +1,20 @@
-//! The rule every socket is held to: `seq` grows by exactly one, from the greeting on, until the
-//! answer to a `resume`, or a `reset`, sets a new position (docs/protocol.md, rules 1 and 3).
+//! The order of events on a socket: `seq` grows by exactly one, from `hello` on, until the answer to
+//! a `resume`, or a `reset`, sets a new position (docs/protocol.md, rules 1 and 3).
 
-/// Which part of the rule was broken.
+/// How the order was violated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Break {
+pub(crate) enum SeqViolation {
     /// An event at or before the position.
-    Again { position: u64 },
+    Repeated { position: u64 },
     /// An event beyond the next one.
     Gap { position: u64 },
-    /// A resume that was answered with another part than it was asked for.
-    Answer(&'static str),
+    /// A `sync` that does not match its `resume`.
+    SyncMismatch(&'static str),
 }
 
-/// Where a socket stands.
+/// The position of a socket.
 #[derive(Debug, Default)]
-pub(crate) struct Order {
+pub(crate) struct SeqOrder {
     position: Option<u64>,
     resume: Option<Resume>,
 }
@@ -22,12 +22,12 @@ pub(crate) struct Order {
 #[derive(Debug)]
 struct Resume {
     since: u64,
-    /// How many of its events have come; none until the first.
+    /// How many of its events have arrived; none before the first.
     events: Option<u64>,
 }
 
-impl Order {
-    /// A new socket, greeted at `at`; a v1 socket is not greeted.
+impl SeqOrder {
+    /// A new socket; a v2 socket starts at the `seq` of its `hello`.
     pub(crate) fn opened(&mut self, at: Option<u64>) {
         *self = Self {
             position: at,
@@ -35,19 +35,19 @@ impl Order {
         };
     }
 
-    /// A resume was sent.
-    pub(crate) fn asked(&mut self, since: u64) {
+    /// A `resume` was sent.
+    pub(crate) fn resume_sent(&mut self, since: u64) {
         self.resume = Some(Resume {
             since,
             events: None,
         });
     }
 
-    /// An event came.
-    pub(crate) fn event(&mut self, seq: u64) -> Option<Break> {
+    /// An event arrived.
+    pub(crate) fn event(&mut self, seq: u64) -> Option<SeqViolation> {
         if let Some(resume) = &mut self.resume {
-            // The answer's first event sets the position back. Live ones may come before it, also
-            // the very one that it will begin with.
+            // The first event of the answer sets the position back. Live events may arrive before it,
+            // even the one that the answer starts with.
             if seq == resume.since + 1 {
                 resume.events = Some(1);
                 self.position = Some(seq);
@@ -60,27 +60,31 @@ impl Order {
         let before = self.position.replace(seq)?;
         match seq.checked_sub(before) {
             Some(1) => None,
-            None | Some(0) => Some(Break::Again { position: before }),
-            Some(_) => Some(Break::Gap { position: before }),
+            None | Some(0) => Some(SeqViolation::Repeated { position: before }),
+            Some(_) => Some(SeqViolation::Gap { position: before }),
         }
     }
 
-    /// The resume is answered.
-    pub(crate) fn synced(&mut self, from: u64, to: u64) -> Option<Break> {
+    /// `sync` arrived.
+    pub(crate) fn synced(&mut self, from: u64, to: u64) -> Option<SeqViolation> {
         let Some(resume) = self.resume.take() else {
-            return Some(Break::Answer("nobody asked"));
+            return Some(SeqViolation::SyncMismatch("no resume was sent"));
         };
         self.position = Some(to);
         if from != resume.since {
-            return Some(Break::Answer("from elsewhere than asked"));
+            return Some(SeqViolation::SyncMismatch(
+                "starts elsewhere than requested",
+            ));
         }
         if to.checked_sub(from) != Some(resume.events.unwrap_or_default()) {
-            return Some(Break::Answer("with more or fewer events than it says"));
+            return Some(SeqViolation::SyncMismatch(
+                "has more or fewer events than it states",
+            ));
         }
         None
     }
 
-    /// The position is set anew.
+    /// A `reset` sets a new position.
     pub(crate) fn reset(&mut self, to: u64) {
         self.opened(Some(to));
     }

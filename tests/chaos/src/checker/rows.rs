@@ -1,44 +1,44 @@
-//! The rows of a conversation: what must hold of them by themselves and with what was acknowledged,
-//! and the ways to find one.
+//! The rows of a conversation: their own consistency, their consistency with acknowledged edits, and
+//! lookups.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::texts::Texts;
-use super::{Fault, Findings, Stored};
-use crate::key::{Key, Text};
-use crate::log::{Change, Event, Kind, Room};
+use super::{Findings, StoredConversation, Violation};
+use crate::client_log::{ChangeEvent, ChangeKind, ConversationKey, MessageEvent};
+use crate::message_key::{MessageKey, MessageText};
 
-/// Which row of a conversation it is, by what a client knows of it.
+/// Indexes of a conversation's messages.
 #[derive(Debug, Default)]
-pub(super) struct Index {
-    by_key: HashMap<Key, usize>,
+pub(super) struct RowIndex {
+    by_key: HashMap<MessageKey, usize>,
     by_id: HashMap<u64, usize>,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Kept<'a> {
-    pub(super) stored: &'a Stored,
-    pub(super) index: &'a Index,
+pub(super) struct StoredRows<'a> {
+    pub(super) stored: &'a StoredConversation,
+    pub(super) index: &'a RowIndex,
 }
 
-impl<'a> Kept<'a> {
-    /// Which message has this `seq`.
+impl<'a> StoredRows<'a> {
+    /// The index of the message with this `seq`.
     pub(super) fn at(&self, seq: u64) -> Option<usize> {
         let rows = &self.stored.rows;
         rows.binary_search_by_key(&seq, |row| row.seq).ok()
     }
 
-    /// Which other event has this `seq`.
+    /// The index of the change with this `seq`.
     pub(super) fn change_at(&self, seq: u64) -> Option<usize> {
         let changes = &self.stored.changes;
         changes.binary_search_by_key(&seq, |change| change.seq).ok()
     }
 
-    pub(super) fn row(&self, at: usize) -> Option<&'a Event> {
+    pub(super) fn row(&self, at: usize) -> Option<&'a MessageEvent> {
         self.stored.rows.get(at)
     }
 
-    pub(super) fn named(&self, key: Key) -> Option<&'a Event> {
+    pub(super) fn named(&self, key: MessageKey) -> Option<&'a MessageEvent> {
         self.row(*self.index.by_key.get(&key)?)
     }
 
@@ -46,7 +46,7 @@ impl<'a> Kept<'a> {
         self.index.by_id.get(&message_id).copied()
     }
 
-    /// Whether a message stands between these two, both excluded.
+    /// Whether there is a message between these two positions, both excluded.
     pub(super) fn has_message_between(&self, before: u64, seq: u64) -> bool {
         let rows = &self.stored.rows;
         let next = rows.partition_point(|row| row.seq <= before);
@@ -54,24 +54,32 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Finds what is wrong with the rows themselves, and makes them easy to find.
-pub(super) fn index(room: Room, stored: &Stored, texts: &Texts, findings: &mut Findings) -> Index {
-    dense(room, stored, findings);
-    let mut index = Index::default();
+/// Checks the rows and indexes them.
+pub(super) fn index(
+    conversation: ConversationKey,
+    stored: &StoredConversation,
+    texts: &Texts,
+    findings: &mut Findings,
+) -> RowIndex {
+    dense(conversation, stored, findings);
+    let mut index = RowIndex::default();
     for (at, row) in stored.rows.iter().enumerate() {
         index.by_id.insert(row.message_id, at);
         if index.by_key.insert(row.key, at).is_some() {
-            findings.add(Fault::Duplicated, || {
-                format!("{room:?}: {} is stored twice, now as {row:?}", row.key)
+            findings.add(Violation::Duplicated, || {
+                format!(
+                    "{conversation:?}: {} is stored twice, now as {row:?}",
+                    row.key
+                )
             });
         }
     }
-    rewritten(room, stored, texts, findings);
+    rewritten(conversation, stored, texts, findings);
     index
 }
 
 /// `seq` counts messages and other events together, `number` messages alone.
-fn dense(room: Room, stored: &Stored, findings: &mut Findings) {
+fn dense(conversation: ConversationKey, stored: &StoredConversation, findings: &mut Findings) {
     let messages = stored.rows.iter().map(|row| (row.seq, Some(row.number)));
     let changes = stored.changes.iter().map(|change| (change.seq, None));
     let mut events: Vec<(u64, Option<u64>)> = messages.chain(changes).collect();
@@ -80,8 +88,10 @@ fn dense(room: Room, stored: &Stored, findings: &mut Findings) {
     for (seq, number) in events {
         let expected = (place.0 + 1, number.map(|_| place.1 + 1));
         if (seq, number) != expected {
-            findings.add(Fault::Reordered, || {
-                format!("{room:?}: after seq and number {place:?} come {seq} and {number:?}")
+            findings.add(Violation::Reordered, || {
+                format!(
+                    "{conversation:?}: after seq and number {place:?} come {seq} and {number:?}"
+                )
             });
         }
         place = (seq, number.unwrap_or(place.1));
@@ -89,52 +99,57 @@ fn dense(room: Room, stored: &Stored, findings: &mut Findings) {
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     let (messages, changes) = (count(stored.rows.len()), count(stored.changes.len()));
     if (stored.seq, stored.number) != (messages + changes, messages) {
-        findings.add(Fault::Other, || {
+        findings.add(Violation::Other, || {
             let (seq, number) = (stored.seq, stored.number);
             format!(
-                "{room:?}: at seq {seq} and number {number} with {messages} messages and {changes} other events"
+                "{conversation:?}: at seq {seq} and number {number} with {messages} messages and {changes} other events"
             )
         });
     }
 }
 
-/// What was acknowledged is what a message says, and each of its versions has an event.
-fn rewritten(room: Room, stored: &Stored, texts: &Texts, findings: &mut Findings) {
-    let mut noted: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+/// Each message has the content of its last acknowledged edit or a later one, and each version an event.
+fn rewritten(
+    conversation: ConversationKey,
+    stored: &StoredConversation,
+    texts: &Texts,
+    findings: &mut Findings,
+) {
+    let mut events: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     for change in &stored.changes {
-        let Change {
+        let ChangeEvent {
             kind, message_id, ..
         } = change;
-        let (edited, deleted) = noted.entry(message_id.unwrap_or_default()).or_default();
+        let (edited, deleted) = events.entry(message_id.unwrap_or_default()).or_default();
         match kind {
-            Kind::Edited => *edited += 1,
-            Kind::Deleted => *deleted += 1,
-            Kind::Joined | Kind::Left => {}
+            ChangeKind::Edited => *edited += 1,
+            ChangeKind::Deleted => *deleted += 1,
+            ChangeKind::Joined | ChangeKind::Left => {}
         }
     }
-    // Who came and went is about no message.
-    noted.remove(&0);
+    // Membership events concern no message.
+    events.remove(&0);
     for row in &stored.rows {
-        let (edited, deleted) = noted.remove(&row.message_id).unwrap_or_default();
-        let gone = row.reading.text == Text::Gone;
-        if (row.reading.version, u64::from(gone)) != (1 + edited + deleted, deleted) {
-            findings.add(Fault::Other, || {
-                format!("{room:?}: {row:?} with {edited} edits and {deleted} deletions")
+        let (edited, deleted) = events.remove(&row.message_id).unwrap_or_default();
+        let deleted_text = row.content.text == MessageText::Deleted;
+        if (row.content.version, u64::from(deleted_text)) != (1 + edited + deleted, deleted) {
+            findings.add(Violation::Other, || {
+                format!("{conversation:?}: {row:?} with {edited} edits and {deleted} deletions")
             });
-        } else if !texts.has(row.key, row.reading) {
-            findings.add(Fault::Other, || {
-                format!("{room:?}: nobody made it read so: {row:?}")
+        } else if !texts.allows(row.key, row.content) {
+            findings.add(Violation::Other, || {
+                format!("{conversation:?}: no client sent this content: {row:?}")
             });
         }
-        if !texts.keeps(row.key, row.reading.text) {
-            findings.add(Fault::Lost, || {
-                format!("{room:?}: a later edit was acknowledged: {row:?}")
+        if !texts.is_current(row.key, row.content.text) {
+            findings.add(Violation::Lost, || {
+                format!("{conversation:?}: an acknowledged edit is missing: {row:?}")
             });
         }
     }
-    for (message_id, (edited, deleted)) in noted {
-        findings.add(Fault::Other, || {
-            format!("{room:?}: no message {message_id} with {edited} edits and {deleted} deletions")
+    for (message_id, (edited, deleted)) in events {
+        findings.add(Violation::Other, || {
+            format!("{conversation:?}: no message {message_id} with {edited} edits and {deleted} deletions")
         });
     }
 }

@@ -1,23 +1,25 @@
-//! How much one client sent, and how much of it was acknowledged; nothing is judged here.
+//! Counts what one client sent, and how much of it was acknowledged.
 
 use std::collections::HashMap;
 
-use crate::key::Key;
-use crate::log::{Entry, Event, Log, Manner};
+use crate::client_log::{ClientKind, Log, LogEntry, MessageEvent};
+use crate::message_key::MessageKey;
 
-/// How many of a log's messages were sent, how often in all, and how many were acknowledged.
+/// Messages sent, sends including repeats, and messages acknowledged.
 pub(crate) fn tally(log: &Log) -> (u64, u64, u64) {
-    let mut sent: HashMap<Key, bool> = HashMap::new();
+    let mut sent: HashMap<MessageKey, bool> = HashMap::new();
     let mut times = 0;
     for entry in &log.entries {
         match *entry {
-            Entry::Sent { key, .. } => {
+            LogEntry::Sent { key, .. } => {
                 times += 1;
                 sent.entry(key).or_default();
             }
-            Entry::Acknowledged { key, .. } => *sent.entry(key).or_default() = true,
-            // To a v1 client, its own message coming back is the acknowledgement.
-            Entry::Heard(Event { key, .. }) if log.manner == Manner::V1 => {
+            LogEntry::Acknowledged { key, .. } => *sent.entry(key).or_default() = true,
+            // For a v1 client the echo of its message is the acknowledgement.
+            LogEntry::MessageReceived(MessageEvent { key, .. })
+                if log.client_kind == ClientKind::V1 =>
+            {
                 if let Some(acknowledged) = sent.get_mut(&key) {
                     *acknowledged = true;
                 }

@@ -1,34 +1,35 @@
-//! The checker is fed doctored logs: each broken promise must be found, and counted as what it is.
+//! Doctored logs: the checker must find each violation and classify it.
 
 use std::time::Instant;
 
 use super::*;
-use crate::key::Text;
+use crate::client_log::{ClientKind, LogEntry, MessageContent};
+use crate::message_key::{MessageKey, MessageText};
 
-pub(super) const ROOM: Room = Room { server: 0, id: 1 };
+pub(super) const CONVERSATION: ConversationKey = ConversationKey { server: 0, id: 1 };
 
-pub(super) fn key(number: u32) -> Key {
-    Key { client: 1, number }
+pub(super) fn key(number: u32) -> MessageKey {
+    MessageKey { client: 1, number }
 }
 
-pub(super) fn event(seq: u64) -> Event {
+pub(super) fn event(seq: u64) -> MessageEvent {
     let key = key(u32::try_from(seq).unwrap());
-    Event {
+    MessageEvent {
         seq,
         number: seq,
         message_id: 100 + seq,
         sender_id: 5,
         key,
-        reading: Reading {
+        content: MessageContent {
             version: 1,
-            text: Text::Draft(key, 0),
+            text: MessageText::Revision(key, 0),
         },
     }
 }
 
-fn acknowledged(seq: u64, duplicate: bool) -> Entry {
+fn acknowledged(seq: u64, duplicate: bool) -> LogEntry {
     let event = event(seq);
-    Entry::Acknowledged {
+    LogEntry::Acknowledged {
         key: event.key,
         message_id: event.message_id,
         seq,
@@ -37,13 +38,13 @@ fn acknowledged(seq: u64, duplicate: bool) -> Entry {
     }
 }
 
-pub(super) fn sent(number: u32) -> Entry {
-    Entry::sent(key(number))
+pub(super) fn sent(number: u32) -> LogEntry {
+    LogEntry::sent(key(number))
 }
 
 /// A conversation of three messages.
-pub(super) fn stored() -> Stored {
-    Stored {
+pub(super) fn stored() -> StoredConversation {
+    StoredConversation {
         seq: 3,
         number: 3,
         rows: (1..=3).map(event).collect(),
@@ -51,73 +52,73 @@ pub(super) fn stored() -> Stored {
     }
 }
 
-pub(super) fn opened(at: u64) -> Entry {
+pub(super) fn opened(at: u64) -> LogEntry {
     opened_at(Some(at), Instant::now())
 }
 
-/// A socket that was asked for and open at once, with the first login.
-pub(super) const fn opened_at(at: Option<u64>, came: Instant) -> Entry {
-    Entry::Opened {
-        at,
-        came,
-        asked: came,
-        login: 1,
+/// A socket of the first session that opened at once.
+pub(super) const fn opened_at(at: Option<u64>, established_at: Instant) -> LogEntry {
+    LogEntry::Opened {
+        hello_seq: at,
+        established_at,
+        requested_at: established_at,
+        session: 1,
     }
 }
 
-/// A client that sends two messages, one of them twice, and misses a while.
-fn entries() -> Vec<Entry> {
+/// A client that sends two messages, one of them twice, and misses one event.
+fn entries() -> Vec<LogEntry> {
     vec![
         opened(0),
         sent(1),
-        Entry::Heard(event(1)),
+        LogEntry::MessageReceived(event(1)),
         acknowledged(1, false),
         sent(2),
         opened(2),
-        Entry::Asked { since: 1 },
-        Entry::Heard(event(2)),
-        Entry::Synced { from: 1, to: 2 },
+        LogEntry::ResumeSent { since: 1 },
+        LogEntry::MessageReceived(event(2)),
+        LogEntry::Synced { from: 1, to: 2 },
         sent(2),
         acknowledged(2, true),
-        Entry::Heard(event(3)),
+        LogEntry::MessageReceived(event(3)),
     ]
 }
 
-fn found(stored: Stored, entries: Vec<Entry>) -> Vec<(Fault, u64)> {
-    let mut log = Log::new(1, Manner::V2, ROOM, 5);
+fn found(stored: StoredConversation, entries: Vec<LogEntry>) -> Vec<(Violation, u64)> {
+    let mut log = Log::new(1, ClientKind::V2, CONVERSATION, 5);
     log.entries = entries;
-    let findings = check(&BTreeMap::from([(ROOM, stored)]), &[log]);
+    let findings = check(&BTreeMap::from([(CONVERSATION, stored)]), &[log]);
     findings.counts.into_iter().collect()
 }
 
-/// The honest log with one entry replaced, or left out.
-fn doctored(at: usize, entry: Option<Entry>) -> Vec<(Fault, u64)> {
+/// The correct log with one entry replaced or removed.
+fn doctored(at: usize, entry: Option<LogEntry>) -> Vec<(Violation, u64)> {
     let mut all = entries();
     all.splice(at..=at, entry);
     found(stored(), all)
 }
 
 #[test]
-fn an_honest_log_has_no_findings() {
+fn correct_log_has_no_findings() {
     assert_eq!(found(stored(), entries()), []);
 }
 
 #[test]
-fn an_acknowledged_message_that_is_not_stored_is_lost() {
-    let mut gone = stored();
-    gone.rows.pop();
-    (gone.seq, gone.number) = (2, 2);
+fn acknowledged_message_that_is_not_stored_is_lost() {
+    let mut truncated = stored();
+    truncated.rows.pop();
+    (truncated.seq, truncated.number) = (2, 2);
     let mut all = entries();
     all.pop();
     all.extend([sent(3), acknowledged(3, false)]);
-    assert_eq!(found(gone.clone(), all), [(Fault::Lost, 1)]);
-    // So is one that was only delivered: it was told before it was stored.
-    assert_eq!(found(gone, entries()), [(Fault::Lost, 1)]);
+    assert_eq!(found(truncated.clone(), all), [(Violation::Lost, 1)]);
+    // A message that was only delivered is lost, too: it was delivered before it was stored.
+    assert_eq!(found(truncated, entries()), [(Violation::Lost, 1)]);
 }
 
 #[test]
-fn an_acknowledgement_that_names_another_place_is_a_loss() {
-    let Entry::Acknowledged {
+fn acknowledgement_with_another_message_id_is_a_loss() {
+    let LogEntry::Acknowledged {
         key,
         seq,
         number,
@@ -127,91 +128,97 @@ fn an_acknowledgement_that_names_another_place_is_a_loss() {
     else {
         unreachable!()
     };
-    let wrong = Entry::Acknowledged {
+    let wrong = LogEntry::Acknowledged {
         key,
         message_id: 7,
         seq,
         number,
         duplicate,
     };
-    assert_eq!(doctored(3, Some(wrong)), [(Fault::Lost, 1)]);
+    assert_eq!(doctored(3, Some(wrong)), [(Violation::Lost, 1)]);
 }
 
 #[test]
-fn what_is_stored_twice_is_duplicated() {
+fn message_stored_twice_is_duplicated() {
     let mut twice = stored();
-    twice.rows.push(Event {
+    twice.rows.push(MessageEvent {
         key: key(1),
         ..event(4)
     });
     (twice.seq, twice.number) = (4, 4);
     let mut all = entries();
-    all.push(Entry::Heard(Event {
+    all.push(LogEntry::MessageReceived(MessageEvent {
         key: key(1),
         ..event(4)
     }));
     let found = found(twice, all);
-    assert!(found.contains(&(Fault::Duplicated, 1)), "{found:?}");
+    assert!(found.contains(&(Violation::Duplicated, 1)), "{found:?}");
 }
 
 #[test]
-fn what_is_delivered_twice_or_made_twice_is_duplicated() {
+fn message_delivered_twice_or_acknowledged_as_new_twice_is_duplicated() {
     let mut again = entries();
-    again.push(Entry::Heard(event(3)));
-    assert_eq!(found(stored(), again), [(Fault::Duplicated, 1)]);
+    again.push(LogEntry::MessageReceived(event(3)));
+    assert_eq!(found(stored(), again), [(Violation::Duplicated, 1)]);
     let mut made = entries();
     made.extend([sent(1), acknowledged(1, false)]);
-    assert_eq!(found(stored(), made), [(Fault::Duplicated, 1)]);
+    assert_eq!(found(stored(), made), [(Violation::Duplicated, 1)]);
 }
 
 #[test]
 fn another_order_and_a_gap_are_reordered() {
-    let swapped = Event {
+    let swapped = MessageEvent {
         seq: 3,
         number: 3,
         ..event(2)
     };
-    let found_swapped = doctored(11, Some(Entry::Heard(swapped)));
-    assert_eq!(found_swapped, [(Fault::Reordered, 1), (Fault::Missing, 1)]);
-    // Without the resume's event: a gap in what came, and the answer says more than there was.
+    let found_swapped = doctored(11, Some(LogEntry::MessageReceived(swapped)));
+    assert_eq!(
+        found_swapped,
+        [(Violation::Reordered, 1), (Violation::Missing, 1)]
+    );
+    // Without the event of the resume: a gap, and a `sync` that states more events than arrived.
     let gap = doctored(7, None);
-    assert_eq!(gap, [(Fault::Reordered, 1), (Fault::Missing, 1)]);
+    assert_eq!(gap, [(Violation::Reordered, 1), (Violation::Missing, 1)]);
     let mut live = entries();
     live.truncate(4);
-    live.push(Entry::Heard(event(3)));
-    live.push(Entry::Loaded(event(2)));
-    assert_eq!(found(stored(), live), [(Fault::Reordered, 1)]);
+    live.push(LogEntry::MessageReceived(event(3)));
+    live.push(LogEntry::HistoryRead(event(2)));
+    assert_eq!(found(stored(), live), [(Violation::Reordered, 1)]);
 }
 
 #[test]
-fn what_never_came_is_missing_and_what_was_loaded_is_not() {
-    assert_eq!(doctored(11, None), [(Fault::Missing, 1)]);
-    assert_eq!(doctored(11, Some(Entry::Loaded(event(3)))), []);
+fn event_that_never_arrived_is_missing_unless_loaded() {
+    assert_eq!(doctored(11, None), [(Violation::Missing, 1)]);
+    assert_eq!(doctored(11, Some(LogEntry::HistoryRead(event(3)))), []);
     let mut reset = entries();
     reset.truncate(5);
-    reset.extend([opened(3), Entry::Asked { since: 1 }]);
-    reset.push(Entry::Reset { to: 3 });
-    reset.extend([Entry::Loaded(event(2)), Entry::Loaded(event(3))]);
+    reset.extend([opened(3), LogEntry::ResumeSent { since: 1 }]);
+    reset.push(LogEntry::Reset { to: 3 });
+    reset.extend([
+        LogEntry::HistoryRead(event(2)),
+        LogEntry::HistoryRead(event(3)),
+    ]);
     assert_eq!(found(stored(), reset), []);
 }
 
 #[test]
-fn rows_that_are_not_dense_are_found() {
+fn rows_that_are_not_dense_are_reported() {
     let mut gap = stored();
     gap.rows.remove(1);
-    let found = found(gap, vec![Entry::Loaded(event(1))]);
-    assert!(found.contains(&(Fault::Reordered, 1)), "{found:?}");
-    assert!(found.contains(&(Fault::Other, 1)), "{found:?}");
+    let found = found(gap, vec![LogEntry::HistoryRead(event(1))]);
+    assert!(found.contains(&(Violation::Reordered, 1)), "{found:?}");
+    assert!(found.contains(&(Violation::Other, 1)), "{found:?}");
 }
 
 #[test]
-fn a_repeat_of_what_was_sent_once_is_told() {
-    assert_eq!(doctored(9, None), [(Fault::Other, 1)]);
+fn duplicate_acknowledgement_of_a_single_send_is_reported() {
+    assert_eq!(doctored(9, None), [(Violation::Other, 1)]);
 }
 
 #[test]
-fn what_a_client_must_not_be_told_is_told() {
-    let mut log = Log::new(1, Manner::V2, ROOM, 5);
+fn forbidden_closes_and_errors_are_reported() {
+    let mut log = Log::new(1, ClientKind::V2, CONVERSATION, 5);
     log.entries = entries();
     log.closed(4000, "restarting");
     log.closed(4403, "not a member");
@@ -219,21 +226,21 @@ fn what_a_client_must_not_be_told_is_told() {
     log.refused("unavailable", true);
     log.refused("conflict", false);
     log.refused("internal", true);
-    let findings = check(&BTreeMap::from([(ROOM, stored())]), &[log]);
-    assert_eq!(findings.count(Fault::Other), 3, "{findings:?}");
+    let findings = check(&BTreeMap::from([(CONVERSATION, stored())]), &[log]);
+    assert_eq!(findings.count(Violation::Other), 3, "{findings:?}");
 }
 
 #[test]
-fn counts_what_was_sent_and_acknowledged() {
-    let mut log = Log::new(1, Manner::V2, ROOM, 5);
+fn tally_counts_sends_and_acknowledgements() {
+    let mut log = Log::new(1, ClientKind::V2, CONVERSATION, 5);
     log.entries = entries();
     assert_eq!(tally(&log), (2, 3, 2));
-    log.manner = Manner::V1;
+    log.client_kind = ClientKind::V1;
     log.entries = vec![
         sent(1),
         sent(2),
-        Entry::Heard(event(1)),
-        Entry::Heard(event(3)),
+        LogEntry::MessageReceived(event(1)),
+        LogEntry::MessageReceived(event(3)),
     ];
     assert_eq!(tally(&log), (2, 2, 1));
 }

@@ -1,46 +1,49 @@
-//! What a message may say in which version, by what its writer's log says was sent and acknowledged.
+//! Which texts a message may have in which version, by what its sender's log says was sent and
+//! acknowledged.
 //!
-//! The edits of a message are numbered and one begins when the one before is acknowledged, so each
-//! makes a version of its own; a deletion comes after all of them.
+//! Edits are numbered and start after the previous one is acknowledged, so each creates one version;
+//! a deletion is the last.
 
 use std::collections::HashMap;
 
-use crate::key::{Key, Text};
-use crate::log::{Entry, Log, Reading};
+use crate::client_log::{Log, LogEntry, MessageContent};
+use crate::message_key::{MessageKey, MessageText};
 
-/// What was done to a message.
+/// The changes of one message.
 #[derive(Clone, Copy, Debug, Default)]
-struct Deeds {
+struct Revisions {
     /// The last edit that was sent.
     sent: u32,
     /// The last edit that was acknowledged.
     acknowledged: u32,
     /// Its deletion was sent.
-    deleting: bool,
+    deletion_sent: bool,
     /// Its deletion was acknowledged.
-    deleted: bool,
+    deletion_acknowledged: bool,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Texts(HashMap<Key, Deeds>);
+pub(super) struct Texts(HashMap<MessageKey, Revisions>);
 
 impl Texts {
     pub(super) fn of(logs: &[Log]) -> Self {
         let mut texts = Self::default();
         for entry in logs.iter().flat_map(|log| &log.entries) {
             match *entry {
-                Entry::Rewriting { key, text } => {
-                    let deeds = texts.0.entry(key).or_default();
+                LogEntry::ChangeSent { key, text } => {
+                    let revisions = texts.0.entry(key).or_default();
                     match text {
-                        Text::Draft(_, edit) => deeds.sent = deeds.sent.max(edit),
-                        Text::Gone => deeds.deleting = true,
+                        MessageText::Revision(_, edit) => revisions.sent = revisions.sent.max(edit),
+                        MessageText::Deleted => revisions.deletion_sent = true,
                     }
                 }
-                Entry::Rewritten { key, text, .. } => {
-                    let deeds = texts.0.entry(key).or_default();
+                LogEntry::ChangeAcknowledged { key, text, .. } => {
+                    let revisions = texts.0.entry(key).or_default();
                     match text {
-                        Text::Draft(_, edit) => deeds.acknowledged = deeds.acknowledged.max(edit),
-                        Text::Gone => deeds.deleted = true,
+                        MessageText::Revision(_, edit) => {
+                            revisions.acknowledged = revisions.acknowledged.max(edit);
+                        }
+                        MessageText::Deleted => revisions.deletion_acknowledged = true,
                     }
                 }
                 _ => {}
@@ -49,27 +52,31 @@ impl Texts {
         texts
     }
 
-    fn deeds(&self, key: Key) -> Deeds {
+    fn revisions(&self, key: MessageKey) -> Revisions {
         self.0.get(&key).copied().unwrap_or_default()
     }
 
-    /// Whether this was sent, and as this version.
-    pub(super) fn has(&self, key: Key, reading: Reading) -> bool {
-        let deeds = self.deeds(key);
-        match reading.text {
-            Text::Draft(of, edit) => {
-                of == key && edit <= deeds.sent && reading.version == u64::from(edit) + 1
+    /// Whether this content was sent, and as this version.
+    pub(super) fn allows(&self, key: MessageKey, content: MessageContent) -> bool {
+        let revisions = self.revisions(key);
+        match content.text {
+            MessageText::Revision(of, edit) => {
+                of == key && edit <= revisions.sent && content.version == u64::from(edit) + 1
             }
-            Text::Gone => deeds.deleting && reading.version == u64::from(deeds.sent) + 2,
+            MessageText::Deleted => {
+                revisions.deletion_sent && content.version == u64::from(revisions.sent) + 2
+            }
         }
     }
 
-    /// Whether what was acknowledged last, or anything sent after it, reads like this.
-    pub(super) fn keeps(&self, key: Key, text: Text) -> bool {
-        let deeds = self.deeds(key);
+    /// Whether the text is that of the last acknowledged change or of one sent after it.
+    pub(super) fn is_current(&self, key: MessageKey, text: MessageText) -> bool {
+        let revisions = self.revisions(key);
         match text {
-            Text::Draft(_, edit) => !deeds.deleted && edit >= deeds.acknowledged,
-            Text::Gone => true,
+            MessageText::Revision(_, edit) => {
+                !revisions.deletion_acknowledged && edit >= revisions.acknowledged
+            }
+            MessageText::Deleted => true,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The network between clients and one server: a TCP proxy that can cut, silence, slow and stall
-//! its connections. It passes bytes on unchanged and knows nothing of HTTP.
+//! A TCP proxy between clients and one server that can reset, black-hole, slow and stall connections
+//! (as Toxiproxy does). It forwards bytes unchanged and knows nothing of HTTP.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,37 +13,37 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-/// Small, so that a reader who stops reading is soon felt by the server.
+/// Small, so that the server soon notices a client that stops reading.
 const BUFFER: u32 = 16 * 1024;
 
-/// What a connection suffers.
+/// The fault applied to a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Mood {
-    /// Nothing.
+pub(crate) enum Toxic {
+    /// No fault.
     #[default]
-    Well,
-    /// Everything arrives later.
-    Slow(Duration),
-    /// The client no longer takes what the server sends.
-    Deaf,
-    /// Nothing arrives, in either direction, and nobody is told.
-    Silent,
-    /// It breaks, with a reset.
-    Cut,
+    None,
+    /// Data arrives later.
+    Latency(Duration),
+    /// The client does not read what the server sends.
+    StopReading,
+    /// Data is held back in both directions; no side is notified.
+    Blackhole,
+    /// The connection is reset.
+    Reset,
 }
 
-/// The connections of one line.
-type Connections = Arc<Mutex<BTreeMap<u64, watch::Sender<Mood>>>>;
+/// The open connections of one proxy.
+type Connections = Arc<Mutex<BTreeMap<u64, watch::Sender<Toxic>>>>;
 
-/// A line to one server.
-pub(crate) struct Line {
+/// A proxy in front of one server.
+pub(crate) struct TcpProxy {
     address: SocketAddr,
     connections: Connections,
 }
 
-impl Line {
-    /// Listens on a port of its own for connections to `target` on this machine.
-    pub(crate) async fn to(target: u16) -> Result<Self> {
+impl TcpProxy {
+    /// Listens on a free port and forwards connections to `target` on this machine.
+    pub(crate) async fn start(target: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let connections = Connections::default();
@@ -54,14 +54,14 @@ impl Line {
         })
     }
 
-    /// Where clients connect.
+    /// The address clients connect to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets `percent` of the connections there are, at least one, suffer `mood`; which, so that
-    /// they can be relieved.
-    pub(crate) fn afflict(&self, percent: u32, mood: Mood, rng: &mut Rng) -> Vec<u64> {
+    /// Applies `toxic` to `percent` of the open connections, at least one; returns their ids for
+    /// [`Self::set`].
+    pub(crate) fn apply(&self, percent: u32, toxic: Toxic, rng: &mut Rng) -> Vec<u64> {
         let connections = locked(&self.connections);
         let mut chosen: Vec<u64> = connections.keys().copied().collect();
         rng.shuffle(&mut chosen);
@@ -69,22 +69,22 @@ impl Line {
         chosen.truncate((chosen.len() * share).div_ceil(100));
         for id in &chosen {
             if let Some(connection) = connections.get(id) {
-                connection.send_replace(mood);
+                connection.send_replace(toxic);
             }
         }
         chosen
     }
 
-    /// Sets the mood of those that are still there.
-    pub(crate) fn set(&self, chosen: &[u64], mood: Mood) {
+    /// Sets the toxic of those connections that are still open.
+    pub(crate) fn set(&self, chosen: &[u64], toxic: Toxic) {
         let connections = locked(&self.connections);
         for connection in chosen.iter().filter_map(|id| connections.get(id)) {
-            connection.send_replace(mood);
+            connection.send_replace(toxic);
         }
     }
 }
 
-fn locked(connections: &Connections) -> MutexGuard<'_, BTreeMap<u64, watch::Sender<Mood>>> {
+fn locked(connections: &Connections) -> MutexGuard<'_, BTreeMap<u64, watch::Sender<Toxic>>> {
     connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -92,7 +92,7 @@ async fn serve(listener: TcpListener, target: u16, connections: Connections) {
     let mut next = 0_u64;
     loop {
         let Ok((client, _)) = listener.accept().await else {
-            // Out of descriptors, say: others will be closed meanwhile.
+            // For example out of descriptors: others will be closed soon.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -100,34 +100,34 @@ async fn serve(listener: TcpListener, target: u16, connections: Connections) {
         let id = next;
         let connections = Arc::clone(&connections);
         tokio::spawn(async move {
-            let (sender, mood) = watch::channel(Mood::Well);
-            // Noted at once: it may be cut while it is being opened.
+            let (sender, toxic) = watch::channel(Toxic::None);
+            // Registered at once: it may be reset while it is being opened.
             locked(&connections).insert(id, sender);
-            carry(client, target, mood).await;
+            forward(client, target, toxic).await;
             locked(&connections).remove(&id);
         });
     }
 }
 
-/// Carries one connection to its end.
-async fn carry(client: TcpStream, target: u16, mood: watch::Receiver<Mood>) {
+/// Forwards one connection until it ends.
+async fn forward(client: TcpStream, target: u16, toxic: watch::Receiver<Toxic>) {
     let Ok(server) = connect(target).await else {
-        // Nobody listens: the client is refused as if it had asked there itself.
+        // The server does not listen: reset the client's connection.
         let _ = client.set_zero_linger();
         return;
     };
     let _ = client.set_nodelay(true);
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
-    let mut cut = mood.clone();
-    let up = pump(client_in, server_out, mood.clone(), false);
-    let down = pump(server_in, client_out, mood, true);
+    let mut reset = toxic.clone();
+    let up = pump(client_in, server_out, toxic.clone(), false);
+    let down = pump(server_in, client_out, toxic, true);
     let both = async { tokio::join!(up, down) };
     tokio::pin!(both);
     tokio::select! {
         _ = &mut both => {}
-        // Both ends are dropped with what was read from neither, which resets them.
-        _ = cut.wait_for(|mood| *mood == Mood::Cut) => {}
+        // Both ends are dropped with unread data, which resets them.
+        _ = reset.wait_for(|toxic| *toxic == Toxic::Reset) => {}
     }
 }
 
@@ -139,32 +139,33 @@ async fn connect(target: u16) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Carries one direction until either side ends it. An end is passed on.
+/// Forwards one direction until either side ends it, and forwards the end.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut mood: watch::Receiver<Mood>,
+    mut toxic: watch::Receiver<Toxic>,
     is_down: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let stalled = |mood: &Mood| *mood == Mood::Silent || (is_down && *mood == Mood::Deaf);
-        if mood.wait_for(|mood| !stalled(mood)).await.is_err() {
+        let stalled =
+            |toxic: &Toxic| *toxic == Toxic::Blackhole || (is_down && *toxic == Toxic::StopReading);
+        if toxic.wait_for(|toxic| !stalled(toxic)).await.is_err() {
             return;
         }
         let read = tokio::select! {
             read = from.read(&mut buffer) => read,
-            // Read nothing more once it is stalled.
-            changed = mood.changed() => match changed {
+            // Stops reading as soon as it is stalled.
+            changed = toxic.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return,
             },
         };
         let Ok(count @ 1..) = read else { break };
-        let now = *mood.borrow_and_update();
+        let now = *toxic.borrow_and_update();
         match now {
-            Mood::Slow(delay) => tokio::time::sleep(delay).await,
-            Mood::Silent => drop(mood.wait_for(|mood| !stalled(mood)).await),
+            Toxic::Latency(delay) => tokio::time::sleep(delay).await,
+            Toxic::Blackhole => drop(toxic.wait_for(|toxic| !stalled(toxic)).await),
             _ => {}
         }
         let Some(bytes) = buffer.get(..count) else {
@@ -181,7 +182,7 @@ async fn pump(
 mod tests {
     use super::*;
 
-    /// A server that sends back what it gets.
+    /// A server that echoes.
     async fn echo() -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -196,36 +197,41 @@ mod tests {
         port
     }
 
-    async fn ask(stream: &mut TcpStream) -> std::io::Result<u8> {
+    async fn echo_byte(stream: &mut TcpStream) -> std::io::Result<u8> {
         stream.write_all(b"x").await?;
         stream.read_u8().await
     }
 
     #[tokio::test]
-    async fn carries_stalls_and_cuts() {
-        let line = Line::to(echo().await).await.unwrap();
+    async fn proxy_forwards_stalls_and_resets() {
+        let proxy = TcpProxy::start(echo().await).await.unwrap();
         let mut rng = Rng::with_seed(1);
-        let mut stream = TcpStream::connect(line.address()).await.unwrap();
-        assert_eq!(ask(&mut stream).await.unwrap(), b'x');
-        for mood in [Mood::Silent, Mood::Deaf] {
-            let chosen = line.afflict(1, mood, &mut rng);
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(echo_byte(&mut stream).await.unwrap(), b'x');
+        for toxic in [Toxic::Blackhole, Toxic::StopReading] {
+            let chosen = proxy.apply(1, toxic, &mut rng);
             assert_eq!(chosen.len(), 1, "at least one");
-            let answer = tokio::time::timeout(Duration::from_millis(100), ask(&mut stream)).await;
-            assert!(answer.is_err(), "{mood:?}");
-            line.set(&chosen, Mood::Well);
-            assert_eq!(stream.read_u8().await.unwrap(), b'x', "it came later");
+            let response =
+                tokio::time::timeout(Duration::from_millis(100), echo_byte(&mut stream)).await;
+            assert!(response.is_err(), "{toxic:?}");
+            proxy.set(&chosen, Toxic::None);
+            assert_eq!(
+                stream.read_u8().await.unwrap(),
+                b'x',
+                "the data is delayed, not lost"
+            );
         }
-        line.afflict(100, Mood::Cut, &mut rng);
-        assert!(ask(&mut stream).await.is_err());
+        proxy.apply(100, Toxic::Reset, &mut rng);
+        assert!(echo_byte(&mut stream).await.is_err());
     }
 
     #[tokio::test]
-    async fn nobody_at_the_other_end_is_a_broken_connection() {
+    async fn proxy_resets_clients_when_the_server_does_not_listen() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let line = Line::to(port).await.unwrap();
-        let mut stream = TcpStream::connect(line.address()).await.unwrap();
-        assert!(ask(&mut stream).await.is_err());
+        let proxy = TcpProxy::start(port).await.unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert!(echo_byte(&mut stream).await.is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! A client without a socket: it sends over REST, repeats what was not answered, and reads the
-//! history, which must never lack what it was told is stored.
+//! A client without a socket: it sends over REST, repeats requests without a response, and checks
+//! that the history has every acknowledged message.
 
 use std::time::Duration;
 
@@ -8,44 +8,47 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::key::Key;
-use crate::log::Entry;
-use crate::people::Answer;
-use crate::world::Client;
+use crate::accounts::Response;
+use crate::client_log::LogEntry;
+use crate::harness::Client;
+use crate::message_key::MessageKey;
 
-pub(crate) struct Poster {
+pub(crate) struct RestClient {
     pub(crate) client: Client,
 }
 
-impl Poster {
+impl RestClient {
     pub(crate) fn new(client: Client) -> Self {
         Self { client }
     }
 
-    /// Sends until the run ends; what it began it brings to its end.
-    pub(crate) async fn chat(&mut self) {
+    /// Sends until the run ends, and finishes its last request.
+    pub(crate) async fn run(&mut self) {
         while self.client.is_running() {
             let key = self.client.new_key();
             let seq = self.send(key).await;
             if self.client.rng.u32(0..3) == 0 {
                 self.read_back(seq).await;
             }
-            let pause = self.client.jitter(self.client.habits.pause);
+            let pause = self.client.jitter(self.client.behaviour.pause);
             sleep(pause).await;
         }
     }
 
-    /// Sends one message until it is stored; its `seq`.
-    async fn send(&mut self, key: Key) -> u64 {
-        let path = format!("/api/chat/conversations/{}/messages/", self.client.room.id);
+    /// Sends one message until it is stored; returns its `seq`.
+    async fn send(&mut self, key: MessageKey) -> u64 {
+        let path = format!(
+            "/api/chat/conversations/{}/messages/",
+            self.client.conversation.id
+        );
         let body = json!({"message": key.text(), "client_message_id": key.to_string()});
         loop {
-            self.client.note(Entry::sent(key));
-            let asked = self
+            self.client.record(LogEntry::sent(key));
+            let request = self
                 .client
                 .attempt(Method::POST, &path, Some(&body), &[200, 201]);
-            let wait = match asked.await {
-                Ok(answer) => match self.stored(key, &answer) {
+            let wait = match request.await {
+                Ok(response) => match self.stored(key, &response) {
                     Some(seq) => return seq,
                     None => Duration::from_secs(1),
                 },
@@ -55,44 +58,47 @@ impl Poster {
         }
     }
 
-    fn stored(&self, key: Key, answer: &Answer) -> Option<u64> {
-        let body = &answer.body;
-        let place = (|| {
+    fn stored(&self, key: MessageKey, response: &Response) -> Option<u64> {
+        let body = &response.body;
+        let position = (|| {
             Some((
                 body["id"].as_u64()?,
                 body["seq"].as_u64()?,
                 body["number"].as_u64()?,
             ))
         })();
-        let Some((message_id, seq, number)) = place else {
-            let trouble = format!("stored where? {body}");
-            self.client.with_log(|log| log.trouble(trouble));
+        let Some((message_id, seq, number)) = position else {
+            let violation = format!("response without id, seq and number: {body}");
+            self.client.with_log(|log| log.violation(violation));
             return None;
         };
-        self.client.note(Entry::Acknowledged {
+        self.client.record(LogEntry::Acknowledged {
             key,
             message_id,
             seq,
             number,
-            // 200 is a repeat, and says so.
-            duplicate: answer.status == 200,
+            // 200 is a duplicate.
+            duplicate: response.status == 200,
         });
-        if (answer.status == 200) != (body["duplicate"] == true) {
+        if (response.status == 200) != (body["duplicate"] == true) {
             self.client
-                .with_log(|log| log.trouble(format!("{} with {body}", answer.status)));
+                .with_log(|log| log.violation(format!("{} with {body}", response.status)));
         }
         Some(seq)
     }
 
-    /// The newest page has the message, unless a hundred newer ones have pushed it out.
+    /// Checks that the newest page has the message, unless newer messages displaced it.
     async fn read_back(&mut self, seq: u64) {
-        let path = format!("/api/chat/conversations/{}/messages/", self.client.room.id);
+        let path = format!(
+            "/api/chat/conversations/{}/messages/",
+            self.client.conversation.id
+        );
         let Ok(page) = self.client.get(&path).await else {
             return;
         };
-        if let Err(trouble) = holds(&page, seq) {
+        if let Err(violation) = holds(&page, seq) {
             self.client
-                .with_log(|log| log.trouble(format!("{trouble:#}")));
+                .with_log(|log| log.violation(format!("{violation:#}")));
         }
     }
 }
@@ -100,10 +106,10 @@ impl Poster {
 fn holds(page: &Value, seq: u64) -> Result<()> {
     let messages = page["messages"]
         .as_array()
-        .context("a page without messages")?;
+        .context("history page without messages")?;
     let seqs: Vec<u64> = messages
         .iter()
-        .filter_map(|one| one["seq"].as_u64())
+        .filter_map(|message| message["seq"].as_u64())
         .collect();
     let first = seqs.first().copied().unwrap_or_default();
     if !seqs.contains(&seq) && first <= seq {
@@ -121,13 +127,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_that_lacks_what_was_acknowledged_is_told() {
+    fn page_without_an_acknowledged_message_is_reported() {
         let page = |seqs: &[u64]| {
             let messages: Vec<Value> = seqs.iter().map(|seq| json!({"seq": seq})).collect();
             json!({"messages": messages, "source": "redis"})
         };
         assert!(holds(&page(&[4, 5, 6]), 5).is_ok());
-        assert!(holds(&page(&[4, 5, 6]), 3).is_ok(), "pushed out");
+        assert!(holds(&page(&[4, 5, 6]), 3).is_ok(), "displaced");
         assert!(holds(&page(&[4, 5, 6]), 7).is_err());
         assert!(holds(&page(&[]), 1).is_err());
     }
