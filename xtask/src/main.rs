@@ -48,7 +48,7 @@ enum Command {
     DryRun,
     /// Try what any deployed server must do, on one that is in use.
     Smoke(smoke::Options),
-    /// Compute what a month at the edge costs.
+    /// Compute the monthly cost of the edge deployment.
     Cost(cost::Options),
     /// Make requests from the server's description of itself, on private servers.
     Schemathesis(schemathesis::Options),
