@@ -8,11 +8,11 @@ use anyhow::Context as _;
 
 use crate::Verdict;
 
-const DOCUMENT: &str = "docs/deploying.md";
+const DOCUMENT: &str = "docs/costs.md";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Write the tables into docs/deploying.md instead of printing them.
+    /// Write the tables into docs/costs.md instead of printing them.
     #[arg(long)]
     write: bool,
 }
