@@ -1,4 +1,4 @@
-//! What a Room wants done. The driver does it, in this order, and reports back by inputs.
+//! The effects of a Room. The host executes them in order and reports results as inputs.
 
 use std::sync::Arc;
 
@@ -6,65 +6,67 @@ use super::input::{ConnectionId, EncodedFrame, RequestId};
 use crate::domain::{Epoch, NewMessage, SendOutcome, Seq};
 use crate::protocol::CloseCode;
 
-/// One thing to do.
+/// One effect.
 #[derive(Debug)]
 pub enum Effect {
-    /// Queue frames for one connection: the answers to what it asked for, in one piece.
+    /// Queue frames for one connection, as one unit: the replies to its commands.
     Reply {
-        /// For whom.
+        /// The connection.
         to: ConnectionId,
-        /// What, in order.
+        /// The frames, in order.
         frames: Vec<EncodedFrame>,
     },
-    /// Queue the same frames for many, after everything queued before.
+    /// Queue the same frames for many connections, after everything queued before.
     Fanout {
-        /// For whom; never empty.
+        /// The connections; never empty.
         to: Vec<ConnectionId>,
-        /// What, in order.
+        /// The frames, in order.
         frames: Vec<EncodedFrame>,
     },
-    /// Close a connection once what is queued has gone out. The Room has forgotten it already.
+    /// Close a connection after its queued frames are sent. The Room has already removed it.
     Close {
-        /// Which.
+        /// The connection.
         id: ConnectionId,
-        /// Why.
+        /// The close code.
         close: CloseCode,
     },
-    /// Store these in one transaction; answer by [`super::Input::Committed`]. At most one at a time.
+    /// Store these messages in one transaction; report [`super::Input::Committed`]. At most one
+    /// commit is in flight.
     Commit(Vec<NewMessage>),
-    /// Read events after `since`; answer by [`super::Input::Loaded`]. At most one at a time.
+    /// Read the events after `since`; report [`super::Input::Loaded`]. At most one load is in
+    /// flight.
     Load {
-        /// The position before the first wanted.
+        /// The position before the first event to read.
         since: Seq,
-        /// How many at most.
+        /// The maximum number of events.
         limit: i64,
     },
-    /// Put committed events into the cache. Needs no answer and may fail or be merged freely.
+    /// Write committed events to the cache. Has no result; writes may fail or be combined.
     CacheEvents {
-        /// The history they belong to.
+        /// The history the events belong to.
         epoch: Epoch,
-        /// Position and JSON, ascending.
+        /// Position and JSON of each event, ascending.
         events: Vec<(Seq, EncodedFrame)>,
     },
-    /// Verify an access token; answer by [`super::Input::Authenticated`].
+    /// Verify an access token; report [`super::Input::Authenticated`].
     Authenticate {
-        /// Who sent it.
+        /// The connection that sent the token.
         id: ConnectionId,
         /// The token.
         token: Arc<str>,
     },
-    /// Answer a REST send.
+    /// Complete a REST send.
     CompleteRequest {
-        /// Which.
+        /// The request.
         request_id: RequestId,
-        /// With what.
+        /// Its outcome.
         outcome: SendOutcome,
     },
 }
 
-/// What one input led to, in order.
+/// The effects of one input, in order.
 #[derive(Debug, Default)]
-#[must_use = "a Room has no hands: what it wants done is done by its driver or not at all"]
+#[must_use = "a Room performs no I/O: its host must execute the effects"]
 pub struct Effects(Vec<Effect>);
 
 impl Effects {
@@ -72,7 +74,7 @@ impl Effects {
         self.0.push(effect);
     }
 
-    /// What one connection is answered in a row goes out in one piece.
+    /// Adds a reply. Consecutive replies to one connection become one effect.
     pub(super) fn reply(&mut self, to: ConnectionId, frame: EncodedFrame) {
         match self.0.last_mut() {
             Some(Effect::Reply { to: last, frames }) if *last == to => frames.push(frame),

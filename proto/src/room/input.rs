@@ -1,20 +1,20 @@
-//! What can happen to a Room. Whoever drives it turns sockets, timers and database answers into
-//! these, one at a time.
+//! The inputs of a Room. Its host converts sockets, timers and database results into these and
+//! passes them one at a time.
 
 use std::sync::Arc;
 
 use crate::domain::{Admission, BatchOutcome, Caller, SessionId, Timestamp, UserId};
 use crate::protocol::{CloseCode, EventPage, SendCommand, StoredEvent};
 
-/// One socket of a Room. The driver chooses it and never uses it twice in a Room's life.
+/// The id of one socket of a Room. The host assigns it and never reuses it within a Room's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
-/// One REST send waiting for its answer. Chosen by the driver, like [`ConnectionId`].
+/// The id of one pending REST send. Assigned by the host, like [`ConnectionId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// A socket that was granted entry.
+/// A socket that has been authorized for this conversation.
 #[derive(Debug, Clone)]
 pub struct NewConnection {
     /// The user, the session and the expiry of the access token.
@@ -25,87 +25,88 @@ pub struct NewConnection {
     pub v2: bool,
 }
 
-/// The database did not answer; the work may or may not have been done.
+/// The database did not respond. The work may or may not have been done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreFailed;
 
-/// Why a token sent by `auth` was not taken.
+/// Why the token of an `auth` command was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenRejected {
     /// Forged, malformed, or of the wrong kind.
     Invalid,
-    /// Its time is over.
+    /// Expired.
     Expired,
 }
 
-/// One thing that happened.
+/// One input.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A socket was opened.
+    /// A socket opened.
     Connect {
-        /// Its name from now on.
+        /// The id of the connection from now on.
         id: ConnectionId,
-        /// Who it is.
+        /// The authorized socket.
         connection: NewConnection,
     },
     /// A text frame arrived.
     Frame {
-        /// From whom.
+        /// The connection that sent it.
         id: ConnectionId,
-        /// The frame.
+        /// The payload.
         text: &'a str,
     },
-    /// A frame arrived that no client of the protocol sends.
+    /// A frame arrived that violates the protocol, such as a binary or an oversized one.
     InvalidFrame {
-        /// From whom.
+        /// The connection that sent it.
         id: ConnectionId,
-        /// What to close it with.
+        /// The code to close the connection with.
         close: CloseCode,
     },
-    /// A socket is gone, whoever ended it.
+    /// A socket closed, from either side.
     Disconnect {
-        /// Which.
+        /// The connection.
         id: ConnectionId,
     },
-    /// When these connections last gave a sign of life that was no frame for the Room, such as a
-    /// ping somebody else answered. From then on they are expected to go on doing so. For drivers
-    /// that do not watch over their sockets themselves; to be given before [`Input::Tick`].
+    /// The times of the last heartbeats that did not reach the Room as frames, such as pings the
+    /// runtime answered. From the first one on, the connection must keep sending them. For hosts
+    /// that do not enforce heartbeats themselves; pass it before [`Input::Tick`].
     Heartbeats(&'a [(ConnectionId, Timestamp)]),
     /// A send over REST.
     Send {
-        /// Answered by [`super::Effect::CompleteRequest`].
+        /// Completed by [`super::Effect::CompleteRequest`].
         request_id: RequestId,
-        /// Who sends.
+        /// The sender.
         user_id: UserId,
-        /// By which login.
+        /// The sender's session.
         session_id: SessionId,
-        /// What.
+        /// The message.
         send: SendCommand,
     },
-    /// The answer to [`super::Effect::Commit`].
+    /// The result of [`super::Effect::Commit`].
     Committed(Result<BatchOutcome, StoreFailed>),
-    /// A change that was stored without the Room; `None` when one may have been of which nobody can
-    /// tell.
+    /// An event that was stored outside the Room (an edit, a deletion, a member change). `None`
+    /// when one may have been stored and its content is not available.
     ChangeStored(Option<StoredEvent>),
-    /// The answer to [`super::Effect::Load`]; `None` when the conversation is gone.
+    /// The result of [`super::Effect::Load`]; `None` when the conversation no longer exists.
     Loaded(Result<Option<EventPage>, StoreFailed>),
-    /// The answer to [`super::Effect::Authenticate`].
+    /// The result of [`super::Effect::Authenticate`].
     Authenticated {
-        /// Which connection asked.
+        /// The connection that sent the token.
         id: ConnectionId,
-        /// What the token says.
+        /// The verified token.
         result: Result<Caller, TokenRejected>,
     },
     /// A session was revoked.
     Revoke {
-        /// Which.
+        /// The session.
         session_id: &'a SessionId,
     },
-    /// The time named by [`super::Room::next_wakeup`] has come. Harmless at any other time.
+    /// The time returned by [`super::Room::next_wakeup`] has come. Harmless at any other time.
     Tick,
-    /// The process is about to end: finish what is accepted, accept nothing more, close with 4000.
+    /// The process is shutting down: complete the accepted sends, accept no new ones, then close
+    /// every connection with 4000.
     Shutdown,
 }
 
-/// One encoded frame, shared by all who receive it.
+/// One encoded frame, shared by all its receivers.
 pub type EncodedFrame = Arc<str>;

@@ -1,31 +1,57 @@
-//! The live side of a conversation, as a state machine without sockets, clock or tasks.
+//! The Room: the state machine of one live conversation, without sockets, clock or tasks.
 //!
-//! [`Room::handle`] takes one [`Input`] and the time and returns [`Effects`]; a driver (a Durable
-//! Object, a task, a simulator) feeds it and carries the effects out in order. The Room owns the
-//! order of sends, the throttle, who is connected and how far each has been served. It does not
-//! own what is stored, who is a member, or whether a token is genuine: those come as inputs. Whose
-//! membership ends is told by an event like any other, and hears nothing from there on.
+//! [`Room::handle`] takes one [`Input`] and the time and returns [`Effects`]. A host (a task, a
+//! Durable Object, the simulator) passes the inputs and executes the effects in order. The Room
+//! owns the order of sends, the throttle, the connections and how far each has been served. It does
+//! not own what is stored, who is a member, or whether a token is valid: those are inputs.
 //!
-//! Data flows one way: text → [`crate::protocol::parse`] → `commands.rs` → `send_queue.rs` → commit →
-//! `fanout.rs` → frames. To add a command: its variant in `protocol::command`, an arm in
-//! `commands.rs`. To add a durable event: its variant in `protocol::event`; delivery and resume take
-//! it as it is, the cache must be told what it does to a history.
+//! A send takes this path, one module each; read them in this order:
 //!
-//! Where a Room's memory may end while its sockets live on, `snapshot.rs` says what is kept of each.
+//! 1. [`crate::protocol::parse`]: the text frame becomes commands.
+//! 2. `commands`: each command is executed; errors are replied.
+//! 3. `sends`: duplicates are coalesced, the throttle is checked, the send is queued.
+//! 4. `send_queue`: while a commit is in flight, sends wait and form the next batch.
+//! 5. `commit`: [`Effect::Commit`]; the result completes the sends. The gap check decides whether
+//!    the stored events are next after the head.
+//! 6. `fanout`: the events are encoded once and sent to all connections and to the cache.
 //!
-//! // INVARIANT: nothing is delivered that the database has not confirmed. Frames of events are
-//! built from [`Input::Committed`], [`Input::Loaded`] and [`Input::ChangeStored`] alone.
+//! The other mechanisms:
+//!
+//! | module | mechanism |
+//! | --- | --- |
+//! | `admission` | what a socket must meet to connect; `hello` |
+//! | `connections` | the connections, their deadlines (token, heartbeat) and error limits |
+//! | `dedup` | the window of stored sends that answers duplicates from memory |
+//! | `throttle` | one send per user and period |
+//! | `resume`, `event_loader`, `replay_buffer` | missed events: of a client, of the Room itself |
+//! | `reset` | a history that cannot be continued |
+//! | `removals` | a removed member cannot connect with an older authorization |
+//! | `snapshot` | hibernation: what is persisted of each connection, and the restore |
+//! | `batching` | an optimisation: the window in which sends wait to form larger batches |
+//!
+//! To add a command, see `commands.rs`. To add a durable event, add its variant in
+//! [`crate::protocol::Event`]: fan-out and resume are generic, the cache must be taught what the
+//! event does to a history.
+//!
+//! // INVARIANT: nothing is delivered before it is stored. Frames of events are built from
+//! [`Input::Committed`], [`Input::Loaded`] and [`Input::ChangeStored`] only.
 
+mod admission;
 mod batching;
 mod commands;
-mod connection;
+mod commit;
+mod connections;
+mod dedup;
 mod effect;
+mod event_loader;
 mod fanout;
 mod input;
 mod removals;
 mod replay_buffer;
+mod reset;
 mod resume;
 mod send_queue;
+mod sends;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -33,93 +59,87 @@ mod throttle;
 
 pub use batching::BatchPolicy;
 use batching::BatchWindow;
-use connection::Connections;
+use connections::{Connection, Connections, Due};
+use dedup::RecentSends;
 pub use effect::{Effect, Effects};
+use event_loader::EventLoader;
 pub use input::{
     ConnectionId, EncodedFrame, Input, NewConnection, RequestId, StoreFailed, TokenRejected,
 };
-use removals::{Membership, RecentRemovals};
+use removals::RecentRemovals;
 use replay_buffer::ReplayBuffer;
-use send_queue::SendQueue;
+use send_queue::{ReplyTo, SendQueue};
 pub use snapshot::Snapshot;
 use throttle::Throttle;
 
-use crate::domain::{
-    Admission, ConversationId, Epoch, MessageNumber, Position, Seq, SessionId, Timestamp,
-};
-use crate::protocol::{CloseCode, Hello, Limits, MAX_SOCKETS_PER_USER};
-
-/// Where the Room stands: everything up to here has been handed to delivery.
-#[derive(Debug, Clone)]
-struct Head {
-    epoch: Epoch,
-    seq: Seq,
-    number: MessageNumber,
-}
-
-impl From<Position> for Head {
-    fn from(position: Position) -> Self {
-        let Position { epoch, seq, number } = position;
-        Self { epoch, seq, number }
-    }
-}
+use crate::domain::{BatchOutcome, ConversationId, Position, Seq, SessionId, Timestamp};
+use crate::protocol::{AuthExpiring, CloseCode};
 
 /// One live conversation.
 #[derive(Debug)]
 pub struct Room {
     conversation_id: ConversationId,
     throttle_ms: i64,
-    /// Unknown until a connection or a commit tells; a Room made for a REST send starts so.
-    head: Option<Head>,
-    /// The highest position anyone has reported. Beyond `head` it means: something was missed.
-    known: Seq,
+    /// The newest event applied to the Room. `None` until a connection or a commit provides a
+    /// position, as in a Room created for a REST send.
+    head: Option<Position>,
+    /// The highest position in any input. Beyond the head it means that events are missing.
+    highest_seen: Seq,
     connections: Connections,
     send_queue: SendQueue,
+    recent_sends: RecentSends,
     throttle: Throttle,
     replay_buffer: ReplayBuffer,
-    removals: RecentRemovals,
-    loads: resume::Loads,
-    /// There when the driver lets sends gather.
-    company: Option<BatchWindow>,
+    recent_removals: RecentRemovals,
+    event_loader: EventLoader,
+    /// Present when the host has enabled batching.
+    batch_window: Option<BatchWindow>,
     closing: bool,
 }
 
 impl Room {
-    /// A Room without connections. `throttle_ms` is the time between two sends of a user, 0 for
-    /// none.
+    /// A Room without connections. `throttle_ms` is the minimum time between two sends of a user; 0
+    /// means unthrottled.
     pub fn new(conversation_id: ConversationId, throttle_ms: i64) -> Self {
         Self {
             conversation_id,
             throttle_ms,
             head: None,
-            known: Seq(0),
+            highest_seen: Seq(0),
             connections: Connections::default(),
             send_queue: SendQueue::default(),
+            recent_sends: RecentSends::default(),
             throttle: Throttle::new(throttle_ms),
             replay_buffer: ReplayBuffer::default(),
-            removals: RecentRemovals::default(),
-            loads: resume::Loads::default(),
-            company: None,
+            recent_removals: RecentRemovals::default(),
+            event_loader: EventLoader::default(),
+            batch_window: None,
             closing: false,
         }
     }
 
-    /// Takes one input at time `now` and says what is to be done.
+    /// Applies one input at time `now` and returns what the host has to do.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) -> Effects {
         let mut effects = Effects::default();
-        self.loads.observe(now);
+        self.event_loader.observe_clock(now);
         if self.head.is_none() && self.connections.len() > 0 {
-            // They were kept, but nothing of where they stood: nobody could tell what they missed.
+            // Restored without a head: what the connections have missed is unknown.
             self.close_where(CloseCode::Restarting, |_| true, &mut effects);
         }
+        self.apply(input, now, &mut effects);
+        self.start_due_work(now, &mut effects);
+        effects
+    }
+
+    fn apply(&mut self, input: Input<'_>, now: Timestamp, effects: &mut Effects) {
         match input {
-            Input::Connect { id, connection } => self.connect(id, connection, now, &mut effects),
-            Input::Frame { id, text } => self.text(id, text, now, &mut effects),
-            Input::InvalidFrame { id, close } => self.close(id, close, &mut effects),
+            Input::Connect { id, connection } => self.connect(id, connection, now, effects),
+            Input::Frame { id, text } => self.receive_frame(id, text, now, effects),
+            Input::InvalidFrame { id, close } => self.close(id, close, effects),
             Input::Disconnect { id } => drop(self.connections.remove(id)),
-            Input::Heartbeats(heard) => {
-                for (id, at) in heard {
-                    self.connections.heard(*id, *at);
+            Input::Heartbeats(heartbeats) => {
+                for (id, at) in heartbeats {
+                    self.connections.record_heartbeat(*id, *at);
                 }
             }
             Input::Send {
@@ -128,62 +148,81 @@ impl Room {
                 session_id,
                 send,
             } => {
-                let origin = send_queue::Origin::RequestId(request_id);
-                self.send((user_id, session_id), send, origin, now, &mut effects);
+                let reply_to = ReplyTo::Request(request_id);
+                self.send((user_id, session_id), send, reply_to, now, effects);
             }
-            Input::Committed(result) => {
-                if let Some(company) = &mut self.company {
-                    company.is_answered(self.send_queue.carried(), self.send_queue.waiting(), now);
-                }
-                match result {
-                    Ok(batch) => self.committed(batch, now, &mut effects),
-                    Err(StoreFailed) => self.commit_failed(now, &mut effects),
-                }
-            }
-            Input::Loaded(Ok(Some(events))) => self.loaded(events, now, &mut effects),
-            Input::Loaded(Ok(None)) => self.conversation_gone(&mut effects),
+            Input::Committed(result) => self.commit_finished(result, now, effects),
+            Input::Loaded(Ok(Some(events))) => self.loaded(events, now, effects),
+            Input::Loaded(Ok(None)) => self.conversation_gone(effects),
             Input::Loaded(Err(StoreFailed)) => self.load_failed(now),
-            Input::ChangeStored(Some(change)) => self.changed(change, now, &mut effects),
-            Input::ChangeStored(None) => self.look(now),
-            Input::Authenticated { id, result } => {
-                self.authenticated(id, result, now, &mut effects);
-            }
-            Input::Revoke { session_id } => self.revoke(session_id, &mut effects),
-            Input::Tick => self.tick(now, &mut effects),
+            Input::ChangeStored(Some(change)) => self.change_stored(change, now, effects),
+            Input::ChangeStored(None) => self.schedule_recheck(now),
+            Input::Authenticated { id, result } => self.authenticated(id, result, now, effects),
+            Input::Revoke { session_id } => self.revoke(session_id, effects),
+            Input::Tick => self.tick(now, effects),
             Input::Shutdown => self.closing = true,
         }
-        self.go_on(now, &mut effects);
-        effects
     }
 
-    /// From now on sends gather until the driver calls [`Self::release`]: the more of them leave
-    /// together, the less each costs. How long is the driver's to say, who knows what waiting costs.
-    pub fn enable_batching(&mut self, patience: BatchPolicy) {
-        self.company = Some(BatchWindow::new(patience));
+    fn commit_finished(
+        &mut self,
+        result: Result<BatchOutcome, StoreFailed>,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        if let Some(window) = &mut self.batch_window {
+            let committed = self.send_queue.in_flight_len();
+            window.on_commit_finished(committed, self.send_queue.waiting_len(), now);
+        }
+        match result {
+            Ok(outcome) => self.committed(outcome, now, effects),
+            Err(StoreFailed) => self.commit_failed(now, effects),
+        }
     }
 
-    /// When a held Room's sends are best let go: at once if that is no later than now, otherwise
-    /// then at the latest, and sooner if others come. `None` when none wait, or others are on
-    /// their way.
+    /// After every input: starts a commit and a load if they are due, and completes the shutdown.
+    fn start_due_work(&mut self, now: Timestamp, effects: &mut Effects) {
+        if self.batch_window.is_none() {
+            self.start_commit(now, effects);
+        }
+        self.start_load(now, effects);
+        if self.closing && self.send_queue.is_empty() {
+            self.close_where(CloseCode::Restarting, |_| true, effects);
+        }
+    }
+
+    /// Enables the batching window: from now on the host calls [`Self::flush`] at
+    /// [`Self::flush_deadline`] to commit the waiting sends.
+    pub fn enable_batching(&mut self, policy: BatchPolicy) {
+        self.batch_window = Some(BatchWindow::new(policy));
+    }
+
+    /// When to flush: at once if not later than `now`, otherwise at the returned time unless more
+    /// sends arrive. `None` without batching, without waiting sends, or while a commit is in
+    /// flight.
     pub fn flush_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let (company, waiting) = (self.company.as_ref()?, self.send_queue.waiting());
-        let may_leave = waiting > 0 && !self.send_queue.committing();
-        may_leave.then(|| company.leave_at(waiting, now))
+        let window = self.batch_window.as_ref()?;
+        let waiting = self.send_queue.waiting_len();
+        let may_flush = waiting > 0 && !self.send_queue.is_committing();
+        may_flush.then(|| window.flush_at(waiting, now))
     }
 
-    /// Lets what has gathered leave as one batch.
+    /// Commits the waiting sends as one batch.
     pub fn flush(&mut self, now: Timestamp) -> Effects {
         let mut effects = Effects::default();
-        self.begin_commit(now, &mut effects);
+        self.start_commit(now, &mut effects);
         effects
     }
 
-    /// When [`Input::Tick`] is due at the latest; `None` when time changes nothing.
+    /// When the next [`Input::Tick`] is due; `None` when none is needed.
     pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        // The end of a commit wakes the Room anyway, and without a head there is nothing to miss.
-        let idle = self.head.is_some() && !self.send_queue.committing();
-        let load = idle
-            .then(|| self.loads.next_wakeup(self.wants_load(now).is_some()))
+        // A finished commit wakes the Room anyway, and without a head there is nothing to load.
+        let may_load = self.head.is_some() && !self.send_queue.is_committing();
+        let load = may_load
+            .then(|| {
+                self.event_loader
+                    .next_wakeup(self.wanted_load(now).is_some())
+            })
             .flatten();
         [self.connections.next_deadline(), load]
             .into_iter()
@@ -191,108 +230,31 @@ impl Room {
             .min()
     }
 
-    /// Whether a driver that can wait should stop reading sockets for now.
+    /// Whether a host with backpressure should stop reading sockets for now.
     pub fn is_backlogged(&self) -> bool {
-        self.send_queue.waiting() >= send_queue::MAX_PENDING / 2
+        self.send_queue.waiting_len() >= send_queue::MAX_WAITING / 2
     }
 
-    /// How many connections it has.
+    /// The number of connections.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
     }
 
-    /// Whether the Room may be dropped without anyone noticing: nobody connected, nothing under
-    /// way. Otherwise, when only the throttle is left, the time at which it may be.
+    /// Whether the host may drop the Room without losing state that matters: no connection, no
+    /// send, no load, no running throttle period.
     pub fn retirement(&self, now: Timestamp) -> Retirement {
-        if self.connections.len() > 0 || !self.send_queue.is_empty() || self.loads.in_flight() {
+        let is_active = self.connections.len() > 0
+            || !self.send_queue.is_empty()
+            || self.event_loader.is_in_flight();
+        if is_active {
             return Retirement::NotYet;
         }
         if self.closing {
             return Retirement::Now;
         }
         self.throttle
-            .ends_at(now)
+            .expires_at(now)
             .map_or(Retirement::Now, Retirement::After)
-    }
-
-    fn connect(
-        &mut self,
-        id: ConnectionId,
-        connection: NewConnection,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let user_id = connection.caller.user_id;
-        let Admission {
-            position,
-            last_removal_seq,
-        } = connection.admission.clone();
-        if self
-            .head
-            .as_ref()
-            .is_some_and(|head| head.epoch != position.epoch)
-        {
-            self.change_epoch(position.clone(), effects);
-        }
-        self.known = self.known.max(position.seq);
-        let head = match &self.head {
-            Some(head) => head.seq,
-            None => self.begin(position.clone(), last_removal_seq, now),
-        };
-        let close = match self.removals.since(position.seq, user_id) {
-            Membership::Active => None,
-            Membership::Removed => Some(CloseCode::NotMember),
-            // The next entry will be granted later than what this Room can tell.
-            Membership::Unknown => Some(CloseCode::Restarting),
-        };
-        if let Some(close) = close {
-            effects.push(Effect::Close { id, close });
-            return;
-        }
-        if self.closing {
-            let close = CloseCode::Restarting;
-            effects.push(Effect::Close { id, close });
-            return;
-        }
-        if self.connections.of_user(user_id) >= MAX_SOCKETS_PER_USER {
-            let close = CloseCode::TooManySockets;
-            effects.push(Effect::Close { id, close });
-            return;
-        }
-        let v2 = connection.v2;
-        self.connections.insert(id, connection, head, now);
-        if v2 {
-            self.greet(id, effects);
-        } else if position.seq != head {
-            // A v1 client counts itself connected from the moment it was let in, and has no
-            // other way to learn what came since.
-            self.start_catching_up(id, position.seq, effects);
-        }
-    }
-
-    /// The first thing a Room learns of where its conversation stands. Between that being read
-    /// and now, another Room of the conversation may have come, written and gone.
-    fn begin(&mut self, position: Position, last_removal_seq: Seq, now: Timestamp) -> Seq {
-        let seq = position.seq;
-        self.head = Some(position.into());
-        self.removals.begin(last_removal_seq);
-        self.loads.check(now);
-        seq
-    }
-
-    fn greet(&self, id: ConnectionId, effects: &mut Effects) {
-        let (Some(head), Some(connection)) = (&self.head, self.connections.get(id)) else {
-            return;
-        };
-        let hello = Hello::new(
-            self.conversation_id,
-            head.epoch.clone(),
-            (head.seq, head.number),
-            connection.user_id,
-            connection.expires_at,
-            Limits::with_throttle(self.throttle_ms),
-        );
-        effects.reply(id, hello.encode());
     }
 
     fn close(&mut self, id: ConnectionId, close: CloseCode, effects: &mut Effects) {
@@ -304,10 +266,10 @@ impl Room {
     fn close_where(
         &mut self,
         close: CloseCode,
-        wanted: impl Fn(&connection::Connection) -> bool,
+        predicate: impl Fn(&Connection) -> bool,
         effects: &mut Effects,
     ) {
-        for id in self.connections.ids_where(wanted) {
+        for id in self.connections.ids_where(predicate) {
             self.close(id, close, effects);
         }
     }
@@ -321,50 +283,30 @@ impl Room {
     }
 
     fn conversation_gone(&mut self, effects: &mut Effects) {
-        self.loads.finished();
+        self.event_loader.finished();
         self.close_where(CloseCode::NoSuchConversation, |_| true, effects);
     }
 
     fn tick(&mut self, now: Timestamp, effects: &mut Effects) {
-        for due in self.connections.due(now) {
+        for due in self.connections.take_due(now) {
             match due {
-                connection::Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),
-                connection::Due::Silent(id) => self.close(id, CloseCode::HeartbeatLost, effects),
-                connection::Due::Notice(id, in_s) => {
-                    effects.reply(id, crate::protocol::AuthExpiring { in_s }.encode());
+                Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),
+                Due::HeartbeatLost(id) => self.close(id, CloseCode::HeartbeatLost, effects),
+                Due::ExpiryNotice(id, in_s) => {
+                    effects.reply(id, AuthExpiring { in_s }.encode());
                 }
             }
         }
     }
-
-    /// After every input: starts whatever can be started, ends what is to end.
-    fn go_on(&mut self, now: Timestamp, effects: &mut Effects) {
-        if self.company.is_none() {
-            self.begin_commit(now, effects);
-        }
-        self.start_load(now, effects);
-        if self.closing && self.send_queue.is_empty() {
-            self.close_where(CloseCode::Restarting, |_| true, effects);
-        }
-    }
-
-    fn begin_commit(&mut self, now: Timestamp, effects: &mut Effects) {
-        if let Some(batch) = self.send_queue.take_batch() {
-            if let Some(company) = &mut self.company {
-                company.leaves(now);
-            }
-            effects.push(Effect::Commit(batch));
-        }
-    }
 }
 
-/// Whether a Room is still needed.
+/// Whether a Room may be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retirement {
-    /// It is.
+    /// It is in use.
     NotYet,
-    /// It is not before this time, unless something happens.
+    /// At this time, unless another input comes before.
     After(Timestamp),
-    /// It is not.
+    /// Now.
     Now,
 }

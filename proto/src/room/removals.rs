@@ -1,51 +1,52 @@
-//! Who has ceased to be a member lately, so that nobody is let in by an entry granted before.
+//! Members removed recently. A socket authorized before the removal of its user must not connect
+//! after it.
 
 use std::collections::VecDeque;
 
 use crate::domain::{Seq, UserId};
 
-/// How many are remembered. An entry is granted moments before it is used, so few are asked for.
-const MAX_LEFT: usize = 64;
+/// How many removals are kept. A socket connects moments after it was authorized, so few suffice.
+const MAX_REMOVALS: usize = 64;
 
-/// What became of a membership since an entry was granted.
+/// The state of a membership since a socket was authorized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Membership {
     Active,
     Removed,
-    /// That was before this Room can tell.
+    /// The socket was authorized before the oldest position this Room can decide for.
     Unknown,
 }
 
-/// Every departure after a position, up to where the Room stands.
+/// Every removal after `known_since`, up to the head of the Room.
 #[derive(Debug, Default)]
 pub(super) struct RecentRemovals {
-    after: Seq,
-    left: VecDeque<(Seq, UserId)>,
+    known_since: Seq,
+    removals: VecDeque<(Seq, UserId)>,
 }
 
 impl RecentRemovals {
-    /// None is known; there was none between `after` and where the Room stands.
-    pub(super) fn begin(&mut self, after: Seq) {
-        self.after = after;
-        self.left.clear();
+    /// Starts empty: no member was removed between `known_since` and the head of the Room.
+    pub(super) fn reset(&mut self, known_since: Seq) {
+        self.known_since = known_since;
+        self.removals.clear();
     }
 
-    /// Somebody's membership ended there.
-    pub(super) fn push(&mut self, seq: Seq, user: UserId) {
-        self.left.push_back((seq, user));
-        if self.left.len() > MAX_LEFT
-            && let Some((seq, _)) = self.left.pop_front()
+    /// Adds the removal of a member by the event at `seq`.
+    pub(super) fn push(&mut self, seq: Seq, user_id: UserId) {
+        self.removals.push_back((seq, user_id));
+        if self.removals.len() > MAX_REMOVALS
+            && let Some((seq, _)) = self.removals.pop_front()
         {
-            self.after = seq;
+            self.known_since = seq;
         }
     }
 
-    /// Whether the membership stands that stood at `granted`.
-    pub(super) fn since(&self, granted: Seq, user: UserId) -> Membership {
-        let mut later = self.left.iter().filter(|(seq, _)| *seq > granted);
-        if later.any(|(_, left)| *left == user) {
+    /// The state of the membership that was active at `admitted_at`.
+    pub(super) fn membership(&self, admitted_at: Seq, user_id: UserId) -> Membership {
+        let mut later = self.removals.iter().filter(|(seq, _)| *seq > admitted_at);
+        if later.any(|(_, removed)| *removed == user_id) {
             Membership::Removed
-        } else if granted < self.after {
+        } else if admitted_at < self.known_since {
             Membership::Unknown
         } else {
             Membership::Active

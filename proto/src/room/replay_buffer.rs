@@ -1,4 +1,5 @@
-//! The newest events, encoded, so that most resumes need no database. Bounded in number and bytes.
+//! The newest events, encoded, so that most resumes need no database query. Bounded in number and
+//! bytes.
 
 use std::collections::VecDeque;
 
@@ -6,25 +7,24 @@ use super::input::EncodedFrame;
 use crate::domain::{MessageId, Seq};
 use crate::protocol::{Event, MAX_RESUME_EVENTS};
 
-/// What one Room may keep; thousands of Rooms share a process.
+/// The most bytes one Room buffers; thousands of Rooms share a process.
 const MAX_BYTES: usize = 32 * 1024;
 
-/// An event as it is delivered.
+/// An event with its encoded frame.
 #[derive(Debug, Clone)]
-pub(super) struct Encoded {
+pub(super) struct EncodedEvent {
     pub(super) seq: Seq,
     pub(super) frame: EncodedFrame,
-    /// Whether v1 sockets know such a frame.
+    /// Whether the event exists in protocol v1.
     pub(super) v1: bool,
-    /// The message it tells of.
-    message: Option<MessageId>,
-    /// Whether that one has no text from here on.
-    deletes: bool,
+    /// The message the event creates, edits or deletes.
+    message_id: Option<MessageId>,
+    is_deletion: bool,
 }
 
-impl From<&Event> for Encoded {
+impl From<&Event> for EncodedEvent {
     fn from(event: &Event) -> Self {
-        let message = match event {
+        let message_id = match event {
             Event::Message(message) => Some(message.message_id),
             Event::Edited(edited) => Some(edited.message_id),
             Event::Deleted(deleted) => Some(deleted.message_id),
@@ -34,24 +34,24 @@ impl From<&Event> for Encoded {
             seq: event.seq(),
             frame: event.encode(),
             v1: event.is_message(),
-            message,
-            deletes: matches!(event, Event::Deleted(_)),
+            message_id,
+            is_deletion: matches!(event, Event::Deleted(_)),
         }
     }
 }
 
-/// A dense run of events that ends at the Room's newest one.
+/// A dense run of events that ends at the head of the Room.
 #[derive(Debug, Default)]
 pub(super) struct ReplayBuffer {
-    events: VecDeque<Encoded>,
+    events: VecDeque<EncodedEvent>,
     bytes: usize,
 }
 
 impl ReplayBuffer {
-    /// Adds the next event. The caller keeps the run dense.
-    pub(super) fn push(&mut self, event: Encoded) {
-        if event.deletes {
-            self.forget(event.message);
+    /// Appends the next event. The caller keeps the run dense.
+    pub(super) fn push(&mut self, event: EncodedEvent) {
+        if event.is_deletion {
+            self.drop_through_last_of(event.message_id);
         }
         self.bytes += event.frame.len();
         self.events.push_back(event);
@@ -63,19 +63,19 @@ impl ReplayBuffer {
         }
     }
 
-    /// Who resumes later is not told what a message said before it was deleted: the run begins after
-    /// the last event that tells it, and what was before is read from the database, as it is now.
-    fn forget(&mut self, message: Option<MessageId>) {
-        let told = |event: &Encoded| event.message == message;
-        if let Some(last) = self.events.iter().rposition(told) {
+    /// Drops every event up to the last one of a deleted message, so that a later resume does not
+    /// deliver its old text. The dropped events are read from the database, which has no text.
+    fn drop_through_last_of(&mut self, message_id: Option<MessageId>) {
+        let concerns = |event: &EncodedEvent| event.message_id == message_id;
+        if let Some(last) = self.events.iter().rposition(concerns) {
             for event in self.events.drain(..=last) {
                 self.bytes -= event.frame.len();
             }
         }
     }
 
-    /// Every event after `since`, or `None` when the run does not reach back that far.
-    pub(super) fn after(&self, since: Seq) -> Option<Vec<Encoded>> {
+    /// Every event after `since`; `None` when the buffer does not reach back that far.
+    pub(super) fn after(&self, since: Seq) -> Option<Vec<EncodedEvent>> {
         let first = self.events.front()?.seq;
         if first > since.next() {
             return None;

@@ -1,156 +1,121 @@
-//! SendQueue on their way into the database: waiting, in flight, lately stored.
+//! The queue of sends: waiting and in flight.
 //!
-//! One commit is in flight at a time; what arrives meanwhile goes out together as the next one
-//! (group commit), so order is the order of arrival and a busy Room costs a round trip a batch.
+//! One commit is in flight at a time. Sends that arrive in the meantime form the next one (group
+//! commit), so messages are stored in the order of arrival and a busy Room pays one round trip per
+//! batch. A duplicate of a queued send is attached to it and gets its outcome (coalescing).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::input::{ConnectionId, RequestId};
-use crate::domain::{ClientMessageId, NewMessage, StoredMessage, UserId};
+use crate::domain::{ClientMessageId, NewMessage, UserId};
 
-/// The most sends waiting in one Room; a driver stops reading sockets well before.
-pub(super) const MAX_PENDING: usize = 2_048;
+/// The most sends waiting in one Room. A host stops reading sockets at half of this.
+pub(super) const MAX_WAITING: usize = 2_048;
 
 /// The most sends of one commit.
 const MAX_BATCH: usize = 256;
 
-/// How many stored sends are remembered, so that a repeat is answered at once, throttled or not.
-const MAX_KNOWN: usize = 128;
+/// The most duplicates attached to one send; further ones are rejected.
+const MAX_DUPLICATES: usize = 32;
 
-/// How many repeats of one send may wait with it; more are refused.
-const MAX_REPEATS: usize = 32;
-
-/// Who is to be told what became of a send.
+/// The source of a send, which receives its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum ReplyTo {
     Connection(ConnectionId),
-    RequestId(RequestId),
+    Request(RequestId),
 }
 
 #[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) append: NewMessage,
-    pub(super) origin: Origin,
-    /// Repeats that arrived before the first was stored.
-    pub(super) repeats: Vec<Origin>,
+pub(super) struct QueuedSend {
+    pub(super) message: NewMessage,
+    pub(super) reply_to: ReplyTo,
+    /// The sources of duplicates that arrived before the send was stored.
+    pub(super) duplicates: Vec<ReplyTo>,
 }
 
-/// What a send is to those that are on their way.
+/// The result of [`SendQueue::attach_duplicate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// It repeats none of them.
-    None,
-    /// It shares the answer of one.
-    Joined,
-    /// It repeats one that has too many repeats already.
-    TooMany,
+pub(super) enum AttachOutcome {
+    /// No queued send has this id.
+    NotFound,
+    /// The duplicate gets the outcome of the queued send.
+    Attached,
+    /// The queued send has the maximum number of duplicates.
+    LimitReached,
 }
-
-type Key = (UserId, ClientMessageId);
 
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
-    waiting: VecDeque<Pending>,
-    in_flight: Option<Vec<Pending>>,
-    known: BTreeMap<Key, StoredMessage>,
-    known_order: VecDeque<Key>,
+    waiting: VecDeque<QueuedSend>,
+    in_flight: Option<Vec<QueuedSend>>,
 }
 
 impl SendQueue {
-    pub(super) fn known(&self, user: UserId, id: &ClientMessageId) -> Option<&StoredMessage> {
-        self.known.get(&(user, id.clone()))
-    }
-
-    /// Lets `origin` share the answer of the same send that is waiting or in flight.
-    pub(super) fn join_repeat(
+    /// Attaches a duplicate to the send with the same id that is waiting or in flight.
+    pub(super) fn attach_duplicate(
         &mut self,
-        user: UserId,
-        id: &ClientMessageId,
-        origin: Origin,
-    ) -> Repeat {
+        user_id: UserId,
+        client_message_id: &ClientMessageId,
+        reply_to: ReplyTo,
+    ) -> AttachOutcome {
         let mut all = self.in_flight.iter_mut().flatten().chain(&mut self.waiting);
-        let same = all.find(|pending| {
-            pending.append.sender_id == user
-                && pending.append.client_message_id.as_ref() == Some(id)
+        let original = all.find(|queued| {
+            queued.message.sender_id == user_id
+                && queued.message.client_message_id.as_ref() == Some(client_message_id)
         });
-        let Some(pending) = same else {
-            return Repeat::None;
+        let Some(original) = original else {
+            return AttachOutcome::NotFound;
         };
-        if pending.repeats.len() >= MAX_REPEATS {
-            return Repeat::TooMany;
+        if original.duplicates.len() >= MAX_DUPLICATES {
+            return AttachOutcome::LimitReached;
         }
-        pending.repeats.push(origin);
-        Repeat::Joined
+        original.duplicates.push(reply_to);
+        AttachOutcome::Attached
     }
 
-    pub(super) fn push(&mut self, append: NewMessage, origin: Origin) {
-        self.waiting.push_back(Pending {
-            append,
-            origin,
-            repeats: Vec::new(),
+    pub(super) fn push(&mut self, message: NewMessage, reply_to: ReplyTo) {
+        self.waiting.push_back(QueuedSend {
+            message,
+            reply_to,
+            duplicates: Vec::new(),
         });
     }
 
-    /// The next batch, when none is in flight and something waits.
+    /// Starts the next commit, if none is in flight and the queue is not empty.
     pub(super) fn take_batch(&mut self) -> Option<Vec<NewMessage>> {
         if self.in_flight.is_some() || self.waiting.is_empty() {
             return None;
         }
         let count = self.waiting.len().min(MAX_BATCH);
-        let batch: Vec<Pending> = self.waiting.drain(..count).collect();
-        let appends = batch.iter().map(|pending| pending.append.clone()).collect();
+        let batch: Vec<QueuedSend> = self.waiting.drain(..count).collect();
+        let messages = batch.iter().map(|queued| queued.message.clone()).collect();
         self.in_flight = Some(batch);
-        Some(appends)
+        Some(messages)
     }
 
-    /// Ends the commit in flight and hands its sends back.
-    pub(super) fn finish_batch(&mut self) -> Vec<Pending> {
+    /// Ends the commit in flight and returns its sends.
+    pub(super) fn finish_batch(&mut self) -> Vec<QueuedSend> {
         self.in_flight.take().unwrap_or_default()
     }
 
-    pub(super) const fn committing(&self) -> bool {
+    pub(super) const fn is_committing(&self) -> bool {
         self.in_flight.is_some()
     }
 
-    /// How many sends are in flight.
-    pub(super) fn carried(&self) -> usize {
+    pub(super) fn in_flight_len(&self) -> usize {
         self.in_flight.as_ref().map_or(0, Vec::len)
     }
 
+    pub(super) fn waiting_len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether no send is waiting or in flight.
     pub(super) fn is_empty(&self) -> bool {
         self.in_flight.is_none() && self.waiting.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= MAX_PENDING
-    }
-
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    pub(super) fn remember(&mut self, user: UserId, id: ClientMessageId, stored: StoredMessage) {
-        let key = (user, id);
-        if self.known.insert(key.clone(), stored).is_none() {
-            self.known_order.push_back(key);
-        }
-        while self.known_order.len() > MAX_KNOWN {
-            let Some(oldest) = self.known_order.pop_front() else {
-                break;
-            };
-            self.known.remove(&oldest);
-        }
-    }
-
-    /// The newest stored sends of a user, the newest first.
-    pub(super) fn known_of(
-        &self,
-        user: UserId,
-    ) -> impl Iterator<Item = (&ClientMessageId, &StoredMessage)> {
-        self.known_order
-            .iter()
-            .rev()
-            .filter(move |(sender, _)| *sender == user)
-            .filter_map(|key| Some((&key.1, self.known.get(key)?)))
+        self.waiting.len() >= MAX_WAITING
     }
 }

@@ -1,239 +1,270 @@
-//! What a Room keeps outside its memory, so that it can wake as if nothing had happened.
+//! Hibernation: what a Room persists, so that it can be restored without a difference.
 //!
-//! A runtime may drop a Room while its sockets stay open. Each socket then carries a [`Snapshot`]
-//! of its connection; [`Room::restore`] makes the Room again out of those. Owns what is kept and
-//! when it is out of date; does not own where it is written ([`Room::take_dirty_snapshots`] hands it out).
+//! A runtime may evict a Room while its sockets stay open. Each socket then carries a [`Snapshot`]
+//! of its connection, and [`Room::restore`] rebuilds the Room from all of them. This module decides
+//! what a snapshot contains and when it is dirty; the host writes it
+//! ([`Room::take_dirty_snapshots`]).
 //!
-//! Not every snapshot is renewed with every event, or a message would cost as many writes as it
-//! has receivers. Where the Room stands is kept by one connection, the *keeper* (the oldest one),
-//! and by whoever has just sent; the newest of them is right. That suffices because at rest every
-//! connection has been handed everything up to there, but for those with an unanswered resume,
-//! which say so themselves. SendQueue on their way are not kept: who waits for one sends it again.
-//! Nor are refusals: their window is short.
+//! An event does not change every snapshot, or a message would cost one write per receiver. The
+//! head is kept up to date by the *checkpoint connection* (the oldest one) and by the connection
+//! that sent last; the highest head among the snapshots is current. This suffices because an idle
+//! Room has delivered every event up to the head to every connection, except those with a pending
+//! resume, whose snapshots contain their own position. Queued sends are not persisted: their
+//! clients repeat them. Error counts are not either: their window is short.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::connection::{Kept, Mode, Resuming};
-use super::resume::Loads;
-use super::send_queue::Origin;
-use super::{ConnectionId, Head, Room};
+use super::connections::{Connection, PendingResume, RestoredConnection};
+use super::event_loader::EventLoader;
+use super::send_queue::ReplyTo;
+use super::{ConnectionId, Room};
 use crate::domain::{
-    ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, Seq, SessionId,
+    ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, Position, Seq, SessionId,
     StoredMessage, Timestamp, UserId,
 };
 
-/// How many stored sends of its user a connection keeps, so that a repeat is known again. With
-/// ids and names as long as they may be, a snapshot stays within 2 KB.
-const MAX_KNOWN: usize = 4;
+/// How many stored sends of its user a snapshot contains, to recognise duplicates. With ids and
+/// names of maximum length, a snapshot stays below 2 KB.
+const MAX_RECENT_SENDS: usize = 4;
 
-/// One connection as it is kept. Its JSON is for [`Room::restore`] alone.
+/// The persisted state of one connection. The JSON is read by [`Room::restore`] only, possibly of
+/// another version of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     #[serde(rename = "c")]
-    connection: u64,
+    connection_id: u64,
     #[serde(rename = "u")]
     user_id: UserId,
     #[serde(rename = "s")]
     session_id: SessionId,
-    /// Milliseconds.
     #[serde(rename = "x")]
-    expires_at: i64,
+    expires_at_ms: i64,
     #[serde(rename = "v2", default, skip_serializing_if = "is_false")]
     v2: bool,
-    /// Whether the end of the token has been announced.
     #[serde(rename = "n", default, skip_serializing_if = "is_false")]
-    noticed: bool,
-    /// The first sign of life, in milliseconds, of a connection that is watched over.
+    expiry_announced: bool,
+    /// Absent when the host enforces heartbeats itself.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
-    heard: Option<i64>,
+    last_heartbeat_ms: Option<i64>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
-    resume: Option<Resume>,
-    /// Where its user was seen to be a member, if that lies ahead of where the Room stands.
+    pending_resume: Option<ResumeSnapshot>,
+    /// Where the user was last known to be a member, if beyond the head.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
-    member_at: Option<Seq>,
+    membership_seen_at: Option<Seq>,
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     head: Option<(Epoch, Seq, MessageNumber)>,
-    /// When to look for what nobody told of, in milliseconds; told by the keeper alone.
+    /// The planned rechecks; of the checkpoint connection only.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
-    looks: Vec<i64>,
-    /// When the user's running throttle began, in milliseconds.
+    recheck_at_ms: Vec<i64>,
+    /// The start of the user's running throttle period.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
-    throttled_since: Option<i64>,
-    /// The user's name, where sends are kept.
+    throttle_period_start_ms: Option<i64>,
+    /// The username, if there are recent sends.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     sender: Option<Arc<str>>,
-    /// Stored sends, the newest first.
+    /// The user's stored sends, newest first.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
-    known: Vec<Known>,
+    recent_sends: Vec<SendSnapshot>,
 }
 
-/// An unanswered resume: the position asked for, whether it lies ahead, events sent, the last one.
+/// A pending resume: requested position, whether it is ahead of the head, events sent, and the
+/// position of the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Resume(Seq, bool, usize, Seq);
+struct ResumeSnapshot(Seq, bool, usize, Seq);
 
-/// A stored send: its client's id and where it ended up; the time in milliseconds.
+/// A stored send: client message id, message id, position, number, and time in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Known(ClientMessageId, MessageId, Seq, MessageNumber, i64);
+struct SendSnapshot(ClientMessageId, MessageId, Seq, MessageNumber, i64);
 
 #[expect(
     clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands fields over by reference"
+    reason = "serde passes fields by reference"
 )]
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
 impl Snapshot {
-    /// The connection it is of.
+    /// The connection of this snapshot.
     pub const fn connection_id(&self) -> ConnectionId {
-        ConnectionId(self.connection)
+        ConnectionId(self.connection_id)
     }
 }
 
 impl Room {
-    /// What is to be kept of a connection now.
+    /// The current snapshot of a connection.
     pub fn snapshot(&self, id: ConnectionId, now: Timestamp) -> Option<Snapshot> {
         let connection = self.connections.get(id)?;
         let user_id = connection.user_id;
-        let known = || self.send_queue.known_of(user_id).take(MAX_KNOWN);
-        let resume = connection.resuming().map(|resuming| {
-            let Resuming { from, ahead, count } = resuming;
-            Resume(from, ahead, count, connection.delivered)
-        });
+        let is_checkpoint = self.connections.checkpoint_connection() == Some(id);
+        let mut recent_sends = self.recent_sends.of_user(user_id).peekable();
         Some(Snapshot {
-            connection: id.0,
+            connection_id: id.0,
             user_id,
             session_id: connection.session_id.clone(),
-            expires_at: connection.expires_at.0,
-            v2: connection.mode == Mode::V2,
-            noticed: connection.noticed(),
-            heard: connection.heard().map(|at| at.0),
-            resume,
-            member_at: self
-                .head
-                .as_ref()
-                .and_then(|head| (connection.member_at > head.seq).then_some(connection.member_at)),
+            expires_at_ms: connection.expires_at().0,
+            v2: connection.is_v2(),
+            expiry_announced: connection.expiry_announced(),
+            last_heartbeat_ms: connection.last_heartbeat().map(|at| at.0),
+            pending_resume: ResumeSnapshot::of(connection),
+            membership_seen_at: self.head.as_ref().and_then(|head| {
+                let seen_at = connection.membership_seen_at;
+                (seen_at > head.seq).then_some(seen_at)
+            }),
             head: self
                 .head
                 .as_ref()
                 .map(|head| (head.epoch.clone(), head.seq, head.number)),
-            looks: if self.connections.keeper() == Some(id) {
-                self.looks(now)
+            recheck_at_ms: if is_checkpoint {
+                self.recheck_at_ms(now)
             } else {
                 Vec::new()
             },
-            throttled_since: self
+            throttle_period_start_ms: self
                 .throttle
-                .running_since(user_id, now)
-                .map(|since| since.0),
-            sender: known().next().map(|(_, stored)| stored.sender.clone()),
-            known: known()
-                .map(|(id, stored)| {
-                    let at = stored.timestamp.0;
-                    Known(id.clone(), stored.message_id, stored.seq, stored.number, at)
-                })
+                .period_start(user_id, now)
+                .map(|started_at| started_at.0),
+            sender: recent_sends.peek().map(|(_, stored)| stored.sender.clone()),
+            recent_sends: recent_sends
+                .take(MAX_RECENT_SENDS)
+                .map(|(id, stored)| SendSnapshot::new(id, stored))
                 .collect(),
         })
     }
 
-    /// When to look for what was missed: at once for what this Room knows of and could not read.
-    fn looks(&self, now: Timestamp) -> Vec<i64> {
-        let behind = self.head.as_ref().is_some_and(|head| self.known > head.seq);
-        let at_once = behind.then_some(now);
-        let later = self.loads.looks().iter().copied();
-        at_once.into_iter().chain(later).map(|at| at.0).collect()
+    /// The planned rechecks, the first one now if the Room is missing events it could not read.
+    fn recheck_at_ms(&self, now: Timestamp) -> Vec<i64> {
+        let is_behind = self
+            .head
+            .as_ref()
+            .is_some_and(|head| self.highest_seen > head.seq);
+        let planned = self.event_loader.recheck_at().iter().copied();
+        let at_once = is_behind.then_some(now).into_iter();
+        at_once.chain(planned).map(|at| at.0).collect()
     }
 
-    /// The snapshots that have changed since this was last called. To be written before anything
-    /// else is waited for: a Room may lose its memory whenever it waits.
+    /// The snapshots that have changed since the last call. The host writes them before it awaits
+    /// anything, because the Room may be evicted whenever it waits.
     pub fn take_dirty_snapshots(&mut self, now: Timestamp) -> Vec<Snapshot> {
-        let ids = self.connections.take_dirty_snapshots();
+        let ids = self.connections.take_dirty();
         ids.into_iter()
             .filter_map(|id| self.snapshot(id, now))
             .collect()
     }
 
-    /// The Room whose connections these are. What their resumes still wait for is taken up with
-    /// the next input.
+    /// Rebuilds a Room from the snapshots of its connections. Pending resumes continue with the
+    /// next input.
     pub fn restore(
         conversation_id: ConversationId,
         throttle_ms: i64,
         snapshots: impl IntoIterator<Item = Snapshot>,
     ) -> Self {
         let snapshots: Vec<Snapshot> = snapshots.into_iter().collect();
-        let head = snapshots
+        let mut room = Self::new(conversation_id, throttle_ms);
+        room.head = snapshots
             .iter()
             .filter_map(|snapshot| snapshot.head.clone())
             .max_by_key(|(_, seq, _)| *seq)
-            .map(|(epoch, seq, number)| Head { epoch, seq, number });
-        let mut room = Self::new(conversation_id, throttle_ms);
-        let delivered = head.as_ref().map_or(Seq(0), |head| head.seq);
-        room.known = delivered;
-        room.head = head;
-        // Whoever is connected has outlived every departure up to here.
-        room.removals.begin(delivered);
-        if let Some(keeper) = snapshots.iter().min_by_key(|kept| kept.connection) {
-            room.loads = Loads::planned(keeper.looks.iter().copied().map(Timestamp));
+            .map(|(epoch, seq, number)| Position { epoch, seq, number });
+        let head_seq = room.head.as_ref().map_or(Seq(0), |head| head.seq);
+        room.highest_seen = head_seq;
+        // Every restored connection was open when the last removal before the head was applied.
+        room.recent_removals.reset(head_seq);
+        if let Some(checkpoint) = snapshots.iter().min_by_key(|one| one.connection_id) {
+            let recheck_at = checkpoint.recheck_at_ms.iter().copied().map(Timestamp);
+            room.event_loader = EventLoader::restore(recheck_at);
         }
-        let mut known = Vec::new();
+        room.restore_recent_sends(&snapshots);
         for snapshot in snapshots {
-            let id = snapshot.connection_id();
-            let user_id = snapshot.user_id;
-            if let Some(since) = snapshot.throttled_since {
-                room.throttle.restore(user_id, Timestamp(since));
-            }
-            if let Some(sender) = snapshot.sender {
-                let sends = snapshot.known.into_iter();
-                known.extend(sends.map(|send| (user_id, sender.clone(), send)));
-            }
-            let resume = snapshot.resume;
-            let kept = Kept {
-                user_id,
-                session_id: snapshot.session_id,
-                v2: snapshot.v2,
-                delivered: resume.map_or(delivered, |Resume(.., delivered)| delivered),
-                member_at: snapshot.member_at.unwrap_or(delivered),
-                resuming: resume.map(|Resume(from, ahead, count, _)| Resuming {
-                    from,
-                    ahead,
-                    count,
-                }),
-                expires_at: Timestamp(snapshot.expires_at),
-                noticed: snapshot.noticed,
-                heard: snapshot.heard.map(Timestamp),
-            };
-            room.connections.restore(id, kept);
-        }
-        // In the order in which they were stored, since the oldest are forgotten first.
-        known.sort_by_key(|(.., Known(_, _, seq, ..))| *seq);
-        for (user, sender, Known(id, message_id, seq, number, at)) in known {
-            let stored = StoredMessage {
-                message_id,
-                seq,
-                number,
-                timestamp: Timestamp(at),
-                sender,
-            };
-            room.send_queue.remember(user, id, stored);
+            room.restore_connection(snapshot, head_seq);
         }
         room
     }
 
-    /// Marks who keeps what became of a send: the connection it came by, or, of one over REST,
-    /// some connection of its user.
-    pub(super) fn touch_sender(&mut self, user: UserId, origin: Origin) {
-        let id = match origin {
-            Origin::Connection(id) => Some(id),
-            Origin::RequestId(_) => self
+    /// Restores the dedup window in the order in which the messages were stored, because the
+    /// oldest are evicted first.
+    fn restore_recent_sends(&mut self, snapshots: &[Snapshot]) {
+        let mut sends = Vec::new();
+        for snapshot in snapshots {
+            if let Some(sender) = &snapshot.sender {
+                let of_user = snapshot.recent_sends.iter();
+                sends.extend(of_user.map(|send| (snapshot.user_id, sender, send)));
+            }
+        }
+        sends.sort_by_key(|(.., SendSnapshot(_, _, seq, ..))| *seq);
+        for (user_id, sender, send) in sends {
+            let SendSnapshot(id, message_id, seq, number, timestamp_ms) = send.clone();
+            let stored = StoredMessage {
+                message_id,
+                seq,
+                number,
+                timestamp: Timestamp(timestamp_ms),
+                sender: sender.clone(),
+            };
+            self.recent_sends.insert(user_id, id, stored);
+        }
+    }
+
+    fn restore_connection(&mut self, snapshot: Snapshot, head_seq: Seq) {
+        let id = snapshot.connection_id();
+        let user_id = snapshot.user_id;
+        if let Some(started_at) = snapshot.throttle_period_start_ms {
+            self.throttle.restore(user_id, Timestamp(started_at));
+        }
+        let resume = snapshot.pending_resume;
+        let restored = RestoredConnection {
+            user_id,
+            session_id: snapshot.session_id,
+            v2: snapshot.v2,
+            delivered: resume.map_or(head_seq, |ResumeSnapshot(.., delivered)| delivered),
+            membership_seen_at: snapshot.membership_seen_at.unwrap_or(head_seq),
+            pending_resume: resume.map(|ResumeSnapshot(from, ahead, count, _)| PendingResume {
+                from,
+                ahead,
+                count,
+            }),
+            expires_at: Timestamp(snapshot.expires_at_ms),
+            expiry_announced: snapshot.expiry_announced,
+            last_heartbeat: snapshot.last_heartbeat_ms.map(Timestamp),
+        };
+        self.connections.restore(id, restored);
+    }
+
+    /// Marks the connection that persists the outcome of a send: its own, or, of a REST send, any
+    /// connection of the user.
+    pub(super) fn mark_sender_dirty(&mut self, user_id: UserId, reply_to: ReplyTo) {
+        let id = match reply_to {
+            ReplyTo::Connection(id) => Some(id),
+            ReplyTo::Request(_) => self
                 .connections
                 .iter()
-                .find(|(_, connection)| connection.user_id == user)
+                .find(|(_, connection)| connection.user_id == user_id)
                 .map(|(id, _)| id),
         };
         if let Some(id) = id {
-            self.connections.touch(id);
+            self.connections.mark_dirty(id);
         }
+    }
+}
+
+impl ResumeSnapshot {
+    fn of(connection: &Connection) -> Option<Self> {
+        let PendingResume { from, ahead, count } = connection.pending_resume()?;
+        Some(Self(from, ahead, count, connection.delivered))
+    }
+}
+
+impl SendSnapshot {
+    fn new(id: &ClientMessageId, stored: &StoredMessage) -> Self {
+        let timestamp_ms = stored.timestamp.0;
+        Self(
+            id.clone(),
+            stored.message_id,
+            stored.seq,
+            stored.number,
+            timestamp_ms,
+        )
     }
 }

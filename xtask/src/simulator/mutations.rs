@@ -25,17 +25,17 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "drops the gap check",
         edits: &[edit(
-            "fanout.rs",
-            "if expected == Some(first) && dense {",
+            "commit.rs",
+            "if expected == Some(first) && is_dense {",
             "if expected.is_some() {",
         )],
     },
     Mutation {
         name: "acknowledges before the commit",
         edits: &[edit(
-            "commands.rs",
-            "        self.send_queue.push(append, origin);\n",
-            "        if let (Origin::Connection(id), Some(head)) = (origin, &self.head) {
+            "sends.rs",
+            "        self.send_queue.push(message, reply_to);\n",
+            "        if let (ReplyTo::Connection(id), Some(head)) = (reply_to, &self.head) {
             let stored = StoredMessage {
                 message_id: crate::domain::MessageId(head.seq.0 + 1_001),
                 seq: head.seq.next(),
@@ -43,50 +43,50 @@ pub(super) const MUTATIONS: &[Mutation] = &[
                 timestamp: now,
                 sender: \"\".into(),
             };
-            self.acknowledge(id, append.client_message_id.as_ref(), &stored, false, fx);
+            self.acknowledge(id, message.client_message_id.as_ref(), &stored, false, effects);
         }
-        self.send_queue.push(append, origin);\n",
+        self.send_queue.push(message, reply_to);\n",
         )],
     },
     Mutation {
         name: "broadcasts before the commit",
         edits: &[
             edit(
-                "mod.rs",
-                "            effects.push(Effect::Commit(batch));\n",
-                "            self.foretell(&batch, effects);
-            effects.push(Effect::Commit(batch));\n",
+                "commit.rs",
+                "            effects.push(super::Effect::Commit(messages));\n",
+                "            self.broadcast_early(&messages, effects);
+            effects.push(super::Effect::Commit(messages));\n",
             ),
             edit(
-                "fanout.rs",
-                "    /// Takes the next events, which start",
-                "    pub(super) fn foretell(&mut self, batch: &[crate::domain::NewMessage], fx: &mut Effects) {
+                "commit.rs",
+                "    /// A commit succeeded: replies",
+                "    fn broadcast_early(&mut self, batch: &[NewMessage], effects: &mut Effects) {
         let Some(head) = &self.head else { return };
         let (mut seq, mut number) = (head.seq.0, head.number.0);
         let mut events = Vec::new();
-        for append in batch {
+        for message in batch {
             (seq, number) = (seq + 1, number + 1);
             let stored = StoredMessage {
                 message_id: crate::domain::MessageId(seq + 1_000),
                 seq: Seq(seq),
                 number: MessageNumber(number),
-                timestamp: append.now,
-                sender: format!(\"user{}\", append.sender_id).into(),
+                timestamp: message.now,
+                sender: format!(\"user{}\", message.sender_id).into(),
             };
-            events.push(event_of(append, &stored));
+            events.push(message_event(message, &stored));
         }
-        self.ingest(&events, fx);
+        self.apply_events(&events, effects);
     }
 
-    /// Takes the next events, which start",
+    /// A commit succeeded: replies",
             ),
         ],
     },
     Mutation {
         name: "acknowledges what the store refused",
         edits: &[edit(
-            "fanout.rs",
-            "            self.settle(sent, SendOutcome::Unavailable, now, fx);\n",
+            "commit.rs",
+            "            self.complete_send(send, SendOutcome::Unavailable, now, effects);\n",
             "            let Some(head) = &self.head else { continue };
             let stored = StoredMessage {
                 message_id: crate::domain::MessageId(head.seq.0 + 1_001),
@@ -95,67 +95,73 @@ pub(super) const MUTATIONS: &[Mutation] = &[
                 timestamp: now,
                 sender: \"\".into(),
             };
-            self.settle(sent, SendOutcome::Appended(AppendOutcome::Stored(stored)), now, fx);\n",
+            let outcome = SendOutcome::Appended(AppendOutcome::Stored(stored));
+            self.complete_send(send, outcome, now, effects);\n",
         )],
     },
     Mutation {
         name: "does not know repeats of what is stored",
         edits: &[edit(
-            "send_queue.rs",
-            "        self.known.get(&(user, id.clone()))\n",
-            "        self.known.get(&(user, id.clone())).filter(|_| false)\n",
+            "dedup.rs",
+            "        self.stored.get(&(user_id, client_message_id.clone()))\n",
+            "        self.stored.get(&(user_id, client_message_id.clone())).filter(|_| false)\n",
         )],
     },
     Mutation {
         name: "does not know repeats of what is on its way",
         edits: &[edit(
             "send_queue.rs",
-            "        let Some(pending) = same else {\n",
-            "        let Some(pending) = same.filter(|_| false) else {\n",
+            "        let Some(original) = original else {\n",
+            "        let Some(original) = original.filter(|_| false) else {\n",
         )],
     },
     Mutation {
         name: "calls a repeat new",
         edits: &[edit(
-            "commands.rs",
-            "                self.acknowledge(connection, id, stored, true, fx);",
-            "                self.acknowledge(connection, id, stored, false, fx);",
+            "sends.rs",
+            "                self.acknowledge(id, client_message_id, stored, true, effects);",
+            "                self.acknowledge(id, client_message_id, stored, false, effects);",
         )],
     },
     Mutation {
         name: "forgets the throttle",
         edits: &[edit(
             "throttle.rs",
-            "        let (taken, asked) = (now, false);\n",
-            "        let (taken, asked) = (Timestamp(now.0 - self.period_ms), false);\n",
+            "        self.periods.insert(user_id, Period::new(now));\n",
+            "        self.periods.insert(user_id, Period::new(Timestamp(now.0 - self.period_ms)));\n",
         )],
     },
     Mutation {
         name: "charges for what was not stored",
         edits: &[edit(
-            "commands.rs",
-            "            self.throttle.give_back(user, taken);\n",
-            "            let _ = taken;\n",
+            "sends.rs",
+            "            self.throttle.refund(user_id, queued_at);\n",
+            "            let _ = queued_at;\n",
         )],
     },
     Mutation {
         name: "does not look for what was stored without an answer",
         edits: &[edit(
-            "fanout.rs",
-            "        self.loads.suspect(now);\n",
+            "commit.rs",
+            "        self.event_loader.schedule_rechecks(now);\n",
             "",
         )],
     },
     Mutation {
         name: "does not look for what was written before it came",
-        edits: &[edit("mod.rs", "        self.loads.check(now);\n", "        let _ = now;\n")],
+        edits: &[edit(
+            "admission.rs",
+            "                self.event_loader.recheck_now(now);\n",
+            "                let _ = now;\n",
+        )],
     },
     Mutation {
         name: "takes no hint from a duplicate",
         edits: &[edit(
-            "fanout.rs",
-            "AppendOutcome::Duplicate(stored) => self.known = self.known.max(stored.seq),",
-            "AppendOutcome::Duplicate(_) => {}",
+            "commit.rs",
+            "                AppendOutcome::Duplicate(stored) => {
+                    self.highest_seen = self.highest_seen.max(stored.seq);\n",
+            "                AppendOutcome::Duplicate(_) => {\n",
         )],
     },
     Mutation {
@@ -172,7 +178,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             "resume.rs",
             "        connection.delivered = at;\n",
             "        connection.delivered = at.min(head);
-        if at == head && resuming.count > 1 {
+        if at == head && resume.count > 1 {
             connection.delivered = Seq(at.0 - 1);
         }\n",
         )],
@@ -181,16 +187,16 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "calls a part of a resume the whole",
         edits: &[edit(
             "resume.rs",
-            "        let done = at == head;\n",
-            "        let done = at == head || resuming.count > 0;\n",
+            "        let is_complete = at == head;\n",
+            "        let is_complete = at == head || resume.count > 0;\n",
         )],
     },
     Mutation {
         name: "delivers live events in the middle of a resume",
         edits: &[edit(
             "fanout.rs",
-            "if connection.delivered == before && connection.resuming().is_none() {",
-            "if connection.delivered == before || connection.resuming().is_some() {",
+            "if connection.delivered == before && connection.pending_resume().is_none() {",
+            "if connection.delivered == before || connection.pending_resume().is_some() {",
         )],
     },
     Mutation {
@@ -212,7 +218,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "takes a change that is not the next in line",
         edits: &[edit(
-            "fanout.rs",
+            "commit.rs",
             "Some(head) if head.seq.next() == event.seq() =>",
             "Some(head) if head.seq < event.seq() =>",
         )],
@@ -220,8 +226,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "forgets a change that is not the next in line",
         edits: &[edit(
-            "fanout.rs",
-            "            Some(_) => self.known = self.known.max(event.seq()),\n",
+            "commit.rs",
+            "            Some(_) => self.highest_seen = self.highest_seen.max(event.seq()),\n",
             "            Some(_) => {}\n",
         )],
     },
@@ -229,16 +235,16 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "takes sends without bound",
         edits: &[edit(
             "send_queue.rs",
-            "        self.waiting.len() >= MAX_PENDING\n",
-            "        self.waiting.len() >= MAX_PENDING * 10\n",
+            "        self.waiting.len() >= MAX_WAITING\n",
+            "        self.waiting.len() >= MAX_WAITING * 10\n",
         )],
     },
     Mutation {
         name: "lets repeats pile up",
         edits: &[edit(
             "send_queue.rs",
-            "        if pending.repeats.len() >= MAX_REPEATS {\n",
-            "        if pending.repeats.len() >= MAX_REPEATS * 1_000 {\n",
+            "        if original.duplicates.len() >= MAX_DUPLICATES {\n",
+            "        if original.duplicates.len() >= MAX_DUPLICATES * 1_000 {\n",
         )],
     },
     Mutation {
@@ -252,7 +258,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "never asks again after a load failed",
         edits: &[edit(
-            "resume.rs",
+            "event_loader.rs",
             "        self.retry_at = Some(Timestamp(now.0 + RETRY_MS));\n",
             "        self.retry_at = Some(Timestamp(now.0 + RETRY_MS * 1_000));\n",
         )],
@@ -261,53 +267,57 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "waits for a clock that was set back",
         edits: &[edit(
             "mod.rs",
-            "        self.loads.observe(now);\n",
+            "        self.event_loader.observe_clock(now);\n",
             "",
         )],
     },
     Mutation {
         name: "panics when its clock is set back",
-        edits: &[edit("resume.rs", "at.0 = at.0.saturating_sub(back);", "at.0 -= back * i64::MAX;")],
+        edits: &[edit(
+            "event_loader.rs",
+            "at.0 = at.0.saturating_sub(back_ms);",
+            "at.0 -= back_ms * i64::MAX;",
+        )],
     },
     Mutation {
         name: "waits for company until a clock that was set back has caught up",
         edits: &[edit(
             "batching.rs",
-            "(0..answered.patience_ms).contains(&now.millis_since(answered.at))",
-            "now.millis_since(answered.at) < answered.patience_ms",
+            "(0..commit.linger_ms).contains(&now.millis_since(commit.finished_at))",
+            "now.millis_since(commit.finished_at) < commit.linger_ms",
         )],
     },
     Mutation {
         name: "forgets where it stands in its sleep",
         edits: &[edit(
             "fanout.rs",
-            "        self.known = self.known.max(head.seq);
-        self.connections.touch_keeper();\n",
-            "        self.known = self.known.max(head.seq);\n",
+            "        self.highest_seen = self.highest_seen.max(head.seq);
+        self.connections.mark_checkpoint_dirty();\n",
+            "        self.highest_seen = self.highest_seen.max(head.seq);\n",
         )],
     },
     Mutation {
         name: "forgets an unanswered resume in its sleep",
         edits: &[edit(
             "snapshot.rs",
-            "            let resume = snapshot.resume;\n",
-            "            let resume = snapshot.resume.filter(|_| false);\n",
+            "        let resume = snapshot.pending_resume;\n",
+            "        let resume = snapshot.pending_resume.filter(|_| false);\n",
         )],
     },
     Mutation {
         name: "forgets the throttle in its sleep",
         edits: &[edit(
             "snapshot.rs",
-            "                room.throttle.restore(user_id, Timestamp(since));\n",
-            "                room.throttle.restore(user_id, Timestamp(since / 2));\n",
+            "            self.throttle.restore(user_id, Timestamp(started_at));\n",
+            "            self.throttle.restore(user_id, Timestamp(started_at / 2));\n",
         )],
     },
     Mutation {
         name: "forgets in its sleep what it was going to look for",
         edits: &[edit(
             "snapshot.rs",
-            "            room.loads = Loads::planned(keeper.looks.iter().copied().map(Timestamp));\n",
-            "            room.loads = Loads::planned(keeper.looks.iter().copied().map(Timestamp).take(0));\n",
+            "            room.event_loader = EventLoader::restore(recheck_at);\n",
+            "            room.event_loader = EventLoader::restore(recheck_at.take(0));\n",
         )],
     },
     Mutation {

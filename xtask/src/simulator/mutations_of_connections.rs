@@ -15,90 +15,90 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
     Mutation {
         name: "keeps serving a removed member who was refused",
         edits: &[edit(
-            "commands.rs",
-            "                self.close(connection, close_for(*denied), fx);\n",
-            "                let _ = close_for(*denied);\n",
+            "sends.rs",
+            "                self.close(id, close_code(*denied), effects);\n",
+            "                let _ = close_code(*denied);\n",
         )],
     },
     Mutation {
         name: "lets an ended token stay",
         edits: &[edit(
             "mod.rs",
-            "connection::Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),",
-            "connection::Due::Expired(id) => drop(self.connections.get(id)),",
+            "Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),",
+            "Due::Expired(id) => drop(self.connections.get(id)),",
         )],
     },
     Mutation {
         name: "never lets go of who fell silent",
         edits: &[edit(
             "mod.rs",
-            "connection::Due::Silent(id) => self.close(id, CloseCode::HeartbeatLost, effects),",
-            "connection::Due::Silent(id) => drop(self.connections.get(id)),",
+            "Due::HeartbeatLost(id) => self.close(id, CloseCode::HeartbeatLost, effects),",
+            "Due::HeartbeatLost(id) => drop(self.connections.get(id)),",
         )],
     },
     Mutation {
         name: "looks for nobody who may have fallen silent",
         edits: &[edit(
-            "connection.rs",
-            "            .map_or(token, |heard| token.min(heard.plus(LOOK_AFTER)))\n",
+            "connections/connection.rs",
+            "            .map_or(token, |at| token.min(at.plus(HEARTBEAT_CHECK_AFTER)))\n",
             "            .map_or(token, |_| token)\n",
         )],
     },
     Mutation {
         name: "looks too late for who fell silent",
         edits: &[edit(
-            "connection.rs",
-            "const LOOK_AFTER: Seconds = Seconds(900);",
-            "const LOOK_AFTER: Seconds = Seconds(930);",
+            "connections/connection.rs",
+            "const HEARTBEAT_CHECK_AFTER: Seconds = Seconds(900);",
+            "const HEARTBEAT_CHECK_AFTER: Seconds = Seconds(930);",
         )],
     },
     Mutation {
         name: "closes who was heard",
         edits: &[edit(
-            "connection.rs",
-            "                .replace(at.max(connection.heard.unwrap_or(at)));\n",
-            "                .replace(connection.heard.unwrap_or(at));\n",
+            "connections/mod.rs",
+            "                .replace(at.max(connection.last_heartbeat.unwrap_or(at)));\n",
+            "                .replace(connection.last_heartbeat.unwrap_or(at));\n",
         )],
     },
     Mutation {
         name: "closes who has never pinged",
         edits: &[edit(
-            "connection.rs",
-            "        self.heard.is_some_and(lost)\n",
-            "        self.heard.is_none_or(lost)\n",
+            "connections/connection.rs",
+            "        self.last_heartbeat.is_some_and(is_lost)\n",
+            "        self.last_heartbeat.is_none_or(is_lost)\n",
         )],
     },
     Mutation {
         name: "forgets in its sleep whom it listens for",
         edits: &[edit(
             "snapshot.rs",
-            "                heard: snapshot.heard.map(Timestamp),\n",
-            "                heard: None,\n",
+            "            last_heartbeat: snapshot.last_heartbeat_ms.map(Timestamp),\n",
+            "            last_heartbeat: None,\n",
         )],
     },
     Mutation {
         name: "asks without end whether a token is genuine",
         edits: &[edit(
             "commands.rs",
-            "                self.connections.extend(id, caller.expires_at);\n",
-            "                self.connections.extend(id, caller.expires_at);
-                fx.push(Effect::Authenticate { id, token: \"\".into() });\n",
+            "                self.connections.extend_expiry(id, token_expires_at);\n",
+            "                self.connections.extend_expiry(id, token_expires_at);
+                effects.push(Effect::Authenticate { id, token: \"\".into() });\n",
         )],
     },
     Mutation {
         name: "leaks to a removed member",
         edits: &[edit(
             "fanout.rs",
-            "        self.close_where(CloseCode::NotMember, gone, fx);\n",
-            "        self.close_where(CloseCode::NotMember, |c| gone(c) && false, fx);\n",
+            "        self.close_where(CloseCode::NotMember, is_removed, effects);\n",
+            "        self.close_where(CloseCode::NotMember, |c| is_removed(c) && false, effects);\n",
         )],
     },
     Mutation {
         name: "keeps a removed member, though it tells no more",
         edits: &[edit(
             "fanout.rs",
-            "        self.close_where(CloseCode::NotMember, gone, fx);\n",
-            "        for id in self.connections.ids_where(gone) {
+            "        self.close_where(CloseCode::NotMember, is_removed, effects);\n",
+            "        for id in self.connections.ids_where(is_removed) {
             self.connections.get_mut(id).into_iter().for_each(|c| c.delivered = Seq(0));
         }\n",
         )],
@@ -114,33 +114,33 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
     Mutation {
         name: "lets in who has left since the entry was granted",
         edits: &[edit(
-            "mod.rs",
-            "            Membership::Removed => Some(CloseCode::NotMember),\n",
-            "            Membership::Removed => None,\n",
+            "admission.rs",
+            "            Membership::Removed => return Err(CloseCode::NotMember),\n",
+            "            Membership::Removed => {}\n",
         )],
     },
     Mutation {
         name: "lets in by an entry it cannot judge",
         edits: &[edit(
-            "mod.rs",
-            "            Membership::Unknown => Some(CloseCode::Restarting),\n",
-            "            Membership::Unknown => None,\n",
+            "admission.rs",
+            "            Membership::Unknown => return Err(CloseCode::Restarting),\n",
+            "            Membership::Unknown => {}\n",
         )],
     },
     Mutation {
         name: "closes who is a member again",
         edits: &[edit(
             "fanout.rs",
-            "c.user_id == user && c.member_at < seq",
-            "c.user_id == user",
+            "c.user_id == user_id && c.membership_seen_at < seq",
+            "c.user_id == user_id",
         )],
     },
     Mutation {
         name: "forgets in its sleep who is a member again",
         edits: &[edit(
             "snapshot.rs",
-            "                member_at: snapshot.member_at.unwrap_or(delivered),\n",
-            "                member_at: delivered,\n",
+            "            membership_seen_at: snapshot.membership_seen_at.unwrap_or(head_seq),\n",
+            "            membership_seen_at: head_seq,\n",
         )],
     },
 ];

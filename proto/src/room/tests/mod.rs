@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{
-    Admission, AppendOutcome, BatchOutcome, Caller, Denied, MessageId, Position, SendOutcome,
+    Admission, AppendOutcome, Caller, Denied, Epoch, MessageId, MessageNumber, SendOutcome,
     StoredMessage, UserId,
 };
-use crate::protocol::{Event, EventPage, MessageEvent};
+use crate::protocol::{Event, EventPage, MAX_SOCKETS_PER_USER, MessageEvent};
 
 const NOON: Timestamp = Timestamp(1_000_000);
 const HOUR: i64 = 3_600_000;
