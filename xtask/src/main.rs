@@ -38,7 +38,7 @@ struct Cli {
 enum Command {
     /// Measure every host beside its peers, on private servers.
     Bench(bench::Options),
-    /// Hold the source tree against the house's invariants.
+    /// Run the architecture checks on the source tree.
     Check,
     /// Build the Worker into worker/build, with every tool in its locked version.
     WorkerBuild(worker_build::Options),

@@ -1,12 +1,12 @@
-//! What every tracked text must not contain, and whether documents point at something.
+//! What no tracked text may contain, and links between documents.
 
 use serde_json::Value;
 
-use super::tree::has_extension;
-use super::{Breach, Facts};
+use crate::tree::has_extension;
+use crate::{Violation, Workspace};
 
-/// Hosts that packages come from. A mirror has other names, so the clients' own settings decide.
-/// Written in two halves, so that this file does not break its own rule.
+/// Hosts of package registries. Clients' own settings select a mirror.
+/// Written in two halves, so that this file passes its own check.
 const REGISTRIES: &[&str] = &[
     concat!("index.", "crates.io"),
     concat!("static.", "crates.io"),
@@ -18,28 +18,29 @@ const REGISTRIES: &[&str] = &[
     concat!("static.", "rust-lang.org"),
 ];
 
-/// Directories of one machine.
-const MACHINE: &[&str] = &[
+/// Directories that exist on one machine only.
+const MACHINE_DIRECTORIES: &[&str] = &[
     concat!("/wo", "rk/"),
     concat!("/ro", "ot/"),
     concat!("/ho", "me/"),
 ];
 
-/// INVARIANT: where packages come from is decided outside this repository.
-pub(super) fn registries(facts: &Facts) -> Vec<Breach> {
-    let mut breaches = Vec::new();
-    for (path, text) in facts.tree.texts() {
+/// INVARIANT: the package registry is configured outside this repository.
+pub(crate) fn registries(workspace: &Workspace) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (path, text) in workspace.tree.texts() {
         for (index, line) in text.lines().enumerate() {
             if let Some(host) = REGISTRIES.iter().find(|host| line.contains(**host)) {
-                breaches.push(Breach::at(path, index + 1, format!("names {host}")));
+                violations.push(Violation::at_line(path, index + 1, format!("names {host}")));
             }
         }
         if path.ends_with("package-lock.json") && resolves_to_hosts(text) {
-            let what = "has \"resolved\" addresses: npm install --omit-lockfile-registry-resolved";
-            breaches.push(Breach::new(path, what));
+            let message =
+                "has \"resolved\" addresses: npm install --omit-lockfile-registry-resolved";
+            violations.push(Violation::new(path, message));
         }
     }
-    breaches
+    violations
 }
 
 fn resolves_to_hosts(lock: &str) -> bool {
@@ -54,47 +55,54 @@ fn resolves_to_hosts(lock: &str) -> bool {
     })
 }
 
-/// INVARIANT: nothing depends on where somebody keeps the repository.
-pub(super) fn machine_paths(facts: &Facts) -> Vec<Breach> {
-    let mut breaches = Vec::new();
-    for (path, text) in facts.tree.texts() {
+/// INVARIANT: nothing depends on the location of the repository.
+pub(crate) fn machine_paths(workspace: &Workspace) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (path, text) in workspace.tree.texts() {
         for (index, line) in text.lines().enumerate() {
-            if let Some(found) = MACHINE.iter().find(|start| begins_path(line, start)) {
-                let what = format!("names a path below {found}");
-                breaches.push(Breach::at(path, index + 1, what));
+            if let Some(found) = MACHINE_DIRECTORIES
+                .iter()
+                .find(|start| begins_path(line, start))
+            {
+                let message = format!("names a path below {found}");
+                violations.push(Violation::at_line(path, index + 1, message));
             }
         }
     }
-    breaches
+    violations
 }
 
-/// Whether a path begins with `start`, other than in the midst of another one.
+/// Whether a path in the line begins with `start`; not inside another path.
 fn begins_path(line: &str, start: &str) -> bool {
     line.match_indices(start).any(|(at, _)| {
         !line[..at].ends_with(|char: char| char.is_alphanumeric() || "_-.~)}]*>/".contains(char))
     })
 }
 
-/// INVARIANT: a document's links to other files of the repository lead somewhere.
-pub(super) fn links(facts: &Facts) -> Vec<Breach> {
-    let mut breaches = Vec::new();
-    for (path, text) in facts
+/// INVARIANT: links of documents to files of the repository resolve.
+pub(crate) fn links(workspace: &Workspace) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (path, text) in workspace
         .tree
         .texts()
         .filter(|(path, _)| has_extension(path, "md"))
     {
         for (line, target) in targets(text) {
             let file = target.split('#').next().unwrap_or_default();
-            let elsewhere = target.contains("://") || target.starts_with("mailto:");
-            if elsewhere || file.is_empty() {
+            let is_external = target.contains("://") || target.starts_with("mailto:");
+            if is_external || file.is_empty() {
                 continue;
             }
-            if resolve(path, file).is_none_or(|file| !facts.tree.has(&file)) {
-                breaches.push(Breach::at(path, line, format!("there is no {target}")));
+            if resolve(path, file).is_none_or(|file| !workspace.tree.has(&file)) {
+                violations.push(Violation::at_line(
+                    path,
+                    line,
+                    format!("{target} does not exist"),
+                ));
             }
         }
     }
-    breaches
+    violations
 }
 
 /// The targets of `[text](target)` and `[label]: target`, outside code.
@@ -108,7 +116,7 @@ fn targets(text: &str) -> Vec<(usize, String)> {
         if fenced {
             continue;
         }
-        // Every other piece between backquotes is code.
+        // Every second part between backquotes is code.
         let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
         for (at, opening) in prose.match_indices("](") {
             let rest = &prose[at + opening.len()..];
@@ -128,7 +136,7 @@ fn targets(text: &str) -> Vec<(usize, String)> {
     targets
 }
 
-/// A link's file as a path from the root; nothing when it leads out of the repository.
+/// A link as a path from the root; `None` when it leaves the repository.
 fn resolve(document: &str, link: &str) -> Option<String> {
     let mut parts: Vec<&str> = match link.strip_prefix('/') {
         Some(_) => Vec::new(),

@@ -1,125 +1,67 @@
-//! Where SQL is written and how.
+//! Where SQL is written, and in which form.
 
-use super::tree::{has_extension, is_test_file, is_under};
-use super::{Breach, Facts};
+use crate::tree::{has_extension, is_test_file, is_under};
+use crate::{Violation, Workspace};
 
-/// Where statements live.
-const HOME: &str = "core/sql";
+/// The directory of statement files.
+const STATEMENTS: &str = "core/sql";
 
-/// Rust files that may hold statements, each with the reason.
+/// Rust files that may contain statements, with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
         "bench/src/seed.rs",
-        "thousands of members cannot be registered at the speed of a password hash",
+        "registering thousands of members over the API takes a password hash each",
     ),
     (
         "tests/contract",
-        "contract tests look behind the store and prepare its databases",
+        "contract tests prepare the database and read behind the store",
     ),
     (
         "tests/chaos/src/database.rs",
-        "the checker looks past the server, and locks what the server writes to",
+        "the checker reads the database directly and locks rows the server writes",
     ),
     (
         "local-server/src/driver/lookups.rs",
-        "it wraps whichever of core's statements is asked for by several at once",
+        "it wraps a statement of core to serve several callers at once",
     ),
     (
         "local-server/src/migrate.rs",
-        "it reads the table that the migrations library keeps for itself",
+        "it reads the table of the migrations library",
     ),
 ];
 
-/// Words of SQL that a statement file writes in lower case.
-const KEYWORDS: &[&str] = &[
-    "all",
-    "and",
-    "as",
-    "asc",
-    "between",
-    "by",
-    "case",
-    "coalesce",
-    "conflict",
-    "count",
-    "cross",
-    "delete",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "excluded",
-    "exists",
-    "false",
-    "for",
-    "from",
-    "full",
-    "group",
-    "having",
-    "in",
-    "inner",
-    "insert",
-    "into",
-    "is",
-    "join",
-    "lateral",
-    "left",
-    "like",
-    "limit",
-    "materialized",
-    "not",
-    "nothing",
-    "null",
-    "of",
-    "offset",
-    "on",
-    "or",
-    "order",
-    "outer",
-    "over",
-    "partition",
-    "recursive",
-    "returning",
-    "right",
-    "select",
-    "set",
-    "share",
-    "then",
-    "true",
-    "union",
-    "update",
-    "using",
-    "values",
-    "when",
-    "where",
-    "with",
-];
+/// SQL keywords, written in lower case in statement files.
+const KEYWORDS: &str = "all and as asc between by case coalesce conflict count cross delete desc \
+    distinct do else end excluded exists false for from full group having in inner insert into is \
+    join lateral left like limit materialized not nothing null of offset on or order outer over \
+    partition recursive returning right select set share then true union update using values when \
+    where with";
 
-/// INVARIANT: no statement is a string in Rust, where no one would look for it.
-pub(super) fn statements_in_rust(facts: &Facts) -> Vec<Breach> {
-    let mut breaches = Vec::new();
-    for (path, source) in facts.tree.rust() {
+/// INVARIANT: every SQL statement is a file, not a string in Rust.
+pub(crate) fn statements_in_rust(workspace: &Workspace) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (path, source) in workspace.tree.rust() {
         let excepted = ELSEWHERE
             .iter()
-            .any(|(place, _)| path == *place || is_under(path, place));
+            .any(|(file, _)| path == *file || is_under(path, file));
         if excepted || is_test_file(path) || path.starts_with("migrations/") {
             continue;
         }
         let limit = source.lines_before_tests();
-        breaches.extend(
+        violations.extend(
             source
                 .literals
                 .iter()
                 .filter(|literal| literal.line <= limit && is_statement(&literal.text))
-                .map(|literal| Breach::at(path, literal.line, "a statement belongs into core/sql")),
+                .map(|literal| {
+                    Violation::at_line(path, literal.line, "move the statement to core/sql")
+                }),
         );
     }
-    breaches
+    violations
 }
 
-/// Whether a string is SQL. A first word alone does not tell it from English, so each needs a
-/// second sign.
+/// Whether a string is SQL. The first word may also be English, so a second condition is needed.
 fn is_statement(text: &str) -> bool {
     let text = text.to_lowercase();
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -148,19 +90,19 @@ fn is_statement(text: &str) -> bool {
     }
 }
 
-/// INVARIANT: a statement file says who calls it, holds one statement, and is in lower case.
-pub(super) fn statement_files(facts: &Facts) -> Vec<Breach> {
-    let mut breaches = Vec::new();
-    let files = facts
+/// INVARIANT: a statement file has a head comment and one statement in lower case.
+pub(crate) fn statement_files(workspace: &Workspace) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let files = workspace
         .tree
         .texts()
-        .filter(|(path, _)| is_under(path, HOME) && has_extension(path, "sql"));
+        .filter(|(path, _)| is_under(path, STATEMENTS) && has_extension(path, "sql"));
     for (path, text) in files {
         if !text.trim_start().starts_with("--") {
-            breaches.push(Breach::at(
+            violations.push(Violation::at_line(
                 path,
                 1,
-                "begins without a comment: who calls it, which index serves it",
+                "add a head comment: the caller, and the index that serves the statement",
             ));
         }
         let code = bare(text);
@@ -169,25 +111,29 @@ pub(super) fn statement_files(facts: &Facts) -> Vec<Breach> {
             .filter(|part| !part.trim().is_empty())
             .count();
         if statements != 1 {
-            breaches.push(Breach::new(
+            violations.push(Violation::new(
                 path,
-                format!("holds {statements} statements, not one"),
+                format!("has {statements} statements instead of one"),
             ));
         }
         for (index, line) in code.lines().enumerate() {
             if path.contains("/sqlite/") && has_bare_limit(line) {
-                breaches.push(Breach::at(
+                violations.push(Violation::at_line(
                     path,
                     index + 1,
-                    "SQLite prepares a statement anew for each value of a bare LIMIT: add 0 to it",
+                    "SQLite prepares a statement again for each value of a bare LIMIT: write `limit ?n + 0`",
                 ));
             }
             let words = line.split(|char: char| !char.is_alphanumeric() && char != '_');
-            let loud = words
+            let upper_case = words
                 .filter(|word| word.chars().any(char::is_uppercase))
-                .find(|word| KEYWORDS.contains(&word.to_lowercase().as_str()));
-            if let Some(word) = loud {
-                breaches.push(Breach::at(
+                .find(|word| {
+                    KEYWORDS
+                        .split(' ')
+                        .any(|keyword| keyword == word.to_lowercase())
+                });
+            if let Some(word) = upper_case {
+                violations.push(Violation::at_line(
                     path,
                     index + 1,
                     format!("write {word} in lower case"),
@@ -195,10 +141,10 @@ pub(super) fn statement_files(facts: &Facts) -> Vec<Breach> {
             }
         }
     }
-    breaches
+    violations
 }
 
-/// Whether a parameter alone is how many rows there may be.
+/// Whether the limit is a bare parameter.
 fn has_bare_limit(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     words.iter().enumerate().any(|(index, word)| {
@@ -207,7 +153,7 @@ fn has_bare_limit(line: &str) -> bool {
     })
 }
 
-/// A statement without its comments and without what is inside quotes; line ends stay.
+/// A statement with comments and quoted text blanked; line ends remain.
 fn bare(text: &str) -> String {
     let mut code = String::new();
     let mut rest = text;
