@@ -1,8 +1,8 @@
 //! `cargo xtask smoke URL`: the part of the black-box suite that a server in use can bear, against
 //! any server there is.
 //!
-//! Owns what is said before and after. What is tried is in `tests/blackbox/tests/smoke`; nothing is started
-//! or stopped here.
+//! Owns the output before and after. The checks are in `tests/smoke`; nothing is started or stopped
+//! here.
 
 use std::process::Command;
 
@@ -57,8 +57,8 @@ fn checked(url: &str) -> Result<String> {
 fn suite(url: &str) -> Command {
     let mut cargo = tools::cargo();
     cargo
-        .args(["test", "--quiet", "--package", "colloquy-tests"])
-        .args(["--test", "smoke", "--no-fail-fast"])
+        .args(["test", "--quiet", "--package", "colloquy-smoke"])
+        .args(["--lib", "--no-fail-fast"])
         // One at a time, so that what each tells stands in order.
         .args(["--", "--test-threads=1"])
         .env("COLLOQUY_BASE_URL", url)

@@ -3,7 +3,7 @@
 //! The steps: the house's invariants; the build for the edge; the room simulator and the faults it
 //! must find; unit and integration tests, with a PostgreSQL and a Redis to use; then the black-box
 //! suite once per host. The suite has these test programs for every host: `blackbox` runs in
-//! parallel, `disturb` kills and restarts servers and runs one test at a time after it. `smoke` is
+//! parallel, `faults` kills and restarts servers and runs one test at a time after it. `smoke` is
 //! what deployed servers are tried with; `edge` is about what only that host does. Schemathesis
 //! comes after the suite on the embedded host.
 //!
@@ -26,11 +26,14 @@ use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Stack};
 use colloquy_harness::{build, control, npm, tools, worker};
 
-const SUITE: &str = "colloquy-tests";
+const SUITE: &str = "colloquy-blackbox";
+const SMOKE: &str = "colloquy-smoke";
 
 /// One of the suite's test programs and what it is run with.
 struct Pass {
     program: &'static str,
+    /// What selects it for cargo.
+    target: &'static [&'static str],
     flags: &'static [&'static str],
     /// The one host it is for, if not for every.
     only: Option<Host>,
@@ -40,22 +43,26 @@ struct Pass {
 const PASSES: &[Pass] = &[
     Pass {
         program: "blackbox",
+        target: &["--package", SUITE, "--test", "blackbox"],
         flags: &["--test-threads=8"],
         only: None,
     },
     Pass {
-        program: "disturb",
+        program: "faults",
+        target: &["--package", SUITE, "--test", "faults"],
         flags: &["--test-threads=1"],
         only: None,
     },
     // What `cargo xtask smoke` runs against a deployed server.
     Pass {
         program: "smoke",
+        target: &["--package", SMOKE, "--lib"],
         flags: &["--test-threads=8"],
         only: None,
     },
     Pass {
         program: "edge",
+        target: &["--package", SUITE, "--test", "edge"],
         flags: &["--test-threads=8"],
         only: Some(Host::Edge),
     },
@@ -148,7 +155,8 @@ fn with_servers(
 
 fn unit_tests(options: &Options, backends: &Backends<'_>) -> Command {
     let mut cargo = tools::cargo();
-    cargo.args(["test", "--workspace", "--exclude", SUITE, "--no-fail-fast"]);
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    cargo.args(["--exclude", SUITE, "--exclude", SMOKE]);
     cargo.env(
         "COLLOQUY_TEST_POSTGRES_URL",
         backends.postgres.url("postgres"),
@@ -202,7 +210,7 @@ fn blackbox<'run>(
         let good = report.tests(&name, |counts| {
             control::with_control_server(&mut stack, backends, |control_url| {
                 let mut cargo = tools::cargo();
-                cargo.args(["test", "--package", SUITE, "--test", program]);
+                cargo.arg("test").args(pass.target);
                 cargo.arg("--no-fail-fast");
                 cargo
                     .env("COLLOQUY_BASE_URL", &base_url)

@@ -1,17 +1,17 @@
-//! The HTTP client. Every answer it receives is held against what the contract says of all
-//! answers and against the server's own description, so no test has to remember to.
+//! The HTTP client. It checks every response against the rules for all responses and against the
+//! server's own OpenAPI description, so that no test has to.
 
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::answer::Answer;
-use crate::description::Description;
+use crate::openapi::OpenApi;
+use crate::response::Response;
 use crate::server::Server;
 
-/// Longer than any answer takes, so that a server that hangs fails the test instead of hanging it.
-const ANSWER: Duration = Duration::from_secs(30);
+/// Longer than any response takes, so that a server that hangs fails the test instead of blocking it.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client of one server, with or without an access token.
 #[derive(Debug, Clone)]
@@ -22,15 +22,15 @@ pub struct Api {
 }
 
 impl Api {
-    /// A client nobody has logged in with.
+    /// A client without an access token.
     pub fn anonymous(server: &Server) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(ANSWER)
-            // Servers hang up on connections that idle, some after five seconds; a request that
-            // is sent in that moment is lost.
+            .timeout(RESPONSE_TIMEOUT)
+            // Servers close idle connections, some after five seconds; a request that is sent in
+            // that moment is lost.
             .pool_idle_timeout(Duration::from_secs(2))
-            // "Without a redirect": one would show as the answer it is.
+            // The protocol has no redirects: one is returned as the response it is.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("an HTTP client");
@@ -55,12 +55,12 @@ impl Api {
     }
 
     /// `GET`.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await
     }
 
     /// `POST` of a JSON body.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
         self.request(Method::POST, path).json(body).send().await
     }
 
@@ -79,7 +79,7 @@ impl Api {
     }
 }
 
-/// A request being put together.
+/// A request under construction.
 #[must_use = "nothing is sent before `send`"]
 pub struct Request {
     inner: reqwest::RequestBuilder,
@@ -101,72 +101,69 @@ impl Request {
         self
     }
 
-    /// Sends these bytes, named `application/json` unless another type is set before.
-    pub fn raw(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+    /// Sends these bytes under this content type.
+    pub fn raw_body(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
         self.inner = self.inner.header("content-type", kind).body(body.into());
         self
     }
 
-    /// Sends it, expects an answer and checks what holds for all answers. Sends it again, as a
-    /// good client does, when the server says that it has too much to do: many tests run at once.
-    pub async fn send(self) -> Answer {
+    /// Sends the request and checks the response. Repeats it, as the protocol asks, while the server
+    /// answers `overloaded`: many tests run in parallel.
+    pub async fn send(self) -> Response {
         let name = format!("{} {}", self.method, self.path);
-        let deadline = tokio::time::Instant::now() + ANSWER;
+        let deadline = tokio::time::Instant::now() + RESPONSE_TIMEOUT;
         loop {
-            let inner = self
-                .inner
-                .try_clone()
-                .expect("a body that can be sent again");
-            let again = Self {
+            let inner = self.inner.try_clone().expect("a body that can be cloned");
+            let attempt = Self {
                 inner,
                 method: self.method.clone(),
                 path: self.path.clone(),
                 server: self.server.clone(),
             };
-            let answer = match again.attempt().await {
-                Ok(answer) => answer,
+            let response = match attempt.attempt().await {
+                Ok(response) => response,
                 Err(error) => panic!("{name}: {error:?}"),
             };
-            if answer.body["code"] != "overloaded" || tokio::time::Instant::now() > deadline {
-                return answer;
+            if response.body["code"] != "overloaded" || tokio::time::Instant::now() > deadline {
+                return response;
             }
-            let seconds = answer
+            let seconds = response
                 .header("retry-after")
                 .and_then(|value| value.parse().ok());
             tokio::time::sleep(Duration::from_secs(seconds.unwrap_or(1))).await;
         }
     }
 
-    /// Sends it and only looks at the status, for what may be answered by something in front of
-    /// the server that has never heard of the contract.
+    /// Sends the request and returns the status alone, unchecked: a proxy in front of the server,
+    /// which does not follow the protocol, may answer.
     pub async fn attempt_unchecked(self) -> Option<u16> {
         let response = self.inner.send().await.ok()?;
         Some(response.status().as_u16())
     }
 
-    /// Sends it; the error when no whole answer came, which is what happens while a server is
-    /// killed or a request is too odd to be answered.
-    pub async fn attempt(self) -> Result<Answer, reqwest::Error> {
-        let response = self.inner.send().await?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let text = response.text().await?;
+    /// Sends the request once. The error means that no complete response arrived, as while a server
+    /// is killed or when a request is too malformed to be answered.
+    pub async fn attempt(self) -> Result<Response, reqwest::Error> {
+        let received = self.inner.send().await?;
+        let status = received.status().as_u16();
+        let headers = received.headers().clone();
+        let text = received.text().await?;
         let request = format!("{} {}", self.method, self.path);
         let body = match text.as_str() {
             "" => Value::Null,
             json => serde_json::from_str(json)
-                .unwrap_or_else(|_| panic!("{request} answered {status} without JSON: {json}")),
+                .unwrap_or_else(|_| panic!("{request} returned {status} without JSON: {json}")),
         };
-        let answer = Answer {
+        let response = Response {
             request,
             status,
             headers,
             text,
             body,
         };
-        answer.check();
-        let description = Description::of(&self.server).await;
-        description.check(&self.method, &self.path, &answer);
-        Ok(answer)
+        response.check();
+        let openapi = OpenApi::of(&self.server).await;
+        openapi.check(&self.method, &self.path, &response);
+        Ok(response)
     }
 }

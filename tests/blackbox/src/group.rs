@@ -1,4 +1,4 @@
-//! Conversations made afresh for each test, with people of their own.
+//! Conversations. Each test creates its own, with accounts of its own.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ use crate::server::Server;
 pub struct Group {
     /// Its id.
     pub id: u64,
-    /// Its members; the first made it.
+    /// Its members; the first one created it.
     pub members: Vec<Account>,
 }
 
-/// A message somebody was told is stored.
+/// A message as a server reports it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sent {
-    /// Its ordinal: first, so that sorting gives the order of the conversation.
+pub struct StoredMessage {
+    /// Its ordinal. The first field, so that sorting gives the order of the conversation.
     pub number: u64,
     /// Its event's position.
     pub seq: u64,
@@ -27,20 +27,20 @@ pub struct Sent {
     pub message_id: u64,
     /// Its text.
     pub text: String,
-    /// Who sent it.
+    /// Its sender.
     pub sender_id: u64,
 }
 
-impl Sent {
-    /// What a message of the REST API says.
+impl StoredMessage {
+    /// Reads a message of the REST API.
     #[track_caller]
-    pub fn of(message: &Value) -> Self {
+    pub fn from_rest(message: &Value) -> Self {
         Self::read(message, "id", "content")
     }
 
-    /// What an event on a socket says.
+    /// Reads a `message` event of a socket.
     #[track_caller]
-    pub fn of_event(event: &Value) -> Self {
+    pub fn from_event(event: &Value) -> Self {
         Self::read(event, "message_id", "message")
     }
 
@@ -59,63 +59,67 @@ impl Sent {
         }
     }
 
-    /// Several at once.
+    /// Reads several messages of the REST API.
     #[track_caller]
-    pub fn all_of(messages: &[Value]) -> Vec<Self> {
-        messages.iter().map(Self::of).collect()
+    pub fn all_from_rest(messages: &[Value]) -> Vec<Self> {
+        messages.iter().map(Self::from_rest).collect()
     }
 }
 
 impl Group {
-    /// A named group of this many people.
-    pub async fn of(server: &Server, people: usize) -> Self {
-        Self::among(Account::several(server, people).await).await
+    /// A named group of this many new accounts.
+    pub async fn new(server: &Server, size: usize) -> Self {
+        Self::with_members(Account::register_many(server, size).await).await
     }
 
-    /// A named group of these people, made by the first.
-    pub async fn among(members: Vec<Account>) -> Self {
+    /// A named group of these accounts, created by the first.
+    pub async fn with_members(members: Vec<Account>) -> Self {
         let ids: Vec<u64> = members[1..].iter().map(|member| member.id).collect();
         let fields = json!({"participants": ids, "name": unique("group")});
         let made = members[0].api.post("/api/chat/conversations/", &fields);
-        let id = made.await.expect(201)["id"].as_u64().expect("an id");
+        let id = made.await.expect_status(201)["id"].as_u64().expect("an id");
         Self { id, members }
     }
 
-    /// Two people and the conversation between them.
+    /// Two new accounts and their direct conversation.
     pub async fn pair(server: &Server) -> (Account, Account, u64) {
         let (one, other) = tokio::join!(Account::new(server), Account::new(server));
-        let made = one.converse(&[&other]).await.expect(201);
+        let made = one.create_conversation(&[&other]).await.expect_status(201);
         (one, other, made["id"].as_u64().expect("an id"))
     }
 
-    /// A path below the conversation's.
+    /// A path below that of the conversation.
     pub fn path(&self, rest: &str) -> String {
         format!("/api/chat/conversations/{}/{rest}", self.id)
     }
 
-    /// Has the members send `count` messages over REST, all at once; in the conversation's order.
-    pub async fn fill(&self, count: usize) -> Vec<Sent> {
-        self.fill_with(count, |turn| format!("message {turn}"))
+    /// Lets the members send `count` messages over REST concurrently; returns them in order.
+    pub async fn send_many(&self, count: usize) -> Vec<StoredMessage> {
+        self.send_many_with(count, |turn| format!("message {turn}"))
             .await
     }
 
-    /// The same with texts of one's own.
-    pub async fn fill_with(&self, count: usize, text: impl Fn(usize) -> String) -> Vec<Sent> {
+    /// The same with these texts.
+    pub async fn send_many_with(
+        &self,
+        count: usize,
+        text: impl Fn(usize) -> String,
+    ) -> Vec<StoredMessage> {
         let text = &text;
-        let people = self.members.len();
+        let senders = self.members.len();
         let sending = self
             .members
             .iter()
             .enumerate()
             .map(async |(index, member)| {
                 let mut sent = Vec::new();
-                for turn in (index..count).step_by(people) {
-                    let message = member.say(self.id, &text(turn)).await;
-                    sent.push(Sent::of(&message));
+                for turn in (index..count).step_by(senders) {
+                    let message = member.send_retrying(self.id, &text(turn)).await;
+                    sent.push(StoredMessage::from_rest(&message));
                 }
                 sent
             });
-        let mut sent: Vec<Sent> = join_all(sending).await.into_iter().flatten().collect();
+        let mut sent: Vec<StoredMessage> = join_all(sending).await.into_iter().flatten().collect();
         sent.sort();
         sent
     }

@@ -1,68 +1,68 @@
-//! The client side of the black-box suite: what a test needs to talk to a server as a user does.
+//! The client side of the black-box suite: what a test needs to act as a user of a server.
 //!
-//! Owns the HTTP client, whose every answer is held against the server's own description
-//! ([`Api`]), the WebSocket client, which checks the order of everything it receives ([`Socket`]),
-//! accounts and conversations made fresh for each test, and the requests to the control server.
-//! Knows nothing of how a server is built: two URLs from the environment are all it is given, and
-//! it depends on no other package of this workspace. The tests are in `tests/blackbox` (in
-//! parallel) and `tests/disturb` (one after the other); `README.md` beside says what a host may
-//! leave out.
+//! Owns an HTTP client that checks every response against the server's own OpenAPI description
+//! ([`Api`]), a WebSocket client that checks the shape and order of every frame ([`Socket`]),
+//! accounts and conversations that each test creates for itself, and the client of the control
+//! server. Knows nothing of how a server is built: it is given two URLs by the environment. A test
+//! can misbehave with it; the client that never does is `colloquy-client`.
+//!
+//! The tests are in `tests/blackbox` (in parallel), `tests/faults` (one at a time) and `tests/edge`;
+//! `tests/README.md` lists what a host may leave out.
 
 #![expect(
     clippy::missing_panics_doc,
-    reason = "a panic is how this crate reports what a server did wrong"
+    reason = "a panic is how this crate reports that a server broke the protocol"
 )]
 
 mod account;
-mod answer;
 mod api;
-mod codes;
 mod control;
-mod description;
-mod forge;
+mod error_codes;
+mod forged_tokens;
 mod group;
-mod opening;
-mod order;
+mod openapi;
+mod order_check;
 mod random;
-mod raw;
+mod raw_http;
+mod response;
 mod server;
 mod shapes;
 mod socket;
+mod socket_builder;
 
-pub use account::{Account, Tokens, wait_of};
-pub use answer::Answer;
+pub use account::{Account, Tokens, retry_after};
 pub use api::{Api, Request};
-pub use codes::{CODES, Code};
-pub use control::{Control, skipped};
-pub use description::Description;
-pub use forge::{forged_tokens, payload};
-pub use group::{Group, Sent};
-pub use opening::{Manner, Opening};
-pub use order::Order;
-pub use random::{below, unique};
-pub use raw::{RawAnswer, raw};
+pub use control::{Control, report_skipped};
+pub use error_codes::{ERROR_CODES, ErrorCode};
+pub use forged_tokens::{forged_tokens, token_payload};
+pub use group::{Group, StoredMessage};
+pub use openapi::OpenApi;
+pub use order_check::OrderCheck;
+pub use random::{random_below, unique};
+pub use raw_http::{RawResponse, send_raw};
+pub use response::Response;
 pub use server::Server;
 pub use shapes::{is_event, timestamp};
-pub use socket::{Close, Heard, Socket};
+pub use socket::{Close, Received, Socket};
+pub use socket_builder::{SocketBuilder, TokenIn};
 
 use std::time::Duration;
 
-/// How long an event may take before a test gives up on it. Generous on purpose: only a test that
-/// is about to fail ever waits this long.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a test waits for an event before it fails. Only a failing test waits this long.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits for `condition` to hold, asking again and again, for what no server announces (that a
-/// database is back, that a cache is filled). Panics with `what` after three times [`PATIENCE`].
+/// Polls `condition` until it holds, for changes that no server announces (a database is back, a
+/// cache is filled). Panics with `what` after three times [`TIMEOUT`].
 pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + 3 * PATIENCE;
+    let deadline = tokio::time::Instant::now() + 3 * TIMEOUT;
     loop {
         if let Some(found) = condition().await {
             return found;
         }
         assert!(
             tokio::time::Instant::now() < deadline,
-            "{what}: not so within {} s",
-            (3 * PATIENCE).as_secs()
+            "timed out after {} s: {what}",
+            (3 * TIMEOUT).as_secs()
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -1,4 +1,4 @@
-//! Which server the suite talks to: the only thing it is told from outside.
+//! The servers the suite talks to: the one the environment names, and those its host offers beside.
 
 use std::env;
 use std::sync::Arc;
@@ -21,9 +21,8 @@ impl Server {
         Self::at(&variable(BASE_URL), true)
     }
 
-    /// The server for tests of many messages: one without a throttle where the host offers one
-    /// (`unthrottled_base_url`), else the server under test, where many users must send instead
-    /// of one.
+    /// The server for tests of many messages: without a throttle where the host offers one
+    /// (`unthrottled_base_url`), else the server under test. On that one many users must send.
     pub async fn for_volume() -> Self {
         Self::unthrottled().await.unwrap_or_else(Self::under_test)
     }
@@ -33,22 +32,22 @@ impl Server {
         Self::offered("unthrottled_base_url", false).await
     }
 
-    /// A server whose access tokens end soon, where the host offers one.
+    /// A server with short-lived access tokens, where the host offers one.
     pub async fn short_tokens() -> Option<Self> {
         Self::offered("short_token_base_url", true).await
     }
 
-    /// A server whose throttle is longer than a Room stays awake, where the host offers one.
+    /// A server whose throttle period is longer than a Room stays awake, where the host offers one.
     pub async fn long_throttle() -> Option<Self> {
         Self::offered("long_throttle_base_url", true).await
     }
 
-    /// A server that panics when it is asked to, and whose access tokens live for 150 seconds.
+    /// A server that panics on request and whose access tokens live for 150 seconds.
     pub async fn faulty() -> Option<Self> {
         Self::offered("faulty_base_url", false).await
     }
 
-    /// Another server on the data of the one under test, where the host offers one.
+    /// A second server on the database of the one under test, where the host offers one.
     pub async fn second() -> Option<Self> {
         Self::offered("second_base_url", true).await
     }
@@ -64,7 +63,7 @@ impl Server {
             ["http://", "https://"]
                 .iter()
                 .any(|scheme| base_url.starts_with(scheme)),
-            "an address is http://… or https://…, not {base_url}"
+            "expected http://… or https://…, got {base_url}"
         );
         Self {
             base_url: base_url.into(),
@@ -72,18 +71,18 @@ impl Server {
         }
     }
 
-    /// The address of a path.
+    /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
     }
 
-    /// The same for a WebSocket.
+    /// The WebSocket URL of a path.
     pub fn socket_url(&self, path: &str) -> String {
         // `ws` for `http`, `wss` for `https` (RFC 6455 §3).
         format!("ws{}{path}", self.base_url.trim_start_matches("http"))
     }
 
-    /// Host and, where it is not the scheme's own, port.
+    /// Host and, where it is not the scheme's default, port.
     pub fn authority(&self) -> &str {
         let authority = self.base_url.split_once("://");
         authority.map_or(&self.base_url, |(_, authority)| authority)
@@ -104,20 +103,20 @@ impl Server {
         self.base_url.starts_with("https://")
     }
 
-    /// Whether this server holds senders to the throttle.
+    /// Whether this server throttles senders.
     pub fn throttled(&self) -> bool {
         self.throttled
     }
 
-    /// How many members should take turns so that a test of many messages does not wait for the
-    /// throttle of each.
-    pub fn crowd(&self) -> usize {
+    /// How many members should share the sending of many messages, so that a test is not slowed
+    /// down by the throttle.
+    pub fn sender_count(&self) -> usize {
         if self.throttled { 20 } else { 3 }
     }
 }
 
-/// A variable of the environment. Without it the tests fail rather than be skipped: a suite that
-/// tests nothing must not look green.
+/// An environment variable. Without it the tests fail instead of being skipped: a suite that tests
+/// nothing must not pass.
 pub(crate) fn variable(name: &str) -> String {
     match env::var(name) {
         Ok(value) if !value.is_empty() => value,
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_both_schemes() {
+    fn urls_and_addresses_follow_the_scheme() {
         for (base, socket, address) in [
             (
                 "http://127.0.0.1:8000/",

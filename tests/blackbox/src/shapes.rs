@@ -1,10 +1,10 @@
-//! The shapes of frames, held against every frame any socket of the suite receives.
+//! The shapes of frames. Every frame that a socket of the suite receives is checked against them.
 
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::codes::Code;
+use crate::error_codes::ErrorCode;
 
 /// One field of a frame and what it must be.
 type Field = (&'static str, fn(&Value) -> bool);
@@ -34,7 +34,7 @@ const MESSAGE: [Field; 11] = [
     ("seq", is_count),
     ("number", is_count),
     ("message_id", is_count),
-    // Empty when it was deleted since.
+    // Empty when the message has been deleted since.
     ("message", Value::is_string),
     ("sender_id", is_count),
     ("sender", is_text),
@@ -52,7 +52,7 @@ const MESSAGE: [Field; 11] = [
 const EDITED: [Field; 6] = [
     ("seq", is_count),
     ("message_id", is_count),
-    // Empty when it was deleted since.
+    // Empty when the message has been deleted since.
     ("message", Value::is_string),
     ("version", is_later_version),
     ("user_id", is_count),
@@ -100,7 +100,7 @@ const ERROR: [Field; 3] = [
 const AUTH_EXPIRING: [Field; 1] = [("in_s", Value::is_i64)];
 const AUTH_OK: [Field; 1] = [("token_expires_at", is_timestamp)];
 
-/// Why a frame is not one of the protocol, if it is not.
+/// What is wrong with a frame, if anything.
 pub(crate) fn problem(frame: &Value) -> Option<String> {
     let fields: &[Field] = match frame["type"].as_str() {
         Some("hello") => &HELLO,
@@ -115,7 +115,7 @@ pub(crate) fn problem(frame: &Value) -> Option<String> {
         Some("auth.expiring") => &AUTH_EXPIRING,
         Some("auth.ok") => &AUTH_OK,
         Some("pong") => &[],
-        // A v1 refusal: the same fields without the type.
+        // A v1 error: the same fields without the type.
         None if frame.get("error").is_some() => &ERROR,
         other => return Some(format!("unknown type {other:?}")),
     };
@@ -125,17 +125,17 @@ pub(crate) fn problem(frame: &Value) -> Option<String> {
         }
     }
     match frame.get("error") {
-        Some(_) => refusal_problem(frame),
+        Some(_) => error_problem(frame),
         None => None,
     }
 }
 
-fn refusal_problem(frame: &Value) -> Option<String> {
-    let Some(code) = frame["code"].as_str().and_then(Code::named) else {
-        return Some("a code that is not in the table".to_owned());
+fn error_problem(frame: &Value) -> Option<String> {
+    let Some(code) = frame["code"].as_str().and_then(ErrorCode::named) else {
+        return Some("an unknown error code".to_owned());
     };
     if frame["retryable"] != code.retryable {
-        return Some(format!("{} is not retryable as in the table", code.name));
+        return Some(format!("wrong retryable for {}", code.name));
     }
     let wait = frame.get("retry_after_ms");
     if wait.is_some_and(|wait| !is_count(wait)) || (code.name == "throttled" && wait.is_none()) {
@@ -144,14 +144,14 @@ fn refusal_problem(frame: &Value) -> Option<String> {
     None
 }
 
-/// Whether a frame is a durable event: what carries `seq` and is the same for every member.
+/// Whether a frame is a durable event: it has a `seq` and is the same for every member.
 pub fn is_event(frame: &Value) -> bool {
     ["message", "message.edited", "message.deleted", "member"]
         .iter()
         .any(|kind| frame["type"] == *kind)
 }
 
-/// A time of the protocol: RFC 3339, in UTC. Panics when it is not.
+/// Parses a time of the protocol: RFC 3339, in UTC. Panics when it is not one.
 #[track_caller]
 pub fn timestamp(value: &Value) -> OffsetDateTime {
     parse(value).unwrap_or_else(|| panic!("not an RFC 3339 time in UTC: {value}"))
@@ -170,7 +170,7 @@ fn is_count(value: &Value) -> bool {
     value.is_u64()
 }
 
-/// That of a message that was changed.
+/// The version of a message that was edited or deleted.
 fn is_later_version(value: &Value) -> bool {
     value.as_u64().is_some_and(|version| version > 1)
 }
@@ -185,7 +185,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_frames_of_the_protocol_pass() {
+    fn frames_of_the_protocol_are_accepted() {
         for frame in [
             json!({"type": "pong"}),
             json!({"error": "Not so fast.", "code": "throttled", "retryable": true,
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_protocol_does_not_know_fails() {
+    fn frames_outside_the_protocol_are_rejected() {
         for frame in [
             json!({"type": "typing"}),
             json!({"type": "sync", "from": 1, "to": 2, "count": 1, "complete": false}),

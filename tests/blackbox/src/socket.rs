@@ -1,6 +1,5 @@
-//! The WebSocket client. Everything it receives is checked on the way in: that a frame is one of
-//! the protocol, that a v1 socket sees v1 frames only, that `seq` is dense. Batches are taken
-//! apart, so that a test sees events and need not care how they were packed.
+//! The WebSocket client. It checks every frame it receives: the shape, that a v1 socket receives v1
+//! frames only, and that `seq` is dense. It unpacks batches, so that a test sees single events.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,8 +13,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::PATIENCE;
-use crate::order::Order;
+use crate::TIMEOUT;
+use crate::order_check::OrderCheck;
 use crate::shapes;
 
 /// How a socket ended.
@@ -27,18 +26,18 @@ pub struct Close {
     pub reason: String,
 }
 
-/// What came of listening.
+/// What a socket received.
 #[derive(Debug)]
-pub enum Heard {
-    /// A frame, batches already taken apart.
+pub enum Received {
+    /// A frame; batches are unpacked.
     Frame(Value),
-    /// The end.
+    /// The close of the socket.
     Closed(Close),
-    /// Nothing in the time given.
-    Nothing,
+    /// Nothing within the time limit.
+    TimedOut,
 }
 
-/// Over TLS or in the clear.
+/// With or without TLS.
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// An open socket.
@@ -48,8 +47,8 @@ pub struct Socket {
     name: String,
     asked_v2: bool,
     hello: Option<Value>,
-    order: Order,
-    waiting: VecDeque<Value>,
+    order: OrderCheck,
+    pending: VecDeque<Value>,
     close: Option<Close>,
 }
 
@@ -60,38 +59,38 @@ impl Socket {
             name,
             asked_v2,
             hello: None,
-            order: Order::default(),
-            waiting: VecDeque::new(),
+            order: OrderCheck::default(),
+            pending: VecDeque::new(),
             close: None,
         }
     }
 
-    /// Whether it asked for `chat.v2` or has become v2 since.
+    /// Whether it was opened as v2 or has become v2 since.
     pub fn is_v2(&self) -> bool {
         self.asked_v2 || self.hello.is_some()
     }
 
-    /// The greeting. Panics on a v1 socket.
+    /// The `hello` frame. Panics on a v1 socket.
     #[track_caller]
     pub fn hello(&self) -> &Value {
-        self.hello.as_ref().expect("a v2 socket that was greeted")
+        self.hello.as_ref().expect("a v2 socket after hello")
     }
 
-    /// The newest event it has been told of.
+    /// The `seq` of the newest event received.
     #[track_caller]
     pub fn position(&self) -> u64 {
-        self.order.position().expect("a socket that was greeted")
+        self.order.position().expect("a socket with a position")
     }
 
-    /// The history it counts in.
+    /// The epoch of its `seq`.
     #[track_caller]
     pub fn epoch(&self) -> String {
         self.order.epoch().expect("an epoch").to_owned()
     }
 
-    /// What has come and was not asked for yet.
-    pub fn heard(&self) -> &VecDeque<Value> {
-        &self.waiting
+    /// Frames that have arrived and no call has returned yet.
+    pub fn received(&self) -> &VecDeque<Value> {
+        &self.pending
     }
 
     /// Sends a frame of JSON.
@@ -99,24 +98,24 @@ impl Socket {
         self.send_text(&frame.to_string()).await;
     }
 
-    /// Sends a text frame of exactly these bytes.
+    /// Sends exactly this text.
     pub async fn send_text(&mut self, text: &str) {
         let sent = self.try_send_text(text).await;
         sent.unwrap_or_else(|error| panic!("{}: sending: {error}", self.name));
     }
 
-    /// The same for a socket that may be gone.
+    /// The same on a socket that may be closed.
     pub async fn try_send_text(&mut self, text: &str) -> Result<(), Error> {
         self.stream.send(Message::text(text)).await
     }
 
-    /// Sends a binary frame. What the server thinks of it is heard, not returned.
+    /// Sends a binary frame. An error is not returned: the close that follows is received.
     pub async fn send_binary(&mut self, bytes: &[u8]) {
         let _ = self.stream.send(Message::binary(bytes.to_vec())).await;
     }
 
-    /// Sends a text message in these pieces, a frame each (RFC 6455 §5.4), whatever they hold. It
-    /// may fail when the server has closed; that is heard, not returned.
+    /// Sends a text message in fragments (RFC 6455 §5.4), which need not be UTF-8. An error is not
+    /// returned: the close that follows is received.
     pub async fn send_pieces(&mut self, pieces: &[&[u8]]) {
         for (index, piece) in pieces.iter().enumerate() {
             let kind = if index == 0 {
@@ -132,75 +131,75 @@ impl Socket {
         }
     }
 
-    /// Sends a `send` command and returns its id.
-    pub async fn say(&mut self, text: &str) -> String {
+    /// Sends a `send` command and returns its `client_message_id`.
+    pub async fn send_message(&mut self, text: &str) -> String {
         let id = crate::unique("m");
         let frame = json!({"type": "send", "client_message_id": id, "message": text});
         self.send(&frame).await;
         id
     }
 
-    /// Asks for everything after `since`.
+    /// Sends `resume`.
     pub async fn resume(&mut self, since: u64, epoch: &str) {
-        self.order.resuming(since);
+        self.order.resume_sent(since);
         let frame = json!({"type": "resume", "since": since, "epoch": epoch});
         self.send(&frame).await;
     }
 
     /// The next frame.
     pub async fn next(&mut self) -> Value {
-        match self.hear(PATIENCE).await {
-            Heard::Frame(frame) => frame,
-            Heard::Closed(close) => panic!("{}: a frame was due, not {close:?}", self.name),
-            Heard::Nothing => panic!("{}: a frame was due, nothing came", self.name),
+        match self.receive(TIMEOUT).await {
+            Received::Frame(frame) => frame,
+            Received::Closed(close) => panic!("{}: expected a frame, got {close:?}", self.name),
+            Received::TimedOut => panic!("{}: expected a frame, timed out", self.name),
         }
     }
 
-    /// The next frame, which must be of this type.
-    pub async fn expect(&mut self, kind: &str) -> Value {
+    /// The next frame. Panics unless it is of this type.
+    pub async fn expect_frame(&mut self, kind: &str) -> Value {
         let frame = self.next().await;
         assert_eq!(frame["type"], kind, "{}: {frame}", self.name);
         frame
     }
 
-    /// The next frame, which must be a message of this text.
+    /// The next frame. Panics unless it is a message with this text.
     pub async fn expect_message(&mut self, text: &str) -> Value {
-        let frame = self.expect("message").await;
+        let frame = self.expect_frame("message").await;
         assert_eq!(frame["message"], text, "{}: {frame}", self.name);
         frame
     }
 
-    /// The next frame that meets the condition; those that do not stay to be heard.
+    /// The next frame that meets the condition. Others stay pending.
     pub async fn find(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
-            if let Some(index) = self.waiting.iter().position(&wanted) {
-                return self.waiting.remove(index).expect("it was just found");
+            if let Some(index) = self.pending.iter().position(&wanted) {
+                return self.pending.remove(index).expect("the index is valid");
             }
-            if let Err(end) = self.receive(deadline).await {
-                let heard = format!("{:?}", self.waiting);
-                let heard: String = heard.chars().take(2_000).collect();
-                panic!("{}: {what} was due: {end:?}, heard {heard}", self.name);
+            if let Err(end) = self.read_frame(deadline).await {
+                let pending = format!("{:?}", self.pending);
+                let pending: String = pending.chars().take(2_000).collect();
+                panic!("{}: expected {what}: {end:?}, pending {pending}", self.name);
             }
         }
     }
 
-    /// The acknowledgement of a send.
-    pub async fn ack(&mut self, id: &str) -> Value {
+    /// The `ack` of a send.
+    pub async fn expect_ack(&mut self, id: &str) -> Value {
         self.find(&format!("the ack of {id}"), |frame| {
             frame["type"] == "ack" && frame["client_message_id"] == id
         })
         .await
     }
 
-    /// The next refusal, in either version's shape.
-    pub async fn error(&mut self) -> Value {
+    /// The next error frame, v1 or v2.
+    pub async fn expect_error(&mut self) -> Value {
         self.find("an error", |frame| frame.get("error").is_some())
             .await
     }
 
     /// The next `count` durable events, in order.
-    pub async fn events(&mut self, count: usize) -> Vec<Value> {
+    pub async fn expect_events(&mut self, count: usize) -> Vec<Value> {
         let mut events = Vec::with_capacity(count);
         while events.len() < count {
             events.push(self.find("an event", shapes::is_event).await);
@@ -208,71 +207,71 @@ impl Socket {
         events
     }
 
-    /// The frame after which a resume has been answered: `sync` or `reset`.
-    pub async fn resumed(&mut self) -> Value {
+    /// The frame that ends the response to a `resume`: `sync` or `reset`.
+    pub async fn expect_resumed(&mut self) -> Value {
         self.find("sync or reset", |frame| {
             frame["type"] == "sync" || frame["type"] == "reset"
         })
         .await
     }
 
-    /// Waits for the server to close, whatever comes before.
-    pub async fn closed(&mut self) -> Close {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until the server closes the socket. Frames before stay pending.
+    pub async fn expect_close(&mut self) -> Close {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
-            match self.receive(deadline).await {
-                Err(Heard::Closed(close)) => return close,
+            match self.read_frame(deadline).await {
+                Err(Received::Closed(close)) => return close,
                 Ok(()) => {}
-                Err(other) => panic!("{}: it should be closed, not {other:?}", self.name),
+                Err(other) => panic!("{}: expected a close, got {other:?}", self.name),
             }
         }
     }
 
-    /// The next frame or the end, within `patience`.
-    pub async fn hear(&mut self, patience: Duration) -> Heard {
-        let deadline = Instant::now() + patience;
+    /// The next frame or the close, within `limit`.
+    pub async fn receive(&mut self, limit: Duration) -> Received {
+        let deadline = Instant::now() + limit;
         loop {
-            if let Some(frame) = self.waiting.pop_front() {
-                return Heard::Frame(frame);
+            if let Some(frame) = self.pending.pop_front() {
+                return Received::Frame(frame);
             }
-            if let Err(end) = self.receive(deadline).await {
+            if let Err(end) = self.read_frame(deadline).await {
                 return end;
             }
         }
     }
 
-    /// Ends the connection at once, as a lost network would: no close frame.
+    /// Drops the connection without a close frame, as a lost network does.
     pub fn drop_connection(self) {
-        // Zero makes the system send a reset instead of an orderly end.
+        // A zero linger makes the operating system send a TCP reset.
         if let MaybeTlsStream::Plain(stream) = self.stream.get_ref() {
             let _ = stream.set_zero_linger();
         }
     }
 
-    /// Closes in good order.
-    pub async fn leave(mut self) {
+    /// Closes the socket with a closing handshake.
+    pub async fn close(mut self) {
         let _ = self.stream.close(None).await;
-        // The handshake is over when the server has answered (RFC 6455 §7.1.2).
-        while let Heard::Frame(_) = self.hear(PATIENCE).await {}
+        // The handshake is complete when the server has answered (RFC 6455 §7.1.2).
+        while let Received::Frame(_) = self.receive(TIMEOUT).await {}
     }
 
-    pub(crate) async fn greeted(&mut self) {
-        let hello = self.expect("hello").await;
+    pub(crate) async fn expect_hello(&mut self) {
+        let hello = self.expect_frame("hello").await;
         assert!(self.hello.as_ref() == Some(&hello), "{}", self.name);
     }
 
-    /// Takes one message off the wire into `waiting`; the error is that there is none.
-    async fn receive(&mut self, deadline: Instant) -> Result<(), Heard> {
+    /// Reads one WebSocket message into `pending`. The error is the close or the timeout.
+    async fn read_frame(&mut self, deadline: Instant) -> Result<(), Received> {
         if let Some(close) = &self.close {
-            return Err(Heard::Closed(close.clone()));
+            return Err(Received::Closed(close.clone()));
         }
         loop {
             let Ok(message) = timeout_at(deadline, self.stream.next()).await else {
-                return Err(Heard::Nothing);
+                return Err(Received::TimedOut);
             };
             let (code, reason) = match message {
                 Some(Ok(Message::Text(text))) => {
-                    self.take_in(&text);
+                    self.accept(&text);
                     return Ok(());
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
@@ -287,11 +286,11 @@ impl Socket {
             };
             let close = Close { code, reason };
             self.close = Some(close.clone());
-            return Err(Heard::Closed(close));
+            return Err(Received::Closed(close));
         }
     }
 
-    fn take_in(&mut self, text: &str) {
+    fn accept(&mut self, text: &str) {
         let name = self.name.clone();
         let frame: Value = serde_json::from_str(text)
             .unwrap_or_else(|error| panic!("{name}: not JSON ({error}): {text}"));
@@ -299,7 +298,7 @@ impl Socket {
             assert!(self.is_v2(), "{name}: a batch on a v1 socket");
             let events = frame["events"].as_array().cloned().unwrap_or_default();
             assert!(events.iter().all(shapes::is_event), "{name}: {frame}");
-            assert!(!events.is_empty(), "{name}: an empty batch");
+            assert!(!events.is_empty(), "{name}: empty batch");
             events
         } else {
             vec![frame]
@@ -309,14 +308,14 @@ impl Socket {
                 panic!("{name}: {problem}: {frame}");
             }
             self.check_version(&frame, text);
-            if let Err(problem) = self.order.note(&frame) {
+            if let Err(problem) = self.order.check(&frame) {
                 panic!("{name}: {problem}");
             }
-            self.waiting.push_back(frame);
+            self.pending.push_back(frame);
         }
     }
 
-    /// Who may see what: a v1 socket the two shapes and pongs, a v2 socket nothing before `hello`.
+    /// A v1 socket receives the two v1 shapes and pongs; a v2 socket nothing before `hello`.
     fn check_version(&mut self, frame: &Value, text: &str) {
         if frame["type"] == "hello" {
             self.hello = Some(frame.clone());
@@ -328,10 +327,10 @@ impl Socket {
             _ if self.hello.is_some() => {
                 assert!(frame["type"].is_string(), "{name}: no type: {frame}");
             }
-            _ if self.asked_v2 => panic!("{name}: before hello: {frame}"),
+            _ if self.asked_v2 => panic!("{name}: a frame before hello: {frame}"),
             Some("message") => {}
             None => assert!(frame.get("error").is_some(), "{name}: {frame}"),
-            Some(_) => panic!("{name}: on a v1 socket: {frame}"),
+            Some(_) => panic!("{name}: a v2 frame on a v1 socket: {frame}"),
         }
     }
 }

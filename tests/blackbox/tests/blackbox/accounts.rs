@@ -1,6 +1,6 @@
 //! Registering: what is taken, what is refused, and why.
 
-use colloquy_tests::{Account, Api, Server, unique};
+use colloquy_blackbox::{Account, Api, Server, unique};
 use serde_json::{Value, json};
 
 const REGISTER: &str = "/api/users/register/";
@@ -11,7 +11,7 @@ fn anonymous() -> Api {
 
 /// A registration with some fields changed; a field set to null is left out.
 fn fields_with(changes: Value) -> Value {
-    let mut fields = Account::fields();
+    let mut fields = Account::registration();
     let Value::Object(changes) = changes else {
         panic!("changes are an object");
     };
@@ -27,14 +27,14 @@ fn fields_with(changes: Value) -> Value {
 
 #[tokio::test]
 async fn a_registration_answers_the_user_and_never_the_password() {
-    let fields = Account::fields();
+    let fields = Account::registration();
     let answer = anonymous().post(REGISTER, &fields).await;
     assert!(!answer.text.contains("password"), "{answer}");
     assert!(
         !answer.text.contains(fields["password"].as_str().unwrap()),
         "{answer}"
     );
-    let user = answer.expect(201);
+    let user = answer.expect_status(201);
     for name in ["username", "email", "first_name", "last_name"] {
         assert_eq!(user[name], fields[name], "{name}");
     }
@@ -44,7 +44,7 @@ async fn a_registration_answers_the_user_and_never_the_password() {
 #[tokio::test]
 async fn names_are_optional_and_come_back_empty() {
     let fields = fields_with(json!({"first_name": null, "last_name": null}));
-    let user = anonymous().post(REGISTER, &fields).await.expect(201);
+    let user = anonymous().post(REGISTER, &fields).await.expect_status(201);
     assert_eq!(
         (&user["first_name"], &user["last_name"]),
         (&json!(""), &json!(""))
@@ -56,10 +56,10 @@ async fn a_username_is_taken_whatever_its_case() {
     let api = anonymous();
     let taken = unique("Mixed").to_lowercase();
     let first = fields_with(json!({"username": taken}));
-    api.post(REGISTER, &first).await.expect(201);
+    api.post(REGISTER, &first).await.expect_status(201);
     for username in [taken.clone(), taken.to_uppercase()] {
         let again = fields_with(json!({"username": username}));
-        api.post(REGISTER, &again).await.invalid("username");
+        api.post(REGISTER, &again).await.expect_invalid("username");
     }
 }
 
@@ -68,21 +68,21 @@ async fn an_address_is_taken_whatever_its_case() {
     let api = anonymous();
     let taken = format!("{}@mail.example", unique("mixed"));
     let first = fields_with(json!({"email": taken}));
-    api.post(REGISTER, &first).await.expect(201);
+    api.post(REGISTER, &first).await.expect_status(201);
     for email in [taken.clone(), taken.to_uppercase()] {
         let again = fields_with(json!({"email": email}));
-        api.post(REGISTER, &again).await.invalid("email");
+        api.post(REGISTER, &again).await.expect_invalid("email");
     }
 }
 
 #[tokio::test]
 async fn both_are_named_when_both_are_taken() {
     let api = anonymous();
-    let fields = Account::fields();
-    api.post(REGISTER, &fields).await.expect(201);
+    let fields = Account::registration();
+    api.post(REGISTER, &fields).await.expect_status(201);
     let answer = api.post(REGISTER, &fields).await;
-    answer.invalid("username");
-    answer.invalid("email");
+    answer.expect_invalid("username");
+    answer.expect_invalid("email");
 }
 
 #[tokio::test]
@@ -100,8 +100,8 @@ async fn of_two_registrations_at_once_one_gets_the_name() {
         } else {
             (other, one)
         };
-        winner.expect(201);
-        loser.invalid("username");
+        winner.expect_status(201);
+        loser.expect_invalid("username");
     }
 }
 
@@ -121,7 +121,7 @@ async fn malformed_addresses_are_refused() {
     ] {
         let fields = fields_with(json!({"email": email}));
         let answer = api.post(REGISTER, &fields).await;
-        assert!(!answer.invalid("email").is_empty(), "{email}");
+        assert!(!answer.expect_invalid("email").is_empty(), "{email}");
     }
 }
 
@@ -152,7 +152,7 @@ async fn each_kind_of_weak_password_is_refused() {
         let mut fields = fields_with(mine.clone());
         fields["password"] = json!(password);
         let answer = api.post(REGISTER, &fields).await;
-        assert!(!answer.invalid("password").is_empty(), "{password}");
+        assert!(!answer.expect_invalid("password").is_empty(), "{password}");
     }
 }
 
@@ -166,11 +166,13 @@ async fn passwords_of_the_shortest_and_longest_kind_work() {
         let answer = api.post(REGISTER, &fields).await;
         assert_eq!(answer.status, 201, "{password}: {answer}");
         let login = json!({"username": fields["username"], "password": password});
-        api.post("/api/users/login/", &login).await.expect(200);
+        api.post("/api/users/login/", &login)
+            .await
+            .expect_status(200);
         let login = json!({"username": fields["username"], "password": format!("{password} ")});
         api.post("/api/users/login/", &login)
             .await
-            .refused(401, "bad_credentials");
+            .expect_error(401, "bad_credentials");
     }
 }
 
@@ -181,12 +183,12 @@ async fn what_is_missing_or_blank_is_named() {
         for value in [Value::Null, json!(""), json!("   ")] {
             let fields = fields_with(json!({name: value}));
             let answer = api.post(REGISTER, &fields).await;
-            assert!(!answer.invalid(name).is_empty(), "{name} {value}");
+            assert!(!answer.expect_invalid(name).is_empty(), "{name} {value}");
         }
     }
     let answer = api.post(REGISTER, &json!({})).await;
     for name in ["username", "email", "password"] {
-        answer.invalid(name);
+        answer.expect_invalid(name);
     }
 }
 
@@ -197,7 +199,7 @@ async fn a_field_of_the_wrong_type_is_malformed() {
         for value in [json!(1), json!(["x"]), json!({"a": "b"}), json!(true)] {
             let fields = fields_with(json!({name: value}));
             let answer = api.post(REGISTER, &fields).await;
-            answer.refused(400, "malformed");
+            answer.expect_error(400, "malformed");
             let detail = answer.body["detail"].as_str().unwrap_or_default();
             assert!(detail.contains(name), "not said where: {answer}");
         }
@@ -219,8 +221,8 @@ async fn what_is_no_object_is_malformed() {
         "\u{feff}{}",
     ] {
         let request = api.request(reqwest::Method::POST, REGISTER);
-        let answer = request.raw("application/json", body).send().await;
-        answer.refused(400, "malformed");
+        let answer = request.raw_body("application/json", body).send().await;
+        answer.expect_error(400, "malformed");
     }
 }
 
@@ -230,10 +232,12 @@ async fn unknown_fields_change_nothing() {
         "id": 1, "is_admin": true, "is_active": false, "password_hash": "x", "nested": {"a": [1]},
     }));
     let api = anonymous();
-    let user = api.post(REGISTER, &fields).await.expect(201);
+    let user = api.post(REGISTER, &fields).await.expect_status(201);
     assert_ne!(user["id"], 1);
     let login = json!({"username": fields["username"], "password": fields["password"]});
-    api.post("/api/users/login/", &login).await.expect(200);
+    api.post("/api/users/login/", &login)
+        .await
+        .expect_status(200);
 }
 
 #[tokio::test]
@@ -243,7 +247,7 @@ async fn usernames_keep_to_their_alphabet_and_length() {
     let longest = format!("{base}{}", "x".repeat(150 - base.len()));
     for username in [format!("{base}@a.b+c_d-e"), longest.clone()] {
         let fields = fields_with(json!({"username": username}));
-        let user = api.post(REGISTER, &fields).await.expect(201);
+        let user = api.post(REGISTER, &fields).await.expect_status(201);
         assert_eq!(user["username"], username);
     }
     for username in [
@@ -258,7 +262,10 @@ async fn usernames_keep_to_their_alphabet_and_length() {
     ] {
         let fields = fields_with(json!({"username": username}));
         let answer = api.post(REGISTER, &fields).await;
-        assert!(!answer.invalid("username").is_empty(), "{username:?}");
+        assert!(
+            !answer.expect_invalid("username").is_empty(),
+            "{username:?}"
+        );
     }
 }
 
@@ -274,7 +281,7 @@ async fn names_of_people_may_be_any_text() {
         "e\u{301}",
     ] {
         let fields = fields_with(json!({"first_name": name, "last_name": name}));
-        let user = api.post(REGISTER, &fields).await.expect(201);
+        let user = api.post(REGISTER, &fields).await.expect_status(201);
         assert_eq!(
             (&user["first_name"], &user["last_name"]),
             (&json!(name), &json!(name))
@@ -288,7 +295,7 @@ async fn null_characters_and_endless_names_are_refused() {
     for name in ["first_name", "last_name", "email"] {
         for value in ["a\0b".to_owned(), "x".repeat(10_000)] {
             let fields = fields_with(json!({name: value}));
-            api.post(REGISTER, &fields).await.invalid(name);
+            api.post(REGISTER, &fields).await.expect_invalid(name);
         }
     }
 }
@@ -296,7 +303,7 @@ async fn null_characters_and_endless_names_are_refused() {
 #[tokio::test]
 async fn the_profile_is_the_user_registered() {
     let account = Account::new(&Server::under_test()).await;
-    let user = account.profile().await.expect(200);
+    let user = account.profile().await.expect_status(200);
     assert_eq!(user["id"], account.id);
     assert_eq!(user["username"], account.username);
     assert_eq!(user["email"], account.email);
@@ -306,27 +313,36 @@ async fn the_profile_is_the_user_registered() {
 #[tokio::test]
 async fn the_profile_needs_a_token() {
     let answer = anonymous().get("/api/users/profile/").await;
-    answer.refused(401, "not_authenticated");
+    answer.expect_error(401, "not_authenticated");
 }
 
 #[tokio::test]
 async fn every_path_is_answered_without_its_last_slash() {
     let account = Account::new(&Server::under_test()).await;
     let api = anonymous();
-    let fields = Account::fields();
-    api.post("/api/users/register", &fields).await.expect(201);
+    let fields = Account::registration();
+    api.post("/api/users/register", &fields)
+        .await
+        .expect_status(201);
     let login = json!({"username": fields["username"], "password": fields["password"]});
-    let body = api.post("/api/users/login", &login).await.expect(200);
+    let body = api
+        .post("/api/users/login", &login)
+        .await
+        .expect_status(200);
     let refresh = json!({"refresh": body["refresh"]});
     api.post("/api/users/token/refresh", &refresh)
         .await
-        .expect(200);
-    let profile = account.api.get("/api/users/profile").await.expect(200);
+        .expect_status(200);
+    let profile = account
+        .api
+        .get("/api/users/profile")
+        .await
+        .expect_status(200);
     assert_eq!(profile["id"], account.id);
     let refresh = json!({"refresh": account.tokens.refresh});
     account
         .api
         .post("/api/users/logout", &refresh)
         .await
-        .expect(205);
+        .expect_status(205);
 }

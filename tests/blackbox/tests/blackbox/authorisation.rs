@@ -7,15 +7,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use colloquy_tests::{
-    Account, Answer, Api, Description, Group, Server, payload, skipped, unique, wait_of,
+use colloquy_blackbox::{
+    Account, Api, Group, OpenApi, Response, Server, report_skipped, retry_after, token_payload,
+    unique,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 /// A conversation that does not exist.
-const NOWHERE: u64 = 999_999_999_999;
+const MISSING_ID: u64 = 999_999_999_999;
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,7 @@ const TABLE: [Row; 20] = [
         "/api/users/register/",
         Needs::Nothing,
         201,
-        |_, _| Account::fields(),
+        |_, _| Account::registration(),
     ),
     row(
         "POST",
@@ -163,7 +164,7 @@ enum Caller {
     /// By a login whose access token ran out.
     Expired,
     /// Somebody else.
-    Stranger,
+    Outsider,
     /// Somebody who was a member until a moment ago.
     Removed,
     /// A member who neither made the group nor wrote the message.
@@ -177,22 +178,22 @@ enum Caller {
 /// What a route answers to a caller: a status and a code, or a close code alone.
 fn expected(needs: Needs, caller: Caller, granted: u16) -> (u16, &'static str) {
     use Caller::{
-        Expired, Fellow, Garbage, Lost, Member, Nobody, RefreshToken, Removed, Revoked, Stranger,
+        Expired, Fellow, Garbage, Lost, Member, Nobody, Outsider, RefreshToken, Removed, Revoked,
     };
     match (needs, caller) {
         (Needs::Nothing | Needs::File, _)
         | (_, Member)
-        | (Needs::Login, Stranger | Removed | Fellow | Lost)
+        | (Needs::Login, Outsider | Removed | Fellow | Lost)
         | (Needs::Socket | Needs::Membership, Fellow) => (granted, ""),
         (Needs::Socket, Nobody | Garbage | RefreshToken | Revoked) => (4401, ""),
         (Needs::Socket, Expired) => (4200, ""),
-        (Needs::Socket, Stranger | Removed) => (4403, ""),
+        (Needs::Socket, Outsider | Removed) => (4403, ""),
         (Needs::Socket, Lost) => (4404, ""),
         (_, Nobody) => (401, "not_authenticated"),
         (_, Garbage | RefreshToken) => (401, "token_invalid"),
         (_, Revoked) => (401, "session_revoked"),
         (_, Expired) => (401, "token_expired"),
-        (_, Stranger | Removed) => (403, "not_member"),
+        (_, Outsider | Removed) => (403, "not_member"),
         (_, Fellow) => (403, "forbidden"),
         (_, Lost) => (404, "not_found"),
     }
@@ -207,23 +208,23 @@ struct Scene {
     member: Account,
     fellow: Account,
     removed: Account,
-    stranger: Account,
+    outsider: Account,
     /// Somebody whose tokens nobody has used.
     fresh: Account,
 }
 
 impl Scene {
     async fn new(server: &Server) -> Self {
-        Self::of(Account::several(server, 5).await).await
+        Self::of(Account::register_many(server, 5).await).await
     }
 
     /// The same, where who asks as this caller has the administrator's mark.
     async fn with_administrator(caller: Caller, administrator: Account) -> Self {
-        let mut people = Account::several(administrator.api.server(), 5).await;
+        let mut people = Account::register_many(administrator.api.server(), 5).await;
         let seat = match caller {
             Caller::Fellow => 1,
             Caller::Removed => 2,
-            Caller::Stranger => 3,
+            Caller::Outsider => 3,
             _ => 0,
         };
         people[seat] = administrator;
@@ -232,14 +233,14 @@ impl Scene {
 
     async fn of(people: Vec<Account>) -> Self {
         let server = people[0].api.server().clone();
-        let [member, fellow, removed, stranger, fresh] =
+        let [member, fellow, removed, outsider, fresh] =
             <[Account; 5]>::try_from(people).expect("as many as were asked for");
         // With a token as new as can be: on some servers they end soon.
         let member = member.log_in().await;
         let members = vec![member.clone(), fellow.clone(), removed.clone()];
-        let conversation = Group::among(members).await.id;
-        let message = member.say(conversation, "Hello").await;
-        let answer = member.remove(conversation, removed.id).await;
+        let conversation = Group::with_members(members).await.id;
+        let message = member.send_retrying(conversation, "Hello").await;
+        let answer = member.remove_member(conversation, removed.id).await;
         assert_eq!(answer.status, 204, "{answer}");
         Self {
             server,
@@ -248,7 +249,7 @@ impl Scene {
             member,
             fellow,
             removed,
-            stranger,
+            outsider,
             fresh,
         }
     }
@@ -256,7 +257,7 @@ impl Scene {
     /// The caller, with the token that is brought; none for nobody.
     async fn caller(&self, caller: Caller) -> (Account, Option<String>) {
         let account = match caller {
-            Caller::Stranger => self.stranger.clone(),
+            Caller::Outsider => self.outsider.clone(),
             Caller::Removed => self.removed.clone(),
             Caller::Fellow => self.fellow.clone(),
             Caller::Revoked => self.member.log_in().await,
@@ -267,11 +268,11 @@ impl Scene {
             Caller::Nobody => None,
             Caller::Garbage => Some("garbage".to_owned()),
             Caller::RefreshToken => Some(account.tokens.refresh.clone()),
-            Caller::Stranger | Caller::Removed | Caller::Fellow | Caller::Lost | Caller::Member => {
+            Caller::Outsider | Caller::Removed | Caller::Fellow | Caller::Lost | Caller::Member => {
                 Some(access)
             }
             Caller::Revoked => {
-                account.log_out().await.expect(205);
+                account.log_out().await.expect_status(205);
                 Some(access)
             }
             Caller::Expired => {
@@ -284,7 +285,7 @@ impl Scene {
 
     async fn check(&self, row: &Row, caller: Caller, (account, token): &(Account, Option<String>)) {
         let id = if caller == Caller::Lost {
-            NOWHERE
+            MISSING_ID
         } else {
             self.conversation
         };
@@ -299,7 +300,7 @@ impl Scene {
             if expected.0 == row.granted {
                 opening.open().await;
             } else {
-                assert_eq!(opening.refused().await.code, expected.0, "{name}");
+                assert_eq!(opening.expect_refusal().await.code, expected.0, "{name}");
             }
             return;
         }
@@ -328,7 +329,13 @@ impl Scene {
     }
 }
 
-async fn ask(server: &Server, row: &Row, path: &str, token: Option<&str>, body: &Value) -> Answer {
+async fn ask(
+    server: &Server,
+    row: &Row,
+    path: &str,
+    token: Option<&str>,
+    body: &Value,
+) -> Response {
     let api = Api::anonymous(server);
     let api = token.map_or_else(|| api.clone(), |token| api.with_bearer(token));
     let method = Method::from_bytes(row.method.as_bytes()).expect("a method");
@@ -343,13 +350,13 @@ async fn ask(server: &Server, row: &Row, path: &str, token: Option<&str>, body: 
         if answer.body["code"] != "throttled" {
             return answer;
         }
-        tokio::time::sleep(wait_of(&answer.body)).await;
+        tokio::time::sleep(retry_after(&answer.body)).await;
     }
 }
 
 /// Waits for the time a token names as its end.
 async fn outlive(token: &str) {
-    let ends = payload(token)["exp"].as_i64().expect("an end");
+    let ends = token_payload(token)["exp"].as_i64().expect("an end");
     let ends = OffsetDateTime::from_unix_timestamp(ends).expect("a time");
     let left = ends - OffsetDateTime::now_utc();
     tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
@@ -381,7 +388,7 @@ async fn check_scene(scene: &Scene, caller: Caller) {
 
 #[tokio::test]
 async fn every_route_has_a_row() {
-    let description = Description::of(&Server::under_test()).await;
+    let description = OpenApi::of(&Server::under_test()).await;
     let mut routes: BTreeSet<(String, String)> = description.operations().into_iter().collect();
     routes.extend(UNDESCRIBED.map(|(method, path)| (method.to_owned(), path.to_owned())));
     let rows = TABLE
@@ -417,7 +424,7 @@ async fn a_login_that_was_ended_opens_nothing() {
 #[tokio::test]
 async fn an_expired_token_opens_nothing() {
     let Some(server) = Server::short_tokens().await else {
-        skipped(
+        report_skipped(
             "expired tokens on every route",
             "the host offers no server whose tokens end soon",
         );
@@ -428,7 +435,7 @@ async fn an_expired_token_opens_nothing() {
 
 #[tokio::test]
 async fn a_stranger_has_what_is_not_the_conversations() {
-    check_all(&Server::under_test(), Caller::Stranger).await;
+    check_all(&Server::under_test(), Caller::Outsider).await;
 }
 
 #[tokio::test]
@@ -453,7 +460,7 @@ async fn a_member_has_it_all() {
 
 #[tokio::test]
 async fn an_administrator_has_no_more_than_a_stranger_has() {
-    check_administrator(Caller::Stranger).await;
+    check_administrator(Caller::Outsider).await;
 }
 
 #[tokio::test]
@@ -476,7 +483,7 @@ async fn an_administrator_has_what_is_the_administrators_own() {
 async fn only_a_refresh_token_of_a_login_that_stands_is_exchanged() {
     let account = Account::new(&Server::under_test()).await;
     let ended = account.log_in().await;
-    ended.log_out().await.expect(205);
+    ended.log_out().await.expect_status(205);
     for (name, token, code) in [
         ("garbage", "garbage", "token_invalid"),
         ("an access token", &account.tokens.access, "token_invalid"),
@@ -494,23 +501,23 @@ async fn only_a_refresh_token_of_a_login_that_stands_is_exchanged() {
             "{name}: {answer}"
         );
     }
-    account.refresh().await.expect(200);
+    account.refresh().await.expect_status(200);
 }
 
 /// Nobody ends another's login.
 #[tokio::test]
 async fn a_login_is_ended_by_its_own_user_alone() {
     let server = Server::under_test();
-    let (account, stranger, administrator) = tokio::join!(
+    let (account, outsider, administrator) = tokio::join!(
         Account::new(&server),
         Account::new(&server),
         Account::administrator("an administrator who ends another's login"),
     );
     let body = json!({"refresh": account.tokens.refresh});
-    for other in [Some(stranger), administrator].into_iter().flatten() {
+    for other in [Some(outsider), administrator].into_iter().flatten() {
         let answer = other.api.post("/api/users/logout/", &body).await;
         assert_eq!(answer.status, 400, "{answer}");
     }
-    account.profile().await.expect(200);
-    account.refresh().await.expect(200);
+    account.profile().await.expect_status(200);
+    account.refresh().await.expect_status(200);
 }

@@ -1,6 +1,6 @@
 //! Conversations: who is in them, how pairs are found again, who may see what, how they are listed.
 
-use colloquy_tests::{Account, Answer, Api, Group, Server, timestamp, unique};
+use colloquy_blackbox::{Account, Api, Group, Response, Server, timestamp, unique};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const CONVERSATIONS: &str = "/api/chat/conversations/";
 
 /// An id no account and no conversation has.
-const NOBODY: u64 = 999_999_999_999;
+const MISSING_ID: u64 = 999_999_999_999;
 
 fn ids(conversation: &Value) -> Vec<u64> {
     let people = conversation["participants"]
@@ -26,17 +26,17 @@ fn id(conversation: &Value) -> u64 {
     conversation["id"].as_u64().expect("an id")
 }
 
-async fn make(account: &Account, fields: Value) -> Answer {
+async fn make(account: &Account, fields: Value) -> Response {
     account.api.post(CONVERSATIONS, &fields).await
 }
 
 #[tokio::test]
 async fn a_new_conversation_has_its_people_and_no_messages() {
-    let people = Account::several(&Server::under_test(), 3).await;
+    let people = Account::register_many(&Server::under_test(), 3).await;
     let made = people[0]
-        .converse(&[&people[1], &people[2]])
+        .create_conversation(&[&people[1], &people[2]])
         .await
-        .expect(201);
+        .expect_status(201);
     let mut expected: Vec<u64> = people.iter().map(|person| person.id).collect();
     expected.sort_unstable();
     assert_eq!(ids(&made), expected);
@@ -49,35 +49,40 @@ async fn a_new_conversation_has_its_people_and_no_messages() {
         .as_array()
         .and_then(|all| all.iter().find(|person| person["id"] == people[1].id))
         .expect("the second person");
-    assert_eq!(*person, people[1].profile().await.expect(200));
+    assert_eq!(*person, people[1].profile().await.expect_status(200));
     for person in &people {
         let seen = person
             .api
             .get(&format!("{CONVERSATIONS}{}/", id(&made)))
             .await
-            .expect(200);
+            .expect_status(200);
         assert_eq!(seen, made);
     }
 }
 
 #[tokio::test]
 async fn duplicates_and_the_caller_are_folded() {
-    let people = Account::several(&Server::under_test(), 2).await;
+    let people = Account::register_many(&Server::under_test(), 2).await;
     let (me, other) = (people[0].id, people[1].id);
     let made = make(&people[0], json!({"participants": [other, me, other, me]})).await;
-    let made = made.expect(201);
+    let made = made.expect_status(201);
     assert_eq!(ids(&made).len(), 2, "{made}");
     assert_eq!(made["kind"], "direct");
 }
 
 #[tokio::test]
 async fn unknown_people_are_named_and_nothing_is_made() {
-    let people = Account::several(&Server::under_test(), 2).await;
-    let fields = json!({"participants": [people[1].id, NOBODY, NOBODY + 1]});
-    let sentences = make(&people[0], fields).await.invalid("participants");
-    assert!(sentences.contains(&NOBODY.to_string()), "{sentences}");
-    assert!(sentences.contains(&(NOBODY + 1).to_string()), "{sentences}");
-    let listed = people[0].api.get(CONVERSATIONS).await.expect(200);
+    let people = Account::register_many(&Server::under_test(), 2).await;
+    let fields = json!({"participants": [people[1].id, MISSING_ID, MISSING_ID + 1]});
+    let sentences = make(&people[0], fields)
+        .await
+        .expect_invalid("participants");
+    assert!(sentences.contains(&MISSING_ID.to_string()), "{sentences}");
+    assert!(
+        sentences.contains(&(MISSING_ID + 1).to_string()),
+        "{sentences}"
+    );
+    let listed = people[0].api.get(CONVERSATIONS).await.expect_status(200);
     assert_eq!(listed, json!([]));
 }
 
@@ -87,9 +92,11 @@ async fn somebody_else_is_needed() {
     for participants in [json!([]), json!([account.id])] {
         make(&account, json!({"participants": participants}))
             .await
-            .invalid("participants");
+            .expect_invalid("participants");
     }
-    make(&account, json!({})).await.invalid("participants");
+    make(&account, json!({}))
+        .await
+        .expect_invalid("participants");
     for participants in [
         json!("x"),
         json!({}),
@@ -99,7 +106,7 @@ async fn somebody_else_is_needed() {
         json!(7),
     ] {
         let answer = make(&account, json!({"participants": participants})).await;
-        answer.refused(400, "malformed");
+        answer.expect_error(400, "malformed");
     }
     for participants in [json!([-1]), json!([0]), json!([u64::MAX])] {
         let answer = make(&account, json!({"participants": participants})).await;
@@ -110,28 +117,34 @@ async fn somebody_else_is_needed() {
 #[tokio::test]
 async fn a_pair_has_one_conversation_whoever_asks() {
     let (one, other, id) = Group::pair(&Server::under_test()).await;
-    one.say(id, "found again").await;
-    for answer in [one.converse(&[&other]).await, other.converse(&[&one]).await] {
-        let found = answer.expect(200);
+    one.send_retrying(id, "found again").await;
+    for answer in [
+        one.create_conversation(&[&other]).await,
+        other.create_conversation(&[&one]).await,
+    ] {
+        let found = answer.expect_status(200);
         assert_eq!(found["id"], id);
         assert_eq!(found["messages"][0]["content"], "found again");
     }
     let kind = json!({"participants": [other.id], "kind": "direct"});
-    assert_eq!(make(&one, kind).await.expect(200)["id"], id);
+    assert_eq!(make(&one, kind).await.expect_status(200)["id"], id);
 }
 
 #[tokio::test]
 async fn a_pair_that_both_ask_for_at_once_is_one() {
     let server = Server::under_test();
     for _ in 0..4 {
-        let people = Account::several(&server, 2).await;
+        let people = Account::register_many(&server, 2).await;
         let (one, other) = (&people[0], &people[1]);
         let asked = (0..3).map(async |_| {
             let pair = ([one], [other]);
-            let (by_one, by_other) = tokio::join!(one.converse(&pair.1), other.converse(&pair.0));
+            let (by_one, by_other) = tokio::join!(
+                one.create_conversation(&pair.1),
+                other.create_conversation(&pair.0)
+            );
             [by_one, by_other]
         });
-        let answers: Vec<Answer> = join_all(asked).await.into_iter().flatten().collect();
+        let answers: Vec<Response> = join_all(asked).await.into_iter().flatten().collect();
         let made = answers.iter().filter(|answer| answer.status == 201).count();
         assert_eq!(made, 1, "{answers:?}");
         let first = id(&answers[0].body);
@@ -139,7 +152,7 @@ async fn a_pair_that_both_ask_for_at_once_is_one() {
             answers.iter().all(|answer| id(&answer.body) == first),
             "{answers:?}"
         );
-        let listed = one.api.get(CONVERSATIONS).await.expect(200);
+        let listed = one.api.get(CONVERSATIONS).await.expect_status(200);
         assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
     }
 }
@@ -153,7 +166,7 @@ async fn a_named_conversation_of_two_is_a_group_of_its_own() {
         "Robert'); drop table conversations;--",
     ] {
         let fields = json!({"participants": [other.id], "name": name});
-        let made = make(&one, fields).await.expect(201);
+        let made = make(&one, fields).await.expect_status(201);
         assert_eq!(
             (&made["kind"], &made["name"]),
             (&json!("group"), &json!(name))
@@ -161,21 +174,23 @@ async fn a_named_conversation_of_two_is_a_group_of_its_own() {
         assert_ne!(id(&made), direct);
     }
     let fields = json!({"participants": [other.id], "kind": "group"});
-    let made = make(&one, fields).await.expect(201);
+    let made = make(&one, fields).await.expect_status(201);
     assert_eq!(made["kind"], "group");
     assert_ne!(id(&made), direct);
 }
 
 #[tokio::test]
 async fn names_and_kinds_keep_to_their_rules() {
-    let people = Account::several(&Server::under_test(), 3).await;
+    let people = Account::register_many(&Server::under_test(), 3).await;
     let other = people[1].id;
     for name in ["a\0b".to_owned(), "x".repeat(10_000)] {
         let fields = json!({"participants": [other], "name": name});
-        make(&people[0], fields).await.invalid("name");
+        make(&people[0], fields).await.expect_invalid("name");
     }
     let fields = json!({"participants": [other], "name": 7});
-    make(&people[0], fields).await.refused(400, "malformed");
+    make(&people[0], fields)
+        .await
+        .expect_error(400, "malformed");
     let fields = json!({"participants": [other], "kind": "channel"});
     assert_eq!(make(&people[0], fields).await.status, 400);
     let fields = json!({"participants": [other, people[2].id], "kind": "direct"});
@@ -186,25 +201,28 @@ async fn names_and_kinds_keep_to_their_rules() {
 async fn a_foreign_conversation_is_forbidden_and_a_missing_one_not_found() {
     let server = Server::under_test();
     let (member, _, id) = Group::pair(&server).await;
-    let stranger = Account::new(&server).await;
-    member.say(id, "between us").await;
-    for (id, status, code) in [(id, 403, "not_member"), (NOBODY, 404, "not_found")] {
+    let outsider = Account::new(&server).await;
+    member.send_retrying(id, "between us").await;
+    for (id, status, code) in [(id, 403, "not_member"), (MISSING_ID, 404, "not_found")] {
         let path = format!("{CONVERSATIONS}{id}/");
-        stranger.api.get(&path).await.refused(status, code);
-        let answer = stranger.api.get(&format!("{path}messages/")).await;
-        answer.refused(status, code);
+        outsider.api.get(&path).await.expect_error(status, code);
+        let answer = outsider.api.get(&format!("{path}messages/")).await;
+        answer.expect_error(status, code);
         assert!(!answer.text.contains("between us"), "{answer}");
-        stranger
+        outsider
             .send(id, &unique("m"), "let me in")
             .await
-            .refused(status, code);
+            .expect_error(status, code);
         Api::anonymous(&server)
             .get(&path)
             .await
-            .refused(401, "not_authenticated");
+            .expect_error(401, "not_authenticated");
     }
     assert_eq!(member.history(id).await.len(), 1);
-    assert_eq!(stranger.api.get(CONVERSATIONS).await.expect(200), json!([]));
+    assert_eq!(
+        outsider.api.get(CONVERSATIONS).await.expect_status(200),
+        json!([])
+    );
 }
 
 #[tokio::test]
@@ -241,14 +259,17 @@ async fn ids_that_are_no_ids_are_not_found() {
 #[tokio::test]
 async fn the_list_has_the_latest_activity_first() {
     let server = Server::under_test();
-    let people = Account::several(&server, 4).await;
+    let people = Account::register_many(&server, 4).await;
     let me = &people[0];
     let mut made = Vec::new();
     for other in &people[1..] {
-        made.push(id(&me.converse(&[other]).await.expect(201)));
+        made.push(id(&me
+            .create_conversation(&[other])
+            .await
+            .expect_status(201)));
     }
     let listed = async || {
-        let listed = me.api.get(CONVERSATIONS).await.expect(200);
+        let listed = me.api.get(CONVERSATIONS).await.expect_status(200);
         listed.as_array().expect("an array").clone()
     };
     let order = |listed: &[Value]| listed.iter().map(id).collect::<Vec<_>>();
@@ -256,7 +277,7 @@ async fn the_list_has_the_latest_activity_first() {
     for (turn, expected) in [(0, [0, 2, 1]), (1, [1, 0, 2]), (0, [0, 1, 2])] {
         let text = unique("latest");
         // Somebody else's message counts as much as one's own.
-        let message = people[turn + 1].say(made[turn], &text).await;
+        let message = people[turn + 1].send_retrying(made[turn], &text).await;
         let listed = listed().await;
         assert_eq!(order(&listed), expected.map(|index| made[index]));
         assert_eq!(listed[0]["last_message"]["content"], text);
@@ -271,17 +292,20 @@ async fn the_list_has_the_latest_activity_first() {
 #[tokio::test]
 async fn a_list_read_again_shows_what_has_changed_since() {
     let server = Server::under_test();
-    let (group, quiet) = tokio::join!(Group::of(&server, 3), Account::new(&server));
+    let (group, quiet) = tokio::join!(Group::new(&server, 3), Account::new(&server));
     let [maker, reader, leaver] = &group.members[..] else {
         panic!("three people");
     };
-    reader.converse(&[&quiet]).await.expect(201);
+    reader
+        .create_conversation(&[&quiet])
+        .await
+        .expect_status(201);
     let listed = async || {
-        let list = reader.api.get(CONVERSATIONS).await.expect(200);
+        let list = reader.api.get(CONVERSATIONS).await.expect_status(200);
         assert_eq!(list.as_array().map(Vec::len), Some(2), "{list}");
         let mut shown = list.as_array().cloned().unwrap_or_default();
         shown.retain(|one| id(one) == group.id);
-        let seen = reader.api.get(&group.path("")).await.expect(200);
+        let seen = reader.api.get(&group.path("")).await.expect_status(200);
         let newest = seen["messages"].as_array().and_then(|all| all.last());
         let shown = shown.pop().expect("the group");
         assert_eq!(&shown["last_message"], newest.unwrap_or(&Value::Null));
@@ -291,28 +315,31 @@ async fn a_list_read_again_shows_what_has_changed_since() {
         shown["seq"].as_u64()
     };
     assert_eq!(listed().await, Some(0));
-    let sent = maker.say(group.id, "Helo").await["id"]
+    let sent = maker.send_retrying(group.id, "Helo").await["id"]
         .as_u64()
         .expect("an id");
     assert_eq!(listed().await, Some(1));
-    maker.edit(group.id, sent, "Hello").await.expect(200);
+    maker.edit(group.id, sent, "Hello").await.expect_status(200);
     assert_eq!(listed().await, Some(2));
-    maker.add(group.id, quiet.id).await.expect(201);
+    maker
+        .add_member(group.id, quiet.id)
+        .await
+        .expect_status(201);
     assert_eq!(listed().await, Some(3));
-    assert_eq!(leaver.remove(group.id, leaver.id).await.status, 204);
+    assert_eq!(leaver.remove_member(group.id, leaver.id).await.status, 204);
     assert_eq!(listed().await, Some(4));
     assert_eq!(maker.delete(group.id, sent).await.status, 204);
     for _ in 0..2 {
         assert_eq!(listed().await, Some(5));
     }
-    let left = leaver.api.get(CONVERSATIONS).await.expect(200);
+    let left = leaver.api.get(CONVERSATIONS).await.expect_status(200);
     assert_eq!(left, json!([]));
-    assert_eq!(maker.remove(group.id, reader.id).await.status, 204);
-    let list = reader.api.get(CONVERSATIONS).await.expect(200);
+    assert_eq!(maker.remove_member(group.id, reader.id).await.status, 204);
+    let list = reader.api.get(CONVERSATIONS).await.expect_status(200);
     assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
 }
 
-fn next_link(answer: &Answer) -> Option<String> {
+fn next_link(answer: &Response) -> Option<String> {
     let link = answer.header("link")?;
     let (address, rest) = link.strip_prefix('<')?.split_once('>')?;
     assert!(rest.contains("rel=\"next\""), "{link}");
@@ -325,11 +352,11 @@ fn next_link(answer: &Answer) -> Option<String> {
 #[tokio::test]
 async fn the_list_is_walked_by_its_links_without_gap_or_overlap() {
     let server = Server::under_test();
-    let people = Account::several(&server, 2).await;
+    let people = Account::register_many(&server, 2).await;
     let mut made = Vec::new();
     for turn in 0..7 {
         let fields = json!({"participants": [people[1].id], "name": format!("group {turn}")});
-        made.push(id(&make(&people[0], fields).await.expect(201)));
+        made.push(id(&make(&people[0], fields).await.expect_status(201)));
     }
     made.reverse();
     for limit in [1, 3, 7, 8] {
@@ -338,7 +365,7 @@ async fn the_list_is_walked_by_its_links_without_gap_or_overlap() {
         while let Some(path) = next {
             let answer = people[0].api.get(&path).await;
             next = next_link(&answer);
-            let page = answer.expect(200);
+            let page = answer.expect_status(200);
             let page = page.as_array().expect("an array");
             assert!(page.len() <= limit, "{} of {limit}", page.len());
             assert!(!page.is_empty(), "an empty page was linked to");
@@ -372,10 +399,16 @@ async fn limits_and_cursors_of_the_list_are_checked() {
 #[tokio::test]
 async fn a_conversation_shows_its_hundred_newest_messages() {
     let server = Server::for_volume().await;
-    let group = Group::of(&server, server.crowd()).await;
-    let sent = group.fill(105).await;
-    let seen = group.members[1].api.get(&group.path("")).await.expect(200);
-    let shown = colloquy_tests::Sent::all_of(seen["messages"].as_array().expect("messages"));
+    let group = Group::new(&server, server.sender_count()).await;
+    let sent = group.send_many(105).await;
+    let seen = group.members[1]
+        .api
+        .get(&group.path(""))
+        .await
+        .expect_status(200);
+    let shown = colloquy_blackbox::StoredMessage::all_from_rest(
+        seen["messages"].as_array().expect("messages"),
+    );
     assert_eq!(shown, sent[5..]);
     assert_eq!(
         (&seen["number"], &seen["seq"]),

@@ -1,15 +1,15 @@
 //! Whether the server is well, as those ask who watch over it.
 
-use colloquy_tests::{Api, Server};
+use colloquy_blackbox::{Api, Server};
 
 #[tokio::test]
 async fn a_whole_server_is_healthy() {
     let api = Api::anonymous(&Server::under_test());
-    let health = api.get("/health/").await.expect(200);
+    let health = api.get("/health/").await.expect_status(200);
     assert_eq!(health["status"], "healthy", "{health}");
     assert_eq!(health["database"], true, "{health}");
     assert!(health.get("redis").is_some(), "{health}");
-    assert_eq!(api.get("/health").await.expect(200), health);
+    assert_eq!(api.get("/health").await.expect_status(200), health);
 }
 
 #[tokio::test]

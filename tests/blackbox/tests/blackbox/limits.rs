@@ -1,6 +1,6 @@
 //! The limits of the protocol, each at its edge: as much as allowed passes, one more does not.
 
-use colloquy_tests::{Group, Heard, PATIENCE, Server, Socket, eventually, unique};
+use colloquy_blackbox::{Group, Received, Server, Socket, TIMEOUT, eventually, unique};
 use reqwest::Method;
 
 /// The largest frame and the largest body, in bytes.
@@ -23,25 +23,25 @@ async fn twenty_sockets_are_a_users_share_of_a_conversation() {
         let login = if turn % 2 == 0 { &account } else { &laptop };
         sockets.push(login.socket(id).v2().open().await);
     }
-    assert_eq!(account.socket(id).v2().refused().await.code, 4409);
-    assert_eq!(laptop.socket(id).refused().await.code, 4409);
+    assert_eq!(account.socket(id).v2().expect_refusal().await.code, 4409);
+    assert_eq!(laptop.socket(id).expect_refusal().await.code, 4409);
     // The others go on, another user has a share of his own, and a place given up is free again.
-    other.socket(id).v2().open().await.leave().await;
-    other.say(id, "to all of them").await;
+    other.socket(id).v2().open().await.close().await;
+    other.send_retrying(id, "to all of them").await;
     for socket in &mut sockets {
         socket.expect_message("to all of them").await;
     }
-    sockets.pop().expect("twenty sockets").leave().await;
+    sockets.pop().expect("twenty sockets").close().await;
     let mut again = eventually("the place is free again", async || {
         let mut socket = account.socket(id).attempt().await.ok()?;
         socket.send_text(r#"{"type":"ping"}"#).await;
-        match socket.hear(PATIENCE).await {
-            Heard::Frame(_) => Some(socket),
+        match socket.receive(TIMEOUT).await {
+            Received::Frame(_) => Some(socket),
             _ => None,
         }
     })
     .await;
-    other.say(id, "and to the new one").await;
+    other.send_retrying(id, "and to the new one").await;
     again.expect_message("and to the new one").await;
 }
 
@@ -54,13 +54,13 @@ async fn a_frame_too_large_closes_the_socket() {
         let frame = frame_of(size);
         // It may fail while the server closes; what counts is how it closes.
         let _ = socket.try_send_text(&frame).await;
-        let close = socket.closed().await;
+        let close = socket.expect_close().await;
         assert_eq!(close.code, 4413, "{size}: {close:?}");
     }
     // One who is still sending when the end comes may find the connection broken instead.
     let mut socket = account.socket(id).open().await;
     let _ = socket.try_send_text(&frame_of(200 * FRAME)).await;
-    let close = socket.closed().await;
+    let close = socket.expect_close().await;
     assert!(matches!(close.code, 4413 | 1006), "{close:?}");
     // In pieces it is no smaller.
     let mut socket = account.socket(id).open().await;
@@ -69,8 +69,8 @@ async fn a_frame_too_large_closes_the_socket() {
     socket
         .send_pieces(&[head.as_bytes(), piece.as_bytes(), b"\"}"])
         .await;
-    assert_eq!(socket.closed().await.code, 4413);
-    account.say(id, "nothing of the sort").await;
+    assert_eq!(socket.expect_close().await.code, 4413);
+    account.send_retrying(id, "nothing of the sort").await;
     listener.expect_message("nothing of the sort").await;
 }
 
@@ -99,11 +99,17 @@ async fn a_body_too_large_is_refused_and_one_as_large_as_allowed_is_read() {
     };
     for size in [FRAME + 1, 3 * FRAME] {
         let request = account.api.request(Method::POST, &path);
-        let answer = request.raw("application/json", body_of(size)).send().await;
-        answer.refused(413, "too_large");
+        let answer = request
+            .raw_body("application/json", body_of(size))
+            .send()
+            .await;
+        answer.expect_error(413, "too_large");
     }
     let request = account.api.request(Method::POST, &path);
-    let answer = request.raw("application/json", body_of(FRAME)).send().await;
-    assert_eq!(answer.expect(201)["content"], "within");
+    let answer = request
+        .raw_body("application/json", body_of(FRAME))
+        .send()
+        .await;
+    assert_eq!(answer.expect_status(201)["content"], "within");
     assert_eq!(account.history(id).await.len(), 1);
 }

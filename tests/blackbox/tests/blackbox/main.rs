@@ -1,29 +1,45 @@
-//! Everything a user can notice of a server that nobody disturbs. Every test makes people and
-//! conversations of its own, so all of them run at once, and against a server that has seen others.
+//! Everything a user can observe of a server without faults. Every test creates its own accounts
+//! and conversations, so the tests run in parallel, and against a server that holds other data.
+//!
+//! A module is named after the resource it tests. To add a test, put it beside the others of its
+//! resource.
 
 mod accounts;
-mod accounts_login;
 mod authorisation;
-mod changes;
 mod conversations;
-mod cors_hosts;
-mod files;
+mod cors_and_hosts;
 mod health;
-mod history;
-mod hostile;
-mod hostile_cursors;
-mod hostile_http;
-mod idempotency;
 mod limits;
 mod members;
 mod openapi;
-mod order;
-mod refusals;
-mod resume;
-mod slow_reader;
-mod socket_v1;
-mod socket_v2;
-mod throttle;
-mod tokens;
-mod tokens_forged;
-mod tour;
+mod readme;
+mod static_files;
+
+mod messages {
+    mod edit;
+    mod history;
+    mod idempotency;
+    mod order;
+    mod throttle;
+}
+
+mod sessions {
+    mod forged_tokens;
+    mod login;
+    mod tokens;
+}
+
+mod sockets {
+    mod refusals;
+    mod resume;
+    mod slow_reader;
+    mod v1;
+    mod v2;
+}
+
+/// Input that no well-behaved client sends.
+mod untrusted {
+    mod cursors;
+    mod http;
+    mod input;
+}

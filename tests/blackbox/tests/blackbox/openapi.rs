@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use colloquy_tests::{Account, Answer, Api, Description, Group, Server, unique};
+use colloquy_blackbox::{Account, Api, Group, OpenApi, Response, Server, unique};
 use serde_json::{Value, json};
 
 /// What docs/protocol.md says there is.
@@ -38,7 +38,7 @@ fn anonymous(path: &str) -> String {
 
 #[tokio::test]
 async fn every_documented_path_is_in_the_contract_and_the_other_way_round() {
-    let description = Description::of(&Server::under_test()).await;
+    let description = OpenApi::of(&Server::under_test()).await;
     let described: BTreeSet<(String, String)> = description
         .operations()
         .into_iter()
@@ -56,7 +56,7 @@ async fn every_documented_path_is_in_the_contract_and_the_other_way_round() {
 #[tokio::test]
 async fn every_path_of_the_contract_answers_as_described() {
     let server = Server::under_test();
-    let (api, fields) = (Api::anonymous(&server), Account::fields());
+    let (api, fields) = (Api::anonymous(&server), Account::registration());
     let (account, _, id) = Group::pair(&server).await;
     let friend = Account::new(&server).await;
     let conversation = format!("/api/chat/conversations/{id}/");
@@ -68,11 +68,11 @@ async fn every_path_of_the_contract_answers_as_described() {
     let refreshed = session.refresh().await;
     let refresh = json!({"refresh": refreshed.body["refresh"]});
     let access = refreshed.body["access"].as_str().expect("a token");
-    let group = Group::among(vec![account.clone(), friend.clone()]).await;
+    let group = Group::with_members(vec![account.clone(), friend.clone()]).await;
     let third = Account::new(&server).await;
-    let mine = account.say(group.id, "Hello").await["id"].clone();
+    let mine = account.send_retrying(group.id, "Hello").await["id"].clone();
     let mine = mine.as_u64().expect("an id");
-    let walked: [(Answer, u16); 18] = [
+    let walked: [(Response, u16); 18] = [
         (api.post("/api/users/register/", &fields).await, 201),
         (api.post("/api/users/login/", &login).await, 200),
         (refreshed.clone(), 200),
@@ -96,8 +96,8 @@ async fn every_path_of_the_contract_answers_as_described() {
         (account.api.post(&messages, &message).await, 201),
         (account.edit(group.id, mine, "Hello again").await, 200),
         (account.delete(group.id, mine).await, 204),
-        (account.add(group.id, third.id).await, 201),
-        (account.remove(group.id, third.id).await, 204),
+        (account.add_member(group.id, third.id).await, 201),
+        (account.remove_member(group.id, third.id).await, 204),
         (api.get("/health/").await, 200),
         (api.get("/health/live/").await, 200),
         (api.get("/health/ready/").await, 200),
@@ -118,7 +118,7 @@ async fn every_path_of_the_contract_answers_as_described() {
 #[tokio::test]
 async fn it_is_openapi_and_names_what_it_refers_to() {
     let server = Server::under_test();
-    let description = Description::of(&server).await;
+    let description = OpenApi::of(&server).await;
     let document = description.document();
     let version = document["openapi"].as_str().expect("a version");
     assert!(version.starts_with("3."), "{version}");
@@ -158,7 +158,7 @@ fn collect_references(value: &Value, references: &mut Vec<String>) {
 
 #[tokio::test]
 async fn what_needs_a_token_says_so() {
-    let description = Description::of(&Server::under_test()).await;
+    let description = OpenApi::of(&Server::under_test()).await;
     for (method, path) in description.operations() {
         let operation = &description.document()["paths"][&path][method.to_lowercase()];
         let open = ["register", "login", "refresh", "health", "openapi", "/ws/"];

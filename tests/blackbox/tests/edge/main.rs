@@ -1,44 +1,44 @@
-//! What only a Room that sleeps and wakes can get wrong: run against the edge alone.
+//! What only hibernation can break: run against the edge alone.
 //!
-//! An idle Room is put away by the runtime and comes back with what its sockets carry. Nothing of
-//! that may be noticed, and these tests look where it would be. Only the server's log tells that a
-//! Room woke (`journal.rs`). Those that restart the runtime wait until no other test runs.
+//! The runtime hibernates an idle Room and restores it from the state that its sockets carry. No
+//! client may notice. Only the server's log shows a restore (`server_log.rs`). Tests that restart
+//! the runtime wait until no other test runs.
 
-mod codes;
-mod cost;
-mod crowd;
-mod ghosts;
-mod internal;
-mod journal;
+mod close_codes;
+mod heartbeat;
+mod hibernation;
+mod internal_rpc;
+mod many_sockets;
 mod panics;
 mod restart;
-mod sleep;
-mod two;
+mod round_trips;
+mod server_log;
+mod two_instances;
 
-use colloquy_tests::Server;
+use colloquy_blackbox::Server;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use journal::Journal;
+use server_log::ServerLog;
 
 static RUNTIME: RwLock<()> = RwLock::const_new(());
 
-/// Held while a server is made to panic, and by whom that would cost an answer.
+/// Held by tests that make a server panic, and by tests whose requests a panic would interrupt.
 static FAULTS: Mutex<()> = Mutex::const_new(());
 
-/// Holds off restarts of the runtime while a test counts on it.
-async fn undisturbed() -> RwLockReadGuard<'static, ()> {
+/// Prevents restarts of the runtime while the guard lives.
+async fn without_restarts() -> RwLockReadGuard<'static, ()> {
     RUNTIME.read().await
 }
 
-/// What a test of Rooms that sleep begins with: the server under test, and its log.
-async fn watched() -> (RwLockReadGuard<'static, ()>, Server, Journal) {
-    let undisturbed = undisturbed().await;
+/// The server under test and its log, without restarts.
+async fn server_and_log() -> (RwLockReadGuard<'static, ()>, Server, ServerLog) {
+    let guard = without_restarts().await;
     let server = Server::under_test();
-    let journal = Journal::of(&server).await;
-    (undisturbed, server, journal)
+    let log = ServerLog::of(&server).await;
+    (guard, server, log)
 }
 
-/// Waits until no other test runs, and holds them off.
-async fn restarting() -> RwLockWriteGuard<'static, ()> {
+/// Waits until no other test runs, and keeps others from starting while the guard lives.
+async fn exclusive() -> RwLockWriteGuard<'static, ()> {
     RUNTIME.write().await
 }

@@ -1,43 +1,49 @@
-//! The runtime goes and comes back with the objects' storage, as it does with every deploy: all
-//! sockets are lost, and nothing else.
+//! The runtime restarts and keeps the storage of its objects, as with every deploy: all sockets are
+//! lost, and nothing else.
 
-use colloquy_tests::{Account, Control, Group, Server, eventually};
+use colloquy_blackbox::{Account, Control, Group, Server, eventually};
 
-use crate::restarting;
+use crate::exclusive;
 
 #[tokio::test]
-async fn what_a_login_entered_is_known_after_a_restart() {
-    let _alone = restarting().await;
+async fn sessions_sockets_are_known_after_a_runtime_restart() {
+    let _alone = exclusive().await;
     let control = Control::from_env();
     let server = Server::under_test();
-    let group = Group::of(&server, 3).await;
+    let group = Group::new(&server, 3).await;
     for action in ["restart", "kill"] {
         let phone = group.members[0].log_in().await;
         let mut socket = phone.socket(group.id).v2().open().await;
         let (since, epoch) = (socket.position(), socket.epoch());
-        control.act("server", action).await;
-        // No code: whoever restarts the runtime does not ask the Rooms.
-        assert_eq!(socket.closed().await.code, 1006);
-        let missed = group.members[1].say(group.id, "while you were away").await;
+        control.perform("server", action).await;
+        // No close code: the runtime stops without notifying the Rooms.
+        assert_eq!(socket.expect_close().await.code, 1006);
+        let missed = group.members[1]
+            .send_retrying(group.id, "while you were away")
+            .await;
         let mut socket = phone.socket(group.id).v2().open().await;
         socket.resume(since, &epoch).await;
-        assert_eq!(socket.events(1).await[0]["message_id"], missed["id"]);
-        assert_eq!(socket.resumed().await["type"], "sync");
-        logged_out(&phone, &group).await;
+        assert_eq!(socket.expect_events(1).await[0]["message_id"], missed["id"]);
+        assert_eq!(socket.expect_resumed().await["type"], "sync");
+        check_logout(&phone, &group).await;
     }
 }
 
-/// The login's end reaches its socket, and is the end also after another restart.
-async fn logged_out(phone: &Account, group: &Group) {
+/// A logout closes the socket of the session and stays effective after another restart.
+async fn check_logout(phone: &Account, group: &Group) {
     let mut socket = phone.socket(group.id).v2().open().await;
     let mut other = group.members[2].socket(group.id).v2().open().await;
-    phone.log_out().await.expect(205);
-    assert_eq!(socket.closed().await.code, 4401);
-    Control::from_env().act("server", "restart").await;
-    assert_eq!(other.closed().await.code, 1006);
-    assert_eq!(phone.socket(group.id).refused().await.code, 4401);
+    phone.log_out().await.expect_status(205);
+    assert_eq!(socket.expect_close().await.code, 4401);
+    Control::from_env().perform("server", "restart").await;
+    assert_eq!(other.expect_close().await.code, 1006);
+    assert_eq!(phone.socket(group.id).expect_refusal().await.code, 4401);
     eventually("the server is healthy", async || {
-        let health = group.members[2].api.get("/health/").await.expect(200);
+        let health = group.members[2]
+            .api
+            .get("/health/")
+            .await
+            .expect_status(200);
         (health["status"] == "healthy").then_some(())
     })
     .await;
