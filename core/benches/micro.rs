@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicI64;
 use axum::body::Body;
 use axum::http::Request;
 use colloquy_core::auth::Tokens;
-use colloquy_core::cache::{InProcess, NewEvents, RecentHistory};
+use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
 use colloquy_core::http::{App, ClientAddress, router};
 use colloquy_core::ports::{Cache, Clock};
@@ -27,7 +27,7 @@ use colloquy_proto::domain::{
     MessageNumber, Position, Seconds, Seq, SessionId, StoredMessage, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{Event, MessageEvent};
-use colloquy_proto::room::{ConnectionId, Effect, Input, NewConnection, Room};
+use colloquy_proto::room::{ConnectionId, Effect, Input, NewConnection, NewEvents, Room};
 use divan::{Bencher, black_box};
 use fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, NOW};
 use tower::ServiceExt as _;

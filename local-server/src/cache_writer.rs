@@ -1,63 +1,65 @@
-//! Tells the cache what the Rooms of this process have stored, all of them together.
+//! Writes the events that the Rooms of this process have stored to the cache, behind their delivery.
 //!
-//! A request for each commit would cost a message as much as its delivery, and at the time of it.
-//! A Room only hands over its events and need not be there when they are told.
+//! A write for each commit would cost as much as the delivery of its messages, while they are being
+//! delivered. A Room hands its events over and need not be alive when they are written.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use colloquy_core::cache::{NewEvents, RecentHistory, WriteBuffer};
+use colloquy_core::cache::RecentHistory;
+use colloquy_proto::room::{NewEvents, WriteBuffer};
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
-/// How long events wait for company. Who reads a history meanwhile is answered by the database.
-const RECORD_AFTER: Duration = Duration::from_millis(50);
+/// How long events wait to be written together. Until then the history is read from the database.
+const WRITE_AFTER: Duration = Duration::from_millis(50);
 
-/// Conversations of a pipeline: a busy one brings up to a hundred events.
-const MOST: usize = 32;
+/// Conversations of one pipeline: an active one has up to a hundred events.
+const MAX_CONVERSATIONS: usize = 32;
 
-/// Gathers events and tells the cache of them. Clones share it.
+/// A write-behind buffer with its writer. Clones share it.
 #[derive(Clone)]
 pub(crate) struct CacheWriter(Arc<Shared>);
 
 struct Shared {
     recent: Arc<RecentHistory>,
     tasks: TaskTracker,
-    unrecorded: Mutex<WriteBuffer>,
+    buffer: Mutex<WriteBuffer>,
 }
 
 impl CacheWriter {
-    /// Nothing waits yet. What it does is one of `tasks`.
+    /// An empty buffer. The writer runs as one of `tasks` while events wait.
     pub(crate) fn new(recent: Arc<RecentHistory>, tasks: TaskTracker) -> Self {
         Self(Arc::new(Shared {
             recent,
             tasks,
-            unrecorded: Mutex::default(),
+            buffer: Mutex::new(RecentHistory::write_buffer()),
         }))
     }
 
     /// Takes committed events.
-    pub(crate) fn record(&self, new: NewEvents) {
-        let begins = self.lock().push(new);
-        if begins {
-            self.0.tasks.spawn(self.clone().serve());
+    pub(crate) fn push(&self, events: NewEvents) {
+        let must_start = self.buffer().push(events);
+        if must_start {
+            self.0.tasks.spawn(self.clone().write());
         }
     }
 
-    /// Tells what waits, until nothing does.
-    async fn serve(self) {
+    /// Writes until no event waits.
+    async fn write(self) {
         let mut more = true;
         while more {
-            tokio::time::sleep(RECORD_AFTER).await;
-            let batch = self.lock().drain();
-            join_all(batch.chunks(MOST).map(|some| self.0.recent.record(some))).await;
-            more = self.lock().finished();
+            tokio::time::sleep(WRITE_AFTER).await;
+            let batch = self.buffer().drain();
+            let pipelines = batch.chunks(MAX_CONVERSATIONS);
+            join_all(pipelines.map(|events| self.0.recent.record(events))).await;
+            more = self.buffer().finished();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, WriteBuffer> {
-        // Each change is one step, so a panic elsewhere leaves nothing half done.
-        let unrecorded = &self.0.unrecorded;
-        unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffer(&self) -> MutexGuard<'_, WriteBuffer> {
+        // Every change is complete when the lock is released, so a panic elsewhere leaves it valid.
+        let buffer = &self.0.buffer;
+        buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,6 +17,7 @@ pub mod migrate;
 pub mod passwords;
 pub mod perf;
 mod room_host;
+mod room_inbox;
 pub mod rooms;
 pub mod run;
 pub mod secret_key;

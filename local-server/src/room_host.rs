@@ -1,109 +1,104 @@
-//! Drives one Room: a task that turns messages, time and database answers into inputs of
-//! [`colloquy_proto::room::Room`] and carries out its effects.
+//! Runs one Room: a task that drives [`Host`] with messages, time and database results, and carries
+//! out its effects on sockets, store and cache.
+//!
+//! Owns the Room's sockets and its timer. The rules are the Room's; what every adapter does alike is
+//! the host's. The registry (`rooms.rs`) starts the task and decides whether it may retire.
 
 use std::collections::HashMap;
 use std::future::{Future, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use colloquy_core::cache::NewEvents;
+use colloquy_core::auth::Tokens;
+use colloquy_core::ports::{Clock, Store};
 use colloquy_proto::domain::{
-    BatchOutcome, ConversationId, SendOutcome, Seq, SessionId, Timestamp, UserId,
+    BatchOutcome, Caller, ConversationId, NewMessage, SendOutcome, Seq, Timestamp,
 };
-use colloquy_proto::protocol::{CloseCode, EventPage, SendCommand, StoredEvent};
+use colloquy_proto::protocol::{CloseCode, EventPage};
 use colloquy_proto::room::{
-    BatchPolicy, ConnectionId, Effect, Effects, EncodedFrame, Input, NewConnection, RequestId,
-    Retirement, Room, StoreFailed,
+    BatchPolicy, ConnectionId, Delivery, EncodedFrame, Host, HostConfig, Input, NewEvents,
+    ProcessState, Retirement, Sink, StoreFailed, TokenRejected,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::rooms::Shared;
-use crate::send_queue::{QueueFull, SendQueue, encode_text};
+use crate::cache_writer::CacheWriter;
+use crate::perf::cross_room_commit::CommitCoalescer;
+use crate::room_inbox::{RoomInbox, RoomMessage};
+use crate::send_queue::{SendQueue, encode_text};
 
 /// Messages taken from the inbox at a time.
-const TAKE: usize = 64;
+const INBOX_BATCH: usize = 64;
 
-/// How long sends wait for company: so that waiting at most doubles what a message waits for.
-const PATIENCE: BatchPolicy = BatchPolicy {
+/// How long sends wait for others: at most as long as the last commit took, so that waiting at most
+/// doubles a message's delay.
+const BATCH_POLICY: BatchPolicy = BatchPolicy {
     commit_multiple: 1,
     max_linger_ms: 10,
 };
 
-/// How long a Room stays when nobody needs it: who was cut off comes back, and then it stands where
-/// it stood, with its newest events at hand.
-const KEPT: Duration = Duration::from_secs(2);
+/// How long a Room without connections stays in memory: a client that reconnects within this time
+/// finds its position and the newest events without a database read.
+const LINGER_WHEN_EMPTY: Duration = Duration::from_secs(2);
 
-/// How long an unneeded Room waits before it asks again whether it may go.
+/// How long an empty Room waits before it tries again to retire.
 const MIN_RETIRE_RETRY: Duration = Duration::from_millis(20);
 const MAX_RETIRE_RETRY: Duration = Duration::from_secs(5);
 
-/// When nothing is due, the Room's task looks up this often all the same.
-const IDLE: Duration = Duration::from_hours(1);
+/// The longest sleep when no deadline is set.
+const MAX_SLEEP: Duration = Duration::from_hours(1);
 
-/// What reaches a Room from outside.
-#[derive(Debug)]
-pub(crate) enum RoomMessage {
-    Connect {
-        id: ConnectionId,
-        connection: Box<NewConnection>,
-        send_queue: Arc<SendQueue>,
-    },
-    Text {
-        id: ConnectionId,
-        text: Utf8Bytes,
-    },
-    Unusable {
-        id: ConnectionId,
-        close: CloseCode,
-    },
-    Disconnect {
-        id: ConnectionId,
-    },
-    Send {
-        user_id: UserId,
-        session_id: SessionId,
-        send: Box<SendCommand>,
-        answer: oneshot::Sender<SendOutcome>,
-    },
-    Changed {
-        change: Box<Option<StoredEvent>>,
-        done: oneshot::Sender<()>,
-    },
-    Revoke {
-        session_id: SessionId,
-        done: oneshot::Sender<()>,
-    },
-    Shutdown,
+/// The shortest sleep: a deadline that stays in the past does not keep a core busy.
+const MIN_SLEEP_MS: u64 = 1;
+
+/// What all Rooms of this process use.
+pub(crate) struct RoomContext {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) committer: CommitCoalescer,
+    pub(crate) cache_writer: CacheWriter,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) throttle_ms: i64,
+    pub(crate) process: ProcessState,
+    /// Set when the process shuts down.
+    pub(crate) closing: AtomicBool,
 }
 
-/// What work in the background came to.
-enum Done {
-    Committed(Result<BatchOutcome, StoreFailed>),
-    Loaded(Result<Option<EventPage>, StoreFailed>),
+impl RoomContext {
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    const fn host_config(&self) -> HostConfig {
+        HostConfig {
+            throttle_ms: self.throttle_ms,
+            batching: Some(BATCH_POLICY),
+            // Each socket's task pings its client itself.
+            watches_heartbeats: false,
+        }
+    }
 }
 
-type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
+/// Work in the background; its result is an input of the host.
+type Job = Pin<Box<dyn Future<Output = Input<'static>> + Send>>;
 
-struct RoomTask {
-    shared: Arc<Shared>,
-    id: ConversationId,
-    room: Room,
-    sockets: Sockets,
-    requests: HashMap<RequestId, oneshot::Sender<SendOutcome>>,
-    next_request: u64,
-    jobs: FuturesUnordered<Job>,
-    unneeded_since: Option<Instant>,
+struct RoomHost {
+    context: Arc<RoomContext>,
+    host: Host<oneshot::Sender<SendOutcome>>,
+    sink: TaskSink,
+    empty_since: Option<Instant>,
     retire_after: Duration,
 }
 
-/// The sockets of a Room. Dropped while some are open (a fault of ours), they are told to
-/// reconnect.
+/// The Room's sockets. If they are dropped while open (a panic), their clients are told to reconnect.
 #[derive(Default)]
 struct Sockets(HashMap<ConnectionId, Arc<SendQueue>>);
 
@@ -115,252 +110,238 @@ impl Drop for Sockets {
     }
 }
 
-/// Serves one conversation until nobody needs it.
+/// Serves one conversation until the Room is empty and `retire` has removed it from the registry.
 pub(crate) async fn run(
-    shared: Arc<Shared>,
-    id: ConversationId,
-    mut inbox: mpsc::Receiver<RoomMessage>,
+    context: Arc<RoomContext>,
+    conversation_id: ConversationId,
+    mut inbox: RoomInbox,
+    retire: impl Fn(&RoomInbox) -> bool + Send,
 ) {
-    let mut task = RoomTask {
-        room: Room::new(id, shared.throttle_ms),
-        shared,
-        id,
-        sockets: Sockets::default(),
-        requests: HashMap::new(),
-        next_request: 0,
-        jobs: FuturesUnordered::new(),
-        unneeded_since: None,
-        retire_after: MIN_RETIRE_RETRY,
-    };
-    task.room.enable_batching(PATIENCE);
+    let mut room = RoomHost::new(context, conversation_id);
     let mut messages = Vec::new();
-    // Moved only when something is due earlier, so that a message costs no timer; a tick too many
-    // does no harm.
+    // Reset only when a deadline is earlier, so that a message costs no timer; a tick too many does
+    // no harm.
     let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
     loop {
-        let Some(wait) = task.wait(&inbox) else {
+        let Some(sleep) = room.next_sleep(|| retire(&inbox)) else {
             return;
         };
-        let gathering = task.gathering();
-        let due = Instant::now() + gathering.map_or(wait, |time| time.min(wait));
-        if alarm.is_elapsed() || due < alarm.deadline() {
-            alarm.as_mut().reset(due);
+        let deadline = Instant::now() + sleep;
+        if alarm.is_elapsed() || deadline < alarm.deadline() {
+            alarm.as_mut().reset(deadline);
         }
         tokio::select! {
             biased;
-            Some(done) = task.jobs.next() => task.done(done),
-            _ = inbox.recv_many(&mut messages, TAKE), if !task.room.is_backlogged() => {
+            Some(result) = room.sink.jobs.next() => room.handle(result),
+            _ = inbox.recv_many(&mut messages, INBOX_BATCH), if !room.host.is_backlogged() => {
                 for message in messages.drain(..) {
-                    task.message(message);
+                    room.receive(message);
                 }
             }
-            // After what is already there: it may be company.
-            () = ready(()), if gathering == Some(Duration::ZERO) => task.release(),
-            () = &mut alarm => task.input(Input::Tick),
+            // After the messages that are there already: they may join the batch.
+            () = ready(()), if room.is_flush_due() => room.flush(),
+            () = &mut alarm => room.on_deadline(),
         }
     }
 }
 
-impl RoomTask {
-    /// How long to wait for something to happen; `None` when the Room has retired.
-    fn wait(&mut self, inbox: &mpsc::Receiver<RoomMessage>) -> Option<Duration> {
-        let now = self.shared.clock.now();
-        let idle = if self.requests.is_empty() {
-            self.room.retirement(now)
-        } else {
-            Retirement::NotYet
-        };
-        if idle != Retirement::Now {
-            self.unneeded_since = None;
+impl RoomHost {
+    fn new(context: Arc<RoomContext>, conversation_id: ConversationId) -> Self {
+        let (config, process) = (context.host_config(), context.process.clone());
+        Self {
+            host: Host::new(conversation_id, config, process),
+            sink: TaskSink {
+                context: Arc::clone(&context),
+                conversation_id,
+                sockets: Sockets::default(),
+                jobs: FuturesUnordered::new(),
+            },
+            context,
+            empty_since: None,
+            retire_after: MIN_RETIRE_RETRY,
         }
-        match idle {
+    }
+
+    /// How long to sleep unless something happens; `None` when the Room has retired.
+    fn next_sleep(&mut self, retire: impl FnOnce() -> bool) -> Option<Duration> {
+        let now = self.context.now();
+        let retirement = self.host.retirement(now);
+        if retirement != Retirement::Now {
+            self.empty_since = None;
+        }
+        match retirement {
             Retirement::Now => {
-                let since = *self.unneeded_since.get_or_insert_with(Instant::now);
-                let left = KEPT.saturating_sub(since.elapsed());
-                if !left.is_zero() && !self.shared.is_closing() {
+                let since = *self.empty_since.get_or_insert_with(Instant::now);
+                let left = LINGER_WHEN_EMPTY.saturating_sub(since.elapsed());
+                if !left.is_zero() && !self.context.is_closing() {
                     return Some(left);
                 }
-                if self.shared.retire(self.id, inbox) {
+                if retire() {
                     return None;
                 }
-                // A socket's task still holds on to it: it asks again, less and less often.
-                let wait = self.retire_after;
-                self.retire_after = (wait * 2).min(MAX_RETIRE_RETRY);
-                Some(wait)
+                // A socket's task still has a sender: try again, less and less often.
+                let sleep = self.retire_after;
+                self.retire_after = (sleep * 2).min(MAX_RETIRE_RETRY);
+                Some(sleep)
             }
             Retirement::After(at) => Some(until(at, now)),
             Retirement::NotYet => {
                 self.retire_after = MIN_RETIRE_RETRY;
-                Some(self.room.next_wakeup(now).map_or(IDLE, |at| until(at, now)))
+                let next = self.host.deadlines(now).next();
+                Some(next.map_or(MAX_SLEEP, |at| until(at, now)))
             }
         }
     }
 
-    fn message(&mut self, message: RoomMessage) {
+    fn receive(&mut self, message: RoomMessage) {
         match message {
             RoomMessage::Connect {
                 id,
                 connection,
                 send_queue,
-            } => self.connect(id, *connection, send_queue),
-            RoomMessage::Text { id, text } => {
-                self.input(Input::Frame {
-                    id,
-                    text: text.as_str(),
-                });
+            } => {
+                self.sink.sockets.0.insert(id, send_queue);
+                let now = self.context.now();
+                self.host.connect(id, *connection, now, &mut self.sink);
             }
-            RoomMessage::Unusable { id, close } => self.input(Input::InvalidFrame { id, close }),
+            RoomMessage::Frame { id, text } => {
+                let text = text.as_str();
+                self.handle(Input::Frame { id, text });
+            }
+            RoomMessage::InvalidFrame { id, close } => {
+                self.handle(Input::InvalidFrame { id, close });
+            }
             RoomMessage::Disconnect { id } => {
-                self.sockets.0.remove(&id);
-                self.input(Input::Disconnect { id });
+                self.sink.sockets.0.remove(&id);
+                self.handle(Input::Disconnect { id });
             }
             RoomMessage::Send {
-                user_id,
-                session_id,
+                caller,
                 send,
-                answer,
+                reply,
             } => {
-                self.next_request += 1;
-                let request_id = RequestId(self.next_request);
-                self.requests.insert(request_id, answer);
-                self.input(Input::Send {
-                    request_id,
-                    user_id,
-                    session_id,
-                    send: *send,
-                });
+                let (now, sender) = (self.context.now(), (caller.user_id, caller.session_id));
+                self.host.send(sender, *send, reply, now, &mut self.sink);
             }
-            RoomMessage::Changed { change, done } => {
-                self.input(Input::ChangeStored(*change));
-                // Nobody may be waiting any more; then there is nobody to tell.
-                let _told = done.send(());
+            RoomMessage::ChangeStored { change, done } => {
+                self.handle(Input::ChangeStored(*change));
+                // The caller may have given up waiting.
+                let _sent = done.send(());
             }
             RoomMessage::Revoke { session_id, done } => {
-                self.input(Input::Revoke {
-                    session_id: &session_id,
-                });
-                let _told = done.send(());
+                let now = self.context.now();
+                self.host.revoke(&session_id, now, &mut self.sink);
+                let _sent = done.send(());
             }
-            RoomMessage::Shutdown => self.input(Input::Shutdown),
+            RoomMessage::Shutdown => self.handle(Input::Shutdown),
         }
     }
 
-    fn connect(&mut self, id: ConnectionId, connection: NewConnection, send_queue: Arc<SendQueue>) {
-        if self.shared.is_revoked(&connection.caller.session_id) {
-            send_queue.close(CloseCode::TokenInvalid);
-            return;
-        }
-        self.sockets.0.insert(id, send_queue);
-        self.input(Input::Connect { id, connection });
+    fn handle(&mut self, input: Input<'_>) {
+        let now = self.context.now();
+        self.host.handle(input, now, &mut self.sink);
     }
 
-    fn done(&mut self, done: Done) {
-        match done {
-            Done::Committed(result) => self.input(Input::Committed(result)),
-            Done::Loaded(result) => self.input(Input::Loaded(result)),
-        }
+    fn is_flush_due(&self) -> bool {
+        let now = self.context.now();
+        self.host.deadlines(now).flush.is_some_and(|at| at <= now)
     }
 
-    /// How long what has gathered goes on waiting for more; `None` when nothing has.
-    fn gathering(&self) -> Option<Duration> {
-        let now = self.shared.clock.now();
-        let at = self.room.flush_deadline(now)?;
-        let left = at.millis_since(now).try_into().unwrap_or(0);
-        Some(Duration::from_millis(left))
+    fn flush(&mut self) {
+        let now = self.context.now();
+        self.host.flush_if_due(now, &mut self.sink);
     }
 
-    /// Lets what has gathered leave.
-    fn release(&mut self) {
-        let effects = self.room.flush(self.shared.clock.now());
-        self.carry_out(effects);
+    fn on_deadline(&mut self) {
+        let now = self.context.now();
+        self.host.on_deadline(now, &mut self.sink);
     }
+}
 
-    fn input(&mut self, input: Input<'_>) {
-        let effects = self.room.handle(input, self.shared.clock.now());
-        self.carry_out(effects);
-    }
+/// The effects of a Room on this process.
+struct TaskSink {
+    context: Arc<RoomContext>,
+    conversation_id: ConversationId,
+    sockets: Sockets,
+    jobs: FuturesUnordered<Job>,
+}
 
-    fn carry_out(&mut self, effects: Effects) {
-        for effect in effects {
-            match effect {
-                Effect::Reply { to, frames } => self.queue(&[to], &frames, SendQueue::answer),
-                Effect::Fanout { to, frames } => self.queue(&to, &frames, SendQueue::push),
-                Effect::Close { id, close } => {
-                    if let Some(send_queue) = self.sockets.0.remove(&id) {
-                        send_queue.close(close);
-                    }
-                }
-                Effect::Commit(sends) => {
-                    let committer = self.shared.committer.clone();
-                    let job = async move { Done::Committed(committer.commit(sends).await) };
-                    self.jobs.push(Box::pin(job));
-                }
-                Effect::Load { since, limit } => self.load(since, limit),
-                Effect::CacheEvents { epoch, events } => {
-                    self.shared.cache_writer.record(NewEvents {
-                        conversation_id: self.id,
-                        epoch,
-                        events,
-                    });
-                }
-                Effect::Authenticate { id, token } => self.authenticate(id, &token),
-                Effect::CompleteRequest {
-                    request_id,
-                    outcome,
-                } => {
-                    if let Some(answer) = self.requests.remove(&request_id) {
-                        drop(answer.send(outcome));
-                    }
-                }
-            }
-        }
-    }
+impl Sink for TaskSink {
+    type Reply = oneshot::Sender<SendOutcome>;
 
-    fn queue(
+    fn send(
         &mut self,
         to: &[ConnectionId],
         frames: &[EncodedFrame],
-        push: fn(&SendQueue, Bytes) -> Result<(), QueueFull>,
-    ) {
+        delivery: Delivery,
+    ) -> Vec<ConnectionId> {
         let wire = encode_text(frames.iter().map(|frame| &**frame));
+        let mut failed = Vec::new();
         for id in to {
             let Some(send_queue) = self.sockets.0.get(id) else {
                 continue;
             };
-            if push(send_queue, wire.clone()).is_err() {
-                tracing::debug!(conversation.id = self.id.0, "closing a slow reader");
+            let queued = match delivery {
+                Delivery::Reply => send_queue.push_reply(wire.clone()),
+                Delivery::Fanout => send_queue.push_fanout(wire.clone()),
+            };
+            if queued.is_err() {
+                let conversation_id = self.conversation_id.0;
+                tracing::debug!(conversation.id = conversation_id, "closing a slow consumer");
                 self.sockets.0.remove(id);
-                // Leads to no effects: a connection that left is only forgotten.
-                drop(
-                    self.room
-                        .handle(Input::Disconnect { id: *id }, self.shared.clock.now()),
-                );
+                failed.push(*id);
             }
+        }
+        failed
+    }
+
+    fn close(&mut self, id: ConnectionId, close: CloseCode) {
+        if let Some(send_queue) = self.sockets.0.remove(&id) {
+            send_queue.close(close);
         }
     }
 
-    fn load(&mut self, since: Seq, limit: i64) {
-        let (store, id) = (self.shared.store.clone(), self.id);
+    fn commit(&mut self, sends: Vec<NewMessage>) {
+        let committer = self.context.committer.clone();
         self.jobs.push(Box::pin(async move {
-            let events = store.events(id, since, limit).await;
-            Done::Loaded(events.map_err(|error| {
-                error.log("a load failed");
-                StoreFailed
-            }))
+            let stored: Result<BatchOutcome, StoreFailed> = committer.commit(sends).await;
+            Input::Committed(stored)
         }));
     }
 
-    fn authenticate(&mut self, id: ConnectionId, token: &str) {
-        let now = self.shared.clock.now();
-        let result = self
-            .shared
-            .tokens
-            .verify_access(token, now)
-            .map_err(Into::into);
-        self.input(Input::Authenticated { id, result });
+    fn load(&mut self, since: Seq, limit: i64) {
+        let (store, conversation_id) = (self.context.store.clone(), self.conversation_id);
+        self.jobs.push(Box::pin(async move {
+            let events = store.events(conversation_id, since, limit).await;
+            let events: Result<Option<EventPage>, StoreFailed> = events.map_err(|error| {
+                error.log("loading events failed");
+                StoreFailed
+            });
+            Input::Loaded(events)
+        }));
+    }
+
+    fn write_behind(&mut self, events: NewEvents) {
+        self.context.cache_writer.push(events);
+    }
+
+    fn authenticate(
+        &mut self,
+        _id: ConnectionId,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Caller, TokenRejected> {
+        let verified = self.context.tokens.verify_access(token, now);
+        verified.map_err(Into::into)
+    }
+
+    fn reply(&mut self, reply: Self::Reply, outcome: SendOutcome) {
+        // The caller may have given up waiting.
+        drop(reply.send(outcome));
     }
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_millis(u64::try_from(at.millis_since(now)).unwrap_or(0) + 1)
+    let left = u64::try_from(at.millis_since(now)).unwrap_or(0);
+    Duration::from_millis(left.max(MIN_SLEEP_MS))
 }

@@ -1,11 +1,10 @@
 //! The live Rooms of this process: one task each, found by conversation.
 //!
-//! The registry is touched when a socket opens and when a send comes over REST; a socket then
-//! talks to its Room's task directly, so Rooms share no lock on the way of a message.
+//! The registry is asked when a socket opens and when a send comes over REST. A socket then talks to
+//! its Room's task directly, so Rooms share no lock on the path of a message.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use axum::extract::Request;
@@ -13,47 +12,33 @@ use axum::response::Response;
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::RecentHistory;
 use colloquy_core::ports::{Clock, Rooms, SocketGrant, Store};
-use colloquy_proto::domain::{Caller, ConversationId, Seconds, SendOutcome, SessionId, Timestamp};
+use colloquy_proto::domain::{Caller, ConversationId, SendOutcome, SessionId};
 use colloquy_proto::protocol::{CloseCode, SendCommand, StoredEvent};
-use colloquy_proto::room::ConnectionId;
+use colloquy_proto::room::ProcessState;
 use dashmap::DashMap;
 use futures_util::future::join_all;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::cache_writer::CacheWriter;
 use crate::perf::cross_room_commit::CommitCoalescer;
-use crate::room_host::{self, RoomMessage};
-use crate::socket;
-
-/// Messages that may wait for a Room before its sockets are read more slowly.
-const INBOX: usize = 256;
-
-/// How long a revocation is remembered for sockets that were granted entry just before it.
-const REVOCATION_MEMORY: Seconds = Seconds(120);
-
-/// What every Room of this process shares.
-pub struct Shared {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) committer: CommitCoalescer,
-    pub(crate) cache_writer: CacheWriter,
-    pub(crate) tokens: Arc<Tokens>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) throttle_ms: i64,
-    pub(crate) tasks: TaskTracker,
-    rooms: DashMap<ConversationId, mpsc::Sender<RoomMessage>>,
-    revoked: Mutex<VecDeque<(Timestamp, SessionId)>>,
-    next_connection: AtomicU64,
-    closing: AtomicBool,
-}
+use crate::room_host::{self, RoomContext};
+use crate::room_inbox::{self, RoomInbox, RoomMessage, RoomSender};
+use crate::socket::{self, RoomLink};
 
 /// [`Rooms`] as tasks of this process.
 #[derive(Clone)]
-pub struct LocalRooms(Arc<Shared>);
+pub struct LocalRooms(Arc<Registry>);
+
+struct Registry {
+    context: Arc<RoomContext>,
+    tasks: TaskTracker,
+    rooms: DashMap<ConversationId, RoomSender>,
+}
 
 impl LocalRooms {
-    /// No Room is live yet. `throttle_ms` is the time between two sends of a user; `writers` how
-    /// many transactions the database takes at once.
+    /// A registry without Rooms. `throttle_ms` is the time between two sends of a user; `writers`
+    /// how many transactions the database takes at once.
     pub fn new(
         store: Arc<dyn Store>,
         recent: Arc<RecentHistory>,
@@ -63,36 +48,33 @@ impl LocalRooms {
         writers: usize,
     ) -> Self {
         let tasks = TaskTracker::new();
-        Self(Arc::new(Shared {
+        let context = RoomContext {
             committer: CommitCoalescer::new(Arc::clone(&store), writers),
             store,
             cache_writer: CacheWriter::new(recent, tasks.clone()),
             tokens,
             clock,
             throttle_ms,
+            process: ProcessState::default(),
+            closing: AtomicBool::new(false),
+        };
+        Self(Arc::new(Registry {
+            context: Arc::new(context),
             tasks,
             rooms: DashMap::new(),
-            revoked: Mutex::default(),
-            next_connection: AtomicU64::new(1),
-            closing: AtomicBool::new(false),
         }))
     }
 
-    /// How many Rooms are live.
+    /// The number of live Rooms.
     pub fn live(&self) -> usize {
         self.0.rooms.len()
     }
 
-    /// Ends every Room: what was accepted is committed and answered, then the sockets are closed
-    /// with 4000. Returns when the last socket is gone and the cache was told of everything.
+    /// Shuts down every Room: accepted sends are committed and answered, then the sockets are closed
+    /// with 4000. Returns when the last socket is closed and the cache is written.
     pub async fn shutdown(&self) {
-        self.0.closing.store(true, Ordering::SeqCst);
-        let rooms: Vec<_> = self
-            .0
-            .rooms
-            .iter()
-            .map(|room| room.value().clone())
-            .collect();
+        self.0.context.closing.store(true, Ordering::SeqCst);
+        let rooms = self.0.senders();
         join_all(rooms.iter().map(|room| room.send(RoomMessage::Shutdown))).await;
         drop(rooms);
         self.0.tasks.close();
@@ -100,117 +82,109 @@ impl LocalRooms {
     }
 }
 
-impl Shared {
-    /// The Room's task, started when there is none.
-    pub(crate) fn room(self: &Arc<Self>, id: ConversationId) -> mpsc::Sender<RoomMessage> {
-        let mut room = self.rooms.entry(id).or_insert_with(|| self.start(id));
+impl Registry {
+    /// The way to the Room's task, which is started if there is none.
+    fn room(self: &Arc<Self>, conversation_id: ConversationId) -> RoomSender {
+        let entry = self.rooms.entry(conversation_id);
+        let mut room = entry.or_insert_with(|| self.start(conversation_id));
         if room.is_closed() {
-            // Its task ended by a fault of ours; a new one starts from the database.
-            *room = self.start(id);
+            // Its task panicked; a new one starts from the database.
+            *room = self.start(conversation_id);
         }
         room.clone()
     }
 
-    fn start(self: &Arc<Self>, id: ConversationId) -> mpsc::Sender<RoomMessage> {
-        let (sender, inbox) = mpsc::channel(INBOX);
-        self.tasks.spawn(room_host::run(self.clone(), id, inbox));
-        if self.is_closing() {
-            // Shutdown may have passed this Room by.
+    fn start(self: &Arc<Self>, conversation_id: ConversationId) -> RoomSender {
+        let (sender, inbox) = room_inbox::channel();
+        let registry = Arc::clone(self);
+        let retire = move |inbox: &RoomInbox| registry.retire(conversation_id, inbox);
+        let context = Arc::clone(&self.context);
+        let task = room_host::run(context, conversation_id, inbox, retire);
+        self.tasks.spawn(task);
+        if self.context.is_closing() {
+            // `shutdown` may have listed the Rooms before this one was added.
             drop(sender.try_send(RoomMessage::Shutdown));
         }
         sender
     }
 
-    /// Forgets a Room that is no longer needed, unless somebody holds a way to it. True when it
-    /// is forgotten: nobody can reach its inbox any more.
-    pub(crate) fn retire(&self, id: ConversationId, inbox: &mpsc::Receiver<RoomMessage>) -> bool {
+    /// Removes a Room, unless a message waits for it or a task has a sender. True when it is removed:
+    /// its inbox cannot be reached any more.
+    fn retire(&self, conversation_id: ConversationId, inbox: &RoomInbox) -> bool {
         // The registry's own sender is the only one left. Others are cloned under this lock.
         let unused = |_: &_, _: &_| inbox.sender_strong_count() == 1 && inbox.is_empty();
-        self.rooms.remove_if(&id, unused).is_some()
+        self.rooms.remove_if(&conversation_id, unused).is_some()
     }
 
-    pub(crate) fn is_revoked(&self, session_id: &SessionId) -> bool {
-        let revoked = lock(&self.revoked);
-        revoked.iter().any(|(_, id)| id == session_id)
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn next_connection(&self) -> ConnectionId {
-        ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn remember_revoked(&self, session_id: &SessionId) {
-        let now = self.clock.now();
-        let mut revoked = lock(&self.revoked);
-        revoked.retain(|(at, _)| now.millis_since(*at) < REVOCATION_MEMORY.as_millis());
-        revoked.push_back((now, session_id.clone()));
+    fn senders(&self) -> Vec<RoomSender> {
+        let rooms = self.rooms.iter();
+        rooms.map(|room| room.value().clone()).collect()
     }
 }
 
 #[async_trait]
 impl Rooms for LocalRooms {
     async fn open_socket(&self, grant: SocketGrant, request: Request) -> Response {
-        socket::open(self.0.clone(), grant, request)
+        let registry = Arc::clone(&self.0);
+        let conversation_id = grant.conversation_id;
+        let link = move || RoomLink {
+            id: registry.context.process.next_connection_id(),
+            room: registry.room(conversation_id),
+        };
+        socket::open(&self.0.tasks, link, grant, request)
     }
 
     async fn refuse_socket(&self, close: CloseCode, v2: bool, request: Request) -> Response {
-        socket::refuse(&self.0, close, v2, request)
+        socket::refuse(&self.0.tasks, close, v2, request)
     }
 
-    async fn send(&self, id: ConversationId, caller: &Caller, send: SendCommand) -> SendOutcome {
-        let (answer, outcome) = oneshot::channel();
+    async fn send(
+        &self,
+        conversation_id: ConversationId,
+        caller: &Caller,
+        send: SendCommand,
+    ) -> SendOutcome {
+        let (reply, outcome) = oneshot::channel();
         let message = RoomMessage::Send {
-            user_id: caller.user_id,
-            session_id: caller.session_id.clone(),
+            caller: caller.clone(),
             send: Box::new(send),
-            answer,
+            reply,
         };
-        if self.0.room(id).send(message).await.is_err() {
+        if self.0.room(conversation_id).send(message).await.is_err() {
             return SendOutcome::Unavailable;
         }
         outcome.await.unwrap_or(SendOutcome::Unavailable)
     }
 
-    async fn change_stored(&self, id: ConversationId, change: Option<StoredEvent>) {
-        let room = self.0.rooms.get(&id).map(|room| room.value().clone());
+    async fn change_stored(&self, conversation_id: ConversationId, event: Option<StoredEvent>) {
+        let room = self
+            .0
+            .rooms
+            .get(&conversation_id)
+            .map(|room| room.value().clone());
         let Some(room) = room else { return };
-        let change = Box::new(change);
-        tell(room, |done| RoomMessage::Changed { change, done }).await;
+        let change = Box::new(event);
+        notify(room, |done| RoomMessage::ChangeStored { change, done }).await;
     }
 
     async fn revoke_session(&self, session_id: &SessionId) {
-        // First remembered, then told: a Room either hears of it or finds it when a socket with
-        // an older grant connects.
-        self.0.remember_revoked(session_id);
-        let rooms: Vec<_> = self
-            .0
-            .rooms
-            .iter()
-            .map(|room| room.value().clone())
-            .collect();
-        join_all(rooms.into_iter().map(|room| {
+        // Remembered before any Room is told: a socket that is being opened is found either in its
+        // Room or in the memory.
+        let context = &self.0.context;
+        let now = context.clock.now();
+        context.process.remember_revoked(session_id, now);
+        let notified = self.0.senders().into_iter().map(|room| {
             let session_id = session_id.clone();
-            tell(room, |done| RoomMessage::Revoke { session_id, done })
-        }))
-        .await;
+            notify(room, |done| RoomMessage::Revoke { session_id, done })
+        });
+        join_all(notified).await;
     }
 }
 
-/// Waits until a Room has heard; one that has ended has nobody to tell.
-async fn tell(
-    room: mpsc::Sender<RoomMessage>,
-    message: impl FnOnce(oneshot::Sender<()>) -> RoomMessage,
-) {
-    let (done, heard) = oneshot::channel();
+/// Sends a message to a Room and waits until it is handled. A Room that has ended needs none.
+async fn notify(room: RoomSender, message: impl FnOnce(oneshot::Sender<()>) -> RoomMessage) {
+    let (done, handled) = oneshot::channel();
     if room.send(message(done)).await.is_ok() {
-        drop(heard.await);
+        drop(handled.await);
     }
-}
-
-/// What is behind these locks is whole at any time, so a panic elsewhere spoils nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,25 +1,25 @@
-//! What waits to be written to one socket: a bounded queue of finished WebSocket frames.
+//! What waits to be written to one socket: a bounded queue of encoded WebSocket frames.
 //!
-//! Frames are encoded once, as bytes for the wire (a server's frames are unmasked, RFC 6455 §5.1,
-//! so they are the same for every receiver), and shared by all queues they stand in. A queue
-//! that grows beyond its bound belongs to a slow reader: it takes nothing more.
+//! Frames are encoded once, as bytes for the wire (a server's frames are unmasked, RFC 6455 §5.1, so
+//! they are the same for every receiver), and all queues share the bytes. A queue that exceeds its
+//! bound belongs to a slow consumer: it is closed and takes nothing more.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use colloquy_proto::protocol::CloseCode;
 use tokio::sync::Notify;
 
-/// With more than this waiting of what everyone gets, a socket is too slow for more. The bytes
-/// are shared, so this bounds lateness rather than memory. A single broadcast is taken whole
-/// before that: a batch of long messages may be larger.
-const MAX_SHARED: usize = 1024 * 1024;
+/// A queue with more bytes than this of fanned-out frames takes no more. The bytes are shared, so this
+/// bounds the delay rather than memory. It is checked before a push: a single broadcast of long
+/// messages may be larger.
+const MAX_FANOUT: usize = 1024 * 1024;
 
-/// With more than this waiting of answers to the socket itself, it asks faster than it reads. A
-/// single answer is taken whole before that, since a resume may be longer.
-const MAX_ANSWERS: usize = 1024 * 1024;
+/// The same for replies to this socket alone: beyond it the client asks faster than it reads. A single
+/// reply, such as a long resume, may be larger.
+const MAX_REPLIES: usize = 1024 * 1024;
 
-/// A socket's queue. The Room's task fills it, the connection's task empties it.
+/// A socket's queue. The Room's task fills it, the connection's task drains it.
 #[derive(Debug, Default)]
 pub struct SendQueue {
     state: Mutex<State>,
@@ -29,70 +29,66 @@ pub struct SendQueue {
 #[derive(Debug, Default)]
 struct State {
     chunks: Vec<Bytes>,
-    /// Whether something was queued since the last time all was taken.
+    /// Whether a frame was queued since the last drain.
     ready: bool,
-    shared: usize,
-    answers: usize,
+    fanout_bytes: usize,
+    reply_bytes: usize,
     close: Option<CloseCode>,
 }
 
-/// What the connection's task finds in its queue.
+/// The contents of a queue.
 #[derive(Debug)]
 pub struct Drained {
-    /// To be written in order.
+    /// The bytes to write, in order.
     pub chunks: Vec<Bytes>,
-    /// To be sent after them, as the last thing.
+    /// The close frame to send after them, as the last one.
     pub close: Option<CloseCode>,
 }
 
-/// The reader is too slow; its queue was closed with 4001.
+/// The client reads too slowly; its queue was closed with 4001.
 #[derive(Debug, PartialEq, Eq)]
 pub struct QueueFull;
 
 impl SendQueue {
-    /// A queue whose first frames leave together with these bytes `before` them.
+    /// A queue whose first frames are written together with these bytes in front.
     pub fn with_prefix(prefix: Bytes) -> Self {
         let send_queue = Self::default();
         if !prefix.is_empty() {
-            let mut state = send_queue
-                .state
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            state.chunks.push(prefix);
+            send_queue.state().chunks.push(prefix);
         }
         send_queue
     }
 
-    /// Queues encoded frames that others get too.
+    /// Queues encoded frames that other sockets receive too.
     ///
     /// # Errors
-    /// [`QueueFull`] when the bound is reached; from then on the socket is to be closed.
-    pub fn push(&self, frames: Bytes) -> Result<(), QueueFull> {
-        self.queue(frames, |state, length| {
-            let room = state.shared <= MAX_SHARED;
-            state.shared += length;
-            room
+    /// [`QueueFull`] when the bound is exceeded; the queue is closed then.
+    pub fn push_fanout(&self, frames: Bytes) -> Result<(), QueueFull> {
+        self.push(frames, |state, length| {
+            let fits = state.fanout_bytes <= MAX_FANOUT;
+            state.fanout_bytes += length;
+            fits
         })
     }
 
-    /// Queues an encoded answer to this socket alone.
+    /// Queues encoded frames for this socket alone.
     ///
     /// # Errors
-    /// As for [`Self::push`].
-    pub fn answer(&self, frames: Bytes) -> Result<(), QueueFull> {
-        self.queue(frames, |state, length| {
-            let room = state.answers <= MAX_ANSWERS;
-            state.answers += length;
-            room
+    /// As for [`Self::push_fanout`].
+    pub fn push_reply(&self, frames: Bytes) -> Result<(), QueueFull> {
+        self.push(frames, |state, length| {
+            let fits = state.reply_bytes <= MAX_REPLIES;
+            state.reply_bytes += length;
+            fits
         })
     }
 
-    fn queue(
+    fn push(
         &self,
         frames: Bytes,
         fits: impl Fn(&mut State, usize) -> bool,
     ) -> Result<(), QueueFull> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if state.close.is_some() {
             return Ok(());
         }
@@ -108,22 +104,20 @@ impl SendQueue {
         if fits { Ok(()) } else { Err(QueueFull) }
     }
 
-    /// Ends the queue: what is in it goes out, then the close frame. The first code given counts.
+    /// Closes the queue: its frames are written, then the close frame. The first code counts.
     pub fn close(&self, code: CloseCode) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.close.get_or_insert(code);
-        drop(state);
+        self.state().close.get_or_insert(code);
         self.changed.notify_one();
     }
 
-    /// Waits until something is to be sent, and takes all of it.
-    pub async fn take(&self) -> Drained {
+    /// Waits until there is something to write, and takes all of it.
+    pub async fn drain(&self) -> Drained {
         loop {
             {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut state = self.state();
                 if state.ready || state.close.is_some() {
                     state.ready = false;
-                    (state.shared, state.answers) = (0, 0);
+                    (state.fanout_bytes, state.reply_bytes) = (0, 0);
                     return Drained {
                         chunks: std::mem::take(&mut state.chunks),
                         close: state.close,
@@ -137,16 +131,16 @@ impl SendQueue {
     /// Waits until the queue is closed.
     pub async fn closed(&self) -> CloseCode {
         loop {
-            if let Some(code) = self
-                .state
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .close
-            {
+            if let Some(code) = self.state().close {
                 return code;
             }
             self.changed.notified().await;
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No panic can happen while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_grow_with_the_text() {
+    fn header_length_follows_the_text_length() {
         for (length, header) in [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
             let text = "x".repeat(length);
             let wire = encode_text(std::iter::once(text.as_str()));
@@ -210,41 +204,44 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_is_closed_and_takes_nothing_more() {
+    async fn full_queue_is_closed_and_takes_nothing_more() {
         let send_queue = SendQueue::default();
-        let resume = Bytes::from(vec![0; 5 * MAX_ANSWERS]);
+        let resume = Bytes::from(vec![0; 5 * MAX_REPLIES]);
         assert_eq!(
-            send_queue.answer(resume),
+            send_queue.push_reply(resume),
             Ok(()),
-            "one answer is taken whole"
+            "a single reply may be larger"
         );
         assert_eq!(
-            send_queue.push(Bytes::from(vec![0; MAX_SHARED + 1])),
+            send_queue.push_fanout(Bytes::from(vec![0; MAX_FANOUT + 1])),
             Ok(())
         );
-        assert_eq!(send_queue.push(Bytes::from_static(b"x")), Err(QueueFull));
+        assert_eq!(
+            send_queue.push_fanout(Bytes::from_static(b"x")),
+            Err(QueueFull)
+        );
         send_queue.close(CloseCode::Restarting);
-        let taken = send_queue.take().await;
+        let taken = send_queue.drain().await;
         assert_eq!(taken.chunks.len(), 2);
         assert_eq!(taken.close, Some(CloseCode::SlowConsumer));
         assert_eq!(send_queue.closed().await, CloseCode::SlowConsumer);
     }
 
     #[tokio::test]
-    async fn what_comes_before_leaves_with_the_first_frames() {
+    async fn prefix_is_written_with_the_first_frames() {
         let first = Bytes::from_static(b"first");
         let send_queue = SendQueue::with_prefix(first.clone());
         assert!(
-            send_queue.take().now_or_never().is_none(),
-            "it does not leave alone"
+            send_queue.drain().now_or_never().is_none(),
+            "the prefix waits for a frame"
         );
         let frame = encode_text(std::iter::once("hello"));
-        assert_eq!(send_queue.answer(frame.clone()), Ok(()));
-        assert_eq!(send_queue.take().await.chunks, [first.clone(), frame]);
-        assert!(send_queue.take().now_or_never().is_none());
+        assert_eq!(send_queue.push_reply(frame.clone()), Ok(()));
+        assert_eq!(send_queue.drain().await.chunks, [first.clone(), frame]);
+        assert!(send_queue.drain().now_or_never().is_none());
 
         let closed = SendQueue::with_prefix(first.clone());
         closed.close(CloseCode::Restarting);
-        assert_eq!(closed.take().await.chunks, [first]);
+        assert_eq!(closed.drain().await.chunks, [first]);
     }
 }

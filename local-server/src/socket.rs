@@ -1,7 +1,8 @@
-//! One WebSocket: the upgrade, the reading, the writing, the closing.
+//! One WebSocket on a TCP connection: the handshake, reading, writing, closing.
 //!
-//! tungstenite reads (RFC 6455: masks, fragments, UTF-8, control frames); what is written are the
-//! finished frames of the [`SendQueue`], all that wait in one system call.
+//! tungstenite reads (RFC 6455: masks, fragments, UTF-8, control frames). Frames to the client are
+//! encoded once, wait in the [`SendQueue`], and leave it all together by one system call. Which Room
+//! the socket belongs to is decided by the caller, through [`RoomLink`].
 
 use std::io::{self, IoSlice};
 use std::pin::pin;
@@ -14,7 +15,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
 use colloquy_core::ports::SocketGrant;
-use colloquy_proto::domain::ConversationId;
 use colloquy_proto::protocol::{
     CloseCode, HEARTBEAT_TIMEOUT_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
 };
@@ -24,56 +24,65 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_util::task::TaskTracker;
 
 use crate::perf::deferred_write::{DeferredWrite, HoldSwitch};
-use crate::room_host::RoomMessage;
-use crate::rooms::Shared;
+use crate::room_inbox::{RoomMessage, RoomSender};
 use crate::send_queue::{self, Drained, SendQueue};
 
-/// The read buffer of a socket that says little, bytes: a short message with its frame fits. It grows
-/// with what arrives.
+/// The read buffer of a socket, in bytes: a short message with its frame header fits. It grows with
+/// larger frames.
 const READ_BUFFER: usize = 512;
 
 /// After this long without a byte from the client it is pinged (RFC 6455 §5.5.2) …
 const PING_AFTER: Duration = Duration::from_secs(30);
 
-/// … and after this long it counts as gone.
+/// … and after this long the connection counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(HEARTBEAT_TIMEOUT_SECONDS.unsigned_abs());
 
-/// How long a client is given to read what is left and to answer the close frame.
-const LINGER: Duration = Duration::from_secs(3);
+/// How long a client may take to read what is queued and to answer the close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Slices of one vectored write; the kernel takes up to 1,024.
 const MAX_SLICES: usize = 64;
 
 type Socket = WebSocketStream<TcpStream>;
 
-/// Answers 101 and connects the socket to its Room.
-pub(crate) fn open(shared: Arc<Shared>, grant: SocketGrant, mut request: Request) -> Response {
+/// A connection's place in a Room.
+pub(crate) struct RoomLink {
+    pub(crate) id: ConnectionId,
+    pub(crate) room: RoomSender,
+}
+
+/// Answers 101 and, once the connection is upgraded, connects the socket to the Room of `link`.
+pub(crate) fn open(
+    tasks: &TaskTracker,
+    link: impl FnOnce() -> RoomLink + Send + 'static,
+    grant: SocketGrant,
+    mut request: Request,
+) -> Response {
     let upgrade = match upgrade(&mut request, grant.v2) {
         Ok(upgrade) => upgrade,
         Err(response) => return *response,
     };
-    let tasks = shared.tasks.clone();
     tasks.spawn(async move {
-        if let Some((socket, before)) = upgrade.on.accept().await {
-            let send_queue = Arc::new(SendQueue::with_prefix(before));
-            Box::pin(serve(shared, grant, socket, send_queue)).await;
+        if let Some((socket, prefix)) = upgrade.pending.accept().await {
+            let send_queue = Arc::new(SendQueue::with_prefix(prefix));
+            Box::pin(serve(link(), grant, socket, send_queue)).await;
         }
     });
     upgrade.response
 }
 
-/// Answers 101 and closes at once, so that a browser's page learns why.
+/// Answers 101 and closes at once, so that a page in a browser learns the close code.
 pub(crate) fn refuse(
-    shared: &Shared,
+    tasks: &TaskTracker,
     close: CloseCode,
     v2: bool,
     mut request: Request,
@@ -82,9 +91,9 @@ pub(crate) fn refuse(
         Ok(upgrade) => upgrade,
         Err(response) => return *response,
     };
-    shared.tasks.spawn(async move {
-        if let Some((mut socket, before)) = upgrade.on.accept().await {
-            finish(&mut socket, before, close).await;
+    tasks.spawn(async move {
+        if let Some((mut socket, prefix)) = upgrade.pending.accept().await {
+            finish(&mut socket, prefix, close).await;
         }
     });
     upgrade.response
@@ -92,12 +101,12 @@ pub(crate) fn refuse(
 
 struct Upgrade {
     response: Response,
-    on: Pending,
+    pending: PendingUpgrade,
 }
 
-struct Pending(OnUpgrade);
+struct PendingUpgrade(OnUpgrade);
 
-/// Checks the handshake (RFC 6455 §4.2.1). The route has seen that it is meant as one.
+/// Checks the handshake (RFC 6455 §4.2.1). The route has checked that it is an upgrade to WebSocket.
 fn upgrade(request: &mut Request, v2: bool) -> Result<Upgrade, Box<Response>> {
     let headers = request.headers();
     let refused = |text: &'static str| Box::new((StatusCode::BAD_REQUEST, text).into_response());
@@ -134,14 +143,14 @@ fn upgrade(request: &mut Request, v2: bool) -> Result<Upgrade, Box<Response>> {
             HeaderValue::from_static(SUBPROTOCOL),
         );
     }
-    // A v2 client is greeted by its Room, at once, and the answer goes along; a v1 client may hear
-    // nothing for long.
+    // The Room sends `hello` to a v2 client at once, and the 101 is written together with it. A v1
+    // client may receive nothing for long.
     if let Some(switch) = request.extensions().get::<HoldSwitch>().filter(|_| v2) {
         switch.hold();
     }
     Ok(Upgrade {
         response,
-        on: Pending(on),
+        pending: PendingUpgrade(on),
     })
 }
 
@@ -151,9 +160,9 @@ fn has(headers: &HeaderMap, name: &header::HeaderName, value: &str) -> bool {
         .is_some_and(|found| found.as_bytes() == value.as_bytes())
 }
 
-impl Pending {
-    /// The bare TCP connection under the finished upgrade, and what has still to be written to it
-    /// before anything else; `None` when the client has left.
+impl PendingUpgrade {
+    /// The TCP connection under the finished upgrade, and the bytes that have to be written to it
+    /// first; `None` when the client has disconnected.
     async fn accept(self) -> Option<(Socket, Bytes)> {
         let upgraded: Upgraded = self.0.await.ok()?;
         let Ok(parts) = upgraded.downcast::<TokioIo<DeferredWrite>>() else {
@@ -173,30 +182,21 @@ impl Pending {
 }
 
 async fn serve(
-    shared: Arc<Shared>,
+    RoomLink { id, room }: RoomLink,
     grant: SocketGrant,
     mut socket: Socket,
     send_queue: Arc<SendQueue>,
 ) {
-    let id = shared.next_connection();
-    let conversation: ConversationId = grant.conversation_id;
-    let connection = NewConnection {
-        caller: grant.caller,
-        admission: grant.admission,
-        v2: grant.v2,
-    };
-    let room = shared.room(conversation);
     let connect = RoomMessage::Connect {
         id,
-        connection: Box::new(connection),
+        connection: Box::new(new_connection(grant)),
         send_queue: send_queue.clone(),
     };
     if room.send(connect).await.is_err() {
         send_queue.close(CloseCode::Restarting);
     }
-    drop(shared);
     let close = exchange(id, &mut socket, &send_queue, &room).await;
-    // The Room may have ended this connection itself; then this says nothing new.
+    // The Room may have closed this connection itself; it ignores the message then.
     drop(room.send(RoomMessage::Disconnect { id }).await);
     drop(room);
     if let Some(close) = close {
@@ -204,25 +204,33 @@ async fn serve(
     }
 }
 
-/// Carries frames both ways until one side ends it. Returns the code to close with, if the
-/// client is still to be told.
+fn new_connection(grant: SocketGrant) -> NewConnection {
+    NewConnection {
+        caller: grant.caller,
+        admission: grant.admission,
+        v2: grant.v2,
+    }
+}
+
+/// Passes frames both ways until one side ends the connection. Returns the close code to send, if
+/// the client can still receive one.
 async fn exchange(
     id: ConnectionId,
     socket: &mut Socket,
     send_queue: &SendQueue,
-    room: &mpsc::Sender<RoomMessage>,
+    room: &RoomSender,
 ) -> Option<CloseCode> {
-    let mut heard = Instant::now();
+    let mut last_received = Instant::now();
     let mut pinged = false;
-    // A frame the Room has no place for yet; nothing more is read until it is delivered.
+    // A frame that waits for room in the inbox; nothing more is read until it is delivered.
     let mut waiting: Option<RoomMessage> = None;
-    // After a frame that cannot be used, nothing more is read: the Room closes the connection.
+    // After an invalid frame nothing more is read: the Room closes the connection.
     let mut readable = true;
-    // Set anew only when it rings, so that a frame costs no timer.
-    let mut alarm = pin!(tokio::time::sleep_until(heard + PING_AFTER));
+    // Reset only when it fires, so that a frame costs no timer.
+    let mut alarm = pin!(tokio::time::sleep_until(last_received + PING_AFTER));
     loop {
         tokio::select! {
-            Drained { chunks, close } = send_queue.take() => {
+            Drained { chunks, close } = send_queue.drain() => {
                 if !write(socket, chunks, send_queue).await {
                     return None;
                 }
@@ -235,11 +243,11 @@ async fn exchange(
                 _ => return Some(CloseCode::Restarting),
             },
             frame = socket.next(), if readable && waiting.is_none() => {
-                (heard, pinged) = (Instant::now(), false);
+                (last_received, pinged) = (Instant::now(), false);
                 match received(id, frame?) {
-                    Received::Pong => drop(send_queue.answer(send_queue::encode_text(std::iter::once(PONG)))),
+                    Received::Pong => drop(send_queue.push_reply(send_queue::encode_text(std::iter::once(PONG)))),
                     Received::Message(message) => {
-                        readable = !matches!(message, RoomMessage::Unusable { .. });
+                        readable = !matches!(message, RoomMessage::InvalidFrame { .. });
                         waiting = Some(message);
                     }
                     Received::Nothing => {}
@@ -247,17 +255,17 @@ async fn exchange(
                 }
             }
             () = &mut alarm => {
-                let patience = if pinged { LOST_AFTER } else { PING_AFTER };
-                if Instant::now() < heard + patience {
-                    alarm.as_mut().reset(heard + patience);
+                let limit = if pinged { LOST_AFTER } else { PING_AFTER };
+                if Instant::now() < last_received + limit {
+                    alarm.as_mut().reset(last_received + limit);
                     continue;
                 }
                 if pinged {
                     return Some(CloseCode::HeartbeatLost);
                 }
                 pinged = true;
-                drop(send_queue.answer(send_queue::PING));
-                alarm.as_mut().reset(heard + LOST_AFTER);
+                drop(send_queue.push_reply(send_queue::PING));
+                alarm.as_mut().reset(last_received + LOST_AFTER);
             }
         }
     }
@@ -271,16 +279,16 @@ enum Received {
 }
 
 fn received(id: ConnectionId, frame: Result<Message, Error>) -> Received {
-    let unusable = |close| Received::Message(RoomMessage::Unusable { id, close });
+    let invalid = |close| Received::Message(RoomMessage::InvalidFrame { id, close });
     match frame {
-        // Answered here, so that a ping costs the Room nothing.
+        // Answered here, so that a ping does not load the Room.
         Ok(Message::Text(text)) if text.as_str() == PING => Received::Pong,
-        Ok(Message::Text(text)) => Received::Message(RoomMessage::Text { id, text }),
+        Ok(Message::Text(text)) => Received::Message(RoomMessage::Frame { id, text }),
         Ok(Message::Binary(_)) | Err(Error::Utf8(_) | Error::Protocol(_)) => {
-            unusable(CloseCode::Malformed)
+            invalid(CloseCode::Malformed)
         }
         Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
-            unusable(CloseCode::FrameTooLarge)
+            invalid(CloseCode::FrameTooLarge)
         }
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
             Received::Nothing
@@ -289,11 +297,11 @@ fn received(id: ConnectionId, frame: Result<Message, Error>) -> Received {
     }
 }
 
-/// Writes all of it. A reader that stops reading is given [`LINGER`] from the moment its queue
-/// overflows. False when the connection is of no more use.
+/// Writes all chunks. A client that does not read has [`CLOSE_TIMEOUT`] from the moment its queue
+/// overflows. False when the connection is dead.
 async fn write(socket: &mut Socket, chunks: Vec<Bytes>, send_queue: &SendQueue) -> bool {
     let writing = async {
-        // What tungstenite answered by itself (a pong) comes out whole before our frames.
+        // A pong that tungstenite has queued itself is written whole before these frames.
         futures_util::SinkExt::flush(socket)
             .await
             .map_err(io::Error::other)?;
@@ -303,7 +311,7 @@ async fn write(socket: &mut Socket, chunks: Vec<Bytes>, send_queue: &SendQueue) 
     tokio::select! {
         biased;
         result = &mut writing => result.is_ok(),
-        _ = send_queue.closed() => matches!(timeout(LINGER, writing).await, Ok(Ok(()))),
+        _ = send_queue.closed() => matches!(timeout(CLOSE_TIMEOUT, writing).await, Ok(Ok(()))),
     }
 }
 
@@ -332,18 +340,18 @@ async fn write_all(io: &mut TcpStream, mut chunks: Vec<Bytes>) -> io::Result<()>
     Ok(())
 }
 
-/// Sends the close frame, after what comes `before` it, and reads on until the client has left: a
-/// connection dropped with unread bytes is reset, and a reset can overtake the close frame.
-async fn finish(socket: &mut Socket, before: Bytes, close: CloseCode) {
+/// Sends the close frame, after `prefix`, and reads until the client disconnects: a connection that
+/// is dropped with unread bytes is reset, and a reset can overtake the close frame.
+async fn finish(socket: &mut Socket, prefix: Bytes, close: CloseCode) {
     let io = socket.get_mut();
-    let farewell = async {
-        write_all(io, vec![before, send_queue::encode_close(close)]).await?;
+    let closing = async {
+        write_all(io, vec![prefix, send_queue::encode_close(close)]).await?;
         io.shutdown().await?;
-        // On the heap: the room for it would otherwise be part of every open connection's task.
+        // On the heap: on the stack it would be part of every connection's task.
         let mut sink = vec![0_u8; 4096];
         while io.read(&mut sink).await? > 0 {}
         io::Result::Ok(())
     };
-    // Nothing follows, whatever comes of it.
-    drop(timeout(LINGER, farewell).await);
+    // The connection is dropped either way.
+    drop(timeout(CLOSE_TIMEOUT, closing).await);
 }

@@ -1,6 +1,6 @@
 //! The runtime's clock and its randomness, as core's ports.
 //!
-//! At the edge time stands still while code runs and moves on with every answer from outside.
+//! At the edge the clock does not advance while code runs, only with I/O.
 
 use std::time::Duration;
 
@@ -14,28 +14,32 @@ pub(crate) struct EdgeClock;
 
 impl Clock for EdgeClock {
     fn now(&self) -> Timestamp {
-        // Asked several times a message: a number, where the `worker` crate's makes an object.
+        // Called several times a message: a number, where the `worker` crate's `Date` is an object.
         #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
         Timestamp(Date::now() as i64)
     }
 }
 
-/// What is left of a `span` that began at `then`; `None` when it is over or never began. A clock that
-/// was set back says nothing.
-pub(crate) fn left(span: Duration, then: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+/// What remains of a `span` that began at `then`; `None` when it is over, never began, or the clock was
+/// set back.
+pub(crate) fn remaining(
+    span: Duration,
+    then: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Duration> {
     let since = u64::try_from(now.millis_since(then?)).ok()?;
-    let left = span.checked_sub(Duration::from_millis(since))?;
-    (!left.is_zero()).then_some(left)
+    let remaining = span.checked_sub(Duration::from_millis(since))?;
+    (!remaining.is_zero()).then_some(remaining)
 }
 
-/// From `then` to the next turn of a number: each has one in every `span` of whole milliseconds, and
-/// numbers that follow each other have theirs far apart.
-pub(crate) fn until_turn(span: Duration, number: i64, then: Timestamp) -> Duration {
-    // 2^64 by the golden section: its multiples lie evenly in the circle of all 64-bit numbers.
-    const APART: u64 = 0x9e37_79b9_7f4a_7c15;
+/// From `then` to the next phase of a number: each has a fixed offset in every `span` of whole
+/// milliseconds, and consecutive numbers have offsets far apart.
+pub(crate) fn staggered_delay(span: Duration, number: i64, then: Timestamp) -> Duration {
+    // Fibonacci hashing: the multiples of 2^64 divided by the golden ratio are evenly distributed.
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
     let span = span.as_millis();
-    let place = u128::from(number.cast_unsigned().wrapping_mul(APART));
-    let now = u128::from(then.0.cast_unsigned()) + ((place * span) >> 64);
+    let offset = u128::from(number.cast_unsigned().wrapping_mul(GOLDEN));
+    let now = u128::from(then.0.cast_unsigned()) + ((offset * span) >> 64);
     Duration::from_millis(u64::try_from(span - now % span).unwrap_or(0))
 }
 
@@ -45,13 +49,13 @@ pub(crate) struct EdgeRng;
 
 impl Rng for EdgeRng {
     /// # Panics
-    /// When the runtime has none to give: no secret may be made of anything less.
+    /// When the runtime provides none: no secret may be made without it.
     fn fill(&self, buffer: &mut [u8]) {
         #[expect(
             clippy::expect_used,
-            reason = "going on without randomness would be worse than ending here"
+            reason = "secrets made without randomness would be worse than a panic"
         )]
-        getrandom::fill(buffer).expect("the runtime gives randomness");
+        getrandom::fill(buffer).expect("the runtime provides randomness");
     }
 }
 
@@ -62,30 +66,30 @@ mod tests {
     const SPAN: Duration = Duration::from_secs(3);
 
     #[test]
-    fn a_turn_comes_once_in_every_span() {
+    fn offset_comes_once_in_every_span() {
         let mut at = Timestamp(1_000_000);
-        at.0 += millis(until_turn(SPAN, 7, at));
+        at.0 += millis(staggered_delay(SPAN, 7, at));
         for _ in 0..3 {
-            assert_eq!(until_turn(SPAN, 7, at), SPAN);
+            assert_eq!(staggered_delay(SPAN, 7, at), SPAN);
             let late = Timestamp(at.0 + 40);
-            assert_eq!(millis(until_turn(SPAN, 7, late)), millis(SPAN) - 40);
+            assert_eq!(millis(staggered_delay(SPAN, 7, late)), millis(SPAN) - 40);
             at.0 += millis(SPAN);
         }
     }
 
     #[test]
-    fn who_begins_together_does_not_go_on_together() {
+    fn consecutive_numbers_have_offsets_far_apart() {
         let then = Timestamp(1_000_000);
-        let mut turns: Vec<_> = (1..=50)
-            .map(|n| millis(until_turn(SPAN, n, then)))
+        let mut offsets: Vec<_> = (1..=50)
+            .map(|n| millis(staggered_delay(SPAN, n, then)))
             .collect();
-        turns.sort_unstable();
-        let apart = turns.windows(2).map(|pair| pair[1] - pair[0]);
-        // Evenly they would be 60 ms apart.
+        offsets.sort_unstable();
+        let gaps = offsets.windows(2).map(|pair| pair[1] - pair[0]);
+        // Evenly distributed they would be 60 ms apart.
         assert!(
-            apart.clone().all(|ms| (30..=120).contains(&ms)),
+            gaps.clone().all(|ms| (30..=120).contains(&ms)),
             "{:?}",
-            apart.collect::<Vec<_>>()
+            gaps.collect::<Vec<_>>()
         );
     }
 

@@ -1,4 +1,4 @@
-//! Ways to make this program panic, for tests of what then becomes of everybody else.
+//! Makes this program panic on request, to test that other clients recover.
 //!
 //! Only in builds with the feature `faults`, which are never deployed. `POST /faults/worker/`
 //! panics in the request itself, `POST /faults/room/{conversation_id}/` in that Room's object.
@@ -6,14 +6,13 @@
 use axum::http::StatusCode;
 use worker::{Env, Result};
 
-use crate::rooms::ROOMS;
-use crate::rpc;
+use crate::rpc::{self, ROOMS};
 
-/// The path of a Room's object that panics.
+/// The path at which a Room's object panics.
 pub(crate) const PANIC: &str = "/panic";
 
-/// Takes a request that asks for a fault; `None` when it does not. What it answers is left when
-/// the fault did not end it.
+/// Serves a request for a fault; `None` when it is another request. Returns only when the panic was in
+/// an object.
 pub(crate) async fn serve(path: &str, env: &Env) -> Option<StatusCode> {
     match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
         ["faults", "worker"] => panic(),
@@ -31,7 +30,7 @@ async fn panic_in_room(id: &str, env: &Env) -> Result<()> {
 }
 
 /// Panics.
-#[expect(clippy::panic, reason = "that is what it is for")]
+#[expect(clippy::panic, reason = "the purpose of this function")]
 pub(crate) fn panic() -> ! {
-    panic!("as a test asked");
+    panic!("requested by a test");
 }

@@ -1,62 +1,62 @@
-//! Which Rooms of this isolate wait for the database.
+//! How busy the isolate's one thread is: which Rooms wait for a commit.
 //!
-//! An isolate has one thread for all its objects. A Room that lets sends wait for company takes work
-//! from that thread: where it had nothing else to do, that is lost time; where other Rooms keep it
-//! busy, it is time for them, and there is less to do in all. So a Room looks here before it waits.
+//! Batching makes a send wait. While other Rooms keep the thread busy, the wait costs nothing and each
+//! larger batch leaves the others more time; on an idle thread it would be a plain delay. So a Room
+//! lingers only while the thread is contended ([`is_contended`]).
 //!
-//! An object that is put away in the middle of a statement tells nobody, so what is entered counts
-//! for as long as a statement may take.
+//! An object that is evicted during a commit reports no end, so an entry counts only as long as a
+//! statement may take.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use colloquy_proto::domain::{ConversationId, Timestamp};
 
-use crate::clock::left;
+use crate::clock::remaining;
 use crate::driver::RUN_TIMEOUT;
 
-/// So many other Rooms at work keep the thread busy.
-const BUSY: usize = 4;
+/// This many other Rooms in a commit keep the thread busy.
+const CONTENDED_AT: usize = 4;
 
 thread_local! {
-    static AT_WORK: RefCell<AtWork> = RefCell::default();
+    static ISOLATE_LOAD: RefCell<IsolateLoad> = RefCell::default();
 }
 
-/// A Room begins to wait for the database.
-pub(crate) fn begin(id: ConversationId, now: Timestamp) {
-    AT_WORK.with_borrow_mut(|isolate_load| isolate_load.begin(id, now));
+/// A Room starts a commit.
+pub(crate) fn begin(conversation_id: ConversationId, now: Timestamp) {
+    ISOLATE_LOAD.with_borrow_mut(|load| load.begin(conversation_id, now));
 }
 
-/// It has its answer.
-pub(crate) fn end(id: ConversationId) {
-    AT_WORK.with_borrow_mut(|isolate_load| isolate_load.end(id));
+/// Its commit has ended.
+pub(crate) fn end(conversation_id: ConversationId) {
+    ISOLATE_LOAD.with_borrow_mut(|load| load.end(conversation_id));
 }
 
-/// Whether other Rooms have enough to do for the thread of this one.
-pub(crate) fn are_others(id: ConversationId, now: Timestamp) -> bool {
-    AT_WORK.with_borrow(|isolate_load| isolate_load.are_others(id, now))
+/// Whether other Rooms than this one keep the thread busy.
+pub(crate) fn is_contended(conversation_id: ConversationId, now: Timestamp) -> bool {
+    ISOLATE_LOAD.with_borrow(|load| load.is_contended(conversation_id, now))
 }
 
-/// Who waits, and since when.
+/// The Rooms in a commit, and since when.
 #[derive(Default)]
-struct AtWork(HashMap<ConversationId, Timestamp>);
+struct IsolateLoad(HashMap<ConversationId, Timestamp>);
 
-impl AtWork {
-    fn begin(&mut self, id: ConversationId, now: Timestamp) {
+impl IsolateLoad {
+    fn begin(&mut self, conversation_id: ConversationId, now: Timestamp) {
         self.0
-            .retain(|_, since| left(RUN_TIMEOUT, Some(*since), now).is_some());
-        self.0.insert(id, now);
+            .retain(|_, since| remaining(RUN_TIMEOUT, Some(*since), now).is_some());
+        self.0.insert(conversation_id, now);
     }
 
-    fn end(&mut self, id: ConversationId) {
-        self.0.remove(&id);
+    fn end(&mut self, conversation_id: ConversationId) {
+        self.0.remove(&conversation_id);
     }
 
-    fn are_others(&self, id: ConversationId, now: Timestamp) -> bool {
+    fn is_contended(&self, conversation_id: ConversationId, now: Timestamp) -> bool {
         let others = self.0.iter().filter(|(other, since)| {
-            **other != id && left(RUN_TIMEOUT, Some(**since), now).is_some()
+            **other != conversation_id && remaining(RUN_TIMEOUT, Some(**since), now).is_some()
         });
-        others.take(BUSY).count() == BUSY
+        others.take(CONTENDED_AT).count() == CONTENDED_AT
     }
 }
 
@@ -70,30 +70,30 @@ mod tests {
         Timestamp(1_000_000 + ms)
     }
 
-    fn with(ids: impl IntoIterator<Item = i64>) -> AtWork {
-        let mut isolate_load = AtWork::default();
+    fn load_of(ids: impl IntoIterator<Item = i64>) -> IsolateLoad {
+        let mut load = IsolateLoad::default();
         for id in ids {
-            isolate_load.begin(ConversationId(id), at(0));
+            load.begin(ConversationId(id), at(0));
         }
-        isolate_load
+        load
     }
 
     #[test]
-    fn others_count_and_oneself_does_not() {
-        assert!(!with([1, 2, 3, 4]).are_others(ONE, at(0)));
-        let mut five = with([1, 2, 3, 4, 5]);
-        assert!(five.are_others(ONE, at(0)));
+    fn only_other_rooms_count() {
+        assert!(!load_of([1, 2, 3, 4]).is_contended(ONE, at(0)));
+        let mut five = load_of([1, 2, 3, 4, 5]);
+        assert!(five.is_contended(ONE, at(0)));
         five.end(ConversationId(5));
-        assert!(!five.are_others(ONE, at(0)));
+        assert!(!five.is_contended(ONE, at(0)));
     }
 
     #[test]
-    fn what_never_ended_counts_as_long_as_a_statement_may_take() {
-        let mut five = with([1, 2, 3, 4, 5]);
-        assert!(five.are_others(ONE, at(4_999)));
-        assert!(!five.are_others(ONE, at(5_000)));
-        assert!(!five.are_others(ONE, at(-1)), "a clock set back");
+    fn commit_without_an_end_counts_as_long_as_a_statement_may_take() {
+        let mut five = load_of([1, 2, 3, 4, 5]);
+        assert!(five.is_contended(ONE, at(4_999)));
+        assert!(!five.is_contended(ONE, at(5_000)));
+        assert!(!five.is_contended(ONE, at(-1)), "the clock was set back");
         five.begin(ONE, at(5_000));
-        assert_eq!(five.0.len(), 1, "nothing is kept for good");
+        assert_eq!(five.0.len(), 1, "old entries are removed");
     }
 }

@@ -1,12 +1,12 @@
-//! Colloquy at the edge: core's router as a stateless Worker, core's Rooms as Durable Objects.
+//! Colloquy at the edge: core's router as a stateless Worker, the Rooms as Durable Objects.
 //!
-//! Owns how core's ports are met on Cloudflare's runtime, and decides nothing: a rule that is
-//! missing belongs into core. `app.rs` puts it together, `rooms.rs` and `room_do.rs` carry
-//! the live side, `session_do.rs` knows in which Rooms a login is, `driver.rs` and
-//! `hyperdrive.rs` reach PostgreSQL, `rpc.rs` is what the parts say to each
-//! other. The native twin is `local-server`.
+//! Owns how core's ports are implemented on Cloudflare's runtime, and no rule of its own: a missing
+//! rule belongs into core or proto. `app.rs` composes it; `rooms.rs` reaches the objects, `room_do.rs`
+//! and `room_host.rs` run a Room in one, `session_do.rs` records in which Rooms a session has
+//! sockets, `rpc.rs` has the messages between them; `driver.rs` and `hyperdrive.rs` reach
+//! PostgreSQL. The native counterpart is `local-server`.
 //!
-//! A panic ends the wasm instance with every Room in it. Nothing a client sends may cause one.
+//! A panic ends the wasm instance with every Room in it. No input of a client may cause one.
 
 mod app;
 mod clock;

@@ -1,9 +1,9 @@
-//! A Room's way to the database: one connection, kept while it is used often.
+//! A Room's database connection, kept while it is used often.
 //!
-//! Connecting takes several round trips and the derivation of a key; a statement takes one. While
-//! batches follow each other the connection stays, also between two messages of a lively talk. An
-//! open one keeps the object awake, which is paid for: after a statement that came alone it is
-//! closed at once, after others when nothing has followed for [`LIVELY`]. So an idle Room sleeps.
+//! Connecting takes several round trips and a key derivation; a statement takes one round trip. While
+//! batches follow each other the connection stays open, also between two messages. An open connection
+//! keeps the object awake, which is billed: after a single statement it is closed at once, after
+//! several when none has followed for [`IDLE_CLOSE_AFTER`]. So an idle Room hibernates.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -13,94 +13,94 @@ use colloquy_core::store::PostgresStore;
 use colloquy_proto::domain::Timestamp;
 use worker::{Delay, Env, Result};
 
-use crate::clock::{EdgeClock, left};
+use crate::clock::{EdgeClock, remaining};
 use crate::driver::TypedDriver;
 use crate::hyperdrive::Database;
 
-/// How soon after one statement the next begins where a third is likely, and how long the connection
-/// waits for it. What a statement takes does not count: a slow database is no pause in the talk.
-const LIVELY: Duration = Duration::from_secs(1);
+/// A statement within this time after another makes a third likely; the connection waits this long
+/// for it. The time a statement runs does not count: a slow database is no pause in the conversation.
+const IDLE_CLOSE_AFTER: Duration = Duration::from_secs(1);
 
 /// The store of one Room.
 pub(crate) struct RoomDatabase {
     pub(crate) store: PostgresStore<TypedDriver<Database>>,
-    talk: RefCell<Talk>,
-    /// Whether somebody waits to close the connection.
-    lingers: Cell<bool>,
+    activity: RefCell<Activity>,
+    /// Whether a task waits to close the connection.
+    closing: Cell<bool>,
 }
 
 impl RoomDatabase {
-    /// The one this Worker is bound to. Opens no connection yet.
+    /// The database this Worker is bound to. Opens no connection yet.
     pub(crate) fn of(env: &Env) -> Result<Self> {
         Ok(Self {
             store: PostgresStore::new(TypedDriver::keeping(Database::of(env)?)),
-            talk: RefCell::default(),
-            lingers: Cell::new(false),
+            activity: RefCell::default(),
+            closing: Cell::new(false),
         })
     }
 
     /// A statement is going to run.
     pub(crate) fn begin(&self) {
-        self.talk.borrow_mut().begin(EdgeClock.now());
+        self.activity.borrow_mut().begin(EdgeClock.now());
     }
 
-    /// A statement has run, and what follows from it has begun. Returns when the connection is
-    /// closed or somebody else sees to it. One sees to it for all: a timer for each statement
-    /// would cost a busy Room more than its connection.
+    /// A statement has run, and its follow-up work has begun. Returns when the connection is closed or
+    /// another task waits to close it: a timer for each statement would cost a busy Room more than
+    /// its connection.
     pub(crate) async fn done(&self) {
-        let runs = self.talk.borrow_mut().done(EdgeClock.now());
-        if runs || self.lingers.replace(true) {
+        let is_running = self.activity.borrow_mut().done(EdgeClock.now());
+        if is_running || self.closing.replace(true) {
             return;
         }
-        while let Some(rest) = self.rest() {
-            Delay::from(rest).await;
+        while let Some(idle) = self.time_until_idle() {
+            Delay::from(idle).await;
         }
-        self.lingers.set(false);
+        self.closing.set(false);
         self.store.driver().release();
     }
 
-    /// For how long the talk is likely to go on; `None` when it is over.
-    pub(crate) fn rest(&self) -> Option<Duration> {
-        self.talk.borrow().rest(EdgeClock.now())
+    /// How long a next statement is likely; `None` when the Room is idle.
+    pub(crate) fn time_until_idle(&self) -> Option<Duration> {
+        self.activity.borrow().time_until_idle(EdgeClock.now())
     }
 }
 
 /// How statements follow each other.
 #[derive(Default)]
-struct Talk {
+struct Activity {
     running: usize,
     last_done: Option<Timestamp>,
-    /// Whether what ran last began soon after something had run.
+    /// Whether the last statement began soon after another had ended.
     follows: bool,
 }
 
-impl Talk {
+impl Activity {
     fn begin(&mut self, now: Timestamp) {
         if self.running == 0 {
-            self.follows = self.left(now).is_some();
+            self.follows = self.remaining(now).is_some();
         }
         self.running += 1;
     }
 
-    /// Whether others run still.
+    /// Whether other statements still run.
     fn done(&mut self, now: Timestamp) -> bool {
         self.running -= 1;
         self.last_done = Some(now);
         self.running > 0
     }
 
-    /// For how long it may go on before it is asked again; `None` when it is over.
-    fn rest(&self, now: Timestamp) -> Option<Duration> {
+    /// When to ask again whether it is idle; `None` when it is.
+    fn time_until_idle(&self, now: Timestamp) -> Option<Duration> {
         match self.running {
-            0 if self.follows => self.left(now),
+            0 if self.follows => self.remaining(now),
             0 => None,
-            _ => Some(LIVELY),
+            _ => Some(IDLE_CLOSE_AFTER),
         }
     }
 
-    /// What is left of the time in which something is likely to follow.
-    fn left(&self, now: Timestamp) -> Option<Duration> {
-        left(LIVELY, self.last_done, now)
+    /// What remains of the time in which another statement is likely.
+    fn remaining(&self, now: Timestamp) -> Option<Duration> {
+        remaining(IDLE_CLOSE_AFTER, self.last_done, now)
     }
 }
 
@@ -112,42 +112,44 @@ mod tests {
         Timestamp(1_000_000 + ms)
     }
 
-    fn rest_ms(talk: &Talk, ms: i64) -> Option<u128> {
-        talk.rest(at(ms)).map(|rest| rest.as_millis())
+    fn idle_ms(activity: &Activity, ms: i64) -> Option<u128> {
+        activity
+            .time_until_idle(at(ms))
+            .map(|idle| idle.as_millis())
     }
 
     #[test]
-    fn one_alone_is_waited_for_by_nobody() {
-        let mut talk = Talk::default();
-        assert_eq!(rest_ms(&talk, 0), None);
+    fn single_statement_leaves_no_idle_time() {
+        let mut activity = Activity::default();
+        assert_eq!(idle_ms(&activity, 0), None);
         for ms in [0, 10_000] {
-            talk.begin(at(ms));
-            talk.done(at(ms + 5));
-            assert_eq!(rest_ms(&talk, ms + 5), None);
+            activity.begin(at(ms));
+            activity.done(at(ms + 5));
+            assert_eq!(idle_ms(&activity, ms + 5), None);
         }
     }
 
     #[test]
-    fn what_follows_soon_is_waited_for_however_long_it_takes_itself() {
-        let mut talk = Talk::default();
-        talk.begin(at(0));
-        talk.done(at(4_000));
-        talk.begin(at(4_900));
-        assert_eq!(rest_ms(&talk, 20_000), Some(1_000), "it runs");
-        talk.done(at(20_000));
-        assert_eq!(rest_ms(&talk, 20_000), Some(1_000));
-        assert_eq!(rest_ms(&talk, 20_999), Some(1));
-        assert_eq!(rest_ms(&talk, 21_000), None);
-        assert_eq!(rest_ms(&talk, 1_000), None, "a clock set back");
+    fn following_statement_keeps_the_connection_however_long_it_runs() {
+        let mut activity = Activity::default();
+        activity.begin(at(0));
+        activity.done(at(4_000));
+        activity.begin(at(4_900));
+        assert_eq!(idle_ms(&activity, 20_000), Some(1_000), "it runs");
+        activity.done(at(20_000));
+        assert_eq!(idle_ms(&activity, 20_000), Some(1_000));
+        assert_eq!(idle_ms(&activity, 20_999), Some(1));
+        assert_eq!(idle_ms(&activity, 21_000), None);
+        assert_eq!(idle_ms(&activity, 1_000), None, "the clock was set back");
     }
 
     #[test]
-    fn two_at_once_do_not_follow_each_other() {
-        let mut talk = Talk::default();
-        talk.begin(at(0));
-        talk.begin(at(1));
-        assert!(talk.done(at(2)), "the other runs");
-        assert!(!talk.done(at(3)));
-        assert_eq!(rest_ms(&talk, 3), None);
+    fn concurrent_statements_do_not_follow_each_other() {
+        let mut activity = Activity::default();
+        activity.begin(at(0));
+        activity.begin(at(1));
+        assert!(activity.done(at(2)), "the other one runs");
+        assert!(!activity.done(at(3)));
+        assert_eq!(idle_ms(&activity, 3), None);
     }
 }

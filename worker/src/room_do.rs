@@ -1,11 +1,11 @@
-//! Drives one Room: a Durable Object that turns its events into inputs of
-//! [`colloquy_proto::room::Room`] and does what takes time.
+//! The Durable Object of one conversation: turns the runtime's events into calls of [`RoomHost`] and
+//! runs the jobs that take time.
 //!
-//! The runtime delivers further events while one waits, and may drop the object's memory
-//! whenever nothing is under way. Hence: inputs are handled without waiting (`room_host.rs`), and
-//! what waits runs beside them and comes back as an input. While a commit is in flight the Room
-//! gathers sends for the next, so order needs no lock here. The database connection is closed when
-//! nothing needs it any more (`room_database.rs`): an idle Room sleeps.
+//! The runtime delivers further events while one waits, and may evict the object from memory
+//! whenever nothing is in flight. So inputs are handled without waiting (`room_host.rs`); jobs run
+//! beside them, and their results are further inputs. While a commit is in flight the Room batches
+//! sends for the next one, so their order needs no lock here. The database connection is closed when
+//! it is not needed any more (`room_database.rs`): an idle object hibernates.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -23,12 +23,14 @@ use worker::{
 };
 
 use crate::app::{Shared, shared};
-use crate::clock::{EdgeClock, left, until_turn};
+use crate::clock::{EdgeClock, remaining, staggered_delay};
 use crate::room_database::RoomDatabase;
-use crate::room_host::{Job, Live, connection_of};
+use crate::room_host::{Job, RoomHost, connection_of};
 use crate::room_sockets::end;
-use crate::rooms::SESSIONS;
-use crate::rpc::{self, CHANGED, ENTER, Enter, GRANT, Grant, OPEN, REVOKE, SEND, Sent};
+use crate::rpc::{
+    self, ADMISSION, AdmissionDto, CHANGE_STORED, OPEN_SOCKET, REGISTER_SOCKET, REVOKE,
+    RegisterSocket, SEND, SESSIONS, SendRequest, SendResponse,
+};
 use crate::socket;
 
 /// The object of one conversation.
@@ -37,25 +39,25 @@ pub struct RoomObject {
     inner: Rc<Inner>,
 }
 
-/// Where an object that sets an alarm keeps which conversation it is the Room of.
-const CONVERSATION: &str = "conversation";
+/// The storage key of the conversation's id, written by an object that sets an alarm.
+const CONVERSATION_KEY: &str = "conversation";
 
-/// How long committed events gather for the cache, where they are not part of a lively talk.
-const RECORD_AFTER: Duration = Duration::from_millis(25);
+/// How long committed events wait to be written to the cache, while the conversation is not active.
+const WRITE_AFTER: Duration = Duration::from_millis(25);
 
-/// How long they gather at most while the talk goes on: a request to the cache for each message is a
-/// third of what the message costs. Each Room has its own turn: those that began to talk together
-/// would tell the cache together ever after, and all others wait meanwhile. Who reads the history
-/// before the turn is answered by the database, and tells the cache at once.
-const RECORD_EVERY: Duration = Duration::from_secs(3);
+/// How long they wait at most while it is active: a cache write for each message is a third of the
+/// message's cost. Each Room writes at its own offset in this period; Rooms that became active
+/// together would otherwise write together and delay all others. Until the write, the history is
+/// read from the database, and the reader fills the cache.
+const WRITE_PERIOD: Duration = Duration::from_secs(3);
 
 struct Inner {
     state: State,
     env: Env,
-    id: OnceCell<ConversationId>,
-    live: RefCell<Option<Live>>,
+    conversation_id: OnceCell<ConversationId>,
+    room: RefCell<Option<RoomHost>>,
     database: OnceCell<RoomDatabase>,
-    recorded_at: Cell<Option<Timestamp>>,
+    cache_written_at: Cell<Option<Timestamp>>,
 }
 
 impl DurableObject for RoomObject {
@@ -64,35 +66,36 @@ impl DurableObject for RoomObject {
             Ok(pair) => state.set_websocket_auto_response(&pair),
             Err(error) => {
                 let error = worker::Error::from(error);
-                tracing::error!(error = %error, "pings are answered by the Room itself");
+                tracing::error!(error = %error, "the runtime cannot answer pings; the Room does");
             }
         }
         Self {
             inner: Rc::new(Inner {
                 state,
                 env,
-                id: OnceCell::new(),
-                live: RefCell::default(),
+                conversation_id: OnceCell::new(),
+                room: RefCell::default(),
                 database: OnceCell::new(),
-                recorded_at: Cell::default(),
+                cache_written_at: Cell::default(),
             }),
         }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        self.inner.learn_id().await?;
+        self.inner.load_conversation_id().await?;
         let span = rpc::span(&request);
         self.inner.serve(request).instrument(span).await
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.inner.learn_id().await?;
-        self.inner.with(None, |live| live.tick(&self.inner.state))?;
+        self.inner.load_conversation_id().await?;
+        self.inner
+            .with(None, |room| room.on_alarm(&self.inner.state))?;
         Response::empty()
     }
 
     async fn connect(&self, _socket: worker::Socket) -> Result<()> {
-        Err("a Room takes no connections but WebSockets".into())
+        Err("a Room accepts WebSockets only".into())
     }
 
     async fn websocket_message(
@@ -103,16 +106,16 @@ impl DurableObject for RoomObject {
         let Some(id) = connection_of(&self.inner.state, &socket) else {
             return Ok(());
         };
-        self.inner.learn_id().await?;
-        self.inner.with(Some(&socket), |live| match &message {
+        self.inner.load_conversation_id().await?;
+        self.inner.with(Some(&socket), |room| match &message {
             WebSocketIncomingMessage::String(text) if text.len() > MAX_FRAME_BYTES => {
                 let close = CloseCode::FrameTooLarge;
-                live.input(Input::InvalidFrame { id, close });
+                room.handle(Input::InvalidFrame { id, close });
             }
-            WebSocketIncomingMessage::String(text) => live.input(Input::Frame { id, text }),
+            WebSocketIncomingMessage::String(text) => room.handle(Input::Frame { id, text }),
             WebSocketIncomingMessage::Binary(_) => {
                 let close = CloseCode::Malformed;
-                live.input(Input::InvalidFrame { id, close });
+                room.handle(Input::InvalidFrame { id, close });
             }
         })
     }
@@ -124,13 +127,13 @@ impl DurableObject for RoomObject {
         _reason: String,
         _was_clean: bool,
     ) -> Result<()> {
-        self.inner.learn_id().await?;
-        self.inner.gone(&socket)
+        self.inner.load_conversation_id().await?;
+        self.inner.socket_closed(&socket)
     }
 
     async fn websocket_error(&self, socket: WebSocket, _error: worker::Error) -> Result<()> {
-        self.inner.learn_id().await?;
-        self.inner.gone(&socket)
+        self.inner.load_conversation_id().await?;
+        self.inner.socket_closed(&socket)
     }
 }
 
@@ -139,46 +142,46 @@ impl Inner {
         shared(&self.env).map_err(Into::into)
     }
 
-    /// The conversation this is the Room of.
-    fn id(&self) -> Result<ConversationId> {
-        let id = self.id.get().copied();
-        id.ok_or_else(|| "this object is not named after a conversation".into())
+    fn conversation_id(&self) -> Result<ConversationId> {
+        let id = self.conversation_id.get().copied();
+        id.ok_or_else(|| "the name of this object is no conversation id".into())
     }
 
-    /// Learns the conversation: it is the object's name. An object that its alarm wakes is not
-    /// told its name, and stays without one for all that follows; hence the copy in its storage.
-    async fn learn_id(&self) -> Result<()> {
-        if self.id.get().is_some() {
+    /// Reads the conversation's id, which is the object's name. An object woken by its alarm has no
+    /// name, also in later events; hence the copy in its storage.
+    async fn load_conversation_id(&self) -> Result<()> {
+        if self.conversation_id.get().is_some() {
             return Ok(());
         }
         let named = self.state.id().name().and_then(|name| name.parse().ok());
         let id = match named {
             Some(id) => Some(id),
-            None => self.state.storage().get(CONVERSATION).await?,
+            None => self.state.storage().get(CONVERSATION_KEY).await?,
         };
         if let Some(id) = id {
-            // Whoever came first learnt the same.
-            let _ = self.id.set(ConversationId(id));
+            // Another event may have set the same id while this one waited.
+            let _ = self.conversation_id.set(ConversationId(id));
         }
         Ok(())
     }
 
-    /// Hands the Room to `input`, woken if need be, and starts what that leads to. `socket` is
-    /// the one the input is about, if any.
+    /// Calls `input` with the Room, restored if need be, and starts the jobs that come of it. `socket`
+    /// is the one the input is about, if any.
     fn with<T>(
         self: &Rc<Self>,
         socket: Option<&WebSocket>,
-        input: impl FnOnce(&mut Live) -> T,
+        input: impl FnOnce(&mut RoomHost) -> T,
     ) -> Result<T> {
-        let mut slot = self.live.borrow_mut();
-        let live = if let Some(live) = &mut *slot {
-            live
+        let mut slot = self.room.borrow_mut();
+        let room = if let Some(room) = &mut *slot {
+            room
         } else {
-            let (id, shared) = (self.id()?, self.shared()?);
-            slot.insert(Live::wake(id, shared, &self.state, socket))
+            let (conversation_id, shared) = (self.conversation_id()?, self.shared()?);
+            let state = &self.state;
+            slot.insert(RoomHost::restore(conversation_id, shared, state, socket))
         };
-        let result = input(live);
-        let jobs = live.take_jobs();
+        let result = input(room);
+        let jobs = room.take_jobs();
         drop(slot);
         for job in jobs {
             self.start(job);
@@ -188,19 +191,19 @@ impl Inner {
 
     async fn serve(self: &Rc<Self>, mut request: Request) -> Result<Response> {
         match request.path().as_str() {
-            OPEN => self.open(&request).await,
+            OPEN_SOCKET => self.open(&request).await,
             SEND => {
                 let outcome = self.send(request.json().await?).await?;
-                Response::from_json(&Sent::from(outcome))
+                Response::from_json(&SendResponse::from(outcome))
             }
-            CHANGED => {
+            CHANGE_STORED => {
                 let change = request.json().await?;
-                self.with(None, |live| live.input(Input::ChangeStored(change)))?;
+                self.with(None, |room| room.handle(Input::ChangeStored(change)))?;
                 Response::from_json(&())
             }
             REVOKE => {
                 let session_id: SessionId = request.json().await?;
-                self.with(None, |live| live.revoke(&session_id))?;
+                self.with(None, |room| room.revoke(&session_id))?;
                 Response::from_json(&())
             }
             #[cfg(feature = "faults")]
@@ -209,75 +212,68 @@ impl Inner {
         }
     }
 
-    /// Lets a socket in: its session's object is asked first, so that a login that ends at the
-    /// same moment is found either there or here.
+    /// Opens a socket. The session's object is asked first, so that a session revoked at the same
+    /// moment is found either there or here.
     async fn open(self: &Rc<Self>, request: &Request) -> Result<Response> {
-        let grant = request.headers().get(GRANT)?;
-        let grant: Grant = serde_json::from_str(&grant.unwrap_or_default())?;
-        let v2 = grant.v2;
-        let entered = self.enter(&grant.session_id, grant.expires_at().0).await;
+        let admission = request.headers().get(ADMISSION)?;
+        let admission: AdmissionDto = serde_json::from_str(&admission.unwrap_or_default())?;
+        let v2 = admission.v2;
+        let registered = self
+            .register_socket(&admission.session_id, admission.expires_at())
+            .await;
         let WebSocketPair { client, server } = WebSocketPair::new()?;
-        let id = self.with(None, Live::reserve)?;
+        let id = self.with(None, |room| room.next_connection_id())?;
         self.state
             .accept_websocket_with_tags(&server, &[&id.0.to_string()]);
-        match entered {
-            Ok(true) => self.with(None, |live| live.connect(id, grant.into(), server))?,
+        match registered {
+            Ok(true) => self.with(None, |room| room.connect(id, admission.into(), server))?,
             Ok(false) => end(&server, CloseCode::TokenInvalid),
             Err(error) => {
-                tracing::error!(error = %error, "a session's object could not be reached");
+                tracing::error!(error = %error, "session object unreachable");
                 end(&server, CloseCode::Overloaded);
             }
         }
         socket::switch(client, v2)
     }
 
-    async fn enter(&self, session_id: &SessionId, until: i64) -> Result<bool> {
+    /// Registers this Room with the session's object; false when the session is revoked.
+    async fn register_socket(&self, session_id: &SessionId, until: Timestamp) -> Result<bool> {
         let session = self.env.durable_object(SESSIONS)?;
         let session = session.get_by_name(&session_id.0)?;
-        let enter = Enter {
-            conversation_id: self.id()?.0,
-            until,
-        };
-        rpc::call(&session, ENTER, &enter).await
+        let register = RegisterSocket::new(self.conversation_id()?, until);
+        rpc::call(&session, REGISTER_SOCKET, &register).await
     }
 
-    async fn send(self: &Rc<Self>, send: rpc::Send) -> Result<SendOutcome> {
-        let (user_id, session_id) = (send.user_id, send.session_id.clone());
-        let send = send.command().ok_or("a send outside the rules")?;
-        let outcome = self.with(None, |live| {
-            live.send(|request_id| Input::Send {
-                request_id,
-                user_id,
-                session_id,
-                send,
-            })
-        })?;
+    async fn send(self: &Rc<Self>, request: SendRequest) -> Result<SendOutcome> {
+        let sender = (request.user_id, request.session_id.clone());
+        let send = request.command().ok_or("the send is invalid")?;
+        let outcome = self.with(None, |room| room.send(sender, send))?;
         Ok(outcome.await.unwrap_or(SendOutcome::Unavailable))
     }
 
-    fn gone(self: &Rc<Self>, socket: &WebSocket) -> Result<()> {
+    fn socket_closed(self: &Rc<Self>, socket: &WebSocket) -> Result<()> {
         let Some(id) = connection_of(&self.state, socket) else {
             return Ok(());
         };
-        self.with(Some(socket), |live| live.disconnect(id))
+        self.with(Some(socket), |room| room.disconnect(id))
     }
 
-    /// Runs a job beside whatever else happens to the object.
+    /// Runs a job while the object handles other events.
     fn start(self: &Rc<Self>, job: Job) {
         let inner = Rc::clone(self);
-        let asks = matches!(job, Job::Commit(_) | Job::Load { .. });
-        if asks && let Ok(database) = self.database() {
+        let uses_database = matches!(job, Job::Commit(_) | Job::Load { .. });
+        if uses_database && let Ok(database) = self.database() {
             database.begin();
         }
         let work = async move {
             if let Err(error) = inner.run(job).await {
-                tracing::error!(error = %error, "a Room's work failed");
+                tracing::error!(error = %error, "background job failed");
             }
-            if asks && let Ok(database) = inner.database() {
+            if uses_database && let Ok(database) = inner.database() {
                 database.done().await;
             }
         };
-        // In the span of the request that brought it about, if one did.
+        // In the span of the request that caused it, if one did.
         self.state.wait_until(work.in_current_span());
     }
 
@@ -285,54 +281,56 @@ impl Inner {
         match job {
             Job::Commit(sends) => {
                 let stored = self.database()?.store.append(&sends).await;
-                let stored = stored.map_err(|error| failed(&error, "a commit failed"));
-                self.with(None, |live| live.committed(stored))
+                let stored = stored.map_err(|error| failed(&error, "commit failed"));
+                self.with(None, |room| room.committed(stored))
             }
             Job::Load { since, limit } => {
-                let id = self.id()?;
+                let id = self.conversation_id()?;
                 let events = self.database()?.store.events(id, since, limit).await;
-                let events = events.map_err(|error| failed(&error, "a load failed"));
-                self.with(None, |live| live.input(Input::Loaded(events)))
+                let events = events.map_err(|error| failed(&error, "loading events failed"));
+                self.with(None, |room| room.handle(Input::Loaded(events)))
             }
-            Job::Release(at) => {
+            Job::Flush(at) => {
                 let left = at.millis_since(EdgeClock.now()).try_into().unwrap_or(0);
                 Delay::from(Duration::from_millis(left)).await;
-                self.with(None, |live| live.release(at))
+                self.with(None, |room| room.flush(at))
             }
-            Job::Record => self.record().await,
-            Job::Alarm(at) => self.set_alarm(at).await,
-            Job::Prolong(session_id, until) => {
-                if !self.enter(&session_id, until.0).await? {
-                    self.with(None, |live| live.revoke(&session_id))?;
+            Job::WriteCache => self.write_cache().await,
+            Job::SetAlarm(at) => self.set_alarm(at).await,
+            Job::ExtendSession(session_id, until) => {
+                if !self.register_socket(&session_id, until).await? {
+                    self.with(None, |room| room.revoke(&session_id))?;
                 }
                 Ok(())
             }
         }
     }
 
-    /// Puts events into the cache some time after they were delivered, so that nobody waits for it
-    /// and a lively Room asks it less often.
-    async fn record(self: &Rc<Self>) -> Result<()> {
+    /// Writes events to the cache some time after their delivery: no client waits for it, and an active
+    /// Room writes less often.
+    async fn write_cache(self: &Rc<Self>) -> Result<()> {
         let (recent, database) = (&self.shared()?.recent, self.database()?);
         let mut more = true;
         while more {
-            Delay::from(RECORD_AFTER).await;
-            while let (Some(left), Some(rest)) = (self.gathers_for(), database.rest()) {
-                Delay::from(left.min(rest)).await;
+            Delay::from(WRITE_AFTER).await;
+            while let (Some(left), Some(idle)) =
+                (self.until_next_write(), database.time_until_idle())
+            {
+                Delay::from(left.min(idle)).await;
             }
-            let batch = self.with(None, Live::unrecorded)?;
+            let batch = self.with(None, RoomHost::drain_events)?;
             recent.record(&batch).await;
-            self.recorded_at.set(Some(EdgeClock.now()));
-            more = self.with(None, Live::recorded)?;
+            self.cache_written_at.set(Some(EdgeClock.now()));
+            more = self.with(None, RoomHost::cache_written)?;
         }
         Ok(())
     }
 
-    /// How long events may gather still, since the cache was told last.
-    fn gathers_for(&self) -> Option<Duration> {
-        let (id, then) = (self.id.get()?, self.recorded_at.get()?);
-        let turn = until_turn(RECORD_EVERY, id.0, then);
-        left(turn, Some(then), EdgeClock.now())
+    /// How long events may still wait, given the last write.
+    fn until_next_write(&self) -> Option<Duration> {
+        let (id, then) = (self.conversation_id.get()?, self.cache_written_at.get()?);
+        let delay = staggered_delay(WRITE_PERIOD, id.0, then);
+        remaining(delay, Some(then), EdgeClock.now())
     }
 
     fn database(&self) -> Result<&RoomDatabase> {
@@ -343,21 +341,23 @@ impl Inner {
         Ok(self.database.get_or_init(|| database))
     }
 
-    /// Sees to it that the alarm rings at this time or earlier. Setting it is a write that is paid
-    /// for, and a Room that has just woken does not know that it is set.
+    /// Makes sure that the alarm fires at this time or earlier. Setting it is a billed write, and a Room
+    /// that was just restored does not know whether it is set.
     async fn set_alarm(&self, at: Timestamp) -> Result<()> {
         let storage = self.state.storage();
         if storage.get_alarm().await?.is_some_and(|set| set <= at.0) {
             return Ok(());
         }
-        storage.put(CONVERSATION, self.id()?.0).await?;
+        storage
+            .put(CONVERSATION_KEY, self.conversation_id()?.0)
+            .await?;
         storage
             .set_alarm(at.millis_since(EdgeClock.now()).max(0))
             .await
     }
 }
 
-/// The place where a failure is logged: the Room knows no more than that it failed.
+/// Logs a failure; the Room is passed only that it failed.
 fn failed(error: &StoreError, what: &'static str) -> StoreFailed {
     error.log(what);
     StoreFailed

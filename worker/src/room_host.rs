@@ -1,24 +1,25 @@
-//! A Room awake: the state machine with its sockets, and the carrying out of what it wants.
+//! Runs one Room in the memory of its Durable Object: drives [`Host`] and carries out its effects on
+//! the runtime's sockets.
 //!
-//! Everything here runs without waiting; what waits (database, cache, alarm) is handed back as
-//! [`Job`]s. So no input meets a half-done one, however the object's events interleave. Owns the
-//! sockets' attachments: each holds the newest snapshot of its connection, and what is closed has
-//! none, so that it is not woken as a connection again.
+//! Nothing here waits. What takes time (database, cache, alarm) is returned as [`Job`]s and comes back
+//! as another call, so no input meets a half-done one, however the object's events interleave. Owns
+//! the sockets' attachments: each holds the newest snapshot of its connection; a closed socket has
+//! none, so that it is not restored.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use colloquy_core::auth::Tokens;
-use colloquy_core::cache::{NewEvents, WriteBuffer};
+use colloquy_core::cache::RecentHistory;
 use colloquy_core::ports::Clock as _;
 use colloquy_proto::domain::{
-    BatchOutcome, Caller, ConversationId, NewMessage, Seconds, SendOutcome, Seq, SessionId,
-    Timestamp,
+    BatchOutcome, Caller, ConversationId, NewMessage, SendOutcome, Seq, SessionId, Timestamp,
+    UserId,
 };
-use colloquy_proto::protocol::CloseCode;
+use colloquy_proto::protocol::{CloseCode, SendCommand};
 use colloquy_proto::room::{
-    BatchPolicy, ConnectionId, Effect, EncodedFrame, Input, NewConnection, RequestId, Room,
-    StoreFailed, TokenRejected,
+    BatchPolicy, ConnectionId, Delivery, EncodedFrame, Host, HostConfig, Input, NewConnection,
+    NewEvents, ProcessState, Sink, StoreFailed, TokenRejected, WriteBuffer,
 };
 use futures_channel::oneshot;
 use worker::{State, WebSocket};
@@ -28,130 +29,115 @@ use crate::clock::EdgeClock;
 use crate::isolate_load;
 use crate::room_sockets::{SharedFrames, attach, attached, end, last_ping};
 
-/// How long a revocation is remembered for sockets that are just being let in.
-const REVOCATION_MEMORY: Seconds = Seconds(120);
-
-/// How long sends wait for company where other Rooms keep the thread busy. Who has been heard is then
-/// answered by a thread that does much else first: it takes longer than a commit, and the other
-/// Rooms' commits get shorter by each send that leaves with others.
-const PATIENCE: BatchPolicy = BatchPolicy {
+/// How long sends wait for others while the thread is contended. A client's answer then comes later
+/// than one commit time, because the thread serves other Rooms first; and each larger batch makes
+/// those Rooms' commits shorter.
+const BATCH_POLICY: BatchPolicy = BatchPolicy {
     commit_multiple: 3,
     max_linger_ms: 200,
 };
 
-/// What is to be waited for.
+/// Work that takes time.
 pub(crate) enum Job {
     /// Store a batch.
     Commit(Vec<NewMessage>),
     /// Read events.
     Load { since: Seq, limit: i64 },
-    /// Put events into the cache, until none wait.
-    Record,
-    /// Let what has gathered leave at this time.
-    Release(Timestamp),
-    /// Wake the object at this time, at the latest.
-    Alarm(Timestamp),
-    /// A login goes on with a fresher token: its object is to know of it for longer.
-    Prolong(SessionId, Timestamp),
+    /// Write the buffered events to the cache, until none are left.
+    WriteCache,
+    /// Call [`RoomHost::flush`] at this time.
+    Flush(Timestamp),
+    /// Wake the object at this time at the latest.
+    SetAlarm(Timestamp),
+    /// A session continues with a newer token: its object has to keep it for longer.
+    ExtendSession(SessionId, Timestamp),
 }
 
 /// One live conversation of this isolate.
-pub(crate) struct Live {
-    id: ConversationId,
-    room: Room,
-    tokens: Arc<Tokens>,
-    sockets: HashMap<ConnectionId, WebSocket>,
-    requests: HashMap<RequestId, oneshot::Sender<SendOutcome>>,
-    next_connection: u64,
-    next_request: u64,
-    unrecorded: WriteBuffer,
-    /// When what has gathered leaves at the latest, if it waits for company.
-    releases: Option<Timestamp>,
-    /// When the object is woken next, as far as this isolate knows.
-    alarm: Option<Timestamp>,
-    revoked: VecDeque<(Timestamp, SessionId)>,
-    jobs: Vec<Job>,
+pub(crate) struct RoomHost {
+    host: Host<oneshot::Sender<SendOutcome>>,
+    process: ProcessState,
+    sink: ObjectSink,
+    /// The time of the flush that is scheduled.
+    flush_at: Option<Timestamp>,
+    /// The time of the alarm that is set, as far as this isolate knows.
+    alarm_at: Option<Timestamp>,
 }
 
-/// The name under which a socket's object knows it; kept as the socket's tag.
+/// The id of a socket's connection; stored as the socket's tag.
 pub(crate) fn connection_of(state: &State, socket: &WebSocket) -> Option<ConnectionId> {
     let tags = state.get_tags(socket);
     tags.first()?.parse().ok().map(ConnectionId)
 }
 
-impl Live {
-    /// The Room as its sockets remember it. `also` is a socket the runtime may have stopped
-    /// listing.
-    pub(crate) fn wake(
-        id: ConversationId,
+impl RoomHost {
+    /// The Room as its sockets' attachments describe it. `also` is a socket that the runtime may not
+    /// list any more.
+    pub(crate) fn restore(
+        conversation_id: ConversationId,
         shared: &Shared,
         state: &State,
         also: Option<&WebSocket>,
     ) -> Self {
-        let throttle_ms = shared.throttle_ms;
         let mut sockets = HashMap::new();
         let mut snapshots = Vec::new();
-        let mut last = 0;
+        let mut last = ConnectionId(0);
         for socket in also.cloned().into_iter().chain(state.get_websockets()) {
-            let Some(connection) = connection_of(state, &socket) else {
+            let Some(id) = connection_of(state, &socket) else {
                 continue;
             };
-            last = last.max(connection.0);
+            last = last.max(id);
             if let Some(snapshot) = attached(&socket)
-                && sockets.insert(connection, socket).is_none()
+                && sockets.insert(id, socket).is_none()
             {
                 snapshots.push(snapshot);
             }
         }
         tracing::debug!(
-            conversation.id = id.0,
+            conversation.id = conversation_id.0,
             connections = snapshots.len(),
-            "a Room woke"
+            "room restored from hibernation"
         );
-        let mut room = if snapshots.is_empty() {
-            Room::new(id, throttle_ms)
-        } else {
-            Room::restore(id, throttle_ms, snapshots)
+        let config = HostConfig {
+            throttle_ms: shared.throttle_ms,
+            batching: Some(BATCH_POLICY),
+            // The runtime answers pings without waking the object.
+            watches_heartbeats: true,
         };
-        room.enable_batching(PATIENCE);
-        let mut live = Self {
-            id,
-            room,
-            tokens: Arc::clone(&shared.tokens),
-            sockets,
-            requests: HashMap::new(),
-            next_connection: last + 1,
-            next_request: 0,
-            unrecorded: WriteBuffer::default(),
-            releases: None,
-            alarm: None,
-            revoked: VecDeque::new(),
-            jobs: Vec::new(),
+        let process = ProcessState::after(last);
+        let mut room = Self {
+            host: Host::restore(conversation_id, config, process.clone(), snapshots),
+            process,
+            sink: ObjectSink {
+                conversation_id,
+                tokens: Arc::clone(&shared.tokens),
+                sockets,
+                write_buffer: RecentHistory::write_buffer(),
+                jobs: Vec::new(),
+            },
+            flush_at: None,
+            alarm_at: None,
         };
-        live.listen(state);
-        live
+        room.sync_heartbeats(state);
+        room
     }
 
-    /// Tells the Room of the pings the runtime has answered in its place.
-    fn listen(&mut self, state: &State) {
-        let pings = self
-            .sockets
-            .iter()
-            .filter_map(|(id, socket)| Some((*id, last_ping(state, socket)?)));
-        let heard: Vec<_> = pings.collect();
-        self.input(Input::Heartbeats(&heard));
+    /// Reports to the Room the pings that the runtime has answered.
+    fn sync_heartbeats(&mut self, state: &State) {
+        let sockets = self.sink.sockets.iter();
+        let pings = sockets.filter_map(|(id, socket)| Some((*id, last_ping(state, socket)?)));
+        let heartbeats: Vec<_> = pings.collect();
+        self.handle(Input::Heartbeats(&heartbeats));
     }
 
-    /// What has come up to be waited for.
+    /// The jobs that have come up since the last call.
     pub(crate) fn take_jobs(&mut self) -> Vec<Job> {
-        std::mem::take(&mut self.jobs)
+        std::mem::take(&mut self.sink.jobs)
     }
 
-    /// Lets a socket in that the runtime has been told of under the name this answers.
-    pub(crate) fn reserve(&mut self) -> ConnectionId {
-        let id = ConnectionId(self.next_connection);
-        self.next_connection += 1;
-        id
+    /// An id for a socket that is going to be accepted.
+    pub(crate) fn next_connection_id(&self) -> ConnectionId {
+        self.process.next_connection_id()
     }
 
     /// Connects a socket that has been accepted.
@@ -161,178 +147,128 @@ impl Live {
         connection: NewConnection,
         socket: WebSocket,
     ) {
-        if self
-            .revoked
-            .iter()
-            .any(|(_, session)| *session == connection.caller.session_id)
-        {
-            end(&socket, CloseCode::TokenInvalid);
-            return;
-        }
-        let v2 = connection.v2;
-        self.sockets.insert(id, socket);
-        self.input(Input::Connect { id, connection });
-        if v2 {
-            // It has been told how often to ping.
-            let at = EdgeClock.now();
-            self.input(Input::Heartbeats(&[(id, at)]));
-        }
+        let now = EdgeClock.now();
+        self.sink.sockets.insert(id, socket);
+        self.host.connect(id, connection, now, &mut self.sink);
+        self.settle(now);
     }
 
-    /// A socket is gone.
+    /// A socket is closed.
     pub(crate) fn disconnect(&mut self, id: ConnectionId) {
-        self.sockets.remove(&id);
-        self.input(Input::Disconnect { id });
+        self.sink.sockets.remove(&id);
+        self.handle(Input::Disconnect { id });
     }
 
-    /// A REST send; its answer comes through the channel.
+    /// Passes on a REST send; the outcome comes through the channel.
     pub(crate) fn send(
         &mut self,
-        send: impl FnOnce(RequestId) -> Input<'static>,
+        sender: (UserId, SessionId),
+        send: SendCommand,
     ) -> oneshot::Receiver<SendOutcome> {
-        let (answer, outcome) = oneshot::channel();
-        self.next_request += 1;
-        let request_id = RequestId(self.next_request);
-        self.requests.insert(request_id, answer);
-        self.input(send(request_id));
+        let (reply, outcome) = oneshot::channel();
+        let now = EdgeClock.now();
+        self.host.send(sender, send, reply, now, &mut self.sink);
+        self.settle(now);
         outcome
     }
 
-    /// Ends a login's sockets, also the one that is just being let in.
+    /// Closes a session's sockets, and refuses those of it that are just being opened.
     pub(crate) fn revoke(&mut self, session_id: &SessionId) {
         let now = EdgeClock.now();
-        self.revoked
-            .retain(|(at, _)| now.millis_since(*at) < REVOCATION_MEMORY.as_millis());
-        self.revoked.push_back((now, session_id.clone()));
-        self.input(Input::Revoke { session_id });
+        self.host.revoke(session_id, now, &mut self.sink);
+        self.settle(now);
     }
 
-    /// The object was woken by its alarm.
-    pub(crate) fn tick(&mut self, state: &State) {
-        self.alarm = None;
-        self.listen(state);
-        self.input(Input::Tick);
+    /// The object's alarm has fired.
+    pub(crate) fn on_alarm(&mut self, state: &State) {
+        self.alarm_at = None;
+        self.sync_heartbeats(state);
+        self.handle(Input::Tick);
     }
 
-    /// A commit has its answer.
+    /// A commit has ended.
     pub(crate) fn committed(&mut self, stored: Result<BatchOutcome, StoreFailed>) {
-        isolate_load::end(self.id);
-        self.input(Input::Committed(stored));
+        isolate_load::end(self.sink.conversation_id);
+        self.handle(Input::Committed(stored));
     }
 
-    /// It has been waited for company until now.
-    pub(crate) fn release(&mut self, at: Timestamp) {
-        if self.releases == Some(at) {
-            self.releases = None;
+    /// The flush scheduled for this time is due.
+    pub(crate) fn flush(&mut self, at: Timestamp) {
+        if self.flush_at == Some(at) {
+            self.flush_at = None;
         }
-        self.let_go(EdgeClock.now());
+        self.settle(EdgeClock.now());
     }
 
-    /// What the cache is to be given now.
-    pub(crate) fn unrecorded(&mut self) -> Vec<NewEvents> {
-        self.unrecorded.drain()
+    /// The events to write to the cache now.
+    pub(crate) fn drain_events(&mut self) -> Vec<NewEvents> {
+        self.sink.write_buffer.drain()
     }
 
-    /// The cache has taken what it was given. Whether more has come up.
-    pub(crate) fn recorded(&mut self) -> bool {
-        self.unrecorded.finished()
+    /// The cache write has ended. True when more events wait.
+    pub(crate) fn cache_written(&mut self) -> bool {
+        self.sink.write_buffer.finished()
     }
 
-    /// Hands the Room one input and carries out what it wants.
-    pub(crate) fn input(&mut self, input: Input<'_>) {
+    /// Passes one input to the Room.
+    pub(crate) fn handle(&mut self, input: Input<'_>) {
         let now = EdgeClock.now();
-        let mut own = VecDeque::new();
-        let effects = self.room.handle(input, now);
-        self.carry_out(effects, &mut own);
-        while let Some(input) = own.pop_front() {
-            let effects = self.room.handle(input, now);
-            self.carry_out(effects, &mut own);
-        }
-        self.let_go(now);
-        self.keep(now);
-        self.arm(now);
+        self.host.handle(input, now, &mut self.sink);
+        self.settle(now);
     }
 
-    /// Lets what has gathered leave: at once, or when it has waited for company.
-    fn let_go(&mut self, now: Timestamp) {
-        let Some(at) = self.room.flush_deadline(now) else {
-            return;
-        };
-        if at <= now || !isolate_load::are_others(self.id, now) {
-            let effects = self.room.flush(now);
-            // A commit leads to no further input.
-            self.carry_out(effects, &mut VecDeque::new());
-        } else if self.releases.is_none_or(|armed| at < armed) {
-            self.releases = Some(at);
-            self.jobs.push(Job::Release(at));
-        }
+    /// After every input: what has to be done before the object may wait.
+    fn settle(&mut self, now: Timestamp) {
+        self.host.flush_if_due(now, &mut self.sink);
+        self.save_snapshots(now);
+        let deadlines = self.host.deadlines(now);
+        let flush = deadlines.flush.filter(|at| is_earlier(*at, self.flush_at));
+        let alarm = deadlines
+            .wake_up
+            .filter(|at| is_earlier(*at, self.alarm_at));
+        (self.flush_at, self.alarm_at) = (flush.or(self.flush_at), alarm.or(self.alarm_at));
+        let jobs = &mut self.sink.jobs;
+        jobs.extend(flush.map(Job::Flush));
+        jobs.extend(alarm.map(Job::SetAlarm));
     }
 
-    fn carry_out(
-        &mut self,
-        effects: colloquy_proto::room::Effects,
-        own: &mut VecDeque<Input<'static>>,
-    ) {
-        for effect in effects {
-            match effect {
-                Effect::Reply { to, frames } => self.queue(&[to], &frames, own),
-                Effect::Fanout { to, frames } => self.queue(&to, &frames, own),
-                Effect::Close { id, close } => {
-                    if let Some(socket) = self.sockets.remove(&id) {
-                        end(&socket, close);
-                    }
-                }
-                Effect::Commit(sends) => {
-                    isolate_load::begin(self.id, EdgeClock.now());
-                    self.jobs.push(Job::Commit(sends));
-                }
-                Effect::Load { since, limit } => self.jobs.push(Job::Load { since, limit }),
-                Effect::CacheEvents { epoch, events } => {
-                    let new = NewEvents {
-                        conversation_id: self.id,
-                        epoch,
-                        events,
-                    };
-                    if self.unrecorded.push(new) {
-                        self.jobs.push(Job::Record);
-                    }
-                }
-                Effect::Authenticate { id, token } => {
-                    let result = self.authenticate(&token);
-                    own.push_back(Input::Authenticated { id, result });
-                }
-                Effect::CompleteRequest {
-                    request_id,
-                    outcome,
-                } => {
-                    if let Some(answer) = self.requests.remove(&request_id) {
-                        // Whoever asked may have gone away.
-                        drop(answer.send(outcome));
-                    }
-                }
+    /// Writes the snapshots that have changed to their sockets.
+    fn save_snapshots(&mut self, now: Timestamp) {
+        for snapshot in self.host.take_dirty_snapshots(now) {
+            if let Some(socket) = self.sink.sockets.get(&snapshot.connection_id()) {
+                attach(socket, &snapshot);
             }
         }
     }
+}
 
-    fn authenticate(&mut self, token: &str) -> Result<Caller, TokenRejected> {
-        let verified = self.tokens.verify_access(token, EdgeClock.now());
-        if let Ok(caller) = &verified {
-            let prolong = Job::Prolong(caller.session_id.clone(), caller.expires_at);
-            self.jobs.push(prolong);
-        }
-        verified.map_err(Into::into)
-    }
+fn is_earlier(at: Timestamp, scheduled: Option<Timestamp>) -> bool {
+    scheduled.is_none_or(|scheduled| at < scheduled)
+}
 
-    fn queue(
+/// The effects of a Room on its object.
+struct ObjectSink {
+    conversation_id: ConversationId,
+    tokens: Arc<Tokens>,
+    sockets: HashMap<ConnectionId, WebSocket>,
+    write_buffer: WriteBuffer,
+    jobs: Vec<Job>,
+}
+
+impl Sink for ObjectSink {
+    type Reply = oneshot::Sender<SendOutcome>;
+
+    fn send(
         &mut self,
         to: &[ConnectionId],
         frames: &[EncodedFrame],
-        own: &mut VecDeque<Input<'static>>,
-    ) {
+        _delivery: Delivery,
+    ) -> Vec<ConnectionId> {
         let any = to.iter().find_map(|id| self.sockets.get(id));
         let shared = any
             .filter(|_| to.len() > 1)
             .and_then(|any| SharedFrames::of(any, frames));
+        let mut failed = Vec::new();
         for id in to {
             let Some(socket) = self.sockets.get(id) else {
                 continue;
@@ -344,30 +280,56 @@ impl Live {
                     .all(|frame| socket.send_with_str(frame).is_ok()),
             };
             if !sent {
-                // It has closed; the runtime may tell later or never.
+                // It is closed; the runtime may report that later or never.
                 self.sockets.remove(id);
-                own.push_back(Input::Disconnect { id: *id });
+                failed.push(*id);
             }
         }
+        failed
     }
 
-    /// Writes what has changed of connections to their sockets.
-    fn keep(&mut self, now: Timestamp) {
-        for snapshot in self.room.take_dirty_snapshots(now) {
-            let Some(socket) = self.sockets.get(&snapshot.connection_id()) else {
-                continue;
-            };
-            attach(socket, &snapshot);
+    fn close(&mut self, id: ConnectionId, close: CloseCode) {
+        if let Some(socket) = self.sockets.remove(&id) {
+            end(&socket, close);
         }
     }
 
-    fn arm(&mut self, now: Timestamp) {
-        let Some(next) = self.room.next_wakeup(now) else {
-            return;
-        };
-        if self.alarm.is_none_or(|armed| next < armed) {
-            self.alarm = Some(next);
-            self.jobs.push(Job::Alarm(next));
+    fn commit(&mut self, sends: Vec<NewMessage>) {
+        isolate_load::begin(self.conversation_id, EdgeClock.now());
+        self.jobs.push(Job::Commit(sends));
+    }
+
+    fn load(&mut self, since: Seq, limit: i64) {
+        self.jobs.push(Job::Load { since, limit });
+    }
+
+    fn write_behind(&mut self, events: NewEvents) {
+        if self.write_buffer.push(events) {
+            self.jobs.push(Job::WriteCache);
         }
+    }
+
+    fn authenticate(
+        &mut self,
+        _id: ConnectionId,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Caller, TokenRejected> {
+        let verified = self.tokens.verify_access(token, now);
+        if let Ok(caller) = &verified {
+            let session_id = caller.session_id.clone();
+            let extend = Job::ExtendSession(session_id, caller.expires_at);
+            self.jobs.push(extend);
+        }
+        verified.map_err(Into::into)
+    }
+
+    fn reply(&mut self, reply: Self::Reply, outcome: SendOutcome) {
+        // The caller may have given up waiting.
+        drop(reply.send(outcome));
+    }
+
+    fn may_linger(&self, now: Timestamp) -> bool {
+        isolate_load::is_contended(self.conversation_id, now)
     }
 }

@@ -1,7 +1,7 @@
-//! The live Rooms as Durable Objects, found by conversation; and the logins, by session.
+//! The live Rooms as Durable Objects, found by conversation, and the sessions, found by session id.
 //!
-//! Owns the way to the objects. What they are asked is in `rpc.rs`; that nobody else can
-//! ask it holds because every request to an object is made here, from nothing.
+//! Owns the way to the objects. The messages are in `rpc.rs`; only this module and the objects
+//! themselves make requests to an object.
 
 use async_trait::async_trait;
 use axum::extract::Request;
@@ -13,14 +13,10 @@ use colloquy_proto::protocol::{CloseCode, SendCommand, StoredEvent};
 use futures_util::future::join_all;
 use worker::durable::ObjectNamespace;
 use worker::send::SendFuture;
-use worker::{Env, Result};
+use worker::{Env, Result, Stub};
 
-use crate::rpc::{self, Sent};
+use crate::rpc::{self, ROOMS, SESSIONS, SendRequest, SendResponse};
 use crate::socket;
-
-/// The bindings' names in `wrangler.toml`.
-pub(crate) const ROOMS: &str = "ROOMS";
-pub(crate) const SESSIONS: &str = "SESSIONS";
 
 /// [`Rooms`] as objects.
 pub(crate) struct EdgeRooms {
@@ -29,7 +25,7 @@ pub(crate) struct EdgeRooms {
 }
 
 impl EdgeRooms {
-    /// The ones this Worker is bound to.
+    /// The namespaces this Worker is bound to.
     pub(crate) fn of(env: &Env) -> Result<Self> {
         Ok(Self {
             rooms: env.durable_object(ROOMS)?,
@@ -37,38 +33,46 @@ impl EdgeRooms {
         })
     }
 
-    async fn open(&self, grant: &SocketGrant) -> Result<Response> {
-        let room = self.rooms.get_by_name(&grant.conversation_id.to_string())?;
-        let response = room.fetch_with_request(rpc::upgrade(grant)?).await?;
-        socket::outside(response)
+    fn room(&self, conversation_id: ConversationId) -> Result<Stub> {
+        self.rooms.get_by_name(&conversation_id.to_string())
     }
 
-    async fn send_through(
+    async fn open(&self, grant: &SocketGrant) -> Result<Response> {
+        let room = self.room(grant.conversation_id)?;
+        let response = room.fetch_with_request(rpc::upgrade(grant)?).await?;
+        socket::to_http(response)
+    }
+
+    async fn send_to_room(
         &self,
-        id: ConversationId,
+        conversation_id: ConversationId,
         caller: &Caller,
         send: SendCommand,
     ) -> Result<SendOutcome> {
-        let room = self.rooms.get_by_name(&id.to_string())?;
-        let send = rpc::Send::new(caller, send);
-        let outcome: Sent = rpc::call(&room, rpc::SEND, &send).await?;
-        Ok(outcome.into())
+        let room = self.room(conversation_id)?;
+        let request = SendRequest::new(caller, send);
+        let response: SendResponse = rpc::call(&room, rpc::SEND, &request).await?;
+        Ok(response.into())
     }
 
-    async fn tell(&self, id: ConversationId, change: Option<StoredEvent>) -> Result<()> {
-        let room = self.rooms.get_by_name(&id.to_string())?;
-        rpc::call(&room, rpc::CHANGED, &change).await
+    async fn notify(
+        &self,
+        conversation_id: ConversationId,
+        event: Option<StoredEvent>,
+    ) -> Result<()> {
+        let room = self.room(conversation_id)?;
+        rpc::call(&room, rpc::CHANGE_STORED, &event).await
     }
 
-    /// Ends the session where it is known, then in every Room it has entered.
+    /// Revokes the session in its own object, then in every Room where it has sockets.
     async fn revoke(&self, session_id: &SessionId) -> Result<()> {
         let session = self.sessions.get_by_name(&session_id.0)?;
-        let rooms: Vec<i64> = rpc::call(&session, rpc::END, &()).await?;
-        let told = join_all(rooms.into_iter().map(|id| async move {
-            let room = self.rooms.get_by_name(&id.to_string())?;
+        let rooms: Vec<ConversationId> = rpc::call(&session, rpc::END_SESSION, &()).await?;
+        let revoked = join_all(rooms.into_iter().map(|conversation_id| async move {
+            let room = self.room(conversation_id)?;
             rpc::call::<()>(&room, rpc::REVOKE, session_id).await
         }));
-        told.await.into_iter().collect()
+        revoked.await.into_iter().collect()
     }
 }
 
@@ -79,11 +83,7 @@ impl Rooms for EdgeRooms {
         match SendFuture::new(self.open(&grant)).await {
             Ok(response) => response,
             Err(error) => {
-                tracing::error!(
-                    conversation.id = grant.conversation_id.0,
-                    error = %error,
-                    "a Room could not be reached"
-                );
+                log_unreachable(grant.conversation_id, &error);
                 refuse(CloseCode::Overloaded, v2)
             }
         }
@@ -93,34 +93,44 @@ impl Rooms for EdgeRooms {
         refuse(close, v2)
     }
 
-    async fn send(&self, id: ConversationId, caller: &Caller, send: SendCommand) -> SendOutcome {
-        match SendFuture::new(self.send_through(id, caller, send)).await {
+    async fn send(
+        &self,
+        conversation_id: ConversationId,
+        caller: &Caller,
+        send: SendCommand,
+    ) -> SendOutcome {
+        let outcome = self.send_to_room(conversation_id, caller, send);
+        match SendFuture::new(outcome).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                tracing::error!(conversation.id = id.0, error = %error, "a Room could not be reached");
+                log_unreachable(conversation_id, &error);
                 SendOutcome::Unavailable
             }
         }
     }
 
-    async fn change_stored(&self, id: ConversationId, change: Option<StoredEvent>) {
-        if let Err(error) = SendFuture::new(self.tell(id, change)).await {
-            // It finds out with its next commit.
-            tracing::error!(conversation.id = id.0, error = %error, "a Room could not be reached");
+    async fn change_stored(&self, conversation_id: ConversationId, event: Option<StoredEvent>) {
+        if let Err(error) = SendFuture::new(self.notify(conversation_id, event)).await {
+            // The Room finds the event at its next commit.
+            log_unreachable(conversation_id, &error);
         }
     }
 
     async fn revoke_session(&self, session_id: &SessionId) {
         if let Err(error) = SendFuture::new(self.revoke(session_id)).await {
-            // Its sends are refused by the database all the same, and its tokens end.
-            tracing::error!(session.id = ?session_id, error = %error, "a login's sockets were not closed");
+            // The database refuses its sends all the same, and its access tokens expire.
+            tracing::error!(session.id = ?session_id, error = %error, "closing the sockets of a revoked session failed");
         }
     }
 }
 
+fn log_unreachable(conversation_id: ConversationId, error: &worker::Error) {
+    tracing::error!(conversation.id = conversation_id.0, error = %error, "room object unreachable");
+}
+
 fn refuse(close: CloseCode, v2: bool) -> Response {
     socket::refuse(close, v2).unwrap_or_else(|error| {
-        tracing::error!(error = %error, "a socket could not be refused");
+        tracing::error!(error = %error, "cannot refuse a socket");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })
 }

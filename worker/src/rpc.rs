@@ -1,15 +1,17 @@
-//! What a Worker and its objects say to each other: JSON over the objects' own `fetch`.
+//! RPC between the Worker and its Durable Objects: JSON over the objects' own `fetch`.
 //!
-//! Nobody else can say it: an object is reached through its binding alone, and the Worker hands
-//! no request from outside on. Every call is made from nothing here; of the client's request not
-//! even a header passes, only the id it was given here.
+//! No other client can call an object: it is reached through its binding alone, and the Worker passes
+//! no outside request on. Every call is built here from nothing; of the client's request only the
+//! request id is passed. During a deploy the two sides may be of different versions, so the JSON
+//! stays compatible.
 
 use std::sync::Arc;
 
 use colloquy_core::ports::SocketGrant;
 use colloquy_proto::domain::{
-    Admission, AppendOutcome, Caller, ClientMessageId, Denied, Epoch, MessageId, MessageNumber,
-    MessageText, Position, SendOutcome, Seq, SessionId, StoredMessage, Timestamp, UserId,
+    Admission, AppendOutcome, Caller, ClientMessageId, ConversationId, Denied, Epoch, MessageId,
+    MessageNumber, MessageText, Position, SendOutcome, Seq, SessionId, StoredMessage, Timestamp,
+    UserId,
 };
 use colloquy_proto::protocol::SendCommand;
 use colloquy_proto::room::NewConnection;
@@ -21,23 +23,27 @@ use worker::{Headers, Method, Request, RequestInit, Result, Stub};
 
 use crate::logging;
 
+/// The bindings' names in `wrangler.toml`.
+pub(crate) const ROOMS: &str = "ROOMS";
+pub(crate) const SESSIONS: &str = "SESSIONS";
+
 /// The paths of a Room's object.
-pub(crate) const OPEN: &str = "/open";
+pub(crate) const OPEN_SOCKET: &str = "/open";
 pub(crate) const SEND: &str = "/send";
-pub(crate) const CHANGED: &str = "/changed";
+pub(crate) const CHANGE_STORED: &str = "/changed";
 pub(crate) const REVOKE: &str = "/revoke";
 
 /// The paths of a session's object.
-pub(crate) const ENTER: &str = "/enter";
-pub(crate) const END: &str = "/end";
+pub(crate) const REGISTER_SOCKET: &str = "/enter";
+pub(crate) const END_SESSION: &str = "/end";
 
-/// Carries a [`Grant`] beside an upgrade, which can have no body.
-pub(crate) const GRANT: &str = "x-colloquy-grant";
+/// The header that carries an [`AdmissionDto`] with an upgrade, which has no body.
+pub(crate) const ADMISSION: &str = "x-colloquy-grant";
 
-/// Carries the id of the client's request, for the objects' log.
+/// The header that carries the id of the client's request, for the objects' logs.
 const REQUEST_ID: &str = "x-request-id";
 
-/// What an object serves a call in: a span that names the client's request.
+/// The span in which an object serves a call; it has the id of the client's request.
 pub(crate) fn span(request: &Request) -> Span {
     let id = request.headers().get(REQUEST_ID).ok().flatten();
     tracing::info_span!("object", request.id = id)
@@ -52,7 +58,7 @@ fn headers() -> Result<Headers> {
     Ok(headers)
 }
 
-/// Calls an object and reads its answer.
+/// Calls an object and reads its response.
 pub(crate) async fn call<T: DeserializeOwned>(
     stub: &Stub,
     path: &str,
@@ -67,7 +73,7 @@ pub(crate) async fn call<T: DeserializeOwned>(
     let mut response = stub.fetch_with_request(request).await?;
     if response.status_code() != 200 {
         let status = response.status_code();
-        return Err(format!("an object answered {path} with {status}").into());
+        return Err(format!("object responded to {path} with {status}").into());
     }
     response.json().await
 }
@@ -76,20 +82,23 @@ pub(crate) async fn call<T: DeserializeOwned>(
 pub(crate) fn upgrade(grant: &SocketGrant) -> Result<Request> {
     let headers = headers()?;
     headers.set("upgrade", "websocket")?;
-    headers.set(GRANT, &serde_json::to_string(&Grant::from(grant))?)?;
+    headers.set(
+        ADMISSION,
+        &serde_json::to_string(&AdmissionDto::from(grant))?,
+    )?;
     let mut init = RequestInit::new();
     init.with_headers(headers);
-    Request::new_with_init(&url(OPEN), &init)
+    Request::new_with_init(&url(OPEN_SOCKET), &init)
 }
 
-/// Only the path counts; the name is nobody's.
+/// Only the path counts; the host name is reserved and resolves nowhere (RFC 2606).
 fn url(path: &str) -> String {
     format!("https://object.invalid{path}")
 }
 
-/// A socket that may join.
+/// An admitted socket, as it is sent to its Room's object.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Grant {
+pub(crate) struct AdmissionDto {
     user_id: UserId,
     pub(crate) session_id: SessionId,
     expires_at: i64,
@@ -97,10 +106,11 @@ pub(crate) struct Grant {
     epoch: Epoch,
     seq: Seq,
     number: MessageNumber,
+    #[serde(rename = "left_seq")]
     last_removal_seq: Seq,
 }
 
-impl From<&SocketGrant> for Grant {
+impl From<&SocketGrant> for AdmissionDto {
     fn from(grant: &SocketGrant) -> Self {
         Self {
             user_id: grant.caller.user_id,
@@ -115,44 +125,57 @@ impl From<&SocketGrant> for Grant {
     }
 }
 
-impl Grant {
+impl AdmissionDto {
     pub(crate) const fn expires_at(&self) -> Timestamp {
         Timestamp(self.expires_at)
     }
 }
 
-impl From<Grant> for NewConnection {
-    fn from(grant: Grant) -> Self {
+impl From<AdmissionDto> for NewConnection {
+    fn from(dto: AdmissionDto) -> Self {
         Self {
             caller: Caller {
-                user_id: grant.user_id,
-                session_id: grant.session_id,
-                expires_at: Timestamp(grant.expires_at),
+                user_id: dto.user_id,
+                session_id: dto.session_id,
+                expires_at: Timestamp(dto.expires_at),
             },
             admission: Admission {
                 position: Position {
-                    epoch: grant.epoch,
-                    seq: grant.seq,
-                    number: grant.number,
+                    epoch: dto.epoch,
+                    seq: dto.seq,
+                    number: dto.number,
                 },
-                last_removal_seq: grant.last_removal_seq,
+                last_removal_seq: dto.last_removal_seq,
             },
-            v2: grant.v2,
+            v2: dto.v2,
         }
     }
 }
 
 /// A session is about to have a socket in this conversation.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Enter {
-    pub(crate) conversation_id: i64,
-    /// When its token ends, in milliseconds.
-    pub(crate) until: i64,
+pub(crate) struct RegisterSocket {
+    pub(crate) conversation_id: ConversationId,
+    /// The expiry of its token, in milliseconds.
+    until: i64,
+}
+
+impl RegisterSocket {
+    pub(crate) const fn new(conversation_id: ConversationId, until: Timestamp) -> Self {
+        Self {
+            conversation_id,
+            until: until.0,
+        }
+    }
+
+    pub(crate) const fn until(&self) -> Timestamp {
+        Timestamp(self.until)
+    }
 }
 
 /// A REST send.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Send {
+pub(crate) struct SendRequest {
     pub(crate) user_id: UserId,
     pub(crate) session_id: SessionId,
     client_message_id: Option<ClientMessageId>,
@@ -161,7 +184,7 @@ pub(crate) struct Send {
     mentions: Vec<UserId>,
 }
 
-impl Send {
+impl SendRequest {
     pub(crate) fn new(caller: &Caller, send: SendCommand) -> Self {
         Self {
             user_id: caller.user_id,
@@ -173,7 +196,7 @@ impl Send {
         }
     }
 
-    /// The command again; it was checked when it came in, and is checked again.
+    /// The command, validated again; `None` when it is invalid.
     pub(crate) fn command(self) -> Option<SendCommand> {
         Some(SendCommand {
             client_message_id: self.client_message_id,
@@ -184,11 +207,11 @@ impl Send {
     }
 }
 
-/// A [`SendOutcome`] on its way.
+/// A [`SendOutcome`] as it is sent.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Sent {
-    Stored(Place),
-    Duplicate(Place),
+pub(crate) enum SendResponse {
+    Stored(StoredDto),
+    Duplicate(StoredDto),
     DeniedSession,
     DeniedNotFound,
     DeniedNotMember,
@@ -199,9 +222,9 @@ pub(crate) enum Sent {
     Unavailable,
 }
 
-/// A [`StoredMessage`] on its way.
+/// A [`StoredMessage`] as it is sent.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct StoredDto {
     message_id: MessageId,
     seq: Seq,
     number: MessageNumber,
@@ -209,7 +232,7 @@ pub(crate) struct Place {
     sender: Arc<str>,
 }
 
-impl From<StoredMessage> for Place {
+impl From<StoredMessage> for StoredDto {
     fn from(stored: StoredMessage) -> Self {
         Self {
             message_id: stored.message_id,
@@ -221,19 +244,19 @@ impl From<StoredMessage> for Place {
     }
 }
 
-impl From<Place> for StoredMessage {
-    fn from(place: Place) -> Self {
+impl From<StoredDto> for StoredMessage {
+    fn from(dto: StoredDto) -> Self {
         Self {
-            message_id: place.message_id,
-            seq: place.seq,
-            number: place.number,
-            timestamp: Timestamp(place.timestamp),
-            sender: place.sender,
+            message_id: dto.message_id,
+            seq: dto.seq,
+            number: dto.number,
+            timestamp: Timestamp(dto.timestamp),
+            sender: dto.sender,
         }
     }
 }
 
-impl From<SendOutcome> for Sent {
+impl From<SendOutcome> for SendResponse {
     fn from(outcome: SendOutcome) -> Self {
         match outcome {
             SendOutcome::Appended(AppendOutcome::Stored(stored)) => Self::Stored(stored.into()),
@@ -254,19 +277,21 @@ impl From<SendOutcome> for Sent {
     }
 }
 
-impl From<Sent> for SendOutcome {
-    fn from(sent: Sent) -> Self {
-        match sent {
-            Sent::Stored(place) => Self::Appended(AppendOutcome::Stored(place.into())),
-            Sent::Duplicate(place) => Self::Appended(AppendOutcome::Duplicate(place.into())),
-            Sent::DeniedSession => Self::Appended(AppendOutcome::Denied(Denied::Session)),
-            Sent::DeniedNotFound => Self::Appended(AppendOutcome::Denied(Denied::NotFound)),
-            Sent::DeniedNotMember => Self::Appended(AppendOutcome::Denied(Denied::NotMember)),
-            Sent::UnknownReplyTo => Self::Appended(AppendOutcome::UnknownReplyTo),
-            Sent::NotADuplicate => Self::Appended(AppendOutcome::NotADuplicate),
-            Sent::Throttled(retry_after_ms) => Self::Throttled { retry_after_ms },
-            Sent::Overloaded => Self::Overloaded,
-            Sent::Unavailable => Self::Unavailable,
+impl From<SendResponse> for SendOutcome {
+    fn from(response: SendResponse) -> Self {
+        match response {
+            SendResponse::Stored(dto) => Self::Appended(AppendOutcome::Stored(dto.into())),
+            SendResponse::Duplicate(dto) => Self::Appended(AppendOutcome::Duplicate(dto.into())),
+            SendResponse::DeniedSession => Self::Appended(AppendOutcome::Denied(Denied::Session)),
+            SendResponse::DeniedNotFound => Self::Appended(AppendOutcome::Denied(Denied::NotFound)),
+            SendResponse::DeniedNotMember => {
+                Self::Appended(AppendOutcome::Denied(Denied::NotMember))
+            }
+            SendResponse::UnknownReplyTo => Self::Appended(AppendOutcome::UnknownReplyTo),
+            SendResponse::NotADuplicate => Self::Appended(AppendOutcome::NotADuplicate),
+            SendResponse::Throttled(retry_after_ms) => Self::Throttled { retry_after_ms },
+            SendResponse::Overloaded => Self::Overloaded,
+            SendResponse::Unavailable => Self::Unavailable,
         }
     }
 }
@@ -274,14 +299,13 @@ impl From<Sent> for SendOutcome {
 #[cfg(test)]
 mod tests {
     use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
-    use colloquy_proto::domain::ConversationId;
 
     use super::*;
 
-    /// As it is after its way from a Worker to an object.
-    fn carried<T: Serialize + DeserializeOwned>(value: &T) -> T {
+    /// A value after it was encoded and decoded.
+    fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> T {
         let text = serde_json::to_string(value).expect("JSON");
-        serde_json::from_str(&text).expect("what was written")
+        serde_json::from_str(&text).expect("the JSON just written")
     }
 
     fn some_caller(random: &mut Rng) -> Caller {
@@ -293,8 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn grants_arrive_as_they_were_made() {
-        for_all("grants_arrive_as_they_were_made", 2_000, |random| {
+    fn admissions_round_trip() {
+        for_all("admissions_round_trip", 2_000, |random| {
             let grant = SocketGrant {
                 caller: some_caller(random),
                 conversation_id: ConversationId(random.i64(..)),
@@ -308,7 +332,7 @@ mod tests {
                 },
                 v2: random.bool(),
             };
-            let connection = NewConnection::from(carried(&Grant::from(&grant)));
+            let connection = NewConnection::from(round_trip(&AdmissionDto::from(&grant)));
             assert_eq!(connection.caller, grant.caller);
             assert_eq!(connection.admission, grant.admission);
             assert_eq!(connection.v2, grant.v2);
@@ -359,33 +383,29 @@ mod tests {
     }
 
     #[test]
-    fn sends_and_their_outcomes_arrive_as_they_were_made() {
-        for_all(
-            "sends_and_their_outcomes_arrive_as_they_were_made",
-            2_000,
-            |random| {
-                let (caller, send) = (some_caller(random), some_send(random));
-                let arrived = carried(&Send::new(&caller, send.clone()));
-                assert_eq!(
-                    (arrived.user_id, &arrived.session_id),
-                    (caller.user_id, &caller.session_id)
-                );
-                assert_eq!(arrived.command(), Some(send));
-                let outcome = some_outcome(random);
-                assert_eq!(
-                    SendOutcome::from(carried(&Sent::from(outcome.clone()))),
-                    outcome
-                );
-            },
-        );
+    fn sends_and_their_outcomes_round_trip() {
+        for_all("sends_and_their_outcomes_round_trip", 2_000, |random| {
+            let (caller, send) = (some_caller(random), some_send(random));
+            let decoded = round_trip(&SendRequest::new(&caller, send.clone()));
+            assert_eq!(
+                (decoded.user_id, &decoded.session_id),
+                (caller.user_id, &caller.session_id)
+            );
+            assert_eq!(decoded.command(), Some(send));
+            let outcome = some_outcome(random);
+            assert_eq!(
+                SendOutcome::from(round_trip(&SendResponse::from(outcome.clone()))),
+                outcome
+            );
+        });
     }
 
     /// A Worker and its objects may be of different versions for a while.
     #[test]
-    fn internal_calls() {
+    fn rpc_messages() {
         let target = Target {
-            name: "internal_calls",
-            corpus: include_str!("corpus/internal_calls.txt"),
+            name: "rpc_messages",
+            corpus: include_str!("corpus/rpc_messages.txt"),
             words: &[
                 "user_id",
                 "session_id",
@@ -399,21 +419,24 @@ mod tests {
             cases: 20_000,
         };
         target.run(|input| {
-            if let Ok(grant) = serde_json::from_slice::<Grant>(input) {
-                let (ends, v2) = (grant.expires_at(), grant.v2);
-                let connection = NewConnection::from(carried(&grant));
-                assert_eq!((connection.caller.expires_at, connection.v2), (ends, v2));
+            if let Ok(admission) = serde_json::from_slice::<AdmissionDto>(input) {
+                let (expires_at, v2) = (admission.expires_at(), admission.v2);
+                let connection = NewConnection::from(round_trip(&admission));
+                assert_eq!(
+                    (connection.caller.expires_at, connection.v2),
+                    (expires_at, v2)
+                );
             }
-            if let Ok(send) = serde_json::from_slice::<Send>(input) {
-                let again = carried(&send).command();
-                assert_eq!(send.command(), again);
+            if let Ok(send) = serde_json::from_slice::<SendRequest>(input) {
+                let decoded = round_trip(&send).command();
+                assert_eq!(send.command(), decoded);
             }
-            if let Ok(sent) = serde_json::from_slice::<Sent>(input) {
-                let again = SendOutcome::from(carried(&sent));
-                assert_eq!(SendOutcome::from(sent), again);
+            if let Ok(response) = serde_json::from_slice::<SendResponse>(input) {
+                let decoded = SendOutcome::from(round_trip(&response));
+                assert_eq!(SendOutcome::from(response), decoded);
             }
-            if let Ok(enter) = serde_json::from_slice::<Enter>(input) {
-                assert_eq!(carried(&enter).until, enter.until);
+            if let Ok(register) = serde_json::from_slice::<RegisterSocket>(input) {
+                assert_eq!(round_trip(&register).until(), register.until());
             }
         });
     }

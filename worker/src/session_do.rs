@@ -1,55 +1,66 @@
-//! In which Rooms a login has sockets: one object for each session that ever opened one.
+//! The Durable Object of one session: which Rooms the session has sockets in, and whether it is revoked.
 //!
-//! Asked by a Room before it lets a socket in and by a Worker that ends the login. With it a
-//! revocation reaches the Rooms that hold the session's sockets and wakes no other. Owns that
-//! list and whether the login was ended; both live in the object's storage and are deleted when
-//! the last token they are about has run out.
+//! A Room registers here before it connects a socket, and the Worker asks here when the session is
+//! revoked. So a revocation reaches the Rooms that have the session's sockets and wakes no other.
+//! The state is in the object's storage and is deleted when its last token has expired.
 
 use std::collections::BTreeMap;
 
 use colloquy_core::ports::Clock as _;
-use colloquy_proto::domain::{Seconds, Timestamp};
+use colloquy_proto::domain::{ConversationId, Timestamp};
+use colloquy_proto::room::host::REVOCATION_MEMORY;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use crate::clock::EdgeClock;
-use crate::rpc::{self, END, ENTER, Enter};
+use crate::rpc::{self, END_SESSION, REGISTER_SOCKET, RegisterSocket};
 
-/// The one key of the storage.
+/// The only key of the storage.
 const KEY: &str = "session";
 
-/// How long an end is remembered for sockets that were granted entry just before it.
-const END_MEMORY: Seconds = Seconds(120);
-
+/// The stored state. Its JSON outlives versions of this program.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Session {
-    /// Conversation and when the last token seen there ends, in milliseconds.
-    rooms: BTreeMap<i64, i64>,
-    /// When the login was ended, in milliseconds.
+    /// The conversations with sockets, each with the latest token expiry seen there, in milliseconds.
+    rooms: BTreeMap<ConversationId, i64>,
+    /// When the session was revoked, in milliseconds.
     ended: Option<i64>,
 }
 
+/// What becomes of a socket that is to be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registration {
+    /// The session is revoked.
+    Refused,
+    /// Already stored.
+    Unchanged,
+    /// The changed state has to be stored.
+    Changed,
+}
+
 impl Session {
-    /// How long it must still be kept, in milliseconds.
+    /// How long the state is still needed, in milliseconds.
     fn needed_ms(&self, now: Timestamp) -> i64 {
-        let ended = self.ended.map(|at| Timestamp(at).plus(END_MEMORY));
+        let ended = self.ended.map(|at| Timestamp(at).plus(REVOCATION_MEMORY));
         let rooms = self.rooms.values().copied().map(Timestamp);
         let last = rooms.chain(ended).max();
         last.map_or(0, |last| last.millis_since(now).max(0))
     }
 
-    /// A socket is about to be in this conversation. Whether that is news to be written; `None`
-    /// when it may not be let in.
-    fn enter(&mut self, enter: &Enter, now: Timestamp) -> Option<bool> {
+    fn register(&mut self, socket: &RegisterSocket, now: Timestamp) -> Registration {
         if self.ended.is_some() {
-            return None;
+            return Registration::Refused;
         }
         self.rooms.retain(|_, until| *until > now.0);
-        let until = self.rooms.entry(enter.conversation_id).or_default();
-        let is_news = *until < enter.until;
-        *until = enter.until.max(*until);
-        Some(is_news)
+        let until = self.rooms.entry(socket.conversation_id).or_default();
+        let is_longer = *until < socket.until().0;
+        *until = socket.until().0.max(*until);
+        if is_longer {
+            Registration::Changed
+        } else {
+            Registration::Unchanged
+        }
     }
 }
 
@@ -62,14 +73,14 @@ pub struct SessionObject {
 
 impl SessionObject {
     async fn read(&self) -> Result<Session> {
-        let kept: Option<String> = self.state.storage().get(KEY).await?;
-        Ok(kept.map_or_else(
+        let stored: Option<String> = self.state.storage().get(KEY).await?;
+        Ok(stored.map_or_else(
             || Ok(Session::default()),
             |text| serde_json::from_str(&text),
         )?)
     }
 
-    /// Writes it and sees to its deletion.
+    /// Stores the state and schedules its deletion.
     async fn write(&self, session: &Session) -> Result<()> {
         let storage = self.state.storage();
         storage.put(KEY, serde_json::to_string(session)?).await?;
@@ -78,24 +89,27 @@ impl SessionObject {
 
     async fn serve(&self, mut request: Request) -> Result<Response> {
         match request.path().as_str() {
-            ENTER => Response::from_json(&self.enter(request.json().await?).await?),
-            END => Response::from_json(&self.end().await?),
+            REGISTER_SOCKET => {
+                let socket = request.json().await?;
+                Response::from_json(&self.register(socket).await?)
+            }
+            END_SESSION => Response::from_json(&self.end().await?),
             _ => Response::error("there is no such call", 404),
         }
     }
 
-    /// `true` when the socket may be let in.
-    async fn enter(&self, enter: Enter) -> Result<bool> {
+    /// `true` when the socket may connect.
+    async fn register(&self, socket: RegisterSocket) -> Result<bool> {
         let mut session = self.read().await?;
-        let entry = session.enter(&enter, EdgeClock.now());
-        if entry == Some(true) {
+        let registration = session.register(&socket, EdgeClock.now());
+        if registration == Registration::Changed {
             self.write(&session).await?;
         }
-        Ok(entry.is_some())
+        Ok(registration != Registration::Refused)
     }
 
-    /// Ends the login; answers where its sockets are.
-    async fn end(&self) -> Result<Vec<i64>> {
+    /// Revokes the session; returns the conversations where it has sockets.
+    async fn end(&self) -> Result<Vec<ConversationId>> {
         let mut session = self.read().await?;
         session.ended = Some(EdgeClock.now().0);
         self.write(&session).await?;
@@ -114,13 +128,13 @@ impl DurableObject for SessionObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        // Whatever it was about has run out.
+        // Every token it is about has expired.
         self.state.storage().delete_all().await?;
         Response::empty()
     }
 
     async fn connect(&self, _socket: worker::Socket) -> Result<()> {
-        Err("a session takes no connections".into())
+        Err("a session object accepts no connections".into())
     }
 
     async fn websocket_message(
@@ -128,7 +142,7 @@ impl DurableObject for SessionObject {
         _socket: worker::WebSocket,
         _message: worker::WebSocketIncomingMessage,
     ) -> Result<()> {
-        Err("a session has no sockets".into())
+        Err("a session object has no sockets".into())
     }
 
     async fn websocket_close(
@@ -138,7 +152,7 @@ impl DurableObject for SessionObject {
         _reason: String,
         _was_clean: bool,
     ) -> Result<()> {
-        Err("a session has no sockets".into())
+        Err("a session object has no sockets".into())
     }
 
     async fn websocket_error(
@@ -146,23 +160,24 @@ impl DurableObject for SessionObject {
         _socket: worker::WebSocket,
         _error: worker::Error,
     ) -> Result<()> {
-        Err("a session has no sockets".into())
+        Err("a session object has no sockets".into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use colloquy_fuzz::{Target, for_all};
+    use colloquy_proto::domain::Seconds;
 
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_123);
 
-    fn read(text: &str) -> Session {
-        serde_json::from_str(text).expect("what was written")
+    fn decode(text: &str) -> Session {
+        serde_json::from_str(text).expect("the JSON just written")
     }
 
-    fn written(session: &Session) -> String {
+    fn encode(session: &Session) -> String {
         serde_json::to_string(session).expect("JSON")
     }
 
@@ -178,48 +193,44 @@ mod tests {
             let Ok(mut session) = serde_json::from_slice::<Session>(input) else {
                 return;
             };
-            assert_eq!(read(&written(&session)), session);
+            assert_eq!(decode(&encode(&session)), session);
             assert!(session.needed_ms(NOW) >= 0);
-            let enter = Enter {
-                conversation_id: 7,
-                until: NOW.0 + 1,
-            };
-            let ended = session.ended.is_some();
+            let socket = RegisterSocket::new(ConversationId(7), Timestamp(NOW.0 + 1));
+            let is_ended = session.ended.is_some();
             assert_eq!(
-                session.enter(&enter, NOW).is_none(),
-                ended,
-                "an end is for good"
+                session.register(&socket, NOW) == Registration::Refused,
+                is_ended,
+                "a revocation is final"
             );
-            assert!(ended || session.needed_ms(NOW) >= 1);
+            assert!(is_ended || session.needed_ms(NOW) >= 1);
         });
     }
 
     #[test]
-    fn a_session_is_kept_as_long_as_a_token_seen_in_it() {
+    fn session_is_stored_as_long_as_its_newest_token() {
         for_all(
-            "a_session_is_kept_as_long_as_a_token_seen_in_it",
+            "session_is_stored_as_long_as_its_newest_token",
             2_000,
             |random| {
                 let (mut session, mut seen) = (Session::default(), BTreeMap::new());
                 let mut now = NOW;
                 for _ in 0..random.usize(1..12) {
                     now = now.plus(Seconds(random.i64(0..600)));
-                    let enter = Enter {
-                        conversation_id: random.i64(1..4),
-                        until: now.0 + random.i64(1..900_000),
-                    };
+                    let id = ConversationId(random.i64(1..4));
+                    let until = Timestamp(now.0 + random.i64(1..900_000));
                     let before = session.clone();
-                    let is_news = session.enter(&enter, now).expect("it stands");
-                    let until = seen.entry(enter.conversation_id).or_insert(enter.until);
-                    *until = enter.until.max(*until);
-                    // Without news only what has run out may differ from what is stored.
-                    let stored = before.rooms.get(&enter.conversation_id);
-                    assert!(is_news || stored >= Some(&enter.until));
+                    let registration = session.register(&RegisterSocket::new(id, until), now);
+                    assert_ne!(registration, Registration::Refused, "not revoked");
+                    let newest = seen.entry(id).or_insert(until.0);
+                    *newest = until.0.max(*newest);
+                    // Unchanged means that only what has expired may differ from what is stored.
+                    let stored = before.rooms.get(&id);
+                    assert!(registration == Registration::Changed || stored >= Some(&until.0));
                     for (id, until) in seen.iter().filter(|(_, until)| **until > now.0) {
                         assert_eq!(session.rooms.get(id), Some(until));
                         assert!(session.needed_ms(now) >= until - now.0);
                     }
-                    session = read(&written(&session));
+                    session = decode(&encode(&session));
                 }
             },
         );

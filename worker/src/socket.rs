@@ -1,23 +1,23 @@
-//! What a Worker answers to an upgrade, short of a Room.
+//! The Worker's responses to a WebSocket upgrade.
 
 use axum::body::Body;
 use axum::http::Response;
 use colloquy_proto::protocol::{CloseCode, SUBPROTOCOL};
 use worker::{HttpResponse, Result, WebSocket, WebSocketPair};
 
-/// Where the subprotocol is agreed on.
+/// The header of the negotiated subprotocol (RFC 6455 §4.2.2).
 const PROTOCOL: &str = "sec-websocket-protocol";
 
-/// Accepts and closes at once, so that a browser's page learns why.
+/// Accepts and closes at once, so that a page in a browser learns the close code.
 pub(crate) fn refuse(close: CloseCode, v2: bool) -> Result<Response<Body>> {
     let pair = WebSocketPair::new()?;
     pair.server.accept()?;
     pair.server
         .close(Some(close.code()), Some(close.reason()))?;
-    outside(switch(pair.client, v2)?)
+    to_http(switch(pair.client, v2)?)
 }
 
-/// The 101 that hands the client its end.
+/// The 101 response with the client's end of the socket.
 pub(crate) fn switch(client: WebSocket, v2: bool) -> Result<worker::Response> {
     let mut response = worker::Response::from_websocket(client)?;
     if v2 {
@@ -26,8 +26,8 @@ pub(crate) fn switch(client: WebSocket, v2: bool) -> Result<worker::Response> {
     Ok(response)
 }
 
-/// A runtime's response as the router knows it; an upgraded socket goes with it.
-pub(crate) fn outside(response: worker::Response) -> Result<Response<Body>> {
+/// Converts the runtime's response to the router's type, with an upgraded socket if it has one.
+pub(crate) fn to_http(response: worker::Response) -> Result<Response<Body>> {
     let response: HttpResponse = response.try_into()?;
     Ok(response.map(Body::new))
 }

@@ -36,10 +36,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::proof::CachedEvents;
 use super::verified_pages::{RenderedPage, VerifiedPage, VerifiedPages};
-use super::write_buffer::NewEvents;
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_proto::domain::{ConversationId, Epoch, Position};
 use colloquy_proto::protocol::Event;
+use colloquy_proto::room::{NewEvents, WriteBuffer};
 
 /// How many events of a conversation are kept: as many as the largest page has messages, and half as
 /// many others between them.
@@ -176,6 +176,11 @@ impl RecentHistory {
         let entries = missing.map(|event| (event.seq().0, member(epoch, &event.encode())));
         add(&mut commands, recent.id, entries.collect());
         self.run(commands).await;
+    }
+
+    /// A buffer for events on their way here: it holds no more of a conversation than is kept.
+    pub fn write_buffer() -> WriteBuffer {
+        WriteBuffer::new(usize::try_from(KEPT_EVENTS).unwrap_or(usize::MAX))
     }
 
     /// Adds events after their commit, in one pipeline, so that later reads find them. They may

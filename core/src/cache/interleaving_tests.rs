@@ -13,12 +13,13 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use super::{InProcess, KEPT_EVENTS, NewEvents, RecentHistory, RenderedPage};
+use super::{InProcess, KEPT_EVENTS, RecentHistory, RenderedPage};
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_proto::domain::{
     ConversationId, Epoch, Message, MessageId, MessageNumber, Position, Seq, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{DeletedEvent, EditedEvent, Event, MemberChange, MemberEvent};
+use colloquy_proto::room::NewEvents;
 
 const ID: ConversationId = ConversationId(7);
 

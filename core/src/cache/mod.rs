@@ -15,7 +15,6 @@ mod proof;
 mod redis_args;
 mod summaries;
 mod verified_pages;
-mod write_buffer;
 
 pub use history::{KEPT_EVENTS, RecentHistory};
 pub use in_process::InProcess;
@@ -23,4 +22,3 @@ pub use proof::CachedEvents;
 pub use redis_args::redis_args;
 pub use summaries::{PageKey, RenderedSummary, SummaryCache, cached_summaries};
 pub use verified_pages::RenderedPage;
-pub use write_buffer::{NewEvents, WriteBuffer};

@@ -45,6 +45,7 @@ mod dedup;
 mod effect;
 mod event_loader;
 mod fanout;
+pub mod host;
 mod input;
 mod removals;
 mod replay_buffer;
@@ -63,6 +64,7 @@ use connections::{Connection, Connections, Due};
 use dedup::RecentSends;
 pub use effect::{Effect, Effects};
 use event_loader::EventLoader;
+pub use host::{Delivery, Host, HostConfig, NewEvents, ProcessState, Sink, WriteBuffer};
 pub use input::{
     ConnectionId, EncodedFrame, Input, NewConnection, RequestId, StoreFailed, TokenRejected,
 };

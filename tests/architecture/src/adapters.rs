@@ -27,6 +27,7 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("environment.rs", "a Worker has no environment file"),
     ("healthcheck.rs", "a Worker does not run in a container"),
     ("migrate.rs", "a Worker does not run migrations"),
+    ("room_inbox.rs", "the runtime queues an object's events"),
     ("send_queue.rs", "the runtime queues frames for a socket"),
     ("run.rs", "the runtime starts and ends a Worker"),
     (

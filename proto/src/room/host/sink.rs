@@ -1,0 +1,67 @@
+//! What a host needs from its adapter.
+
+use super::super::{ConnectionId, EncodedFrame, TokenRejected};
+use super::NewEvents;
+use crate::domain::{Caller, NewMessage, SendOutcome, Seq, Timestamp};
+use crate::protocol::CloseCode;
+
+/// How frames are delivered. A bounded queue counts the two kinds apart, so that neither a busy Room
+/// nor a client that asks much uses up the share of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// To the one connection that asked.
+    Reply,
+    /// The same frames to many connections.
+    Fanout,
+}
+
+/// Carries out the effects of one Room, in the order of the calls. No method waits: what takes time
+/// is started here, and its result comes back as an input of the host.
+pub trait Sink {
+    /// The handle by which a REST request is answered.
+    type Reply;
+
+    /// Queues frames, in order, for each connection; a connection takes all of them or none. Returns
+    /// the connections that failed (closed, or too slow), and closes those itself: the host tells
+    /// the Room. Empty without an allocation when all went well.
+    fn send(
+        &mut self,
+        to: &[ConnectionId],
+        frames: &[EncodedFrame],
+        delivery: Delivery,
+    ) -> Vec<ConnectionId>;
+
+    /// Closes a connection once what is queued for it has been sent.
+    fn close(&mut self, id: ConnectionId, close: CloseCode);
+
+    /// Starts to store these in one transaction; the result is [`super::Input::Committed`]. At most
+    /// one at a time.
+    fn commit(&mut self, sends: Vec<NewMessage>);
+
+    /// Starts to read at most `limit` events after `since`; the result is [`super::Input::Loaded`].
+    /// At most one at a time.
+    fn load(&mut self, since: Seq, limit: i64);
+
+    /// Takes committed events to write to the cache later, by a [`super::WriteBuffer`].
+    fn write_behind(&mut self, events: NewEvents);
+
+    /// Verifies an access token.
+    ///
+    /// # Errors
+    /// Why the token is not accepted.
+    fn authenticate(
+        &mut self,
+        id: ConnectionId,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Caller, TokenRejected>;
+
+    /// Answers a REST request.
+    fn reply(&mut self, reply: Self::Reply, outcome: SendOutcome);
+
+    /// Whether sends may wait for their batch to grow. An adapter whose Rooms share one thread says
+    /// no while that thread has nothing else to do.
+    fn may_linger(&self, _now: Timestamp) -> bool {
+        true
+    }
+}
