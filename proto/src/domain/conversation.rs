@@ -1,4 +1,4 @@
-//! The lasting side of a chat: who takes part and how far it has come.
+//! Conversations: kind, members, position.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConversationId, Epoch, Message, MessageNumber, Seq, Timestamp, User, UserId};
 
-/// How a conversation came about.
+/// The kind of a conversation, fixed when it is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ConversationKind {
-    /// Two people, no name: at most one such conversation exists for a pair.
+    /// Two users, no name; at most one per pair of users.
     Direct,
-    /// Everything else.
+    /// Any other conversation.
     Group,
 }
 
-/// A conversation with its people and recent messages.
+/// A conversation with its members and recent messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct Conversation {
@@ -26,7 +26,7 @@ pub struct Conversation {
     pub id: ConversationId,
     /// Direct or group.
     pub kind: ConversationKind,
-    /// A group's name, when it has one.
+    /// The optional name of a group.
     pub name: Option<String>,
     /// The members, by id.
     pub participants: Vec<User>,
@@ -43,7 +43,7 @@ pub struct Conversation {
     pub number: MessageNumber,
 }
 
-/// A conversation as a list shows it.
+/// A conversation as an entry of a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct ConversationSummary {
@@ -52,17 +52,17 @@ pub struct ConversationSummary {
     pub id: ConversationId,
     /// Direct or group.
     pub kind: ConversationKind,
-    /// A group's name, when it has one.
+    /// The optional name of a group.
     pub name: Option<String>,
     /// The members, by id.
     #[cfg_attr(feature = "utoipa", schema(value_type = Vec<User>))]
     pub participants: Vec<Arc<User>>,
-    /// The newest message, if there is one.
+    /// The newest message, if any.
     pub last_message: Option<Message>,
     /// When it was created.
     #[cfg_attr(feature = "utoipa", schema(value_type = String, format = DateTime))]
     pub created_at: Timestamp,
-    /// When something last happened in it.
+    /// When the last activity in it was.
     #[cfg_attr(feature = "utoipa", schema(value_type = String, format = DateTime))]
     pub active_at: Timestamp,
     /// The position of its newest durable event.
@@ -73,21 +73,21 @@ pub struct ConversationSummary {
     pub number: MessageNumber,
 }
 
-/// A conversation about to be made.
+/// A conversation to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewConversation {
-    /// The others: sorted, without duplicates and without the creator; not empty.
+    /// The members besides the creator: sorted, without duplicates, not empty.
     pub others: Vec<UserId>,
-    /// Direct only for exactly one other and no name.
+    /// Direct only with exactly one other member and no name.
     pub kind: ConversationKind,
     /// 1 to 120 characters.
     pub name: Option<String>,
 }
 
-/// How far a conversation has come: what decides whether a cache may be believed.
+/// The current position of a conversation. A cache is complete if it reaches this position.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Position {
-    /// Which history `seq` counts in.
+    /// The history that `seq` belongs to.
     pub epoch: Epoch,
     /// The newest durable event.
     pub seq: Seq,

@@ -1,4 +1,4 @@
-//! One type for every identifier and every position, so that none can be passed for another.
+//! One newtype for each identifier and position, so that they cannot be confused.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ macro_rules! integer_newtype {
 }
 
 integer_newtype!(
-    /// A person's account.
+    /// A user account.
     UserId,
-    /// A conversation: the lasting thing, and the name of its Room.
+    /// A conversation; also identifies its Room.
     ConversationId,
-    /// A message, unique over all conversations.
+    /// A message, unique across all conversations.
     MessageId,
     /// The position of a durable event in its conversation: 1, 2, 3 … without gaps.
     Seq,
@@ -36,45 +36,46 @@ integer_newtype!(
 );
 
 impl Seq {
-    /// The position right after this one.
+    /// The next position.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// One login. Its access and refresh tokens carry it; revoking it ends them all.
+/// A session, created by a login. All of its access and refresh tokens contain its id; revoking the
+/// session invalidates them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub Arc<str>);
 
 impl fmt::Debug for SessionId {
-    /// Shows the first characters only: enough to follow a login through a log.
+    /// Prints the first characters only, enough to follow a session through a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SessionId({}…)", self.0.get(..6).unwrap_or_default())
     }
 }
 
-/// Names one history of the database; it changes when a restore may have rewritten it.
+/// Identifies one history of the database. It changes when a restore may have rewritten history.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub Arc<str>);
 
-/// The sender's own name for a send; unique per conversation and sender for ever.
+/// The sender's idempotency key of a message; unique per conversation and sender, without expiry.
 ///
-/// 1 to 64 characters of printable ASCII without spaces (a UUID or ULID is customary).
+/// 1 to 64 printable ASCII characters without spaces, usually a UUID or ULID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Arc<str>")]
 pub struct ClientMessageId(Arc<str>);
 
 impl ClientMessageId {
-    /// The longest accepted id, in characters.
+    /// The maximum length in characters.
     pub const MAX_CHARS: usize = 64;
 
-    /// Checks and takes a client's id.
+    /// Validates a client's id.
     ///
     /// # Errors
-    /// [`TextError`] when it is empty, too long, or holds anything but printable ASCII.
+    /// [`TextError`] when it is empty, too long, or contains anything but printable ASCII.
     pub fn new(value: impl Into<Arc<str>>) -> Result<Self, TextError> {
         let value = value.into();
         validate_text(&value, 1, Self::MAX_CHARS)?;
@@ -85,7 +86,7 @@ impl ClientMessageId {
         }
     }
 
-    /// The id as the client wrote it.
+    /// The id as sent by the client.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Messages and the rule for their text.
+//! Messages and the validation of their text.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::text::{TextError, validate_text};
 use super::{ClientMessageId, MessageId, MessageNumber, Seq, Timestamp, UserId};
 
-/// The longest message, in characters (Unicode scalar values).
+/// The maximum length of a message in characters (Unicode scalar values).
 pub const MAX_MESSAGE_CHARS: usize = 4_000;
 
-/// The most people one message may mention.
+/// The maximum number of users one message may mention.
 pub const MAX_MENTIONS: usize = 50;
 
 /// A message's text: 1 to [`MAX_MESSAGE_CHARS`] characters, not all white space, no U+0000.
@@ -19,41 +19,41 @@ pub const MAX_MENTIONS: usize = 50;
 pub struct MessageText(Arc<str>);
 
 impl MessageText {
-    /// Checks and takes a message's text, unchanged.
+    /// Validates a message's text and keeps it unchanged.
     ///
     /// # Errors
-    /// [`TextError`] says which rule it breaks.
+    /// The violated rule, as [`TextError`].
     pub fn new(text: impl Into<Arc<str>>) -> Result<Self, TextError> {
         let text = text.into();
         validate_text(&text, 1, MAX_MESSAGE_CHARS)?;
         Ok(Self(text))
     }
 
-    /// The text as it was sent.
+    /// The text as sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text itself, shared.
+    /// The shared text.
     pub fn into_inner(self) -> Arc<str> {
         self.0
     }
 }
 
-/// A message as the REST API shows it.
+/// A message as returned by the REST API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct Message {
     /// Its id.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 123))]
     pub id: MessageId,
-    /// Who wrote it.
+    /// The sender.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 1))]
     pub sender_id: UserId,
-    /// The writer's username.
+    /// The sender's username.
     #[cfg_attr(feature = "utoipa", schema(value_type = String, example = "johndoe"))]
     pub sender: Arc<str>,
-    /// The text; empty once the message was deleted.
+    /// The text; empty after the message was deleted.
     #[cfg_attr(feature = "utoipa", schema(value_type = String, example = "Hello"))]
     pub content: Arc<str>,
     /// When it was stored.
@@ -65,16 +65,16 @@ pub struct Message {
     /// Its ordinal in the conversation.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64))]
     pub number: MessageNumber,
-    /// The sender's own id for it, when one was given.
+    /// The sender's idempotency key, if any.
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub client_message_id: Option<ClientMessageId>,
-    /// The message it answers.
+    /// The message it replies to.
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
     pub reply_to: Option<MessageId>,
-    /// The people it mentions.
+    /// The mentioned users.
     #[cfg_attr(feature = "utoipa", schema(value_type = Vec<i64>))]
     #[serde(default)]
     pub mentions: Vec<UserId>,
-    /// 1 as sent, and one more with every change.
+    /// 1 when sent, incremented by every edit and by the deletion.
     pub version: i64,
 }

@@ -1,7 +1,7 @@
-//! The nouns: identifiers, people, conversations, messages, and the rules a value must meet.
+//! The domain types: identifiers, users, conversations, messages, and their validation.
 //!
-//! A value of these types has been checked or came from the database. Nothing here knows the
-//! wire, HTTP or SQL. To add a noun, give it a file and re-export it here.
+//! A value of these types is validated or comes from the database. This module does not know the
+//! wire protocol, HTTP or SQL. To add a type, give it a file and re-export it here.
 
 mod conversation;
 mod id;

@@ -1,4 +1,4 @@
-//! A send between Room and database, and what became of it.
+//! The append of messages: what a Room passes to the database, and the outcomes.
 
 use std::sync::Arc;
 
@@ -9,67 +9,67 @@ use super::{
     Timestamp, UserId,
 };
 
-/// Why the caller may not have what was asked for. Decided inside the statement that does the
-/// work, so it is never out of date.
+/// Why access is denied. Decided inside the statement that does the work, so the decision is never
+/// stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Denied {
-    /// The session was revoked or has ended, or the account is inactive.
+    /// The session is revoked or expired, or the account is inactive.
     Session,
     /// There is no such conversation.
     NotFound,
-    /// The conversation exists, the caller is not a member.
+    /// The conversation exists and the caller is not a member of it.
     NotMember,
 }
 
-/// A send on its way to the database.
+/// A message to append.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
-    /// Where to.
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// Who sends.
+    /// The sender.
     pub sender_id: UserId,
-    /// By which login.
+    /// The sender's session.
     pub session_id: SessionId,
-    /// The sender's id for it.
+    /// The sender's idempotency key.
     pub client_message_id: Option<ClientMessageId>,
     /// The text.
     pub message: MessageText,
-    /// The message it answers.
+    /// The message it replies to.
     pub reply_to: Option<MessageId>,
-    /// The people it mentions.
+    /// The mentioned users.
     pub mentions: Vec<UserId>,
-    /// Only look for an earlier call's result: what is not there already is not stored.
+    /// Only look up the result of an earlier append; do not store a new message.
     pub dedup_only: bool,
-    /// Now; the stored time is never earlier than that of the message before.
+    /// The current time. The stored time is never earlier than that of the previous message.
     pub now: Timestamp,
 }
 
-/// What became of one send.
+/// The outcome of appending one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppendOutcome {
-    /// Stored by this call.
+    /// Stored by this append.
     Stored(StoredMessage),
-    /// Stored by an earlier call with the same `client_message_id`; its first result.
+    /// Stored by an earlier append with the same `client_message_id`, whose result this is.
     Duplicate(StoredMessage),
-    /// Not stored.
+    /// Not stored: access is denied.
     Denied(Denied),
-    /// Not stored: `reply_to` names no message of this conversation.
+    /// Not stored: `reply_to` is not a message of this conversation.
     UnknownReplyTo,
-    /// Not stored: asked for as a repeat only, and no earlier call stored it.
+    /// Not stored: `dedup_only` was set, and no earlier append stored it.
     NotADuplicate,
 }
 
-/// What became of a batch of sends.
+/// The outcome of appending a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchOutcome {
-    /// Which history it was written into.
+    /// The history it was written to.
     pub epoch: Epoch,
-    /// Each send's own, in the order given.
+    /// The outcome of each message, in the given order.
     pub outcomes: Vec<AppendOutcome>,
 }
 
-/// Where a message ended up.
+/// The stored part of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StoredMessage {
     /// Its id.
@@ -84,19 +84,19 @@ pub struct StoredMessage {
     pub sender: Arc<str>,
 }
 
-/// What became of a send through a Room, for REST.
+/// The outcome of a send through a Room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// Stored (or found) by the database.
+    /// The outcome of the database.
     Appended(AppendOutcome),
-    /// Too soon after the last one.
+    /// Rejected: too soon after the last message of the user.
     Throttled {
-        /// How long to wait, in milliseconds.
+        /// The remaining time in milliseconds.
         retry_after_ms: i64,
     },
-    /// The Room has too much to do.
+    /// Rejected: the queue of the Room is full.
     Overloaded,
-    /// The database did not answer; the send may or may not be stored. Send again with the same
-    /// `client_message_id`.
+    /// The database did not respond. The message may or may not be stored; the client sends it again
+    /// with the same `client_message_id`.
     Unavailable,
 }

@@ -1,4 +1,4 @@
-//! Points and lengths of time, as plain values: who needs "now" is handed it.
+//! Points in time and durations as plain values. The current time is always an argument.
 
 use std::fmt;
 
@@ -7,36 +7,36 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 in UTC; read from that or from
-/// the plain integer, which is how the database gives it.
+/// Milliseconds since 1970-01-01T00:00:00Z. Serialized as RFC 3339 in UTC; deserialized from that
+/// or from a plain integer, the form in which the database returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
-/// A length of time in whole seconds.
+/// A duration in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seconds(pub i64);
 
 impl Seconds {
-    /// The same length in milliseconds.
+    /// The duration in milliseconds.
     pub const fn as_millis(self) -> i64 {
         self.0.saturating_mul(1_000)
     }
 }
 
 impl Timestamp {
-    /// Later by `length`.
+    /// This time plus `duration`.
     #[must_use]
-    pub const fn plus(self, length: Seconds) -> Self {
-        Self(self.0.saturating_add(length.as_millis()))
+    pub const fn plus(self, duration: Seconds) -> Self {
+        Self(self.0.saturating_add(duration.as_millis()))
     }
 
-    /// Milliseconds from `earlier` to this; negative when this is the earlier one.
+    /// Milliseconds since `earlier`; negative when `earlier` is later.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Whole seconds since 1970, as JWT's `exp` and `iat` count them (RFC 7519 §2).
+    /// Whole seconds since 1970, the unit of the JWT claims `exp` and `iat` (RFC 7519 §2).
     pub const fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000)
     }
@@ -45,7 +45,7 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339 with milliseconds: `2026-01-31T09:05:03.042Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Out of range only for years beyond 9999, which no clock or database of ours gives.
+        // Out of range only beyond the year 9999, which no clock or database here returns.
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         write!(
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_as_rfc_3339_in_utc() {
+    fn display_is_rfc_3339_in_utc() {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(
             Timestamp(1_709_210_096_007).to_string(),

@@ -1,4 +1,4 @@
-//! People and what a request knows of the one who makes it.
+//! User accounts, and the caller of a request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{SessionId, Timestamp, UserId};
 
-/// A person as the API shows one.
+/// A user as returned by the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct User {
     /// The account's id.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 1))]
     pub id: UserId,
-    /// Unique, whatever its case.
+    /// Unique, ignoring case.
     #[cfg_attr(feature = "utoipa", schema(value_type = String, example = "johndoe"))]
     pub username: Arc<str>,
-    /// Unique, whatever its case.
+    /// Unique, ignoring case.
     #[cfg_attr(feature = "utoipa", schema(example = "john@example.com"))]
     pub email: String,
     /// May be empty.
@@ -26,24 +26,24 @@ pub struct User {
     pub last_name: String,
 }
 
-/// Who makes a request: what a verified access token says. That the session still stands is
-/// checked by the statement that does the work.
+/// The caller of a request: the claims of a verified access token. The statement that does the work
+/// checks that the session is still valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The account.
     pub user_id: UserId,
-    /// The login.
+    /// The session.
     pub session_id: SessionId,
-    /// When the access token ends.
+    /// When the access token expires.
     pub expires_at: Timestamp,
 }
 
-/// What a login needs of an account.
+/// The account data that a login verifies.
 #[derive(Clone, Deserialize)]
 pub struct Credentials {
     /// The account.
     pub user: User,
-    /// The stored hash, in PHC string form.
+    /// The stored password hash, a PHC string.
     pub password_hash: String,
 }
 
@@ -55,19 +55,19 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// An account about to be made; every field has been validated.
+/// An account to create, with validated fields.
 #[derive(Clone)]
 pub struct NewUser {
     /// 1 to 150 characters of letters, digits and `@.+-_`.
     pub username: String,
-    /// A well-formed address.
+    /// A well-formed e-mail address.
     pub email: String,
-    /// PHC string of the password's hash.
+    /// The password hash, a PHC string.
     pub password_hash: String,
     /// At most 150 characters.
     pub first_name: String,
     /// At most 150 characters.
     pub last_name: String,
-    /// May use `/api/admin/`.
+    /// Whether the account may use `/api/admin/`.
     pub is_admin: bool,
 }

@@ -1,40 +1,40 @@
-//! Why a socket was closed, as a number a client can act on without reading text.
+//! Close codes: the reason for a close as a number that programs can act on.
 
 /// Application close codes (RFC 6455 §7.4.2 leaves 4000–4999 to applications).
 ///
-/// The hundred says what to do: 40xx reconnect with jitter, then resume; 41xx reconnect after
-/// the wait the reason names; 42xx get a new token first; 44xx do not reconnect.
+/// The range determines the reaction: 40xx reconnect with jitter, then resume; 41xx reconnect after
+/// the delay in the reason; 42xx obtain a new token first; 44xx do not reconnect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum CloseCode {
-    /// The server is stopping or starting anew.
+    /// The server is stopping or restarting, or the client has to be authorized again.
     Restarting = 4000,
-    /// The client reads more slowly than its conversation speaks.
+    /// The client reads more slowly than events arrive.
     SlowConsumer = 4001,
-    /// Nothing was heard of the client for too long.
+    /// No heartbeat for too long.
     HeartbeatLost = 4002,
-    /// Too many refused frames in a short time.
+    /// Too many errors in a short time.
     Flooding = 4100,
-    /// The server or its database cannot take this now.
+    /// The server or its database is overloaded.
     Overloaded = 4101,
-    /// The access token ran out.
+    /// The access token expired.
     TokenExpired = 4200,
-    /// Not a text frame of the protocol.
+    /// A frame that violates the protocol.
     Malformed = 4400,
-    /// No valid token, or its session was revoked.
+    /// No valid token, or its session is revoked.
     TokenInvalid = 4401,
-    /// Not, or no longer, a member.
+    /// The user is not, or no longer, a member.
     NotMember = 4403,
     /// There is no such conversation.
     NoSuchConversation = 4404,
-    /// The user holds too many sockets in this Room.
+    /// The user has too many sockets in this Room.
     TooManySockets = 4409,
-    /// A frame larger than allowed.
+    /// A frame larger than permitted.
     FrameTooLarge = 4413,
 }
 
 impl CloseCode {
-    /// Every code, for tables and tests.
+    /// All codes, for documentation and tests.
     pub const ALL: [Self; 12] = [
         Self::Restarting,
         Self::SlowConsumer,
@@ -50,12 +50,12 @@ impl CloseCode {
         Self::FrameTooLarge,
     ];
 
-    /// The number on the wire.
+    /// The numeric code.
     pub const fn code(self) -> u16 {
         self as u16
     }
 
-    /// The reason on the wire: for people and logs; at most 123 bytes (RFC 6455 §5.5).
+    /// The reason text, for humans and logs; at most 123 bytes (RFC 6455 §5.5).
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Restarting => "restarting",

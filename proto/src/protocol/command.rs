@@ -1,4 +1,4 @@
-//! What a client may say: parsing of text frames, v1 and v2.
+//! Commands: the parser of text frames, v1 and v2.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::domain::{
     ClientMessageId, Epoch, MAX_MENTIONS, MessageId, MessageText, Seq, TextError, UserId,
 };
 
-/// The exact bytes of a ping; answered with [`super::PONG`] before anything is parsed.
+/// The exact bytes of a ping; replied to with [`super::PONG`] without parsing.
 pub const PING: &str = r#"{"type":"ping"}"#;
 
-/// The most commands one frame may carry, as an array.
+/// The maximum number of commands in one frame, which is then an array.
 pub const MAX_COMMANDS_PER_FRAME: usize = 20;
 
-/// One thing a client asks for.
+/// One command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Store and broadcast a message.
@@ -25,10 +25,10 @@ pub enum Command {
     Resume {
         /// The last event the client has.
         since: Seq,
-        /// The history it counted in; none when the client never learnt it.
+        /// The history of that event; `None` when the client does not know it.
         epoch: Option<Epoch>,
     },
-    /// Go on with a fresher access token of the same session.
+    /// Continue with a renewed access token of the same session.
     Auth {
         /// The access token.
         token: Arc<str>,
@@ -44,28 +44,28 @@ pub struct SendCommand {
     pub client_message_id: Option<ClientMessageId>,
     /// The text.
     pub message: MessageText,
-    /// The message it answers, of the same conversation.
+    /// The message it replies to, of the same conversation.
     pub reply_to: Option<MessageId>,
-    /// The people it mentions.
+    /// The mentioned users.
     pub mentions: Vec<UserId>,
 }
 
-/// What one text frame holds.
+/// The content of one text frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ParsedFrame {
     /// A v1 frame: `{"message": …}` without a `type`.
     V1(Result<SendCommand, ParseError>),
-    /// One v2 command, or an array of them, each parsed for itself.
+    /// One v2 command, or an array of them, each with its own result.
     V2(Vec<Result<Command, ParseError>>),
 }
 
-/// Why a command was refused. Display is a sentence for the client.
+/// Why a command is invalid. `Display` is a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParseError {
     /// Not JSON, or not an object or array of objects.
     #[error("The frame is not a JSON object.")]
     NotAnObject,
-    /// More commands than a frame may carry.
+    /// More commands than permitted in one frame.
     #[error("A frame may carry at most {MAX_COMMANDS_PER_FRAME} commands.")]
     TooManyCommands,
     /// An unknown `type`.
@@ -74,22 +74,22 @@ pub enum ParseError {
     /// A field is missing or has the wrong type.
     #[error("The field '{field}' is missing or has the wrong type.")]
     Field {
-        /// Its name.
+        /// The name of the field.
         field: &'static str,
-        /// The id of the send it belongs to, so that the client can tell which.
+        /// The id of the send it belongs to.
         client_message_id: Option<ClientMessageId>,
     },
-    /// A field's value breaks a rule.
+    /// The value of a field is invalid.
     #[error("{field}: {reason}")]
     Value {
-        /// Its name.
+        /// The name of the field.
         field: &'static str,
-        /// The rule.
+        /// The violated rule.
         reason: TextError,
         /// The id of the send it belongs to.
         client_message_id: Option<ClientMessageId>,
     },
-    /// More people mentioned than allowed.
+    /// More mentions than permitted.
     #[error("mentions: at most {MAX_MENTIONS} people may be mentioned.")]
     TooManyMentions {
         /// The id of the send it belongs to.
@@ -98,7 +98,7 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    /// The send this error belongs to, when it named itself well.
+    /// The send this error belongs to, if its id is valid.
     pub fn client_message_id(&self) -> Option<&ClientMessageId> {
         match self {
             Self::NotAnObject | Self::TooManyCommands | Self::UnknownType => None,
@@ -113,8 +113,8 @@ impl ParseError {
     }
 }
 
-/// Every field any command may have, still raw: a wrong type in one is told by name instead of
-/// failing the frame as a whole. Unknown fields are ignored.
+/// The fields of all commands, not yet parsed, so that an error names the field instead of failing
+/// the whole frame. Unknown fields are ignored.
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(rename = "type", borrow, default)]
@@ -139,7 +139,7 @@ struct Fields<'a> {
 ///
 /// # Errors
 /// [`ParseError::NotAnObject`] or [`ParseError::TooManyCommands`] for the frame as a whole;
-/// errors of single commands stand inside [`ParsedFrame`].
+/// errors of single commands are inside [`ParsedFrame`].
 pub fn parse(text: &str) -> Result<ParsedFrame, ParseError> {
     if text.trim_start().starts_with('[') {
         let items: Vec<&RawValue> =
@@ -150,26 +150,26 @@ pub fn parse(text: &str) -> Result<ParsedFrame, ParseError> {
         return Ok(ParsedFrame::V2(
             items
                 .iter()
-                .map(|item| command(&fields(item.get())?))
+                .map(|item| parse_command(&parse_fields(item.get())?))
                 .collect(),
         ));
     }
-    let fields = fields(text)?;
+    let fields = parse_fields(text)?;
     if fields.kind.is_none() {
-        return Ok(ParsedFrame::V1(send(&fields, None)));
+        return Ok(ParsedFrame::V1(parse_send(&fields, None)));
     }
-    Ok(ParsedFrame::V2(vec![command(&fields)]))
+    Ok(ParsedFrame::V2(vec![parse_command(&fields)]))
 }
 
-fn fields(text: &str) -> Result<Fields<'_>, ParseError> {
-    // serde would also take an array for a struct; only an object is meant here.
+fn parse_fields(text: &str) -> Result<Fields<'_>, ParseError> {
+    // serde also deserializes a struct from an array; only an object is valid here.
     if !text.trim_start().starts_with('{') {
         return Err(ParseError::NotAnObject);
     }
     serde_json::from_str(text).map_err(|_| ParseError::NotAnObject)
 }
 
-fn command(fields: &Fields<'_>) -> Result<Command, ParseError> {
+fn parse_command(fields: &Fields<'_>) -> Result<Command, ParseError> {
     let kind: String = required(fields.kind, "type", None)?;
     match kind.as_str() {
         "send" => {
@@ -179,7 +179,7 @@ fn command(fields: &Fields<'_>) -> Result<Command, ParseError> {
                 reason,
                 client_message_id: None,
             })?;
-            send(fields, Some(id)).map(Command::Send)
+            parse_send(fields, Some(id)).map(Command::Send)
         }
         "resume" => Ok(Command::Resume {
             since: Seq(required(fields.since, "since", None)?),
@@ -193,14 +193,14 @@ fn command(fields: &Fields<'_>) -> Result<Command, ParseError> {
     }
 }
 
-fn send(fields: &Fields<'_>, id: Option<ClientMessageId>) -> Result<SendCommand, ParseError> {
+fn parse_send(fields: &Fields<'_>, id: Option<ClientMessageId>) -> Result<SendCommand, ParseError> {
     let text: Arc<str> = required(fields.message, "message", id.as_ref())?;
     let message = MessageText::new(text).map_err(|reason| ParseError::Value {
         field: "message",
         reason,
         client_message_id: id.clone(),
     })?;
-    // v1 knows neither: there they are unknown fields like any other.
+    // v1 has neither: there they are unknown fields.
     let (reply_to, mentions) = if id.is_some() {
         let mentions: Option<Vec<UserId>> = optional(fields.mentions, "mentions", id.as_ref())?;
         (
@@ -235,7 +235,7 @@ fn required<'a, T: Deserialize<'a>>(
         })
 }
 
-/// `null` counts as absent.
+/// Parses an optional field; `null` counts as absent.
 fn optional<'a, T: Deserialize<'a>>(
     raw: Option<&'a RawValue>,
     field: &'static str,
@@ -256,21 +256,21 @@ mod tests {
     fn v2(text: &str) -> Result<Command, ParseError> {
         match parse(text) {
             Ok(ParsedFrame::V2(mut commands)) if commands.len() == 1 => commands.remove(0),
-            other => panic!("not one v2 command: {other:?}"),
+            other => panic!("not a single v2 command: {other:?}"),
         }
     }
 
     #[test]
-    fn v1_frames_need_nothing_but_the_message() {
+    fn v1_frame_needs_only_the_message() {
         let Ok(ParsedFrame::V1(Ok(send))) = parse(r#"{"message":"Hello","extra":[1]}"#) else {
-            panic!("a seed client's frame was refused");
+            panic!("a v1 frame was rejected");
         };
         assert_eq!(send.message.as_str(), "Hello");
         assert_eq!(send.client_message_id, None);
     }
 
     #[test]
-    fn a_send_keeps_its_id_in_its_errors() {
+    fn error_of_a_send_has_its_client_message_id() {
         let error = v2(r#"{"type":"send","client_message_id":"a","message":7}"#).unwrap_err();
         assert_eq!(
             error.client_message_id().map(ClientMessageId::as_str),
@@ -279,13 +279,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_object_is_refused_whole() {
+    fn frame_that_is_not_an_object_is_rejected() {
         for text in ["", "7", "\"x\"", "null", "{", "[1"] {
             assert_eq!(parse(text), Err(ParseError::NotAnObject), "{text}");
         }
-        let lone_surrogate = parse("{\"message\":\"\\ud800\"}");
+        let unpaired_surrogate = parse("{\"message\":\"\\ud800\"}");
         assert!(matches!(
-            lone_surrogate,
+            unpaired_surrogate,
             Ok(ParsedFrame::V1(Err(ParseError::Field { .. })))
         ));
         let deep = format!(
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_parsed_item_by_item() {
+    fn commands_of_an_array_are_parsed_separately() {
         let Ok(ParsedFrame::V2(items)) = parse(r#"[{"type":"ping"},{"type":"dance"},3]"#) else {
             panic!("not an array of commands");
         };
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_counted_in_characters() {
+    fn message_length_is_counted_in_characters() {
         let longest = "é".repeat(4_000);
         assert!(matches!(
             parse(&format!(r#"{{"message":"{longest}"}}"#)),

@@ -1,30 +1,30 @@
-//! Error codes: the part of an error that programs read. One set serves REST and WebSocket.
+//! Error codes: the machine-readable part of an error, shared by REST and WebSocket.
 
 use serde::Serialize;
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal, $retryable:literal;)+) => {
-        /// What went wrong, for programs. `docs/protocol.md` holds the same table, by test.
+        /// A machine-readable error code. A test compares the table in `docs/protocol.md` with it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         pub enum ErrorCode {
             $($(#[$doc])* #[serde(rename = $text)] $name,)+
         }
 
         impl ErrorCode {
-            /// Every code, for tables and tests.
+            /// All codes, for documentation and tests.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// The code on the wire.
+            /// The code as text.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),+ }
             }
 
-            /// The HTTP status that goes with it.
+            /// The HTTP status of the code.
             pub const fn status(self) -> u16 {
                 match self { $(Self::$name => $status),+ }
             }
 
-            /// Whether the same request may succeed later, unchanged.
+            /// Whether the same request may succeed later.
             pub const fn retryable(self) -> bool {
                 match self { $(Self::$name => $retryable),+ }
             }
@@ -35,46 +35,47 @@ macro_rules! error_codes {
 error_codes! {
     /// Not JSON, not an object, or a field of the wrong type.
     Malformed = "malformed", 400, false;
-    /// Well formed, but a field breaks a rule; the answer names the fields.
+    /// Well formed, but a field is invalid; the response names the fields.
     Invalid = "invalid", 400, false;
-    /// A frame whose `type` this server does not know.
+    /// A frame with an unknown `type`.
     UnknownType = "unknown_type", 400, false;
-    /// The Host header names no host of this server.
+    /// The Host header is not a host of this server.
     InvalidHost = "invalid_host", 400, false;
-    /// No credentials where some are needed.
+    /// Credentials are required.
     NotAuthenticated = "not_authenticated", 401, false;
-    /// Wrong username or password; which of them is not said.
+    /// Wrong username or password, without saying which.
     BadCredentials = "bad_credentials", 401, false;
-    /// A token that is forged, malformed or of the wrong kind.
+    /// The token is forged, malformed or of the wrong kind.
     TokenInvalid = "token_invalid", 401, false;
-    /// A token whose time is over.
+    /// The token has expired.
     TokenExpired = "token_expired", 401, false;
-    /// The login this token belongs to was ended.
+    /// The session of the token is revoked.
     SessionRevoked = "session_revoked", 401, false;
-    /// The conversation exists, the caller is not in it.
+    /// The conversation exists and the caller is not a member of it.
     NotMember = "not_member", 403, false;
-    /// The caller is in the conversation, but may not do this.
+    /// The caller is a member, but may not do this.
     Forbidden = "forbidden", 403, false;
-    /// There is no such thing.
+    /// The resource does not exist.
     NotFound = "not_found", 404, false;
-    /// The path exists, this method on it does not.
+    /// The path exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", 405, false;
-    /// It does not go with what is there, such as an idempotency key used for something else.
+    /// The request conflicts with the current state, such as an idempotency key already used for
+    /// another request.
     Conflict = "conflict", 409, false;
-    /// A body or frame larger than allowed.
+    /// The body or frame is larger than permitted.
     TooLarge = "too_large", 413, false;
-    /// A body that is not `application/json`.
+    /// The body is not `application/json`.
     UnsupportedMediaType = "unsupported_media_type", 415, false;
-    /// A path that speaks WebSocket only was asked over plain HTTP.
+    /// The path accepts WebSocket upgrades only.
     UpgradeRequired = "upgrade_required", 426, false;
-    /// Sending faster than one message a throttle period.
+    /// More than one message per throttle period.
     Throttled = "throttled", 429, true;
     /// Too many attempts to log in or register.
     TooManyAttempts = "too_many_attempts", 429, true;
-    /// A fault of ours; the log has it under the request id.
+    /// An internal error; the log has it under the request id.
     Internal = "internal", 500, true;
-    /// The database is away or did not answer in time; nothing was acknowledged.
+    /// The database is unavailable or did not respond in time; nothing was acknowledged.
     Unavailable = "unavailable", 503, true;
-    /// More work than the server takes at once.
+    /// The server is overloaded.
     Overloaded = "overloaded", 503, true;
 }

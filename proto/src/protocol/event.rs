@@ -1,4 +1,4 @@
-//! Durable events: what every member receives, in the order of `seq`.
+//! Durable events: received by every member in the order of `seq`.
 
 use std::sync::Arc;
 
@@ -8,103 +8,103 @@ use crate::domain::{
     ClientMessageId, Epoch, Message, MessageId, MessageNumber, Position, Seq, Timestamp, UserId,
 };
 
-/// One durable event. Its JSON is the wire's, the cache's and the resume's alike.
+/// One durable event. Live delivery, resume and cache use the same JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Event {
     /// A message was sent.
     #[serde(rename = "message")]
     Message(MessageEvent),
-    /// Its writer gave a message another text.
+    /// A message was edited by its sender.
     #[serde(rename = "message.edited")]
     Edited(EditedEvent),
-    /// Its writer deleted a message.
+    /// A message was deleted by its sender.
     #[serde(rename = "message.deleted")]
     Deleted(DeletedEvent),
-    /// Somebody came or went.
+    /// A member was added or removed.
     #[serde(rename = "member")]
     Member(MemberEvent),
 }
 
-/// A new message: the seed's frame and more.
+/// A new message. Contains the fields of a v1 frame and further ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MessageEvent {
-    /// This event's position.
+    /// The position of the event.
     pub seq: Seq,
-    /// The message's ordinal.
+    /// The ordinal of the message.
     pub number: MessageNumber,
-    /// The message's id.
+    /// The id of the message.
     pub message_id: MessageId,
     /// The text.
     pub message: Arc<str>,
-    /// Who wrote it.
+    /// The sender.
     pub sender_id: UserId,
-    /// The writer's username.
+    /// The sender's username.
     pub sender: Arc<str>,
     /// When it was stored.
     pub timestamp: Timestamp,
-    /// The sender's own id for it.
+    /// The sender's idempotency key, if any.
     pub client_message_id: Option<ClientMessageId>,
-    /// The message it answers.
+    /// The message it replies to.
     pub reply_to: Option<MessageId>,
-    /// The people it mentions.
+    /// The mentioned users.
     #[serde(default)]
     pub mentions: Vec<UserId>,
-    /// 1 as sent, and one more with every change. The text is that version's, also where the event
-    /// is read again after the change.
+    /// 1 when sent, incremented by every edit and by the deletion. The text belongs to this
+    /// version: an event read after an edit has the new text and version.
     pub version: i64,
 }
 
-/// A message has another text. Of several texts the one with the highest version is right.
+/// A message was edited. Of several texts, the one with the highest version is current.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EditedEvent {
-    /// This event's position.
+    /// The position of the event.
     pub seq: Seq,
-    /// The message's id.
+    /// The id of the message.
     pub message_id: MessageId,
-    /// Its text; empty when it has been deleted since.
+    /// The new text; empty if the message was deleted later.
     pub message: Arc<str>,
-    /// The version with this text.
+    /// The version of this text.
     pub version: i64,
-    /// Who edited it.
+    /// The user who edited it.
     pub user_id: UserId,
-    /// When.
+    /// When it happened.
     pub timestamp: Timestamp,
 }
 
-/// A message has no text any more.
+/// A message was deleted and has no text any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeletedEvent {
-    /// This event's position.
+    /// The position of the event.
     pub seq: Seq,
-    /// The message's id.
+    /// The id of the message.
     pub message_id: MessageId,
-    /// The version without a text, the last one.
+    /// The last version, which has no text.
     pub version: i64,
-    /// Who deleted it.
+    /// The user who deleted it.
     pub user_id: UserId,
-    /// When.
+    /// When it happened.
     pub timestamp: Timestamp,
 }
 
-/// Somebody is a member now, or is none any more.
+/// A member was added or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberEvent {
-    /// This event's position.
+    /// The position of the event.
     pub seq: Seq,
-    /// Who.
+    /// The member.
     pub user_id: UserId,
-    /// Their username.
+    /// The member's username.
     pub username: Arc<str>,
-    /// What happened.
+    /// The change.
     pub change: MemberChange,
-    /// Who did it; who leaves does it to themselves.
+    /// The user who made the change: the member itself when it left.
     pub by: UserId,
-    /// When.
+    /// When it happened.
     pub timestamp: Timestamp,
 }
 
-/// What became of a membership.
+/// A change of a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemberChange {
     /// The user became a member.
@@ -116,7 +116,7 @@ pub enum MemberChange {
 }
 
 impl Event {
-    /// The event's position in its conversation.
+    /// The position of the event in its conversation.
     pub const fn seq(&self) -> Seq {
         match self {
             Self::Message(message) => message.seq,
@@ -126,8 +126,8 @@ impl Event {
         }
     }
 
-    /// Which version of its message it tells. What is told of one position may differ by what has
-    /// happened to the message since; the highest version is right.
+    /// The version of the message in this event. Copies of one event read at different times may
+    /// differ, because the message was edited in between; the highest version is current.
     pub const fn version(&self) -> i64 {
         match self {
             Self::Message(message) => message.version,
@@ -137,12 +137,12 @@ impl Event {
         }
     }
 
-    /// Whether it is a new message: the only event that v1 sockets know.
+    /// Whether it is a new message, the only event of protocol v1.
     pub const fn is_message(&self) -> bool {
         matches!(self, Self::Message(_))
     }
 
-    /// Whose membership it ends.
+    /// The user it removes from the conversation.
     pub fn removed_user(&self) -> Option<UserId> {
         match self {
             Self::Member(member) if member.change == MemberChange::Removed => Some(member.user_id),
@@ -156,21 +156,21 @@ impl Event {
     }
 }
 
-/// Durable events after a position.
+/// The durable events after a position.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct EventPage {
-    /// Ascending and dense from the position asked for; at most the limit.
+    /// Ascending and dense from the requested position; at most the limit.
     pub events: Vec<Event>,
-    /// Where the conversation stood when they were read.
+    /// The position of the conversation when they were read.
     pub position: Position,
 }
 
-/// A change that is stored, and of which a Room is told.
+/// A stored event that is passed to a Room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredEvent {
-    /// Which history it was written into.
+    /// The history it was written to.
     pub epoch: Epoch,
-    /// Its event.
+    /// The event.
     pub event: Event,
 }
 
@@ -210,7 +210,7 @@ impl From<Message> for MessageEvent {
     }
 }
 
-/// Several encoded events as one frame: `{"type":"batch","events":[…]}`.
+/// Encodes several encoded events as one frame: `{"type":"batch","events":[…]}`.
 pub fn encode_batch(events: &[Arc<str>]) -> Arc<str> {
     const HEAD: &str = r#"{"type":"batch","events":["#;
     let length = HEAD.len() + events.iter().map(|event| event.len() + 1).sum::<usize>() + 1;
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_has_the_seeds_fields_and_the_v2_ones() {
+    fn message_event_has_the_fields_of_v1_and_v2() {
         let event = Event::Message(MessageEvent {
             seq: Seq(843),
             number: MessageNumber(641),

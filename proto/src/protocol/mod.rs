@@ -1,9 +1,9 @@
-//! What crosses the wire and nothing else: commands in, events and replies out, close codes,
-//! error codes.
+//! The WebSocket protocol: commands from the client, events and replies to it, close codes, error
+//! codes.
 //!
-//! An **event** is durable, carries `seq` and is the same bytes for every receiver; a **reply**
-//! concerns one connection. To add a frame: a variant here, its handling in [`crate::room`],
-//! its line in `docs/protocol.md`.
+//! An **event** is durable, has a `seq` and is the same frame for every receiver. A **reply** is for
+//! one connection. To add a frame: its type here, its handling in [`crate::room`], a line in
+//! `docs/protocol.md`.
 
 mod close;
 mod command;
@@ -25,20 +25,20 @@ pub use reply::{
     THROTTLED_TEXT,
 };
 
-/// The subprotocol a v2 client asks for; the only one that is ever echoed (RFC 6455 §1.9).
+/// The subprotocol of v2 clients; the only one the server accepts (RFC 6455 §1.9).
 pub const SUBPROTOCOL: &str = "chat.v2";
 
-/// The largest frame a client may send, in bytes.
+/// The maximum size of a frame from a client, in bytes.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
 
-/// The most events one `resume` is answered with.
+/// The maximum number of events one `resume` delivers.
 pub const MAX_RESUME_EVENTS: usize = 300;
 
-/// The most sockets one user may hold in one Room.
+/// The maximum number of sockets of one user in one Room.
 pub const MAX_SOCKETS_PER_USER: usize = 20;
 
 /// How often a client should ping, in seconds.
 pub const HEARTBEAT_SECONDS: i64 = 25;
 
-/// A client of which nothing is heard for this long, in seconds, is gone: three missed pings.
+/// A connection without a heartbeat for this long, in seconds, is closed: three missed pings.
 pub const HEARTBEAT_TIMEOUT_SECONDS: i64 = 3 * HEARTBEAT_SECONDS;

@@ -1,4 +1,4 @@
-//! What concerns one connection alone: greetings, acknowledgements, refusals.
+//! Replies: frames for one connection.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::domain::{
     Timestamp, UserId,
 };
 
-/// The answer to [`super::PING`].
+/// The reply to [`super::PING`].
 pub const PONG: &str = r#"{"type":"pong"}"#;
 
-/// The seed's words for a throttled send, exact.
+/// The text of the throttle error, exactly as in protocol v1.
 pub const THROTTLED_TEXT: &str = "You are sending messages too fast. Please wait a moment.";
 
-/// Serialises a frame. Every frame type of this module and of [`super::event`] can be written
-/// as JSON (string keys, no failing serializer), so the empty string is never seen.
+/// Encodes a frame. Every frame type of this module and of [`super::event`] can be serialized as
+/// JSON (string keys, no failing serializer), so the result is never the empty string.
 pub(super) fn encode<T: Serialize>(frame: &T) -> Arc<str> {
     serde_json::to_string(frame).unwrap_or_default().into()
 }
@@ -34,7 +34,7 @@ macro_rules! replies {
         }
 
         impl $name {
-            /// The frame's JSON.
+            /// The JSON of the frame.
             pub fn encode(&self) -> Arc<str> {
                 encode(self)
             }
@@ -43,13 +43,13 @@ macro_rules! replies {
 }
 
 replies! {
-    /// The first frame of a v2 connection: where it stands.
+    /// The first frame of a v2 connection: its position and limits.
     "hello" Hello {
         /// The version of the protocol.
         v: u8,
         /// The conversation.
         conversation_id: ConversationId,
-        /// The history `seq` counts in.
+        /// The history that `seq` belongs to.
         epoch: Epoch,
         /// The newest event; live delivery continues with the next.
         seq: Seq,
@@ -57,87 +57,87 @@ replies! {
         number: MessageNumber,
         /// The connected user.
         user_id: UserId,
-        /// How often to ping, in seconds.
+        /// The ping interval in seconds.
         heartbeat_s: i64,
-        /// When the access token ends.
+        /// When the access token expires.
         token_expires_at: Timestamp,
-        /// What may be sent.
+        /// The limits for commands.
         limits: Limits,
     }
 
     /// A send was stored, now or earlier.
     "ack" Ack {
-        /// The sender's id for it.
+        /// The sender's idempotency key.
         client_message_id: ClientMessageId,
-        /// The message's id.
+        /// The id of the message.
         message_id: MessageId,
-        /// The event's position.
+        /// The position of the event.
         seq: Seq,
-        /// The message's ordinal.
+        /// The ordinal of the message.
         number: MessageNumber,
         /// When it was stored.
         timestamp: Timestamp,
-        /// Whether an earlier send had already stored it.
+        /// Whether an earlier send stored it.
         duplicate: bool,
     }
 
-    /// All events asked for by a `resume` have been sent.
+    /// All events requested by a `resume` have been sent.
     "sync" Sync {
-        /// The position asked for.
+        /// The requested position.
         from: Seq,
-        /// The position reached; live delivery continues with the next.
+        /// The reached position; live delivery continues with the next.
         to: Seq,
-        /// How many events were sent between.
+        /// The number of events sent.
         count: usize,
-        /// Always true: a part is never sent as if it were the whole.
+        /// Always true: `sync` is only sent for a complete resume.
         complete: bool,
     }
 
-    /// A `resume` cannot be answered; load the history anew and continue from `seq`.
+    /// A `resume` is not possible; the client reloads the history and continues from `seq`.
     "reset" Reset {
-        /// Why.
+        /// The reason.
         reason: ResetReason,
         /// The newest event; live delivery continues with the next.
         seq: Seq,
-        /// The history `seq` counts in.
+        /// The history that `seq` belongs to.
         epoch: Epoch,
     }
 
-    /// The access token ends soon; send `auth`.
+    /// The access token expires soon; the client sends `auth`.
     "auth.expiring" AuthExpiring {
-        /// Seconds left.
+        /// The remaining seconds.
         in_s: i64,
     }
 
-    /// The new token was taken.
+    /// The new token was accepted.
     "auth.ok" AuthOk {
-        /// When it ends.
+        /// When it expires.
         token_expires_at: Timestamp,
     }
 }
 
-/// Why a `resume` was answered with a reset.
+/// Why a connection is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResetReason {
-    /// More events were missed than one resume delivers.
+    /// More events are missing than one resume delivers.
     TooOld,
-    /// The history is another than the client knew.
+    /// The database has another history.
     EpochChanged,
 }
 
-/// What a client may send, told once in `hello`.
+/// The limits for commands, sent in `hello`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Limits {
-    /// Characters of a message.
+    /// Maximum characters per message.
     pub message_chars: usize,
-    /// Bytes of a frame.
+    /// Maximum bytes per frame.
     pub frame_bytes: usize,
-    /// Commands of a frame.
+    /// Maximum commands per frame.
     pub frame_commands: usize,
-    /// Events of a resume.
+    /// Maximum events per resume.
     pub resume_events: usize,
-    /// Milliseconds between two sends; 0 means unthrottled.
+    /// Minimum milliseconds between two sends; 0 means unthrottled.
     pub throttle_ms: i64,
 }
 
@@ -155,7 +155,7 @@ impl Limits {
 }
 
 impl Hello {
-    /// A greeting with the protocol's constants filled in.
+    /// A `hello` with the constants of the protocol.
     pub const fn new(
         conversation_id: ConversationId,
         epoch: Epoch,
@@ -178,29 +178,29 @@ impl Hello {
     }
 }
 
-/// Something a client asked for was not done. v1 sockets get the same object: `error` is the
-/// seed's field, the rest are added ones, and without `type` it is the seed's shape.
+/// A command failed. v1 sockets receive the same object without `type`: `error` is the field of v1,
+/// the others were added.
 #[derive(Debug, Clone, Serialize)]
 pub struct ErrorReply {
     /// `"error"` on v2 sockets, absent on v1 sockets.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
-    /// A sentence for people.
+    /// A sentence for humans.
     pub error: String,
-    /// The code for programs.
+    /// The machine-readable code.
     pub code: ErrorCode,
-    /// The send it concerns.
+    /// The send it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_message_id: Option<ClientMessageId>,
     /// Whether the same command may succeed later.
     pub retryable: bool,
-    /// How long to wait before that, in milliseconds.
+    /// The time to wait before that, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<i64>,
 }
 
 impl ErrorReply {
-    /// The frame's JSON.
+    /// The JSON of the frame.
     pub fn encode(&self) -> Arc<str> {
         encode(self)
     }

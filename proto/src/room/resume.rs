@@ -7,7 +7,7 @@
 
 use super::connections::{Connection, PendingResume};
 use super::fanout::{v1_frames, v2_frames};
-use super::replay_buffer::EncodedEvent;
+use super::replay_buffer::{EncodedEvent, ReplayBuffer};
 use super::{ConnectionId, Effect, Effects, Room};
 use crate::domain::{Epoch, Seq, Timestamp};
 use crate::protocol::{Event, EventPage, MAX_RESUME_EVENTS, ResetReason, Sync};
@@ -78,18 +78,8 @@ impl Room {
         let Some(mut resume) = connection.pending_resume().filter(|resume| !resume.ahead) else {
             return;
         };
-        let mut events: Vec<EncodedEvent> = Vec::new();
-        let mut at = connection.delivered;
-        if loaded.first().is_some_and(|first| first.seq <= at.next()) {
-            events.extend(loaded.iter().filter(|event| event.seq > at).cloned());
-            at = events.last().map_or(at, |last| last.seq);
-        }
-        if at < head
-            && let Some(rest) = self.replay_buffer.after(at)
-        {
-            at = rest.last().map_or(at, |last| last.seq);
-            events.extend(rest);
-        }
+        let events = missed_events(connection.delivered, head, loaded, &self.replay_buffer);
+        let at = events.last().map_or(connection.delivered, |last| last.seq);
         resume.count = resume.count.saturating_add(events.len());
         connection.delivered = at;
         let is_complete = at == head;
@@ -221,6 +211,28 @@ impl Room {
             .map(|(id, ..)| id)
             .collect()
     }
+}
+
+/// The events after `delivered` up to the head, as far as `loaded` and the buffer contain them
+/// without a gap.
+fn missed_events(
+    delivered: Seq,
+    head: Seq,
+    loaded: &[EncodedEvent],
+    replay_buffer: &ReplayBuffer,
+) -> Vec<EncodedEvent> {
+    let mut events: Vec<EncodedEvent> = Vec::new();
+    let mut at = delivered;
+    if loaded.first().is_some_and(|first| first.seq <= at.next()) {
+        events.extend(loaded.iter().filter(|event| event.seq > at).cloned());
+        at = events.last().map_or(at, |last| last.seq);
+    }
+    if at < head
+        && let Some(buffered) = replay_buffer.after(at)
+    {
+        events.extend(buffered);
+    }
+    events
 }
 
 fn is_dense(since: Seq, events: &[Event]) -> bool {

@@ -168,8 +168,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "loses an event on resume",
         edits: &[edit(
             "resume.rs",
-            "            && let Some(rest) = self.replay_buffer.after(at)\n",
-            "            && let Some(rest) = self.replay_buffer.after(at.next())\n",
+            "        && let Some(buffered) = replay_buffer.after(at)\n",
+            "        && let Some(buffered) = replay_buffer.after(at.next())\n",
         )],
     },
     Mutation {

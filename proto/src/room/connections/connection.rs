@@ -114,7 +114,7 @@ impl Connection {
     }
 
     /// When this connection needs a tick: the announcement of the expiry (v2 only), the expiry, or
-    /// the heartbeat check, whichever is first.
+    /// the heartbeat check, the earliest of them.
     pub(super) fn deadline(&self) -> Timestamp {
         let token = if self.v2 && !self.expiry_announced {
             self.expires_at.plus(Seconds(-EXPIRY_NOTICE.0))

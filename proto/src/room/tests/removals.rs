@@ -67,11 +67,11 @@ fn readmitted_member_stays_connected_after_late_removal_event() {
     test.connect_admitted(2, 2, 12, 11);
     assert_eq!(test.loads, [10]);
     snapshots.extend(test.room.take_dirty_snapshots(test.now));
-    let text = serde_json::to_string(&snapshots).unwrap();
+    let saved = serde_json::to_string(&snapshots).unwrap();
     test.room = Room::restore(
         ConversationId(7),
         1_000,
-        serde_json::from_str::<Vec<Snapshot>>(&text).unwrap(),
+        serde_json::from_str::<Vec<Snapshot>>(&saved).unwrap(),
     );
     test.input(Input::Tick);
     assert_eq!(test.loads, [10]);
