@@ -1,5 +1,5 @@
-//! Sockets that say nothing: what one costs in memory, how fast they join, how fast they all
-//! come back. One that was refused fails the run; how that is known is in `joined`.
+//! Idle sockets: memory per socket, connects per second, and the duration of a reconnect storm. A
+//! refused socket fails the run; `admission_check` detects it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,50 +9,50 @@ use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use serde_json::{Value, json};
 
-use crate::figures::{float, histogram, micros, per_thousand, quantiles};
-use crate::joined::{Admission, prove};
+use crate::admission_check::{CheckedSocket, check_delivery};
+use crate::output::{float, histogram, micros, per_thousand, quantiles};
+use crate::proc_usage::{CpuMeter, ProcessTree};
 use crate::target::Target;
-use crate::usage::{Meter, Tree};
 
-/// Sockets opened at once where it does not matter.
-const OPENING: usize = 32;
+/// Concurrent connects where their number does not matter.
+const CONCURRENT_CONNECTS: usize = 32;
 
-/// Sockets each of those that join at the same time keeps before it cuts the oldest off: by then
-/// whoever answered that one has answered so many others, and a refusal is here.
-const KEPT: usize = 8;
+/// Open sockets per worker before the oldest is reset. By then the server has answered enough later
+/// connects that a refusal of the oldest has arrived.
+const OPEN_PER_WORKER: usize = 8;
 
-/// Memory counts when it has not changed by more than this in a second.
+/// Memory counts when it changes by no more than this in a second.
 const STEADY_KIB: f64 = 64.0;
 
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Plan {
-    /// How many rooms.
+pub(crate) struct ConnectionOptions {
+    /// Number of rooms.
     #[arg(long, default_value_t = 20)]
     rooms: u32,
-    /// Members in each.
+    /// Members of each room.
     #[arg(long, default_value_t = 50)]
     members: u32,
-    /// Sockets that join at the same time; for joins.
+    /// Concurrent connects; for `connects`.
     #[arg(long, default_value_t = 32)]
     concurrency: u32,
-    /// Seconds of measuring; for joins.
+    /// Seconds measured; for `connects`.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
 }
 
-/// Everyone's place, room by room: the conversation and the requests that join it.
-struct Places {
+/// The upgrade requests of all members, room by room.
+struct ConnectionPlan {
     rooms: Vec<i64>,
     requests: Vec<String>,
     /// Members of each room.
     members: usize,
 }
 
-impl Places {
-    async fn make(target: &Target, plan: &Plan) -> Result<Self> {
-        let members = plan.members;
-        ensure!(plan.rooms > 0 && members > 0, "nobody to join");
-        let rooms = target.make_rooms(plan.rooms, members).await?;
+impl ConnectionPlan {
+    async fn make(target: &Target, options: &ConnectionOptions) -> Result<Self> {
+        let members = options.members;
+        ensure!(options.rooms > 0 && members > 0, "no sockets to open");
+        let rooms = target.create_rooms(options.rooms, members).await?;
         let requests = (0..).zip(&rooms).flat_map(|(room, id)| {
             (0..members).map(move |member| target.upgrade(*id, target.user(room, member, members)))
         });
@@ -63,37 +63,43 @@ impl Places {
         })
     }
 
-    /// Proves that all who have joined are in their rooms, given everyone in order.
-    async fn prove(&self, target: &Target, sockets: &mut [Admission]) -> Result<()> {
+    /// Checks that all sockets, given in order, are in their rooms.
+    async fn check_delivery(&self, target: &Target, sockets: &mut [CheckedSocket]) -> Result<()> {
         let rooms = self.rooms.iter().zip(sockets.chunks_mut(self.members));
-        let proofs = rooms.map(|(room, sockets)| prove(target.v2, *room, sockets));
+        let proofs = rooms.map(|(room, sockets)| check_delivery(target.v2, *room, sockets));
         future::try_join_all(proofs).await.map(drop)
     }
 }
 
-async fn join_all(target: &Target, requests: &[String]) -> Result<Vec<Admission>> {
+async fn connect_all(target: &Target, requests: &[String]) -> Result<Vec<CheckedSocket>> {
     stream::iter(requests)
-        .map(|request| Admission::join(target, request))
-        .buffered(OPENING)
+        .map(|request| CheckedSocket::connect(target, request))
+        .buffered(CONCURRENT_CONNECTS)
         .try_collect()
         .await
 }
 
 /// Resident memory of an idle connection.
-pub(crate) async fn idle(target: &Target, plan: &Plan) -> Result<Value> {
+pub(crate) async fn idle(target: &Target, options: &ConnectionOptions) -> Result<Value> {
     let server = target.trees.first().context("--tree is needed")?;
-    // What the server sets up with its first socket belongs to no connection.
-    let first = Plan {
+    // Allocations for the server's first socket belong to no connection.
+    let first = ConnectionOptions {
         rooms: 1,
         members: 10,
-        ..plan.clone()
+        ..options.clone()
     };
-    drop(join_all(target, &Places::make(target, &first).await?.requests).await?);
-    let places = Places::make(target, plan).await?;
+    drop(
+        connect_all(
+            target,
+            &ConnectionPlan::make(target, &first).await?.requests,
+        )
+        .await?,
+    );
+    let plan = ConnectionPlan::make(target, options).await?;
     let before = steady(server).await?;
-    let mut sockets = join_all(target, &places.requests).await?;
+    let mut sockets = connect_all(target, &plan.requests).await?;
     let after = steady(server).await?;
-    sockets.iter_mut().try_for_each(Admission::check)?;
+    sockets.iter_mut().try_for_each(CheckedSocket::check)?;
     let count = float(u64::try_from(sockets.len())?);
     Ok(json!({
         "connections": count,
@@ -102,7 +108,7 @@ pub(crate) async fn idle(target: &Target, plan: &Plan) -> Result<Value> {
     }))
 }
 
-async fn steady(tree: &Tree) -> Result<f64> {
+async fn steady(tree: &ProcessTree) -> Result<f64> {
     let mut last = tree.resident_kib()?;
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -115,65 +121,73 @@ async fn steady(tree: &Tree) -> Result<f64> {
     Ok(last)
 }
 
-/// Joins a second.
-pub(crate) async fn joins(target: &Target, plan: &Plan) -> Result<Value> {
-    let places = Places::make(target, plan).await?;
-    let meter = Meter::start(&target.trees).await?;
-    let begun = Instant::now();
-    let end = begun + Duration::from_secs_f64(plan.seconds);
-    let workers = (0..plan.concurrency).map(|worker| {
-        let requests = &places.requests;
+/// Connects per second.
+pub(crate) async fn connects(target: &Target, options: &ConnectionOptions) -> Result<Value> {
+    let plan = ConnectionPlan::make(target, options).await?;
+    let meter = CpuMeter::start(&target.trees).await?;
+    let started = Instant::now();
+    let end = started + Duration::from_secs_f64(options.seconds);
+    let workers = (0..options.concurrency).map(|worker| {
+        let requests = &plan.requests;
         async move {
             let mut times = histogram()?;
-            let mut kept = VecDeque::new();
+            let mut open_sockets = VecDeque::new();
             let mut at = usize::try_from(worker)?;
             while Instant::now() < end {
                 let start = Instant::now();
-                kept.push_back(Admission::join(target, &requests[at % requests.len()]).await?);
+                open_sockets.push_back(
+                    CheckedSocket::connect(target, &requests[at % requests.len()]).await?,
+                );
                 times.saturating_record(micros(start.elapsed()));
-                if kept.len() > KEPT {
-                    kept.pop_front().map(Admission::cut).transpose()?;
+                if open_sockets.len() > OPEN_PER_WORKER {
+                    open_sockets
+                        .pop_front()
+                        .map(CheckedSocket::reset)
+                        .transpose()?;
                 }
-                at += usize::try_from(plan.concurrency)?;
+                at += usize::try_from(options.concurrency)?;
             }
-            anyhow::Ok((times, kept))
+            anyhow::Ok((times, open_sockets))
         }
     });
     let workers = future::try_join_all(workers).await?;
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     let usage = meter.read().await?;
     let mut times = histogram()?;
-    for (worker, kept) in workers {
+    for (worker, open_sockets) in workers {
         times.add(worker)?;
-        kept.into_iter().try_for_each(Admission::cut)?;
+        open_sockets
+            .into_iter()
+            .try_for_each(CheckedSocket::reset)?;
     }
     let mut figures = quantiles(&times);
-    figures["joins_per_s"] = (float(times.len()) / seconds).into();
+    figures["connects_per_s"] = (float(times.len()) / seconds).into();
     per_thousand(&mut figures, &usage, float(times.len()));
     Ok(figures)
 }
 
-/// How long it takes until everyone is back when all are cut off and return at once.
-pub(crate) async fn storm(target: &Target, plan: &Plan) -> Result<Value> {
-    let places = Places::make(target, plan).await?;
-    let sockets = join_all(target, &places.requests).await?;
-    sockets.into_iter().try_for_each(Admission::cut)?;
-    let meter = Meter::start(&target.trees).await?;
-    let begun = Instant::now();
-    let returns = places.requests.iter().map(|request| async {
-        let socket = Admission::join(target, request).await?;
-        anyhow::Ok((socket, begun.elapsed()))
+/// The time until all sockets have reconnected after all are reset at once.
+pub(crate) async fn storm(target: &Target, options: &ConnectionOptions) -> Result<Value> {
+    let plan = ConnectionPlan::make(target, options).await?;
+    let sockets = connect_all(target, &plan.requests).await?;
+    sockets.into_iter().try_for_each(CheckedSocket::reset)?;
+    let meter = CpuMeter::start(&target.trees).await?;
+    let started = Instant::now();
+    let reconnects = plan.requests.iter().map(|request| async {
+        let socket = CheckedSocket::connect(target, request).await?;
+        anyhow::Ok((socket, started.elapsed()))
     });
-    let back = future::try_join_all(returns).await?;
+    let reconnected = future::try_join_all(reconnects).await?;
     let usage = meter.read().await?;
-    let (mut sockets, returned): (Vec<Admission>, Vec<Duration>) = back.into_iter().unzip();
-    places.prove(target, &mut sockets).await?;
+    let (mut sockets, delays): (Vec<CheckedSocket>, Vec<Duration>) =
+        reconnected.into_iter().unzip();
+    plan.check_delivery(target, &mut sockets).await?;
     let mut times = histogram()?;
-    for time in returned {
+    for time in delays {
         times.saturating_record(micros(time));
     }
     let mut figures = quantiles(&times);
-    figures["all_back_ms"] = (float(times.max()) / 1_000.0).into();
+    figures["all_reconnected_ms"] = (float(times.max()) / 1_000.0).into();
     per_thousand(&mut figures, &usage, float(times.len()));
     Ok(figures)
 }

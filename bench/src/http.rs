@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as making requests quickly over one kept connection takes (RFC 9112).
+//! A minimal HTTP/1.1 client for fast requests over one persistent connection (RFC 9112).
 
 use std::net::SocketAddr;
 
@@ -9,19 +9,19 @@ use tokio::net::TcpStream;
 const READ: usize = 64 * 1024;
 
 /// One connection.
-pub(crate) struct Client {
+pub(crate) struct HttpClient {
     stream: TcpStream,
     host: SocketAddr,
     buffer: Vec<u8>,
 }
 
-/// What a request was answered with.
-pub(crate) struct Answer {
+/// A response.
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
-impl Client {
+impl HttpClient {
     pub(crate) async fn connect(host: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;
@@ -32,14 +32,14 @@ impl Client {
         })
     }
 
-    /// Sends one request and reads its answer. `headers` are whole lines with their ends.
+    /// Sends one request and reads its response. `headers` are complete lines with line ends.
     pub(crate) async fn request(
         &mut self,
         method: &str,
         path: &str,
         headers: &str,
         body: &str,
-    ) -> Result<Answer> {
+    ) -> Result<HttpResponse> {
         let (host, length) = (self.host, body.len());
         let typed = if body.is_empty() {
             String::new()
@@ -73,9 +73,9 @@ impl Client {
         } else if status == 204 || status == 205 || status == 304 {
             Vec::new()
         } else {
-            bail!("an answer of unknown length: {head}");
+            bail!("a response of unknown length: {head}");
         };
-        Ok(Answer { status, body })
+        Ok(HttpResponse { status, body })
     }
 
     async fn chunks(&mut self) -> Result<Vec<u8>> {

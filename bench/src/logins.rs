@@ -1,7 +1,7 @@
-//! Logins, as a share of what the password hash alone allows on all cores.
+//! Logins per second, as a share of the password hashes that all cores can compute.
 //!
-//! The machine's speed changes from one second to the next, so short slices of hashing alone and
-//! of logins take turns, and each slice of logins is compared with the two of hashing around it.
+//! The speed of the machine varies by the second, so short slices of hashing alone and of logins
+//! alternate, and each slice of logins is compared with the slices of hashing before and after it.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use anyhow::{Result, bail, ensure};
 use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, Salt};
 use serde_json::{Value, json};
 
-use crate::figures::{float, histogram, median, per_thousand, quantiles};
-use crate::http::Client;
-use crate::requests::{Load, Plan};
+use crate::http::HttpClient;
+use crate::output::{float, histogram, median, per_thousand, quantiles};
+use crate::proc_usage::CpuMeter;
+use crate::requests::{RequestLoad, RequestOptions};
 use crate::target::{Target, now_ms};
-use crate::usage::Meter;
 
-/// How many slices of logins there are; of hashing there is one more.
+/// Slices of logins; there is one more of hashing.
 const SLICES: u32 = 5;
 
 /// Accounts that log in.
@@ -27,25 +27,25 @@ const PASSWORD: &str = "correct horse battery 9";
 const SALT: Salt = [7; 16];
 
 /// Measures both.
-pub(crate) async fn measure(target: &Target, plan: &Plan) -> Result<Value> {
+pub(crate) async fn measure(target: &Target, options: &RequestOptions) -> Result<Value> {
     let run = now_ms();
     let name = |account: u32| format!("login{run}x{}", account % ACCOUNTS);
     register(target, (0..ACCOUNTS).map(name)).await?;
-    let ask = async |client: &mut Client, turn: u32| {
+    let request = async |client: &mut HttpClient, turn: u32| {
         let body = json!({ "username": name(turn), "password": PASSWORD }).to_string();
         client.request("POST", "/api/users/login/", "", &body).await
     };
-    let load = Load::new(target, plan);
-    let slice = plan.seconds / f64::from(SLICES);
-    load.run(plan.warm_up, ask).await?;
-    let hash = Hash::new()?;
+    let load = RequestLoad::new(target, options);
+    let slice = options.seconds / f64::from(SLICES);
+    load.run(options.warm_up, request).await?;
+    let hash = StoredHash::new()?;
     let mut hashes = vec![hash.slice(slice).await?];
     let mut times = histogram()?;
     let (mut rates, mut shares) = (Vec::new(), Vec::new());
-    // While there is only hashing the servers do nothing, so that all they spend is for logins.
-    let meter = Meter::start(&target.trees).await?;
+    // During the slices of hashing the servers are idle, so all their CPU time is for logins.
+    let meter = CpuMeter::start(&target.trees).await?;
     for _ in 0..SLICES {
-        let logins = load.run(slice, ask).await?;
+        let logins = load.run(slice, request).await?;
         let before = hashes.last().map_or(0.0, |hashes| hashes.rate);
         let after = hash.slice(slice).await?;
         rates.push(logins.rate());
@@ -64,30 +64,30 @@ pub(crate) async fn measure(target: &Target, plan: &Plan) -> Result<Value> {
 }
 
 async fn register(target: &Target, names: impl Iterator<Item = String>) -> Result<()> {
-    let mut client = Client::connect(target.address).await?;
+    let mut client = HttpClient::connect(target.address).await?;
     for name in names {
         let body = json!({
             "username": name, "email": format!("{name}@chat.example"), "password": PASSWORD,
         });
         let (path, body) = ("/api/users/register/", body.to_string());
         let status = client.request("POST", path, "", &body).await?.status;
-        ensure!(status == 201, "registering was answered {status}");
+        ensure!(status == 201, "registration failed with {status}");
     }
     Ok(())
 }
 
-/// A stored hash, to check the password against with nothing else to do.
-struct Hash(String);
+/// A stored hash to verify the password against.
+struct StoredHash(String);
 
-/// What one slice of hashing came to.
-struct Hashes {
-    /// Hashes a second on all cores together.
+/// The result of one slice of hashing.
+struct HashRate {
+    /// Hashes per second on all cores together.
     rate: f64,
-    /// CPU seconds of one.
+    /// CPU seconds of one hash.
     cost: f64,
 }
 
-impl Hash {
+impl StoredHash {
     fn new() -> Result<Self> {
         let job = PasswordJob::Hash {
             password: Password::new(PASSWORD.to_owned()),
@@ -95,14 +95,14 @@ impl Hash {
         };
         match job.run(&mut HashMemory::default()) {
             PasswordOutcome::Hashed(stored) => Ok(Self(stored)),
-            _ => bail!("this machine could not hash a password"),
+            _ => bail!("the password could not be hashed"),
         }
     }
 
-    async fn slice(&self, seconds: f64) -> Result<Hashes> {
-        let meter = Meter::start(&[]).await?;
-        let begun = Instant::now();
-        let end = begun + Duration::from_secs_f64(seconds);
+    async fn slice(&self, seconds: f64) -> Result<HashRate> {
+        let meter = CpuMeter::start(&[]).await?;
+        let started = Instant::now();
+        let end = started + Duration::from_secs_f64(seconds);
         let cores = thread::available_parallelism()?.get();
         let rates: Vec<(u64, f64)> = thread::scope(|scope| {
             let workers: Vec<_> = (0..cores)
@@ -112,16 +112,16 @@ impl Hash {
             counts.filter_map(Result::ok).collect()
         });
         let checked: u64 = rates.iter().map(|(count, _)| count).sum();
-        Ok(Hashes {
+        Ok(HashRate {
             rate: rates.iter().map(|(_, rate)| rate).sum(),
             cost: meter.read().await?.generator() / float(checked),
         })
     }
 
-    /// Answers how many it checked, and how many a second.
+    /// Returns how many hashes it verified, in total and per second.
     fn check_until(&self, end: Instant) -> (u64, f64) {
         let mut memory = HashMemory::default();
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut count = 0;
         while Instant::now() < end {
             let job = PasswordJob::Verify {
@@ -132,6 +132,6 @@ impl Hash {
             job.run(&mut memory);
             count += 1;
         }
-        (count, float(count) / begun.elapsed().as_secs_f64())
+        (count, float(count) / started.elapsed().as_secs_f64())
     }
 }

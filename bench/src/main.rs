@@ -1,26 +1,26 @@
-//! The load generator: one measurement of one server, told as one line of JSON.
+//! The load generator: measures one server once and prints one line of JSON.
 //!
-//! Starting servers, repeating rounds and comparing them is `cargo xtask bench`. To add a
-//! measurement: a module with a `measure` and a row in [`Command`].
+//! Starting servers, repeating rounds and comparing results is done by `cargo xtask bench`. To add a
+//! measurement: a module with a `measure` function and a row in [`Command`].
 
+mod admission_check;
 mod connections;
-mod crowd;
 mod fanout;
-mod figures;
-mod growth;
 mod http;
-mod joined;
+mod load;
 mod logins;
-mod order;
-mod pacer;
+mod noise_probe;
+mod open_loop;
+mod ordering_check;
+mod output;
+mod proc_usage;
 mod requests;
 mod run;
+mod scaling;
 mod seed;
 mod socket;
 mod target;
-mod usage;
 mod wire;
-mod witness;
 
 use std::process::ExitCode;
 
@@ -38,63 +38,63 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Put users with a login each into a migrated database, named by `DATABASE_URL`.
+    /// Seed users, each with a session, into the migrated database `DATABASE_URL`.
     Seed {
-        /// How many, to fill rooms with; 100 more are made to read.
+        /// Number of users to fill rooms with; 100 more are seeded for reads.
         #[arg(long, default_value_t = 5_000)]
         users: u32,
     },
-    /// Rooms of members, some of whom send.
+    /// Fan-out: rooms in which every member receives and some members send.
     Fanout {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
-        plan: fanout::Plan,
+        options: fanout::FanoutOptions,
     },
-    /// What a message and a delivery cost at a rate the server easily keeps up with.
-    Growth {
+    /// The cost of a message and of a delivery at a moderate rate.
+    Scaling {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
-        plan: growth::Plan,
+        options: scaling::ScalingOptions,
     },
     /// Memory of an idle connection.
-    Retirement {
+    Idle {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
-        plan: connections::Plan,
+        options: connections::ConnectionOptions,
     },
-    /// Sockets that join and leave.
-    Joins {
+    /// Sockets that connect and disconnect.
+    Connects {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
-        plan: connections::Plan,
+        options: connections::ConnectionOptions,
     },
-    /// Everyone cut off, everyone back at once.
+    /// A reconnect storm: all sockets are reset and reconnect at once.
     Storm {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
-        plan: connections::Plan,
+        options: connections::ConnectionOptions,
     },
     /// REST reads.
     Reads {
         #[command(flatten)]
         target: Target,
-        /// What is read.
+        /// The resource to read.
         #[arg(long, value_enum, default_value = "history")]
-        what: requests::What,
+        what: requests::Resource,
         #[command(flatten)]
-        plan: requests::Plan,
+        options: requests::RequestOptions,
     },
-    /// Logins, beside the password hash alone.
+    /// Logins, compared with the password hash alone.
     Logins {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
-        plan: requests::Plan,
+        options: requests::RequestOptions,
     },
 }
 
@@ -120,13 +120,17 @@ fn run() -> Result<()> {
                 let database = target::variable("DATABASE_URL");
                 seed::seed(&database, users + target::RESERVED).await
             }
-            Command::Fanout { target, plan } => fanout::measure(&target, &plan).await,
-            Command::Growth { target, plan } => growth::measure(&target, &plan).await,
-            Command::Retirement { target, plan } => connections::idle(&target, &plan).await,
-            Command::Joins { target, plan } => connections::joins(&target, &plan).await,
-            Command::Storm { target, plan } => connections::storm(&target, &plan).await,
-            Command::Reads { target, what, plan } => requests::reads(&target, what, &plan).await,
-            Command::Logins { target, plan } => logins::measure(&target, &plan).await,
+            Command::Fanout { target, options } => fanout::measure(&target, &options).await,
+            Command::Scaling { target, options } => scaling::measure(&target, &options).await,
+            Command::Idle { target, options } => connections::idle(&target, &options).await,
+            Command::Connects { target, options } => connections::connects(&target, &options).await,
+            Command::Storm { target, options } => connections::storm(&target, &options).await,
+            Command::Reads {
+                target,
+                what,
+                options,
+            } => requests::reads(&target, what, &options).await,
+            Command::Logins { target, options } => logins::measure(&target, &options).await,
         }
     })?;
     println!("{figures}");

@@ -1,8 +1,7 @@
-//! REST: reads over kept connections.
+//! REST reads over persistent connections.
 //!
-//! As fast as they are answered, one under way on each connection, or at a given rate on a fixed
-//! schedule, whatever the server does: then a latency counts from the moment a request was to be
-//! made, as at a fan-out's given rate.
+//! Either one request in flight on each connection, or requests at a given rate on a fixed schedule,
+//! regardless of the server; then latency counts from the scheduled time of a request.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,11 +14,11 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::figures::{float, histogram, micros, per_thousand, quantiles};
-use crate::http::{Answer, Client};
+use crate::http::{HttpClient, HttpResponse};
+use crate::output::{float, histogram, micros, per_thousand, quantiles};
+use crate::proc_usage::{CpuMeter, CpuUsage};
 use crate::socket;
 use crate::target::Target;
-use crate::usage::{Meter, Usage};
 use crate::wire::{self, Mark};
 
 /// Messages in the history that is read: a full page.
@@ -28,11 +27,11 @@ const HISTORY: u32 = 100;
 /// Conversations in the list that is read.
 const LIST: usize = 20;
 
-/// Members of what is read.
+/// Members of the conversations.
 const MEMBERS: u32 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum What {
+pub(crate) enum Resource {
     /// A conversation's newest 100 messages.
     History,
     /// The caller's own account.
@@ -42,62 +41,67 @@ pub(crate) enum What {
 }
 
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Plan {
-    /// Connections, each with one request under way.
+pub(crate) struct RequestOptions {
+    /// Connections, each with one request in flight.
     #[arg(long, default_value_t = 16)]
     pub(crate) connections: u32,
-    /// Requests a second over all connections; 0 for as many as are answered.
+    /// Requests per second over all connections; 0 for as many as the server answers.
     #[arg(long, default_value_t = 0)]
     rate: u32,
-    /// Seconds before measuring.
+    /// Seconds of warm-up.
     #[arg(long, default_value_t = 1.0)]
     pub(crate) warm_up: f64,
-    /// Seconds of measuring.
+    /// Seconds measured.
     #[arg(long, default_value_t = 5.0)]
     pub(crate) seconds: f64,
 }
 
-/// Reads a second.
-pub(crate) async fn reads(target: &Target, what: What, plan: &Plan) -> Result<Value> {
+/// Measures reads per second.
+pub(crate) async fn reads(
+    target: &Target,
+    what: Resource,
+    options: &RequestOptions,
+) -> Result<Value> {
     let user = target.reserved(0);
     let path = match what {
-        What::Profile => "/api/users/profile/".to_owned(),
-        What::List => {
+        Resource::Profile => "/api/users/profile/".to_owned(),
+        Resource::List => {
             make_list(target).await?;
             "/api/chat/conversations/".to_owned()
         }
-        What::History => {
+        Resource::History => {
             let room = make_room(target).await?;
             fill(target, room, user).await?;
             format!("/api/chat/conversations/{room}/messages/")
         }
     };
     let headers = target.authorization(user);
-    let load = Load::new(target, plan);
-    let ask = async |client: &mut Client, _| client.request("GET", &path, &headers, "").await;
-    load.run(plan.warm_up, ask).await?;
-    let answers = load.run(plan.seconds, ask).await?;
-    let mut figures = quantiles(&answers.times);
-    figures["requests_per_s"] = answers.rate().into();
-    figures["bytes"] = answers.bytes.into();
-    per_thousand(&mut figures, &answers.usage, float(answers.times.len()));
+    let load = RequestLoad::new(target, options);
+    let request =
+        async |client: &mut HttpClient, _| client.request("GET", &path, &headers, "").await;
+    load.run(options.warm_up, request).await?;
+    let results = load.run(options.seconds, request).await?;
+    let mut figures = quantiles(&results.times);
+    figures["requests_per_s"] = results.rate().into();
+    figures["bytes"] = results.bytes.into();
+    per_thousand(&mut figures, &results.usage, float(results.times.len()));
     Ok(figures)
 }
 
-/// A conversation of users no fan-out has put into others.
+/// A conversation of users that are in no other room.
 async fn make_room(target: &Target) -> Result<i64> {
-    let people: Vec<u32> = (0..MEMBERS).map(|member| target.reserved(member)).collect();
-    let mut client = Client::connect(target.address).await?;
-    target.make_room(&mut client, &people).await
+    let users: Vec<u32> = (0..MEMBERS).map(|member| target.reserved(member)).collect();
+    let mut client = HttpClient::connect(target.address).await?;
+    target.create_room(&mut client, &users).await
 }
 
-/// Makes sure the reader has [`LIST`] conversations, whoever ran before.
+/// Makes sure that the reader has [`LIST`] conversations.
 async fn make_list(target: &Target) -> Result<()> {
-    let mut client = Client::connect(target.address).await?;
+    let mut client = HttpClient::connect(target.address).await?;
     let headers = target.authorization(target.reserved(0));
     let path = "/api/chat/conversations/";
-    let answer = client.request("GET", path, &headers, "").await?;
-    let list: Value = serde_json::from_slice(&answer.body)?;
+    let response = client.request("GET", path, &headers, "").await?;
+    let list: Value = serde_json::from_slice(&response.body)?;
     for _ in list.as_array().map_or(0, Vec::len)..LIST {
         make_room(target).await?;
     }
@@ -129,59 +133,59 @@ async fn fill(target: &Target, room: i64, user: u32) -> Result<()> {
     Ok(())
 }
 
-/// Requests, one under way on each connection.
-pub(crate) struct Load<'a> {
+/// Requests, one in flight on each connection.
+pub(crate) struct RequestLoad<'a> {
     target: &'a Target,
     connections: u32,
-    /// Without one, as fast as they are answered.
+    /// The interval of the schedule; without one, requests follow each other at once.
     interval: Option<Duration>,
 }
 
-/// How a load was answered.
-pub(crate) struct Answers {
+/// The results of a load.
+pub(crate) struct RequestResults {
     pub(crate) times: Histogram<u64>,
-    usage: Usage,
+    usage: CpuUsage,
     seconds: f64,
-    /// The length of the last answer's body.
+    /// The length of the last response body.
     bytes: usize,
 }
 
-impl Answers {
+impl RequestResults {
     /// Requests a second.
     pub(crate) fn rate(&self) -> f64 {
         float(self.times.len()) / self.seconds
     }
 }
 
-impl<'a> Load<'a> {
-    pub(crate) fn new(target: &'a Target, plan: &Plan) -> Self {
-        let rate = f64::from(plan.rate);
+impl<'a> RequestLoad<'a> {
+    pub(crate) fn new(target: &'a Target, options: &RequestOptions) -> Self {
+        let rate = f64::from(options.rate);
         Self {
             target,
-            connections: plan.connections,
-            interval: (plan.rate > 0).then(|| Duration::from_secs_f64(1.0 / rate)),
+            connections: options.connections,
+            interval: (options.rate > 0).then(|| Duration::from_secs_f64(1.0 / rate)),
         }
     }
 
-    /// Has the connections ask for so many seconds; any other answer than 200 is an error.
-    pub(crate) async fn run<F>(&self, seconds: f64, ask: F) -> Result<Answers>
+    /// Sends requests for this many seconds; any status but 200 is an error.
+    pub(crate) async fn run<F>(&self, seconds: f64, request: F) -> Result<RequestResults>
     where
-        F: AsyncFn(&mut Client, u32) -> Result<Answer>,
+        F: AsyncFn(&mut HttpClient, u32) -> Result<HttpResponse>,
     {
-        let meter = Meter::start(&self.target.trees).await?;
-        let begun = Instant::now();
-        let ask = &ask;
-        let starts = self.starts(begun + Duration::from_secs_f64(seconds));
+        let meter = CpuMeter::start(&self.target.trees).await?;
+        let started = Instant::now();
+        let request = &request;
+        let starts = self.starts(started + Duration::from_secs_f64(seconds));
         let workers = (0..).zip(starts).map(|(worker, mut starts)| async move {
-            let mut client = Client::connect(self.target.address).await?;
+            let mut client = HttpClient::connect(self.target.address).await?;
             let mut times = histogram()?;
             let mut length = 0;
             let mut turn: u32 = worker;
             while let Some(start) = starts.next().await {
-                let answer = ask(&mut client, turn).await?;
-                ensure!(answer.status == 200, "answered {}", answer.status);
+                let response = request(&mut client, turn).await?;
+                ensure!(response.status == 200, "status {}", response.status);
                 times.saturating_record(micros(start.elapsed()));
-                length = answer.body.len();
+                length = response.body.len();
                 turn = turn.wrapping_add(1);
             }
             anyhow::Ok((times, length))
@@ -192,49 +196,52 @@ impl<'a> Load<'a> {
             times.add(worker)?;
             bytes = length;
         }
-        Ok(Answers {
+        Ok(RequestResults {
             times,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: started.elapsed().as_secs_f64(),
             usage: meter.read().await?,
             bytes,
         })
     }
 
-    /// When each connection asks.
-    fn starts(&self, end: Instant) -> Vec<Starts> {
+    /// The start times of each connection's requests.
+    fn starts(&self, end: Instant) -> Vec<StartTimes> {
         let Some(interval) = self.interval else {
-            return (0..self.connections).map(|_| Starts::Until(end)).collect();
+            return (0..self.connections)
+                .map(|_| StartTimes::Until(end))
+                .collect();
         };
-        let (tell, told): (Vec<_>, Vec<_>) =
+        let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..self.connections).map(|_| unbounded_channel()).unzip();
-        // Timers of the runtime are a millisecond off.
-        thread::spawn(move || keep_time(&tell, interval, end));
-        told.into_iter().map(Starts::At).collect()
+        // Timers of the runtime are imprecise by a millisecond.
+        thread::spawn(move || run_schedule(&senders, interval, end));
+        receivers.into_iter().map(StartTimes::At).collect()
     }
 }
 
-/// When one connection asks.
-enum Starts {
-    /// As soon as it is answered, up to then.
+/// The start times of one connection's requests.
+enum StartTimes {
+    /// As soon as the previous response has arrived, until this time.
     Until(Instant),
-    /// When it is told to. What comes while it waits for an answer is late, and counts as that.
+    /// On schedule. A start time that passes while a response is awaited makes its request late.
     At(UnboundedReceiver<Instant>),
 }
 
-impl Starts {
-    /// When the next request begins, or was to begin.
+impl StartTimes {
+    /// The time the next request starts, or was scheduled to start.
     async fn next(&mut self) -> Option<Instant> {
         match self {
             Self::Until(end) => Some(Instant::now()).filter(|now| now < end),
-            Self::At(told) => told.recv().await,
+            Self::At(scheduled) => scheduled.recv().await,
         }
     }
 }
 
-/// Has the connections ask in turn, one every `interval`, until the end or until nobody listens.
-fn keep_time(tell: &[UnboundedSender<Instant>], interval: Duration, end: Instant) {
+/// Schedules requests on the connections in turn, one every `interval`, until `end` or until no
+/// connection is left.
+fn run_schedule(senders: &[UnboundedSender<Instant>], interval: Duration, end: Instant) {
     let first = Instant::now() + interval;
-    for (step, connection) in (0..).zip(tell.iter().cycle()) {
+    for (step, connection) in (0..).zip(senders.iter().cycle()) {
         let due = first + interval * step;
         if due >= end {
             return;

@@ -1,4 +1,4 @@
-//! What the sockets of one fan-out share: the clock, the phase, what was counted.
+//! The state shared by the sockets of a load: the clock, the phase, the counters.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -6,36 +6,36 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-use crate::figures;
+use crate::output;
 use crate::wire::Mark;
 
-/// Read at once; a saturated socket has this much waiting.
+/// The size of a read; a saturated socket has this much data waiting.
 const BUFFER: usize = 256 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Sockets may not send by themselves.
+    /// Sockets do not send by themselves.
     Quiet,
-    /// They fill their windows.
+    /// Sockets fill their windows.
     Sending,
 }
 
-/// One room as its sockets know it.
-pub(crate) struct Room {
+/// The counters of one room.
+pub(crate) struct RoomCounters {
     /// The conversation's id.
     pub(crate) id: i64,
     /// How many messages each sender has sent.
     pub(crate) sent: Vec<Cell<u32>>,
 }
 
-/// One fan-out.
+/// The shared state of one load.
 pub(crate) struct Run {
-    began: Instant,
+    started: Instant,
     v2: bool,
-    /// Messages a sender keeps under way.
+    /// Messages a sender keeps in flight.
     pub(crate) window: u32,
     pub(crate) phase: Cell<Phase>,
-    /// Counted are messages that were to be sent in this time, in microseconds since the beginning.
+    /// Messages scheduled in this range count; in microseconds since the start.
     pub(crate) measured: RangeCell,
     pub(crate) histogram: RefCell<Histogram<u64>>,
     pub(crate) buffer: RefCell<Vec<u8>>,
@@ -61,12 +61,12 @@ impl RangeCell {
 impl Run {
     pub(crate) fn new(v2: bool, window: u32) -> anyhow::Result<Self> {
         Ok(Self {
-            began: Instant::now(),
+            started: Instant::now(),
             v2,
             window,
             phase: Cell::new(Phase::Quiet),
             measured: RangeCell(Cell::new((u64::MAX, u64::MAX))),
-            histogram: RefCell::new(figures::histogram()?),
+            histogram: RefCell::new(output::histogram()?),
             buffer: RefCell::new(vec![0; BUFFER]),
             arrived: Cell::new(0),
             arrived_in_time: Cell::new(0),
@@ -74,13 +74,13 @@ impl Run {
         })
     }
 
-    /// The clock's origin.
-    pub(crate) fn began(&self) -> Instant {
-        self.began
+    /// The origin of the clock.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
     }
 
     pub(crate) fn now_us(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Whether sockets speak v2.
@@ -93,7 +93,7 @@ impl Run {
         frame(self.v2, room, mark)
     }
 
-    /// Counts messages received.
+    /// Counts received messages.
     pub(crate) fn count(&self, messages: u64, now_us: u64) {
         self.arrived.set(self.arrived.get() + messages);
         if self.measured.get().contains(&now_us) {
@@ -107,7 +107,7 @@ impl Run {
         (self.arrived.get(), self.arrived_in_time.get())
     }
 
-    /// Notes what went wrong first.
+    /// Records the first failure.
     pub(crate) fn fail(&self, what: String) {
         self.failure.borrow_mut().get_or_insert(what);
     }

@@ -1,7 +1,7 @@
-//! Puts into a database of Colloquy's what would take minutes over REST: users with a login each,
-//! past the password hash, and more members than a conversation can be made with.
+//! Seeds Colloquy's database with rows that would take minutes over REST: users with a session each,
+//! without a password hash, and members beyond the number a conversation can be created with.
 //!
-//! The database is the one `DATABASE_URL` names: `postgres://…` or `sqlite:path`.
+//! The database is `DATABASE_URL`: `postgres://…` or `sqlite:path`.
 
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
@@ -9,12 +9,12 @@ use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 use crate::target::{now_ms, session_of};
 
-/// No hash of any password: these users log in by the session they are given.
+/// Matches no password: the users have sessions and do not log in.
 const NO_PASSWORD: &str = "!";
 
 const YEAR_MS: i64 = 365 * 86_400_000;
 
-/// A connection to either.
+/// A connection to either database.
 enum Database {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
@@ -29,7 +29,7 @@ pub(crate) async fn seed(url: &str, users: u32) -> Result<Value> {
     Ok(json!({ "users": users }))
 }
 
-/// Makes these users members of a conversation that has others already.
+/// Adds these users to an existing conversation.
 pub(crate) async fn add_members(url: &str, conversation: i64, users: &[u32]) -> Result<()> {
     let ids = json!(users).to_string();
     match connect(url).await? {
@@ -77,14 +77,14 @@ async fn postgres_users(mut connection: PgConnection, users: u32) -> Result<()> 
         let name = format!("bench{user}");
         let email = format!("{name}@chat.example");
         sqlx::query(
-            "with made as (
+            "with inserted as (
                 insert into users (id, username, username_key, email, email_key, password_hash,
                     first_name, last_name, created_at)
                 values ($1, $2, $2, $3, $3, $4, '', '', now())
                 returning id
             )
             insert into sessions (id, user_id, created_at, expires_at)
-            select $5, id, now(), now() + interval '1 year' from made",
+            select $5, id, now(), now() + interval '1 year' from inserted",
         )
         .bind(i64::from(user))
         .bind(name)
@@ -94,7 +94,7 @@ async fn postgres_users(mut connection: PgConnection, users: u32) -> Result<()> 
         .execute(&mut *transaction)
         .await?;
     }
-    // Users who register later are numbered behind these.
+    // Users that register later get higher ids.
     sqlx::query("select setval(pg_get_serial_sequence('users', 'id'), $1)")
         .bind(i64::from(users))
         .execute(&mut *transaction)

@@ -1,6 +1,6 @@
-//! One client socket of a fan-out: sends within its window, reads what arrives, checks the order.
+//! One client socket of a load: sends within its window, reads, checks the order.
 //!
-//! All sockets share one thread and one read buffer, so that the generator costs little beside
+//! All sockets share one thread and one read buffer, so that the generator costs little compared to
 //! the server.
 
 use std::cell::{Cell, RefCell};
@@ -13,15 +13,15 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::order::Order;
-use crate::run::{Phase, Room, Run};
+use crate::ordering_check::OrderingCheck;
+use crate::run::{Phase, RoomCounters, Run};
 use crate::target::Target;
 use crate::wire::{self, Mark};
 
-/// The sender of messages that only find out whether everyone is listening.
+/// The sender of probe messages, which check whether every socket receives.
 pub(crate) const PROBE: u32 = 99_999;
 
-/// Connects and upgrades by `request`. Answers the stream and what the server already sent.
+/// Connects and upgrades by `request`. Returns the stream and the bytes already received.
 pub(crate) async fn connect(target: &Target, request: &str) -> Result<(TcpStream, Vec<u8>)> {
     let mut stream = TcpStream::connect(target.address).await?;
     stream.set_nodelay(true)?;
@@ -39,38 +39,38 @@ pub(crate) async fn connect(target: &Target, request: &str) -> Result<(TcpStream
     Ok((stream, bytes))
 }
 
-/// Reads what has come.
+/// Reads the available bytes.
 pub(crate) async fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<()> {
     ensure!(stream.read_buf(bytes).await? > 0, "the server closed");
     Ok(())
 }
 
-/// A socket of a running fan-out.
+/// A socket of a running load.
 pub(crate) struct Socket {
     run: Rc<Run>,
-    room: Rc<Room>,
+    room: Rc<RoomCounters>,
     /// Its index in its room; the first ones send.
     index: u32,
     stream: RefCell<TcpStream>,
-    state: RefCell<State>,
+    state: RefCell<SocketState>,
     waker: Cell<Option<Waker>>,
 }
 
 #[derive(Default)]
-struct State {
-    /// The beginning of a frame whose end is not here yet.
+struct SocketState {
+    /// The start of an incomplete frame.
     rest: Vec<u8>,
     /// Bytes to be written, and how many already are.
     pending: Vec<u8>,
     written: usize,
-    order: Order,
+    order: OrderingCheck,
     probed: u32,
 }
 
 impl Socket {
     pub(crate) fn new(
         run: &Rc<Run>,
-        room: &Rc<Room>,
+        room: &Rc<RoomCounters>,
         index: u32,
         (stream, rest): (TcpStream, Vec<u8>),
     ) -> Rc<Self> {
@@ -79,16 +79,16 @@ impl Socket {
             room: Rc::clone(room),
             index,
             stream: RefCell::new(stream),
-            state: RefCell::new(State {
+            state: RefCell::new(SocketState {
                 rest,
-                order: Order::new(room.sent.len()),
-                ..State::default()
+                order: OrderingCheck::new(room.sent.len()),
+                ..SocketState::default()
             }),
             waker: Cell::new(None),
         })
     }
 
-    /// Reads and writes until something is wrong; told to the run.
+    /// Reads and writes until a failure, which is recorded in the run.
     pub(crate) async fn serve(self: Rc<Self>) {
         let ended = poll_fn(|context| self.poll(context)).await;
         let error = ended.err().unwrap_or_else(|| anyhow::anyhow!("ended"));
@@ -99,32 +99,32 @@ impl Socket {
         ));
     }
 
-    /// A second handle on the connection, for a thread that sends on time.
+    /// A second handle on the connection, for the open-loop sender.
     pub(crate) fn duplicate(&self) -> Result<std::net::TcpStream> {
         use std::os::fd::AsFd as _;
         let stream = self.stream.borrow();
         Ok(stream.as_fd().try_clone_to_owned()?.into())
     }
 
-    /// Its place in its room.
+    /// Its index in its room.
     pub(crate) fn index(&self) -> u32 {
         self.index
     }
 
-    /// The conversation it is in.
+    /// The id of its conversation.
     pub(crate) fn room(&self) -> i64 {
         self.room.id
     }
 
-    /// Notes what was sent through its duplicate.
-    pub(crate) fn note_sent(&self, messages: u32) {
+    /// Records what was sent through the second handle.
+    pub(crate) fn record_sent(&self, messages: u32) {
         let index = usize::try_from(self.index);
         if let Some(sent) = index.ok().and_then(|index| self.room.sent.get(index)) {
             sent.set(messages);
         }
     }
 
-    /// Sends a probe.
+    /// Sends a probe message.
     pub(crate) fn probe(&self, ordinal: u32) {
         let mark = Mark {
             sender: PROBE,
@@ -136,20 +136,20 @@ impl Socket {
         self.wake();
     }
 
-    /// The newest probe seen, counted from 1.
+    /// The newest probe received, counted from 1.
     pub(crate) fn probed(&self) -> u32 {
         self.state.borrow().probed
     }
 
-    /// Has it look for what it may do now.
+    /// Makes it check again what it can do.
     pub(crate) fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    /// Whether every message sent in its room has arrived, and the digest of their order.
-    pub(crate) fn standing(&self) -> (u64, u64) {
+    /// How many messages of its room are missing, and the digest of their order.
+    pub(crate) fn missing_and_digest(&self) -> (u64, u64) {
         let state = self.state.borrow();
         let sent = self.room.sent.iter().enumerate();
         let missing = sent.map(|(sender, sent)| {
@@ -174,10 +174,10 @@ impl Socket {
         }
     }
 
-    /// Reads once. Pending when nothing is there.
+    /// Reads once. Pending if no data is available.
     fn read(
         &self,
-        state: &mut State,
+        state: &mut SocketState,
         stream: &mut TcpStream,
         context: &mut Context<'_>,
     ) -> Result<Poll<()>> {
@@ -192,7 +192,7 @@ impl Socket {
             bail!("the server closed the connection");
         }
         let now_us = self.run.now_us();
-        let State {
+        let SocketState {
             rest,
             pending,
             order,
@@ -205,7 +205,7 @@ impl Socket {
         let mut on_mark = |mark: Mark| {
             if mark.sender == PROBE {
                 *probed = mark.ordinal;
-            } else if order.take(mark) {
+            } else if order.check(mark) {
                 count += 1;
                 if measured.contains(&mark.intended_us) {
                     histogram.saturating_record(now_us.saturating_sub(mark.intended_us).max(1));
@@ -220,15 +220,15 @@ impl Socket {
             let found = wire::read_frames(rest, pending, &mut on_mark)?;
             rest.drain(..found.consumed);
         }
-        if let Some(wrong) = order.wrong() {
-            bail!("{wrong}");
+        if let Some(violation) = order.violation() {
+            bail!("{violation}");
         }
         self.run.count(count, now_us);
         Ok(Poll::Ready(()))
     }
 
-    /// Prepares as many sends as the window allows.
-    fn fill(&self, state: &mut State) {
+    /// Queues as many sends as the window allows.
+    fn fill(&self, state: &mut SocketState) {
         let Ok(index) = usize::try_from(self.index) else {
             return;
         };
@@ -248,8 +248,12 @@ impl Socket {
     }
 }
 
-/// Writes what waits. Pending when nothing waits or the connection takes no more.
-fn write(state: &mut State, stream: &mut TcpStream, context: &mut Context<'_>) -> Result<Poll<()>> {
+/// Writes queued bytes. Pending if there are none or the connection accepts no more.
+fn write(
+    state: &mut SocketState,
+    stream: &mut TcpStream,
+    context: &mut Context<'_>,
+) -> Result<Poll<()>> {
     let waiting = &state.pending[state.written..];
     if waiting.is_empty() {
         return Ok(Poll::Pending);

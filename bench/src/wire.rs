@@ -1,32 +1,31 @@
-//! The WebSocket frames a client writes and reads (RFC 6455 §5), with as little work as the
-//! measuring takes.
+//! WebSocket frames as a client writes and reads them (RFC 6455 §5), with minimal work.
 //!
-//! A message carries a mark, fixed in width: who sent it, which of the sender's it is, and when it
-//! was to be sent. Frames are not parsed beyond their header: their bytes are searched for marks,
-//! so one frame may hold one message or a batch of them, and whose protocol it is does not matter.
+//! A message carries a mark of fixed width: its sender, its ordinal, and its scheduled time. Frames
+//! are parsed no further than their header and then searched for marks, so a frame may have one
+//! message or a batch, in any protocol.
 
 use anyhow::{Result, bail};
 
-/// Opens a mark. It stands nowhere else in what a server sends here.
+/// Starts a mark. It occurs nowhere else in a server's frames.
 const OPEN: u8 = b'~';
 
-/// Digits of the sender, of the message's ordinal, of the microseconds.
+/// Digits of the sender, the ordinal and the microseconds.
 const WIDTHS: [usize; 3] = [5, 8, 11];
 
-/// The mark's length in bytes, with its opening.
+/// The length of the mark in bytes, including its start.
 const MARK: usize = 1 + WIDTHS[0] + WIDTHS[1] + WIDTHS[2];
 
-/// What follows the mark, so that a message is about as long as a line of chat.
+/// Follows the mark, so that a message has the length of a typical line of chat.
 const FILLER: &str = " the quick brown fox jumps over the lazy dog";
 
-/// What a message says about itself.
+/// The mark of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// The sender's index in its room.
     pub(crate) sender: u32,
-    /// Counted by the sender, from 0.
+    /// Counts the sender's messages from 0.
     pub(crate) ordinal: u32,
-    /// When it was to be sent, in microseconds since the run began.
+    /// Its scheduled time, in microseconds since the start of the run.
     pub(crate) intended_us: u64,
 }
 
@@ -63,13 +62,13 @@ fn digits(bytes: &[u8]) -> Option<u64> {
     })
 }
 
-/// Appends one text frame to `out`. Clients must mask (§5.3); the mask is zero here, which spares
-/// the generator a pass over its bytes and the server nothing.
+/// Appends one text frame to `out`. Clients must mask (§5.3); a mask of zero saves the generator a
+/// pass over the bytes and the server nothing.
 pub(crate) fn text_frame(payload: &str, out: &mut Vec<u8>) {
     frame(0x81, payload.as_bytes(), out);
 }
 
-/// Appends the answer to a ping.
+/// Appends the reply to a ping.
 fn pong(payload: &[u8], out: &mut Vec<u8>) {
     frame(0x8A, payload, out);
 }
@@ -87,26 +86,26 @@ fn frame(first: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// What reading found besides marks.
+/// The result of reading frames, besides the marks.
 #[derive(Default)]
-pub(crate) struct Found {
-    /// Bytes of whole frames; what is behind them is the beginning of the next.
+pub(crate) struct FrameScan {
+    /// Bytes of complete frames; an incomplete frame may follow.
     pub(crate) consumed: usize,
-    /// Frames without a mark, such as greetings and acknowledgements.
+    /// Frames without a mark, such as `hello` and acknowledgements.
     pub(crate) others: usize,
 }
 
-/// Reads the whole frames at the beginning of `bytes`: calls `on_mark` for every message, appends
-/// answers to pings to `answers`.
+/// Reads the complete frames at the start of `bytes`: calls `on_mark` for every message and appends
+/// replies to pings to `replies`.
 ///
 /// # Errors
-/// A close frame, a fragment, or a frame that tells an error: none belongs into a measurement.
+/// A close frame, a fragment, or an error frame.
 pub(crate) fn read_frames(
     bytes: &[u8],
-    answers: &mut Vec<u8>,
+    replies: &mut Vec<u8>,
     mut on_mark: impl FnMut(Mark),
-) -> Result<Found> {
-    let mut found = Found::default();
+) -> Result<FrameScan> {
+    let mut found = FrameScan::default();
     while let Some((first, start, end)) = header(&bytes[found.consumed..]) {
         let rest = &bytes[found.consumed..];
         let Some(payload) = rest.get(start..end) else {
@@ -115,34 +114,34 @@ pub(crate) fn read_frames(
         match first {
             0x81 => {
                 let mut marked = false;
-                let mut left = payload;
-                while let Some(at) = memchr::memchr(OPEN, left) {
-                    if let Some(mark) = Mark::read(&left[at + 1..]) {
+                let mut rest_of_payload = payload;
+                while let Some(at) = memchr::memchr(OPEN, rest_of_payload) {
+                    if let Some(mark) = Mark::read(&rest_of_payload[at + 1..]) {
                         on_mark(mark);
                         marked = true;
                     }
-                    left = left.get(at + MARK..).unwrap_or_default();
+                    rest_of_payload = rest_of_payload.get(at + MARK..).unwrap_or_default();
                 }
                 if !marked {
                     found.others += 1;
                     refuse_errors(payload)?;
                 }
             }
-            0x89 => pong(payload, answers),
+            0x89 => pong(payload, replies),
             0x8A => {}
             0x88 => bail!("the server closed a socket: {}", closing(payload)),
-            other => bail!("a frame that begins with {other:#x}"),
+            other => bail!("unexpected frame type {other:#x}"),
         }
         found.consumed += end;
     }
     Ok(found)
 }
 
-/// Whether the first frame is here whole, and is the greeting of a v2 socket.
+/// Whether the first frame is complete and is `hello`.
 ///
 /// # Errors
 /// It is any other frame.
-pub(crate) fn is_greeted(bytes: &[u8]) -> Result<bool> {
+pub(crate) fn has_hello(bytes: &[u8]) -> Result<bool> {
     let Some((first, start, end)) = header(bytes) else {
         return Ok(false);
     };
@@ -151,13 +150,13 @@ pub(crate) fn is_greeted(bytes: &[u8]) -> Result<bool> {
     };
     match first {
         0x81 if memchr::memmem::find(payload, b"\"type\":\"hello\"").is_some() => Ok(true),
-        0x81 => bail!("greeted by {}", String::from_utf8_lossy(payload)),
+        0x81 => bail!("expected hello, got {}", String::from_utf8_lossy(payload)),
         0x88 => bail!("the server closed a socket: {}", closing(payload)),
-        other => bail!("a frame that begins with {other:#x}"),
+        other => bail!("unexpected frame type {other:#x}"),
     }
 }
 
-/// The first byte of a server's frame, and where its payload begins and ends.
+/// The first byte of a server's frame, and the start and end of its payload.
 fn header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (first, second) = (*bytes.first()?, *bytes.get(1)?);
     let (start, length) = match second & 0x7F {
@@ -178,7 +177,7 @@ fn refuse_errors(payload: &[u8]) -> Result<()> {
     let is_error =
         payload.starts_with(b"{\"error\"") || payload.starts_with(b"{\"type\":\"error\"");
     if is_error {
-        bail!("the server answered {}", String::from_utf8_lossy(payload));
+        bail!("the server sent {}", String::from_utf8_lossy(payload));
     }
     Ok(())
 }
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_found_one_by_one_in_batches_and_never_in_half_a_frame() {
+    fn marks_are_found_in_single_and_batched_messages_of_complete_frames() {
         let marks = [1, 2, 3].map(|ordinal| Mark {
             sender: 7,
             ordinal,
@@ -224,41 +223,41 @@ mod tests {
         bytes.extend(server_frame(&format!("[{},{}]", texts[1], texts[2])));
         let whole = bytes.len();
         bytes.extend(&server_frame(&texts[0])[..30]);
-        let mut seen = Vec::new();
-        let found = read_frames(&bytes, &mut Vec::new(), |mark| seen.push(mark)).unwrap();
-        assert_eq!(seen, marks);
+        let mut received = Vec::new();
+        let found = read_frames(&bytes, &mut Vec::new(), |mark| received.push(mark)).unwrap();
+        assert_eq!(received, marks);
         assert_eq!((found.consumed, found.others), (whole, 0));
     }
 
     #[test]
-    fn what_ends_a_measurement_is_told() {
+    fn error_and_close_frames_end_a_measurement() {
         let error = server_frame(r#"{"error":"too fast"}"#);
         let close = [0x88, 4, 0x0F, 0xA1, b'b', b'y'];
         for (bytes, word) in [(&error[..], "too fast"), (&close[..], "4001 by")] {
-            let told = read_frames(bytes, &mut Vec::new(), |_| {}).err().unwrap();
-            assert!(told.to_string().contains(word), "{told}");
+            let error = read_frames(bytes, &mut Vec::new(), |_| {}).err().unwrap();
+            assert!(error.to_string().contains(word), "{error}");
         }
     }
 
     #[test]
-    fn only_a_whole_greeting_greets() {
-        let greeting = server_frame(r#"{"type":"hello","v":2}"#);
-        assert!(is_greeted(&greeting).unwrap());
-        for end in 0..greeting.len() {
-            assert!(!is_greeted(&greeting[..end]).unwrap(), "{end} bytes");
+    fn hello_is_recognized_when_complete() {
+        let hello = server_frame(r#"{"type":"hello","v":2}"#);
+        assert!(has_hello(&hello).unwrap());
+        for end in 0..hello.len() {
+            assert!(!has_hello(&hello[..end]).unwrap(), "{end} bytes");
         }
         let close = [0x88, 2, 0x11, 0x31];
         let message = server_frame(r#"{"type":"message"}"#);
         for (bytes, word) in [(&close[..], "4401"), (&message[..], "message")] {
-            let told = is_greeted(bytes).err().unwrap();
-            assert!(told.to_string().contains(word), "{told}");
+            let error = has_hello(bytes).err().unwrap();
+            assert!(error.to_string().contains(word), "{error}");
         }
     }
 
     #[test]
-    fn a_ping_is_answered_with_its_own_bytes() {
-        let mut answers = Vec::new();
-        read_frames(&[0x89, 2, b'h', b'i'], &mut answers, |_| {}).unwrap();
-        assert_eq!(answers, [0x8A, 0x82, 0, 0, 0, 0, b'h', b'i']);
+    fn ping_is_answered_with_its_payload() {
+        let mut replies = Vec::new();
+        read_frames(&[0x89, 2, b'h', b'i'], &mut replies, |_| {}).unwrap();
+        assert_eq!(replies, [0x8A, 0x82, 0, 0, 0, 0, b'h', b'i']);
     }
 }

@@ -4,7 +4,6 @@
 //! the module that does the work. What a check forbids is in `check`, what the tests need is in
 //! `test` and the modules it names. To add a command, add a variant to [`Command`] and its module.
 
-mod bench;
 mod check;
 mod cost;
 mod deploy;
@@ -37,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Measure every host beside its peers, on private servers.
-    Bench(bench::Options),
+    Bench(colloquy_bench_runner::Options),
     /// Run the architecture checks on the source tree.
     Check,
     /// Build the Worker into worker/build, with every tool in its locked version.
@@ -80,7 +79,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Verdict {
     match command {
-        Command::Bench(options) => bench::command(&options),
+        Command::Bench(options) => colloquy_bench_runner::run(&options),
         Command::Check => check::command(),
         Command::WorkerBuild(options) => worker_build::command(&options),
         Command::Edge(options) => edge::command(&options),

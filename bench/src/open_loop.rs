@@ -1,4 +1,4 @@
-//! The thread that sends on time, whatever the server does.
+//! The open-loop sender: a thread that sends on a fixed schedule, regardless of the server.
 
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -13,71 +13,73 @@ use crate::socket::Socket;
 use crate::wire::{self, Mark};
 
 /// Sends until it is stopped.
-pub(crate) struct Pacer {
+pub(crate) struct OpenLoopSender {
     thread: thread::JoinHandle<Result<Vec<u32>>>,
     stop: Sender<()>,
 }
 
-/// One sender: its room, its index there, its connection, and how much it has sent.
-struct Turn {
+/// One sender: its room, its index there, its connection, and how many messages it has sent.
+struct ScheduledSender {
     room: i64,
     sender: u32,
     stream: TcpStream,
     sent: u32,
 }
 
-impl Pacer {
-    /// Has these sockets send in turn, `rate` messages a second altogether.
+impl OpenLoopSender {
+    /// Makes these sockets send in sender, `rate` messages per second in total.
     pub(crate) fn start<'a>(
         run: &Run,
         sockets: impl Iterator<Item = &'a Rc<Socket>>,
         rate: f64,
     ) -> Result<Self> {
-        let turns = sockets.map(|socket| {
-            anyhow::Ok(Turn {
+        let senders = sockets.map(|socket| {
+            anyhow::Ok(ScheduledSender {
                 room: socket.room(),
                 sender: socket.index(),
                 stream: socket.duplicate()?,
                 sent: 0,
             })
         });
-        let turns = turns.collect::<Result<Vec<Turn>>>()?;
+        let senders = senders.collect::<Result<Vec<ScheduledSender>>>()?;
         let schedule = Schedule {
-            began: run.began(),
+            started: run.started(),
             v2: run.v2(),
             interval: Duration::from_secs_f64(1.0 / rate),
         };
         let (stop, stopped) = channel::<()>();
-        let thread = thread::spawn(move || schedule.keep(turns, &stopped));
+        let thread = thread::spawn(move || schedule.run(senders, &stopped));
         Ok(Self { thread, stop })
     }
 
-    /// Ends it and notes at the same sockets how much was sent.
+    /// Stops the thread and records at the sockets how many messages were sent.
     pub(crate) async fn stop<'a>(
         self,
         sockets: impl Iterator<Item = &'a Rc<Socket>>,
     ) -> Result<()> {
         drop(self.stop);
-        // Waited for elsewhere: what is still under way is to be received on time.
+        // Joined on another thread, so that messages in flight are received without delay.
         let thread = tokio::task::spawn_blocking(|| self.thread.join());
-        let counts = thread.await?.map_err(|_| anyhow!("the pacer failed"))??;
+        let counts = thread
+            .await?
+            .map_err(|_| anyhow!("the sending thread panicked"))??;
         for (socket, count) in sockets.zip(counts) {
-            socket.note_sent(count);
+            socket.record_sent(count);
         }
         Ok(())
     }
 }
 
 struct Schedule {
-    /// The clock's origin.
-    began: Instant,
+    /// The origin of the clock.
+    started: Instant,
     v2: bool,
     interval: Duration,
 }
 
 impl Schedule {
-    /// Answers how much each has sent.
-    fn keep(&self, mut turns: Vec<Turn>, stopped: &Receiver<()>) -> Result<Vec<u32>> {
+    /// Returns how many messages each sender has sent.
+    fn run(&self, mut senders: Vec<ScheduledSender>, stopped: &Receiver<()>) -> Result<Vec<u32>> {
         let first = Instant::now() + self.interval;
         let mut bytes = Vec::new();
         for step in 0_u32.. {
@@ -88,19 +90,19 @@ impl Schedule {
             if stopped.try_recv() != Err(TryRecvError::Empty) {
                 break;
             }
-            let at = usize::try_from(step)? % turns.len();
-            let turn = turns.get_mut(at).context("nobody sends")?;
+            let at = usize::try_from(step)? % senders.len();
+            let sender = senders.get_mut(at).context("no senders")?;
             let mark = Mark {
-                sender: turn.sender,
-                ordinal: turn.sent,
-                intended_us: u64::try_from((due - self.began).as_micros())?,
+                sender: sender.sender,
+                ordinal: sender.sent,
+                intended_us: u64::try_from((due - self.started).as_micros())?,
             };
             bytes.clear();
-            wire::text_frame(&frame(self.v2, turn.room, mark), &mut bytes);
-            // So little waits on these connections that the kernel takes it at once.
-            std::io::Write::write_all(&mut turn.stream, &bytes).context("sending on time")?;
-            turn.sent += 1;
+            wire::text_frame(&frame(self.v2, sender.room, mark), &mut bytes);
+            // The load is low enough that the kernel accepts the bytes at once.
+            std::io::Write::write_all(&mut sender.stream, &bytes).context("sending on schedule")?;
+            sender.sent += 1;
         }
-        Ok(turns.into_iter().map(|turn| turn.sent).collect())
+        Ok(senders.into_iter().map(|sender| sender.sent).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! What servers cost, from `/proc`: CPU time and resident memory of whole process trees (proc(5)).
+//! Resource usage from `/proc`: CPU time and resident memory of process trees (proc(5)).
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,25 +8,25 @@ use anyhow::{Context as _, Result, bail};
 /// The kernel counts CPU time in hundredths of a second for every user program (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What the generator's own tree is called.
+/// The name of the generator's own process.
 pub(crate) const GENERATOR: &str = "generator";
 
 /// CPU seconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cpu {
-    /// In the program itself.
+pub(crate) struct CpuTime {
+    /// In user mode.
     pub(crate) user: f64,
-    /// In the kernel, at the program's request.
+    /// In kernel mode.
     pub(crate) kernel: f64,
 }
 
-impl Cpu {
+impl CpuTime {
     pub(crate) const fn total(self) -> f64 {
         self.user + self.kernel
     }
 }
 
-impl std::ops::Sub for Cpu {
+impl std::ops::Sub for CpuTime {
     type Output = Self;
 
     fn sub(self, before: Self) -> Self {
@@ -37,7 +37,7 @@ impl std::ops::Sub for Cpu {
     }
 }
 
-impl std::ops::Div<f64> for Cpu {
+impl std::ops::Div<f64> for CpuTime {
     type Output = Self;
 
     fn div(self, among: f64) -> Self {
@@ -48,26 +48,26 @@ impl std::ops::Div<f64> for Cpu {
     }
 }
 
-/// One process tree under a name, such as `postgres=4711`.
+/// A named process tree, such as `postgres=4711`.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree {
+pub(crate) struct ProcessTree {
     pub(crate) name: String,
     root: u32,
 }
 
-impl std::str::FromStr for Tree {
+impl std::str::FromStr for ProcessTree {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let (name, root) = text.split_once('=').context("a tree is name=pid")?;
         Ok(Self {
             name: name.to_owned(),
-            root: root.parse().context("the pid is no number")?,
+            root: root.parse().context("the pid is not a number")?,
         })
     }
 }
 
-impl Tree {
+impl ProcessTree {
     /// This process alone.
     fn own() -> Self {
         Self {
@@ -76,14 +76,14 @@ impl Tree {
         }
     }
 
-    /// Spent so far, with what children had that have ended.
-    fn cpu(&self) -> Result<Cpu> {
+    /// The CPU time so far, including that of terminated children.
+    fn cpu(&self) -> Result<CpuTime> {
         let (mut user, mut kernel) = (0, 0);
         for stat in self.members()? {
             user += stat.user_ticks;
             kernel += stat.kernel_ticks;
         }
-        Ok(Cpu {
+        Ok(CpuTime {
             user: f64::from(user) / TICKS_PER_SECOND,
             kernel: f64::from(kernel) / TICKS_PER_SECOND,
         })
@@ -102,13 +102,13 @@ impl Tree {
         Ok(f64::from(kib))
     }
 
-    fn members(&self) -> Result<Vec<Stat>> {
-        let mut children: HashMap<u32, Vec<Stat>> = HashMap::new();
+    fn members(&self) -> Result<Vec<ProcessStat>> {
+        let mut children: HashMap<u32, Vec<ProcessStat>> = HashMap::new();
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc")?.flatten() {
             let pid = entry.file_name().to_string_lossy().parse();
             // A process may end while the list is read.
-            let Some(stat) = pid.ok().and_then(Stat::read) else {
+            let Some(stat) = pid.ok().and_then(ProcessStat::read) else {
                 continue;
             };
             if stat.pid == self.root {
@@ -118,7 +118,7 @@ impl Tree {
             }
         }
         if found.is_empty() {
-            bail!("{} (process {}) does not run", self.name, self.root);
+            bail!("{} (process {}) is not running", self.name, self.root);
         }
         let mut at = 0;
         while let Some(stat) = found.get(at) {
@@ -130,80 +130,82 @@ impl Tree {
     }
 }
 
-struct Stat {
+struct ProcessStat {
     pid: u32,
     parent: u32,
     user_ticks: u32,
     kernel_ticks: u32,
 }
 
-impl Stat {
+impl ProcessStat {
     fn read(pid: u32) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name may hold spaces and parentheses; what follows the last one is plain.
+        // The name may contain spaces and parentheses; the fields after the last one are plain.
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks = |field: usize| fields.get(field)?.parse::<u32>().ok();
         Some(Self {
             pid,
             parent: fields.get(1)?.parse().ok()?,
-            // Its own, and those of children it has waited for.
+            // Its own time and that of children it has waited for.
             user_ticks: ticks(11)? + ticks(13)?,
             kernel_ticks: ticks(12)? + ticks(14)?,
         })
     }
 }
 
-/// Reads the CPU time of some process trees twice. On a thread of its own: a look through all of
-/// `/proc` takes milliseconds, in which nothing would be received.
-pub(crate) struct Meter {
-    before: Vec<(Tree, Cpu)>,
+/// Measures the CPU time of process trees between two points. Reads on a thread of its own: reading
+/// all of `/proc` takes milliseconds, in which no message would be received.
+pub(crate) struct CpuMeter {
+    before: Vec<(ProcessTree, CpuTime)>,
 }
 
-impl Meter {
-    pub(crate) async fn start(trees: &[Tree]) -> Result<Self> {
-        let all: Vec<Tree> = trees.iter().cloned().chain([Tree::own()]).collect();
+impl CpuMeter {
+    pub(crate) async fn start(trees: &[ProcessTree]) -> Result<Self> {
+        let all: Vec<ProcessTree> = trees.iter().cloned().chain([ProcessTree::own()]).collect();
         let before = spent(all).await?;
         Ok(Self { before })
     }
 
-    /// What was spent since the start.
-    pub(crate) async fn read(&self) -> Result<Usage> {
+    /// The CPU time since the start.
+    pub(crate) async fn read(&self) -> Result<CpuUsage> {
         let trees = self.before.iter().map(|(tree, _)| tree.clone());
         let now = spent(trees.collect()).await?;
         let both = now.into_iter().zip(&self.before);
         let spent = both.map(|((tree, now), (_, before))| (tree.name, now - *before));
-        Ok(Usage(spent.collect()))
+        Ok(CpuUsage(spent.collect()))
     }
 }
 
-/// CPU time by name: first the server, last the generator itself.
-pub(crate) struct Usage(Vec<(String, Cpu)>);
+/// CPU time by name: first the server, last the generator.
+pub(crate) struct CpuUsage(Vec<(String, CpuTime)>);
 
-impl Usage {
-    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&str, Cpu)> {
+impl CpuUsage {
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&str, CpuTime)> {
         let all = self.0.iter();
         all.map(|(name, cpu)| (name.as_str(), *cpu))
     }
 
-    /// Seconds of the server and of all it uses.
+    /// CPU seconds of the server and its backends.
     pub(crate) fn stack(&self) -> f64 {
         let others = self.by_name().filter(|(name, _)| *name != GENERATOR);
         others.map(|(_, cpu)| cpu.total()).sum()
     }
 
-    pub(crate) fn server(&self) -> Cpu {
-        self.0.first().map_or_else(Cpu::default, |(_, cpu)| *cpu)
+    pub(crate) fn server(&self) -> CpuTime {
+        self.0
+            .first()
+            .map_or_else(CpuTime::default, |(_, cpu)| *cpu)
     }
 
-    /// Seconds.
+    /// CPU seconds of the generator.
     pub(crate) fn generator(&self) -> f64 {
         self.0.last().map_or(0.0, |(_, cpu)| cpu.total())
     }
 }
 
-async fn spent(trees: Vec<Tree>) -> Result<Vec<(Tree, Cpu)>> {
+async fn spent(trees: Vec<ProcessTree>) -> Result<Vec<(ProcessTree, CpuTime)>> {
     let read = move || {
-        let with_cpu = |tree: Tree| {
+        let with_cpu = |tree: ProcessTree| {
             let cpu = tree.cpu()?;
             Ok((tree, cpu))
         };

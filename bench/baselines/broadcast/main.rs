@@ -1,12 +1,12 @@
-//! The floor: what this machine can do at best with this kind of server.
+//! A bare broadcast server: the baseline that shows what the machine can do with this kind of server.
 //!
-//! A bare broadcast server: no accounts, no storage, no rooms beyond a map. What a message is sent
-//! as in v1 goes, numbered, to everyone in the room. It is written with the same care as the
-//! server it is compared with: the frame is encoded once, every socket's queue holds a reference
-//! to the same bytes, and a socket writes all it has waiting by one system call.
+//! It has no accounts, no storage and no rooms beyond a map. A v1 message is numbered and sent to
+//! every socket of the room. It has the same optimisations as the server under test: a frame is
+//! encoded once, the queues of all sockets reference the same bytes, and a socket writes everything
+//! queued by one system call.
 //!
-//! Over plain HTTP it answers an account's profile that it knows by heart: what a request costs
-//! where nothing is parsed, routed, checked or looked up.
+//! Over plain HTTP it answers a constant profile: the cost of a request without parsing, routing,
+//! authentication or a database.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
@@ -23,10 +23,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-/// Connections that may wait to be accepted, so that a storm of them finds room.
+/// The accept backlog, large enough for a reconnect storm.
 const BACKLOG: u32 = 4_096;
 
-/// Slices of one vectored write.
+/// The most slices in one vectored write.
 const SLICES: usize = 64;
 
 /// The read buffer of a socket.
@@ -42,11 +42,11 @@ struct Queue {
 
 #[derive(Default)]
 struct Room {
-    state: Mutex<State>,
+    state: Mutex<RoomState>,
 }
 
 #[derive(Default)]
-struct State {
+struct RoomState {
     number: u64,
     next_member: u64,
     members: HashMap<u64, Arc<Queue>>,
@@ -66,7 +66,7 @@ async fn main() -> Result<()> {
         let (stream, _) = listener.accept().await?;
         let rooms = Arc::clone(&rooms);
         tokio::spawn(async move {
-            // A client that leaves in the middle is no fault of the server's.
+            // A client that disconnects is not an error of the server.
             let _ = serve(stream, rooms).await;
         });
     }
@@ -78,22 +78,22 @@ async fn serve(mut stream: TcpStream, rooms: Rooms) -> Result<()> {
         return Ok(());
     };
     let queue = Arc::<Queue>::default();
-    let (room, me) = {
+    let (room, member) = {
         let mut rooms = lock(&rooms);
         let room = Arc::clone(rooms.entry(name).or_default());
         let mut state = lock(&room.state);
-        let me = state.next_member;
+        let member = state.next_member;
         state.next_member += 1;
-        state.members.insert(me, Arc::clone(&queue));
+        state.members.insert(member, Arc::clone(&queue));
         drop(state);
-        (room, me)
+        (room, member)
     };
-    let ended = converse(stream, &room, &queue).await;
-    lock(&room.state).members.remove(&me);
-    ended
+    let result = serve_socket(stream, &room, &queue).await;
+    lock(&room.state).members.remove(&member);
+    result
 }
 
-async fn converse(stream: TcpStream, room: &Room, queue: &Queue) -> Result<()> {
+async fn serve_socket(stream: TcpStream, room: &Room, queue: &Queue) -> Result<()> {
     let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let mut waiting = VecDeque::new();
@@ -157,7 +157,7 @@ async fn write(stream: &mut TcpStream, waiting: &mut VecDeque<Frame>) -> Result<
         );
         let mut written = stream.write_vectored(&slices).await?;
         if written == 0 {
-            bail!("the connection takes nothing more");
+            bail!("the connection accepts no more bytes");
         }
         written += done;
         while let Some(first) = waiting.front() {
@@ -172,11 +172,11 @@ async fn write(stream: &mut TcpStream, waiting: &mut VecDeque<Frame>) -> Result<
     Ok(())
 }
 
-/// As long as a profile of the others.
+/// As long as a profile of the other targets.
 const PROFILE: &str = r#"{"id":5001,"username":"bench5001","email":"bench5001@chat.example","first_name":"","last_name":""}"#;
 
-/// Reads requests and answers them, up to an upgrade. `None` when there was none, but somebody who
-/// asked for a profile, or whether the server is up.
+/// Answers requests up to an upgrade and returns its path; `None` if the connection ends with plain
+/// requests (a profile, a liveness probe).
 async fn upgrade(stream: &mut TcpStream) -> Result<Option<String>> {
     let mut bytes = Vec::new();
     let (name, key) = loop {
@@ -194,23 +194,27 @@ async fn upgrade(stream: &mut TcpStream) -> Result<Option<String>> {
         if let Some(key) = key {
             break (path.to_owned(), key.trim().to_owned());
         }
-        let goes_on = path.starts_with("/api/");
-        let answer = format!(
+        let is_persistent = path.starts_with("/api/");
+        let response = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{PROFILE}",
             PROFILE.len(),
-            if goes_on { "" } else { "Connection: close\r\n" },
+            if is_persistent {
+                ""
+            } else {
+                "Connection: close\r\n"
+            },
         );
-        stream.write_all(answer.as_bytes()).await?;
-        if !goes_on {
+        stream.write_all(response.as_bytes()).await?;
+        if !is_persistent {
             return Ok(None);
         }
     };
     let accept = derive_accept_key(key.as_bytes());
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
     );
-    stream.write_all(answer.as_bytes()).await?;
+    stream.write_all(response.as_bytes()).await?;
     Ok(Some(name))
 }
 

@@ -1,10 +1,10 @@
-// A chat server as one writes it for Node: `ws` for the sockets, `pg` for PostgreSQL, each message
-// stored before it is broadcast, tokens by HS256, recent messages kept in memory.
+// A reference implementation for Node: a chat server on `ws` and `pg`. Each message is stored before
+// it is broadcast, access tokens are HS256, recent messages are kept in memory.
 //
-//   PORT=… DATABASE_URL=… SECRET_KEY=… USERS=5000 node bench/peers/node/server.mjs
+//   PORT=… DATABASE_URL=… SECRET_KEY=… USERS=5000 node bench/baselines/node/server.mjs
 //
-// It makes its own tables and users where they are missing. Order is kept by giving each conversation one connection:
-// inserts of a conversation follow each other, those of several run side by side.
+// It creates missing tables and users. Each conversation uses one of the write connections, so its
+// inserts are ordered while those of other conversations run concurrently.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
@@ -21,10 +21,10 @@ const { PORT, DATABASE_URL, SECRET_KEY, USERS } = process.env;
 const RECENT = 100;
 const CONNECTIONS = 10;
 
-// Plans are kept while tables grow, and every statement here is served by indexes, row by row. Where
-// conversations were large before, PostgreSQL would join the members of one with all users.
-const served = ["seqscan", "hashjoin", "mergejoin"].map((way) => `-c enable_${way}=off`).join(" ");
-const connection = { connectionString: DATABASE_URL, options: served };
+// Prepared plans outlive the growth of the tables, and every statement here is served by indexes.
+// Without these settings PostgreSQL may plan a hash join of a conversation's members with all users.
+const planner = ["seqscan", "hashjoin", "mergejoin"].map((way) => `-c enable_${way}=off`).join(" ");
+const connection = { connectionString: DATABASE_URL, options: planner };
 const pool = new Pool({ ...connection, max: CONNECTIONS });
 const writers = [];
 for (let index = 0; index < CONNECTIONS; index += 1) {
@@ -49,7 +49,7 @@ await pool.query(
 );
 await pool.query("analyze");
 
-// Conversation → its open sockets, its newest messages.
+// Conversation → its open sockets and newest messages.
 const rooms = new Map();
 
 function room(id) {
@@ -71,7 +71,7 @@ function userOf(token) {
   return exp * 1000 > Date.now() ? user_id : undefined;
 }
 
-// The name of a member, or nothing when they are none.
+// The name of a member; undefined for other users.
 async function member(conversation, user) {
   const { rows } = await pool.query({
     name: "member",
@@ -83,8 +83,8 @@ async function member(conversation, user) {
 }
 
 async function recent(conversation) {
-  const { recent: known } = room(conversation);
-  if (known) return known;
+  const { recent: cached } = room(conversation);
+  if (cached) return cached;
   const { rows } = await pool.query({
     name: "recent",
     text: `select m.id::int as id, m.sender_id::int as sender_id, u.username as sender, m.content,
@@ -104,10 +104,10 @@ async function send(conversation, user, username, message) {
     values: [conversation, user, message],
   });
   const { id, created_at: timestamp } = rows[0];
-  const { members, recent: known } = room(conversation);
-  if (known) {
-    known.push({ id, sender_id: user, sender: username, content: message, timestamp });
-    if (known.length > RECENT) known.shift();
+  const { members, recent: cached } = room(conversation);
+  if (cached) {
+    cached.push({ id, sender_id: user, sender: username, content: message, timestamp });
+    if (cached.length > RECENT) cached.shift();
   }
   const frame = JSON.stringify({
     message_id: id, message, sender_id: user, sender: username, timestamp,
@@ -117,7 +117,7 @@ async function send(conversation, user, username, message) {
 
 const bearer = (request) => request.headers.authorization?.replace(/^Bearer /, "");
 
-async function answer(request) {
+async function respond(request) {
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === "/health/live/") return [200, {}];
   const user = userOf(bearer(request));
@@ -135,9 +135,9 @@ async function answer(request) {
     for await (const chunk of request) text += chunk;
     const { participants, name } = JSON.parse(text);
     const { rows } = await pool.query(
-      `with made as (insert into conversations (name) values ($1) returning id),
-       people as (insert into members select made.id, unnest($2::bigint[]) from made)
-       select id::int as id from made`,
+      `with conversation as (insert into conversations (name) values ($1) returning id),
+       added as (insert into members select conversation.id, unnest($2::bigint[]) from conversation)
+       select id::int as id from conversation`,
       [name, [user, ...participants]],
     );
     return [201, { id: rows[0].id, participants, messages: [] }];
@@ -166,7 +166,7 @@ async function answer(request) {
 }
 
 const server = createServer((request, response) => {
-  answer(request)
+  respond(request)
     .catch((error) => {
       console.error(error);
       return [500, { detail: "Internal error." }];

@@ -1,21 +1,21 @@
-//! Whether one socket received everything once and in order, at the price of a comparison and a
-//! multiplication a message.
+//! Checks that one socket receives every message once and in order, at the cost of a comparison and a
+//! multiplication per message.
 
 use crate::wire::Mark;
 
-/// FNV's prime; only that it mixes matters.
+/// The FNV prime; any multiplier that mixes well would do.
 const PRIME: u64 = 0x0000_0100_0000_01B3;
 
-/// What one socket has received.
+/// The messages one socket has received.
 #[derive(Debug, Default)]
-pub(crate) struct Order {
-    /// The next ordinal of each sender.
+pub(crate) struct OrderingCheck {
+    /// The next expected ordinal of each sender.
     next: Vec<u32>,
     digest: u64,
-    wrong: Option<String>,
+    violation: Option<String>,
 }
 
-impl Order {
+impl OrderingCheck {
     pub(crate) fn new(senders: usize) -> Self {
         Self {
             next: vec![0; senders],
@@ -23,9 +23,8 @@ impl Order {
         }
     }
 
-    /// Takes a message; answers whether it is the next of its sender. The first that is not is
-    /// kept as what went wrong.
-    pub(crate) fn take(&mut self, mark: Mark) -> bool {
+    /// Checks a message; returns whether it is the next of its sender. The first violation is kept.
+    pub(crate) fn check(&mut self, mark: Mark) -> bool {
         let Mark {
             sender, ordinal, ..
         } = mark;
@@ -39,14 +38,14 @@ impl Order {
                 } else {
                     "lost or reordered"
                 };
-                self.wrong.get_or_insert(format!(
-                    "{what}: message {ordinal} of sender {sender} came where {expected} was due"
+                self.violation.get_or_insert(format!(
+                    "{what}: message {ordinal} of sender {sender} arrived, expected was {expected}"
                 ));
                 return false;
             }
             None => {
-                self.wrong
-                    .get_or_insert(format!("a message of sender {sender}, who is none"));
+                self.violation
+                    .get_or_insert(format!("a message of unknown sender {sender}"));
                 return false;
             }
         }
@@ -55,17 +54,17 @@ impl Order {
         true
     }
 
-    /// What went wrong first.
-    pub(crate) fn wrong(&self) -> Option<&str> {
-        self.wrong.as_deref()
+    /// The first violation.
+    pub(crate) fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
     }
 
-    /// How many messages of a sender have come.
+    /// How many messages of a sender have arrived.
     pub(crate) fn received(&self, sender: usize) -> u32 {
         self.next.get(sender).copied().unwrap_or(0)
     }
 
-    /// The same for all who received the same messages in the same order.
+    /// A digest of the order; equal on all sockets that received the same messages in the same order.
     pub(crate) fn digest(&self) -> u64 {
         self.digest
     }
@@ -75,37 +74,37 @@ impl Order {
 mod tests {
     use super::*;
 
-    fn order(marks: &[(u32, u32)]) -> Order {
-        let mut order = Order::new(2);
+    fn checked(marks: &[(u32, u32)]) -> OrderingCheck {
+        let mut check = OrderingCheck::new(2);
         for (sender, ordinal) in marks {
-            order.take(Mark {
+            check.check(Mark {
                 sender: *sender,
                 ordinal: *ordinal,
                 intended_us: 0,
             });
         }
-        order
+        check
     }
 
     #[test]
-    fn loss_duplicates_and_disorder_are_told() {
-        assert_eq!(order(&[(0, 0), (1, 0), (0, 1)]).wrong(), None);
+    fn loss_duplicates_and_reordering_are_reported() {
+        assert_eq!(checked(&[(0, 0), (1, 0), (0, 1)]).violation(), None);
         for (marks, word) in [
             (&[(0, 0), (0, 2)][..], "lost"),
             (&[(0, 0), (0, 0)], "duplicated"),
             (&[(1, 1), (1, 0)], "reordered"),
-            (&[(2, 0)], "who is none"),
+            (&[(2, 0)], "unknown sender"),
         ] {
-            let told = order(marks).wrong().unwrap_or_default().to_owned();
-            assert!(told.contains(word), "{marks:?}: {told}");
+            let violation = checked(marks).violation().unwrap_or_default().to_owned();
+            assert!(violation.contains(word), "{marks:?}: {violation}");
         }
     }
 
     #[test]
-    fn members_who_saw_two_senders_in_another_order_differ() {
-        let one = order(&[(0, 0), (1, 0), (1, 1)]);
-        let other = order(&[(1, 0), (0, 0), (1, 1)]);
-        assert_eq!((one.wrong(), other.wrong()), (None, None));
+    fn digest_depends_on_the_order_of_two_senders() {
+        let one = checked(&[(0, 0), (1, 0), (1, 1)]);
+        let other = checked(&[(1, 0), (0, 0), (1, 1)]);
+        assert_eq!((one.violation(), other.violation()), (None, None));
         assert_ne!(one.digest(), other.digest());
         assert_eq!(one.received(1), 2);
     }

@@ -1,8 +1,8 @@
-// A chat room as one writes it in JavaScript: a Durable Object with the WebSocket hibernation API
-// that stores each message in its own object before anyone is shown it. No accounts, no tokens.
+// A reference implementation in JavaScript: a Durable Object with the WebSocket hibernation API that
+// stores each message in its own storage before it is broadcast. No accounts, no tokens.
 //
-// The store is not awaited: the platform's output gate holds what is sent until it is durable,
-// and waiting here would only cost time. STORE = "none" leaves storing out.
+// The write is not awaited: the output gate of the platform holds outgoing messages until it is
+// durable. STORE = "none" disables storing.
 
 import { DurableObject } from "cloudflare:workers";
 

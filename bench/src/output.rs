@@ -1,4 +1,4 @@
-//! How figures are told: as one JSON object of numbers.
+//! The output of a measurement: one JSON object of numbers.
 
 use std::time::Duration;
 
@@ -6,30 +6,30 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use crate::usage::Usage;
+use crate::proc_usage::CpuUsage;
 
-/// A count as a number to divide.
+/// A count as a floating-point number.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "what is counted in minutes stays far below 2^52"
+    reason = "counts within minutes stay far below 2^52"
 )]
 pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// Microseconds, at least one, as a histogram takes them.
+/// Microseconds, at least one, because a histogram has no zero.
 pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros())
         .unwrap_or(u64::MAX)
         .max(1)
 }
 
-/// Latencies up to a minute, to three digits.
+/// A histogram of latencies up to a minute, with three significant digits.
 pub(crate) fn histogram() -> Result<Histogram<u64>> {
     Ok(Histogram::new_with_max(60_000_000, 3)?)
 }
 
-/// The middle one; of an even count the upper of the two.
+/// The median; for an even number of values the upper middle one.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -46,7 +46,7 @@ pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
 }
 
 /// Adds CPU seconds per 1,000 `events` to the figures: of the whole stack, and by name.
-pub(crate) fn per_thousand(figures: &mut Value, usage: &Usage, events: f64) {
+pub(crate) fn per_thousand(figures: &mut Value, usage: &CpuUsage, events: f64) {
     for (name, cpu) in usage.by_name() {
         figures["cpu_s_per_1000_of"][name] = (cpu.total() * 1_000.0 / events).into();
     }

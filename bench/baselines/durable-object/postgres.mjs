@@ -1,12 +1,11 @@
-// The same room with its messages in PostgreSQL, as one writes it for Cloudflare: `pg` through the
-// Hyperdrive binding, each message one prepared insert before anyone is shown it.
+// A reference implementation: a Durable Object that stores its messages in PostgreSQL, with `pg` and
+// the Hyperdrive binding. Each message is one prepared insert before it is broadcast.
 //
-// An object has one connection, on which inserts follow each other: that keeps their order. It is
-// opened for the first message and closed when nobody is left.
+// An object has one connection, which keeps the inserts in order. It is opened for the first message
+// and closed when the last socket closes.
 //
-// Given Colloquy's statement of a lone send (APPEND), it runs that one in the place of the insert:
-// PostgreSQL then does for a message all that it does for one of Colloquy's, and the rest is what
-// it was.
+// With Colloquy's statement of a single send (APPEND) it runs that in place of the insert. PostgreSQL
+// then does the same work for a message as it does for Colloquy, and only the runtime's part differs.
 
 import { DurableObject } from "cloudflare:workers";
 import pg from "pg";
@@ -19,7 +18,7 @@ const INSERT = `
   returning id::int as id, created_at
 `;
 
-// A conversation with its one sender, of the same number, whose session lasts.
+// Creates a conversation and its one sender, with the same id and a valid session.
 const CONVERSATION = `
   with users as (
     insert into users (id, username, username_key, email, email_key, password_hash, first_name,
@@ -42,8 +41,8 @@ const CONVERSATION = `
   on conflict do nothing
 `;
 
-// A query is several packets. `pg` asks its stream to send them at once, which its stream for
-// Workers does not know how to: each query would then wait 40 ms for TCP to acknowledge the first.
+// A query is several packets, which `pg` corks into one write. Its stream for Workers does not
+// implement corking, so each query would wait 40 ms for TCP to acknowledge the first packet.
 class Stream extends CloudflareSocket {
   cork() {
     this.held = [];
