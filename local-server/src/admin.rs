@@ -8,7 +8,7 @@ use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, SA
 use colloquy_core::config::Settings;
 use colloquy_core::ports::{Clock as _, CreatedUser, Rng as _};
 use colloquy_core::service::ServiceError;
-use colloquy_core::service::accounts::{Registration, check};
+use colloquy_core::service::accounts::{Registration, validate};
 use colloquy_proto::domain::Epoch;
 
 use crate::app::{Shown, open_database};
@@ -64,7 +64,7 @@ pub fn create_admin(settings: &Settings, wanted: CreateAdmin) -> anyhow::Result<
         first_name: None,
         last_name: None,
     };
-    let (mut user, password) = check(registration).map_err(told)?;
+    let (mut user, password) = validate(registration).map_err(told)?;
     user.is_admin = true;
     user.password_hash = hash(password)?;
     wait(async {

@@ -1,16 +1,16 @@
 //! Password hashing as a job: argon2id (RFC 9106) in PHC string form.
 //!
-//! A job costs 19 MiB and tens of milliseconds, so it is described here and run by
-//! [`ports::Passwords`](crate::ports::Passwords) where it blocks nobody.
+//! A job needs 19 MiB and tens of milliseconds, so it is only described here; the `Passwords` port
+//! runs it off the serving threads.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt as PhcSalt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
-/// How many random bytes a job needs (RFC 9106 §3.1 recommends 16).
+/// The length of a salt in bytes (RFC 9106 §3.1 recommends 16).
 pub const SALT_BYTES: usize = 16;
 
-/// Random bytes, fresh for every job.
+/// Random bytes, new for every job.
 pub type Salt = [u8; SALT_BYTES];
 
 /// OWASP's parameters for argon2id: 19 MiB, two passes, one lane.
@@ -18,11 +18,11 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// A password as someone typed it: never shown, wiped when dropped.
+/// A password: not printable, zeroed when dropped.
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes a password.
+    /// Wraps a password.
     pub fn new(password: String) -> Self {
         Self(Zeroizing::new(password))
     }
@@ -33,52 +33,52 @@ impl Password {
     }
 }
 
-/// One slow piece of password work, to be run where it blocks nobody.
+/// A hash to compute or verify.
 pub enum PasswordJob {
     /// Hash a new password.
     Hash {
         /// The password.
         password: Password,
-        /// Fresh.
+        /// New.
         salt: Salt,
     },
     /// Check a password against a stored hash.
     Verify {
         /// The password.
         password: Password,
-        /// The stored hash; without one (an unknown user) the job takes the same time and says
+        /// The stored hash. Without one (an unknown user) the job takes the same time and returns
         /// [`PasswordOutcome::Differs`].
         hash: Option<String>,
-        /// Fresh; for a new hash when the stored one used other parameters.
+        /// New; for a new hash when the stored one has outdated parameters.
         salt: Salt,
     },
 }
 
-/// What a [`PasswordJob`] found.
+/// The result of a [`PasswordJob`].
 pub enum PasswordOutcome {
     /// Of `Hash`: the hash in PHC string form.
     Hashed(String),
-    /// Of `Verify`: it is the password.
+    /// Of `Verify`: the password is correct.
     Matches {
-        /// A hash under today's parameters, when the stored one used others.
+        /// A hash with the current parameters, when the stored one has outdated ones.
         rehashed: Option<String>,
     },
-    /// Of `Verify`: it is not.
+    /// Of `Verify`: the password is wrong.
     Differs,
-    /// The machine could not do it (for want of memory).
+    /// The hash could not be computed (out of memory).
     Failed,
 }
 
-/// The memory a job works in. An adapter may keep it for the next job.
+/// The working memory of a job. An adapter may reuse it for the next job.
 #[derive(Default)]
 pub struct HashMemory(Vec<Block>);
 
 impl HashMemory {
-    /// What today's parameters need, in bytes.
+    /// The memory that the current parameters need, in bytes.
     pub const BYTES: usize = MEMORY_KIB as usize * Block::SIZE;
 
-    /// Memory allocated in one piece of this many bytes, of which a job touches only what it
-    /// needs: how a piece is given back depends on its size with many an allocator.
+    /// One allocation of this many bytes, of which a job uses only what it needs. Many allocators
+    /// decide by the size of an allocation how they return it to the system.
     pub fn with_capacity(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes.div_ceil(Block::SIZE)))
     }
@@ -92,7 +92,7 @@ impl HashMemory {
 }
 
 impl PasswordJob {
-    /// Does the work; takes tens of milliseconds.
+    /// Runs the job; takes tens of milliseconds.
     pub fn run(self, memory: &mut HashMemory) -> PasswordOutcome {
         match self {
             Self::Hash { password, salt } => hash(&password, &salt, memory)
@@ -113,11 +113,11 @@ fn verify(
     memory: &mut HashMemory,
 ) -> PasswordOutcome {
     let Some(stored) = stored.and_then(|stored| PasswordHash::new(stored).ok()) else {
-        // The time must not tell that there was nothing to compare with.
+        // The elapsed time must not reveal that the account does not exist.
         let _ = std::hint::black_box(hash(password, salt, memory));
         return PasswordOutcome::Differs;
     };
-    if again(password, &stored, memory).is_none_or(|output| Some(output) != stored.hash) {
+    if recompute(password, &stored, memory).is_none_or(|output| Some(output) != stored.hash) {
         return PasswordOutcome::Differs;
     }
     let rehashed = if is_current(&stored) {
@@ -128,9 +128,13 @@ fn verify(
     PasswordOutcome::Matches { rehashed }
 }
 
-/// The password's hash with the salt and parameters of a stored one. Outputs are compared in
-/// constant time by their own `==`.
-fn again(password: &Password, stored: &PasswordHash, memory: &mut HashMemory) -> Option<Output> {
+/// The password's hash with the salt and parameters of a stored one. `Output` compares in constant
+/// time.
+fn recompute(
+    password: &Password,
+    stored: &PasswordHash,
+    memory: &mut HashMemory,
+) -> Option<Output> {
     let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
     let version = stored
         .version
@@ -143,12 +147,12 @@ fn again(password: &Password, stored: &PasswordHash, memory: &mut HashMemory) ->
 
 fn hash(password: &Password, salt: &Salt, memory: &mut HashMemory) -> Option<String> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).ok()?;
-    let written = ParamsString::try_from(&params).ok()?;
+    let params_string = ParamsString::try_from(&params).ok()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: written,
+        params: params_string,
         salt: Some(PhcSalt::new(salt).ok()?),
         hash: Some(output(&argon2, password, salt, memory)?),
     };
@@ -174,7 +178,7 @@ fn output(
     Output::new(output).ok()
 }
 
-/// Whether a hash was made with today's parameters.
+/// Whether a hash has the current parameters.
 fn is_current(hash: &PasswordHash) -> bool {
     let same = |params: Params| {
         (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_verifies_its_password_alone() {
+    fn hash_verifies_only_its_password() {
         let PasswordOutcome::Hashed(hash) = (PasswordJob::Hash {
             password: password("s3cretPassw0rd"),
             salt: SALT,
@@ -236,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_of_other_parameters_is_replaced() {
+    fn hash_with_outdated_parameters_is_replaced() {
         let weak = Argon2::new(
             Algorithm::Argon2id,
             Version::V0x13,

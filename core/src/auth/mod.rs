@@ -1,17 +1,15 @@
-//! Tokens and passwords: who someone is, and how hard it is made to pretend.
+//! Tokens and passwords.
 //!
-//! Owns the tokens' form, the hashing of passwords, the rules a password must meet and the
-//! counting of attempts. Deliberately reads no clock and no randomness, decides nothing about
-//! sessions (the [`Store`](crate::ports::Store) does, in the statement that does the work) and
-//! knows no HTTP. Hashing is described here as a job and run by the adapter, where it blocks
-//! nobody.
+//! Owns the form of tokens, password hashing and the rules for new passwords. Deliberately reads no
+//! clock and no randomness, knows no HTTP and imports no port. Whether a session is active is
+//! decided by the store, in the statement that does the work. Hashing is described here as a job;
+//! the adapter runs it off the serving threads.
 
-mod attempts;
 mod hashing;
 mod policy;
 mod tokens;
+mod verified_tokens;
 
-pub use attempts::{Attempts, TooManyAttempts};
 pub use hashing::{HashMemory, Password, PasswordJob, PasswordOutcome, SALT_BYTES, Salt};
 pub use policy::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, PersonalData, password_problems};
 pub use tokens::{RefreshToken, TokenError, Tokens};

@@ -1,21 +1,21 @@
-//! The rules a new password must meet: length, not common, not numeric, not like its owner.
+//! The rules for a new password: length, not common, not numeric, not similar to its owner's data.
 //!
-//! The rules and their words are those of Django's password validators, since clients show them.
+//! Rules and messages are those of Django's password validators; clients show the messages.
 
 /// The shortest password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 8;
 
-/// The longest password, in bytes: hashing more buys nothing and costs time.
+/// The longest password, in bytes: a longer one costs time without adding security.
 pub const MAX_PASSWORD_BYTES: usize = 256;
 
-/// The common passwords long enough to be a password at all: one a line, in lower case. They are
-/// those of Django's list (from Royce Williams's count of leaked ones), less the shorter ones.
+/// Common passwords, one a line, in lower case: Django's list (Royce Williams's count of leaked
+/// passwords) without those below the minimum length.
 const COMMON_PASSWORDS: &str = include_str!("common_passwords.txt");
 
-/// As similar as a password may not be to what is known of its owner.
+/// The similarity to its owner's data from which a password is rejected.
 const MAX_SIMILARITY: f64 = 0.7;
 
-/// What is known of a password's owner.
+/// The personal data of a password's owner.
 #[derive(Debug, Clone, Copy)]
 pub struct PersonalData<'a> {
     /// The username.
@@ -28,16 +28,16 @@ pub struct PersonalData<'a> {
     pub last_name: &'a str,
 }
 
-/// Every rule the password breaks, in sentences for its owner; empty when it is fine.
+/// Every rule the password violates, in sentences for its owner; empty when it is accepted.
 pub fn password_problems(password: &str, owner: &PersonalData<'_>) -> Vec<String> {
     if password.len() > MAX_PASSWORD_BYTES {
-        // The other rules are not asked: they cost time that grows with the length.
+        // The other rules are skipped: their cost grows with the length.
         return vec![format!(
             "This password is too long. It must contain at most {MAX_PASSWORD_BYTES} bytes."
         )];
     }
     let mut problems = Vec::new();
-    if let Some(attribute) = resembled(password, owner) {
+    if let Some(attribute) = similar_attribute(password, owner) {
         problems.push(format!("The password is too similar to the {attribute}."));
     }
     if password.chars().count() < MIN_PASSWORD_CHARS {
@@ -54,15 +54,16 @@ pub fn password_problems(password: &str, owner: &PersonalData<'_>) -> Vec<String
     problems
 }
 
-/// Whether the list has it, in any case. Looking at every line costs a thousandth of a hash.
+/// Whether the list contains the password, without regard to case. The scan costs a thousandth of a
+/// hash.
 fn is_common(password: &str) -> bool {
     let password = password.to_lowercase();
     let password = password.trim();
     COMMON_PASSWORDS.lines().any(|common| common == password)
 }
 
-/// The first attribute the password resembles, by its name for people.
-fn resembled(password: &str, owner: &PersonalData<'_>) -> Option<&'static str> {
+/// The display name of the first attribute the password is similar to.
+fn similar_attribute(password: &str, owner: &PersonalData<'_>) -> Option<&'static str> {
     let password = password.to_lowercase();
     let attributes = [
         ("username", owner.username),
@@ -84,7 +85,7 @@ fn resembled(password: &str, owner: &PersonalData<'_>) -> Option<&'static str> {
 /// Python's `difflib` calls `quick_ratio`.
 fn similarity(password: &str, part: &str) -> f64 {
     let (length, part_length) = (password.chars().count(), part.chars().count());
-    // One a tenth of the other's length cannot be meant; Django skips those as well.
+    // A part shorter than a tenth of the password is ignored, as in Django.
     if part_length == 0 || length > 10 * part_length {
         return 0.0;
     }
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_django_accepts_is_accepted() {
+    fn passwords_accepted_by_django_are_accepted() {
         for password in [
             "StrongPass123!",
             "testpass123",
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn common_passwords_are_refused() {
+    fn common_passwords_are_rejected() {
         for password in [
             "password",
             "Password1",
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_like_its_owner_is_refused() {
+    fn passwords_similar_to_the_owner_are_rejected() {
         for (password, attribute) in [
             ("johndoe1", "username"),
             ("JohnDoe99", "username"),

@@ -1,7 +1,7 @@
 //! Access and refresh tokens: JWT (RFC 7519), HS256, with the key named by `kid`.
 //!
-//! A token says who, which login and until when. Whether that login still stands is not a
-//! token's to say: the statement that does the work asks the database.
+//! A token carries user, session and expiry. Whether the session is active is not in the token: the
+//! statement that does the work checks it in the database.
 
 use std::fmt::Write as _;
 
@@ -12,83 +12,67 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::bounded_cache::BoundedCache;
+use super::verified_tokens::VerifiedTokens;
 use crate::config::Secret;
 use colloquy_proto::domain::{Caller, Seconds, SessionId, Timestamp, UserId};
-use colloquy_proto::room::TokenRejected;
 
-/// Longer texts are no tokens of ours; ours have about 300 characters.
+/// Longer texts are rejected without parsing; issued tokens have about 300 characters.
 const MAX_TOKEN_BYTES: usize = 2_048;
 
-/// How many bytes of genuine tokens are remembered: those of some five thousand callers.
-const REMEMBERED_BYTES: usize = 1024 * 1024;
-
-/// About what one takes: its digest and its caller, with their places in a map.
-const CALLER_BYTES: usize = 200;
-
-/// Why a token was not accepted.
+/// Why a token was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// Forged, malformed, signed with an unknown key, or of the wrong kind.
     #[error("Token is invalid.")]
     Invalid,
-    /// Genuine, but its time is over.
+    /// Valid, but past its expiry.
     #[error("Token is expired.")]
     Expired,
 }
 
-impl From<TokenError> for TokenRejected {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::Expired => Self::Expired,
-            TokenError::Invalid => Self::Invalid,
-        }
-    }
-}
-
-/// What a genuine refresh token says.
+/// The content of a verified refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshToken {
     /// The account.
     pub user_id: UserId,
-    /// The login.
+    /// The session.
     pub session_id: SessionId,
-    /// Which rotation of the login it belongs to, from 0.
+    /// The rotation of the session it belongs to, from 0.
     pub generation: i64,
-    /// When it ends.
+    /// Its expiry.
     pub expires_at: Timestamp,
 }
 
 /// The claim names are those of `djangorestframework-simplejwt`, whose tokens clients may decode.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Custom {
-    token_type: Kind,
-    /// Unique, so that two tokens are never the same text.
+struct CustomClaims {
+    token_type: TokenType,
+    /// Unique, so that no two tokens are equal.
     jti: String,
     user_id: UserId,
-    /// The login.
+    /// The session.
     sid: SessionId,
-    /// The rotation; in refresh tokens.
+    /// The rotation; only in refresh tokens.
     #[serde(rename = "gen", default, skip_serializing_if = "Option::is_none")]
     generation: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum TokenType {
     Access,
     Refresh,
 }
 
-struct Key {
+struct SigningKey {
     id: String,
     key: Hs256Key,
 }
 
-impl Key {
+impl SigningKey {
     fn new(secret: &Secret) -> Self {
         let mut id = String::new();
-        for byte in digest(secret, "key id").iter().take(4) {
+        for byte in derive(secret, "key id").iter().take(4) {
             // Writing to a String cannot fail.
             let _ = write!(id, "{byte:02x}");
         }
@@ -99,8 +83,8 @@ impl Key {
     }
 }
 
-/// One-way: what is derived from a key tells nothing of it, nor of what else is derived.
-fn digest(secret: &Secret, purpose: &str) -> [u8; 32] {
+/// Derives a value from a secret. It reveals neither the secret nor other derived values.
+fn derive(secret: &Secret, purpose: &str) -> [u8; 32] {
     let hash = Sha256::new()
         .chain_update(purpose)
         .chain_update([0])
@@ -108,53 +92,52 @@ fn digest(secret: &Secret, purpose: &str) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Issues tokens and verifies them. The times are handed in; there is no leeway, since issuer
-/// and verifier share one clock.
+/// Issues and verifies tokens. Times are arguments. There is no leeway, since issuer and verifier
+/// share one clock.
 pub struct Tokens {
-    current: Key,
-    previous: Vec<Key>,
+    current: SigningKey,
+    previous: Vec<SigningKey>,
     pepper: [u8; 32],
     access: Seconds,
     refresh: Seconds,
-    /// Who speaks by access tokens that were found genuine, by the tokens' SHA-256.
-    recognised: BoundedCache<[u8; 32], Caller>,
+    verified: VerifiedTokens,
 }
 
 impl Tokens {
-    /// Signs with `secret`; verifies with it and with the `previous` ones, so that a key can be
-    /// replaced without ending every login.
+    /// Signs with `secret`; verifies with it and with the `previous` ones, so that a key
+    /// can be rotated without ending every session.
     pub fn new(secret: &Secret, previous: &[Secret], access: Seconds, refresh: Seconds) -> Self {
         Self {
-            current: Key::new(secret),
-            previous: previous.iter().map(Key::new).collect(),
-            pepper: digest(secret, "pepper"),
+            current: SigningKey::new(secret),
+            previous: previous.iter().map(SigningKey::new).collect(),
+            pepper: derive(secret, "pepper"),
             access,
             refresh,
-            recognised: BoundedCache::new(REMEMBERED_BYTES),
+            verified: VerifiedTokens::default(),
         }
     }
 
-    /// A secret derived from the signing key, for hashing what must not be guessed back.
+    /// A secret derived from the signing key, for hashes that must not be reversible by guessing.
     pub(crate) const fn pepper(&self) -> [u8; 32] {
         self.pepper
     }
 
-    /// How long a refresh token lives.
+    /// The lifetime of a refresh token.
     pub const fn refresh_lifetime(&self) -> Seconds {
         self.refresh
     }
 
-    /// A new access token and when it ends.
+    /// A new access token and its expiry.
     pub fn issue_access(
         &self,
         user_id: UserId,
         session_id: &SessionId,
         now: Timestamp,
     ) -> (String, Timestamp) {
-        self.issue(Kind::Access, user_id, session_id, None, now)
+        self.issue(TokenType::Access, user_id, session_id, None, now)
     }
 
-    /// A new refresh token of this generation and when it ends.
+    /// A new refresh token of this generation and its expiry.
     pub fn issue_refresh(
         &self,
         user_id: UserId,
@@ -162,15 +145,21 @@ impl Tokens {
         generation: i64,
         now: Timestamp,
     ) -> (String, Timestamp) {
-        self.issue(Kind::Refresh, user_id, session_id, Some(generation), now)
+        self.issue(
+            TokenType::Refresh,
+            user_id,
+            session_id,
+            Some(generation),
+            now,
+        )
     }
 
-    /// Who an access token speaks for.
+    /// The caller of an access token.
     ///
     /// # Errors
-    /// [`TokenError`]; expiry is told only of genuine tokens.
+    /// [`TokenError`]; `Expired` only for a token with a valid signature.
     pub fn verify_access(&self, token: &str, now: Timestamp) -> Result<Caller, TokenError> {
-        let (claims, expires_at) = self.verify(token, Kind::Access, now)?;
+        let (claims, expires_at) = self.verify(token, TokenType::Access, now)?;
         Ok(Caller {
             user_id: claims.user_id,
             session_id: claims.sid,
@@ -178,27 +167,30 @@ impl Tokens {
         })
     }
 
-    /// The same as [`Self::verify_access`], for a token that is likely to come again: one that was
-    /// found genuine is known by its digest, which costs less than verifying it again.
+    /// [`Self::verify_access`], memoized.
     ///
     /// # Errors
     /// Those of [`Self::verify_access`].
-    pub fn recognise_access(&self, token: &str, now: Timestamp) -> Result<Caller, TokenError> {
-        let digest = Sha256::digest(token).into();
-        if let Some(caller) = self.recognised.get(&digest) {
-            return unexpired(caller.expires_at, now).map(|()| caller);
+    pub fn verify_access_memoized(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Caller, TokenError> {
+        let digest = VerifiedTokens::digest(token);
+        if let Some(caller) = self.verified.get(&digest) {
+            return check_expiry(caller.expires_at, now).map(|()| caller);
         }
         let caller = self.verify_access(token, now)?;
-        self.recognised.put(digest, caller.clone(), CALLER_BYTES);
+        self.verified.insert(digest, caller.clone());
         Ok(caller)
     }
 
-    /// What a refresh token says.
+    /// The content of a refresh token.
     ///
     /// # Errors
-    /// [`TokenError`]; expiry is told only of genuine tokens.
+    /// [`TokenError`]; `Expired` only for a token with a valid signature.
     pub fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshToken, TokenError> {
-        let (claims, expires_at) = self.verify(token, Kind::Refresh, now)?;
+        let (claims, expires_at) = self.verify(token, TokenType::Refresh, now)?;
         let generation = claims.generation.ok_or(TokenError::Invalid)?;
         Ok(RefreshToken {
             user_id: claims.user_id,
@@ -210,20 +202,20 @@ impl Tokens {
 
     fn issue(
         &self,
-        token_type: Kind,
+        token_type: TokenType,
         user_id: UserId,
         sid: &SessionId,
         generation: Option<i64>,
         now: Timestamp,
     ) -> (String, Timestamp) {
         let lifetime = match token_type {
-            Kind::Access => self.access,
-            Kind::Refresh => self.refresh,
+            TokenType::Access => self.access,
+            TokenType::Refresh => self.refresh,
         };
-        // Whole seconds, as the claim counts them, so that what is told agrees with the token.
+        // Whole seconds, as in the claim, so that the returned expiry equals the token's.
         let exp = now.plus(lifetime).unix_seconds();
         let jti = format!("{}.{:x}", sid.0, now.0);
-        let mut claims = Claims::new(Custom {
+        let mut claims = Claims::new(CustomClaims {
             token_type,
             jti,
             user_id,
@@ -235,8 +227,7 @@ impl Tokens {
         let header = Header::empty()
             .with_token_type("JWT")
             .with_key_id(&*self.current.id);
-        // Claims of strings and numbers can always be written as JSON. Were it ever otherwise,
-        // an empty token is one that nobody accepts.
+        // Serializing claims of strings and numbers cannot fail; an empty token would be rejected.
         let token = Hs256
             .token(&header, &claims, &self.current.key)
             .unwrap_or_default();
@@ -246,9 +237,9 @@ impl Tokens {
     fn verify(
         &self,
         token: &str,
-        kind: Kind,
+        token_type: TokenType,
         now: Timestamp,
-    ) -> Result<(Custom, Timestamp), TokenError> {
+    ) -> Result<(CustomClaims, Timestamp), TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid);
         }
@@ -258,24 +249,24 @@ impl Tokens {
             .chain(&self.previous)
             .find(|key| Some(key.id.as_str()) == id)
             .ok_or(TokenError::Invalid)?;
-        // Refuses every algorithm but HS256, "none" among them.
-        let genuine = Hs256
-            .validator::<Custom>(&key.key)
+        // Rejects every algorithm but HS256, including "none".
+        let verified = Hs256
+            .validator::<CustomClaims>(&key.key)
             .validate(&token)
             .map_err(|_| TokenError::Invalid)?;
-        let claims = genuine.claims();
+        let claims = verified.claims();
         let exp = claims.expiration.ok_or(TokenError::Invalid)?;
-        if claims.custom.token_type != kind {
+        if claims.custom.token_type != token_type {
             return Err(TokenError::Invalid);
         }
         let expires_at = Timestamp(exp.timestamp_millis());
-        unexpired(expires_at, now)?;
+        check_expiry(expires_at, now)?;
         Ok((claims.custom.clone(), expires_at))
     }
 }
 
 /// RFC 7519 §4.1.4: "on or after which" it must not be accepted.
-fn unexpired(expires_at: Timestamp, now: Timestamp) -> Result<(), TokenError> {
+fn check_expiry(expires_at: Timestamp, now: Timestamp) -> Result<(), TokenError> {
     if now >= expires_at {
         Err(TokenError::Expired)
     } else {

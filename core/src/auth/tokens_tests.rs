@@ -43,7 +43,7 @@ fn claims_of(token: &str) -> String {
 }
 
 #[test]
-fn a_token_says_who_and_until_when() {
+fn token_carries_caller_and_expiry() {
     let tokens = tokens(NEW, &[]);
     let (token, expires_at) = tokens.issue_access(UserId(7), &session(), NOW);
     assert_eq!(expires_at, Timestamp(1_800_000_900_000));
@@ -63,7 +63,7 @@ fn a_token_says_who_and_until_when() {
 }
 
 #[test]
-fn a_token_ends_at_its_time_and_not_later() {
+fn token_expires_exactly_at_its_time() {
     let tokens = tokens(NEW, &[]);
     let (token, expires_at) = tokens.issue_access(UserId(7), &session(), NOW);
     assert!(
@@ -78,28 +78,38 @@ fn a_token_ends_at_its_time_and_not_later() {
 }
 
 #[test]
-fn a_token_that_is_recognised_ends_at_its_time_as_well() {
+fn memoized_token_expires_exactly_at_its_time() {
     let tokens = tokens(NEW, &[]);
     let (token, expires_at) = tokens.issue_access(UserId(7), &session(), NOW);
     let verified = tokens.verify_access(&token, NOW);
     for now in [NOW, NOW, Timestamp(expires_at.0 - 1)] {
-        assert_eq!(tokens.recognise_access(&token, now), verified);
+        assert_eq!(tokens.verify_access_memoized(&token, now), verified);
     }
     for _ in 0..2 {
-        let late = tokens.recognise_access(&token, expires_at);
-        assert_eq!(late, Err(TokenError::Expired));
+        let result = tokens.verify_access_memoized(&token, expires_at);
+        assert_eq!(result, Err(TokenError::Expired));
     }
 }
 
 #[test]
-fn a_genuine_token_makes_no_other_text_genuine() {
+fn memoized_token_validates_no_other_text() {
     let tokens = tokens(NEW, &[]);
     let (one, _) = tokens.issue_access(UserId(7), &session(), NOW);
     let (other, _) = tokens.issue_access(UserId(8), &session(), NOW);
     let refresh = tokens.issue_refresh(UserId(7), &session(), 0, NOW).0;
     for _ in 0..2 {
-        assert_eq!(tokens.recognise_access(&one, NOW).unwrap().user_id.0, 7);
-        assert_eq!(tokens.recognise_access(&other, NOW).unwrap().user_id.0, 8);
+        assert_eq!(
+            tokens.verify_access_memoized(&one, NOW).unwrap().user_id.0,
+            7
+        );
+        assert_eq!(
+            tokens
+                .verify_access_memoized(&other, NOW)
+                .unwrap()
+                .user_id
+                .0,
+            8
+        );
         let signature = one.rfind('.').unwrap();
         let foreign = format!(
             "{}{}",
@@ -107,14 +117,14 @@ fn a_genuine_token_makes_no_other_text_genuine() {
             &one[signature..]
         );
         for text in [&refresh, &foreign, &one[1..], &format!("{one}="), ""] {
-            let found = tokens.recognise_access(text, NOW);
-            assert_eq!(found, Err(TokenError::Invalid), "{text}");
+            let result = tokens.verify_access_memoized(text, NOW);
+            assert_eq!(result, Err(TokenError::Invalid), "{text}");
         }
     }
 }
 
 #[test]
-fn one_kind_is_not_taken_for_the_other() {
+fn token_types_are_not_interchangeable() {
     let tokens = tokens(NEW, &[]);
     let refresh = tokens.issue_refresh(UserId(7), &session(), 0, NOW).0;
     assert_eq!(
@@ -128,7 +138,7 @@ fn one_kind_is_not_taken_for_the_other() {
 }
 
 #[test]
-fn other_algorithms_are_refused() {
+fn other_algorithms_are_rejected() {
     let tokens = tokens(NEW, &[]);
     let token = access(&tokens);
     let id = &tokens.current.id;
@@ -147,9 +157,9 @@ fn other_algorithms_are_refused() {
             "{algorithm}"
         );
     }
-    // Even when it is signed well, with the very key.
-    let custom = Custom {
-        token_type: Kind::Access,
+    // Also with a valid signature of the current key.
+    let custom = CustomClaims {
+        token_type: TokenType::Access,
         jti: String::new(),
         user_id: UserId(7),
         sid: session(),
@@ -163,7 +173,7 @@ fn other_algorithms_are_refused() {
 }
 
 #[test]
-fn a_token_that_was_touched_is_refused() {
+fn modified_token_is_rejected() {
     let tokens = tokens(NEW, &[]);
     let token = access(&tokens);
     let other = claims_of(&token).replace("\"user_id\":7", "\"user_id\":8");
@@ -173,12 +183,12 @@ fn a_token_that_was_touched_is_refused() {
         Err(TokenError::Invalid)
     );
     for at in 0..token.len() {
-        // The last character of each part may hold unused bits; the decoder refuses those too.
+        // The last character of each part may hold unused bits; the decoder rejects those too.
         let mut bytes = token.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-        let touched = String::from_utf8(bytes).unwrap();
+        let modified = String::from_utf8(bytes).unwrap();
         assert_eq!(
-            tokens.verify_access(&touched, NOW),
+            tokens.verify_access(&modified, NOW),
             Err(TokenError::Invalid),
             "at {at}"
         );
@@ -186,7 +196,7 @@ fn a_token_that_was_touched_is_refused() {
 }
 
 #[test]
-fn what_is_no_token_is_refused_without_a_fuss() {
+fn malformed_token_is_rejected() {
     let tokens = tokens(NEW, &[]);
     let deep = URL_SAFE_NO_PAD.encode(format!("{{\"a\":{}", "[".repeat(1_000)));
     let huge = "a.".repeat(100_000);
@@ -220,7 +230,7 @@ fn what_is_no_token_is_refused_without_a_fuss() {
 }
 
 #[test]
-fn a_replaced_key_still_verifies_until_it_is_dropped() {
+fn previous_key_verifies_until_it_is_removed() {
     let before = access(&tokens(OLD, &[]));
     let rotated = tokens(NEW, &[OLD]);
     assert!(rotated.verify_access(&before, NOW).is_ok());
@@ -233,7 +243,7 @@ fn a_replaced_key_still_verifies_until_it_is_dropped() {
         tokens(NEW, &[]).verify_access(&before, NOW),
         Err(TokenError::Invalid)
     );
-    // The key's id is the forger's to choose, the key is not.
+    // An attacker can choose the key id, but does not have the key.
     let header = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, rotated.current.id);
     assert_eq!(
         rotated.verify_access(&forged(&before, Some(&header), None), NOW),

@@ -1,9 +1,9 @@
-//! What [`CachedEvents::believe`] takes and leaves, case by case; races are in `interleaving_tests`.
+//! [`CachedEvents::prove_complete`] case by case; races are in `interleaving_tests`.
 
 use super::*;
 use crate::cache::InProcess;
-use crate::cache::in_process::tests::Hands;
-use crate::cache::interleaving_tests::NoTime;
+use crate::cache::in_process::tests::ManualClock;
+use crate::cache::interleaving_tests::FixedClock;
 use crate::ports::History;
 use colloquy_proto::domain::{Message, MessageId, MessageNumber, Seq, Timestamp, UserId};
 use colloquy_proto::protocol::{DeletedEvent, EditedEvent};
@@ -38,24 +38,24 @@ fn at(seq: i64) -> Position {
     }
 }
 
-fn fact(epoch_name: &str, n: i64, text: &str) -> Arc<str> {
-    member(
+fn stored(epoch_name: &str, n: i64, text: &str) -> Arc<str> {
+    encode_member(
         &epoch(epoch_name),
         &Event::Message(message(n, text).into()).encode(),
     )
 }
 
-fn recent(seqs: impl IntoIterator<Item = i64>) -> CachedEvents {
+fn cached(seqs: impl IntoIterator<Item = i64>) -> CachedEvents {
     CachedEvents {
-        id: ID,
-        members: Some(seqs.into_iter().map(|n| fact("e1", n, "hi")).collect()),
-        asked: 100,
-        proven: None,
+        conversation_id: ID,
+        members: Some(seqs.into_iter().map(|n| stored("e1", n, "hi")).collect()),
+        requested: 100,
+        verified: None,
     }
 }
 
-fn believed(recent: &CachedEvents, seq: i64, limit: i64) -> Option<Vec<i64>> {
-    let history = recent.prove_complete(&at(seq), limit)?;
+fn proven(cached: &CachedEvents, seq: i64, limit: i64) -> Option<Vec<i64>> {
+    let history = cached.prove_complete(&at(seq), limit)?;
     let seqs: Vec<i64> = history
         .messages
         .iter()
@@ -67,72 +67,68 @@ fn believed(recent: &CachedEvents, seq: i64, limit: i64) -> Option<Vec<i64>> {
 }
 
 #[test]
-fn a_dense_run_down_to_the_limit_or_the_first_message_is_believed() {
-    assert_eq!(believed(&recent(1..=3), 3, 100), Some(vec![1, 2, 3]));
-    assert_eq!(believed(&recent(1..=9), 9, 2), Some(vec![8, 9]));
-    assert_eq!(believed(&recent(5..=9), 9, 5), Some(vec![5, 6, 7, 8, 9]));
+fn dense_run_to_the_limit_or_the_first_message_is_complete() {
+    assert_eq!(proven(&cached(1..=3), 3, 100), Some(vec![1, 2, 3]));
+    assert_eq!(proven(&cached(1..=9), 9, 2), Some(vec![8, 9]));
+    assert_eq!(proven(&cached(5..=9), 9, 5), Some(vec![5, 6, 7, 8, 9]));
     assert_eq!(
-        believed(&recent([]), 0, 100),
+        proven(&cached([]), 0, 100),
         Some(vec![]),
-        "nothing was ever said"
+        "an empty conversation"
     );
 }
 
 #[test]
-fn a_run_that_ends_early_or_has_a_gap_is_not() {
-    assert_eq!(believed(&recent([]), 3, 100), None, "evicted");
+fn short_or_gapped_run_is_incomplete() {
+    assert_eq!(proven(&cached([]), 3, 100), None, "evicted");
     assert_eq!(
-        believed(&recent(1..=3), 4, 100),
+        proven(&cached(1..=3), 4, 100),
         None,
         "the newest is missing"
     );
+    assert_eq!(proven(&cached([1, 2, 4]), 4, 100), None, "a write was lost");
     assert_eq!(
-        believed(&recent([1, 2, 4]), 4, 100),
-        None,
-        "a record was lost"
-    );
-    assert_eq!(
-        believed(&recent(5..=9), 9, 6),
+        proven(&cached(5..=9), 9, 6),
         None,
         "older ones were trimmed"
     );
 }
 
 #[test]
-fn what_came_after_the_position_is_taken_as_far_as_it_is_dense() {
-    assert_eq!(believed(&recent(1..=5), 3, 2), Some(vec![4, 5]));
-    assert_eq!(believed(&recent([1, 2, 3, 5]), 3, 2), Some(vec![2, 3]));
-    assert_eq!(believed(&recent([1, 2]), 0, 2), Some(vec![1, 2]));
-    assert_eq!(believed(&recent([2]), 0, 2), Some(vec![]));
+fn events_after_the_position_are_included_while_dense() {
+    assert_eq!(proven(&cached(1..=5), 3, 2), Some(vec![4, 5]));
+    assert_eq!(proven(&cached([1, 2, 3, 5]), 3, 2), Some(vec![2, 3]));
+    assert_eq!(proven(&cached([1, 2]), 0, 2), Some(vec![1, 2]));
+    assert_eq!(proven(&cached([2]), 0, 2), Some(vec![]));
 }
 
 #[test]
-fn twins_count_once_and_contradictions_void_everything() {
+fn duplicates_count_once_and_contradictions_void_the_set() {
     let twice = |text: &str| CachedEvents {
-        id: ID,
-        members: Some(vec![fact("e1", 1, "hi"), fact("e1", 1, text)]),
-        asked: 100,
-        proven: None,
+        conversation_id: ID,
+        members: Some(vec![stored("e1", 1, "hi"), stored("e1", 1, text)]),
+        requested: 100,
+        verified: None,
     };
-    assert_eq!(believed(&twice("hi"), 1, 1), Some(vec![1]));
-    assert_eq!(believed(&twice("ho"), 1, 1), None);
+    assert_eq!(proven(&twice("hi"), 1, 1), Some(vec![1]));
+    assert_eq!(proven(&twice("ho"), 1, 1), None);
 }
 
 #[test]
-fn one_stranger_voids_everything() {
-    for stranger in [
-        fact("e2", 1, "hi"),
+fn one_foreign_or_malformed_member_voids_the_set() {
+    for foreign in [
+        stored("e2", 1, "hi"),
         "garbage".into(),
         "e1 {}".into(),
         "".into(),
     ] {
-        let mut recent = recent(1..=3);
-        recent.members.as_mut().unwrap().insert(0, stranger.clone());
-        assert_eq!(believed(&recent, 3, 2), None, "{stranger}");
+        let mut cached = cached(1..=3);
+        cached.members.as_mut().unwrap().insert(0, foreign.clone());
+        assert_eq!(proven(&cached, 3, 2), None, "{foreign}");
     }
 }
 
-/// What was done to the message of `seq` 1, as facts: its text then.
+/// An edit of the message with `seq` 1.
 fn edit(seq: i64, version: i64, text: &str) -> Arc<str> {
     let event = Event::Edited(EditedEvent {
         seq: Seq(seq),
@@ -142,7 +138,7 @@ fn edit(seq: i64, version: i64, text: &str) -> Arc<str> {
         user_id: UserId(1),
         timestamp: Timestamp(seq),
     });
-    member(&epoch("e1"), &event.encode())
+    encode_member(&epoch("e1"), &event.encode())
 }
 
 fn deletion(seq: i64, version: i64) -> Arc<str> {
@@ -153,20 +149,20 @@ fn deletion(seq: i64, version: i64) -> Arc<str> {
         user_id: UserId(1),
         timestamp: Timestamp(seq),
     });
-    member(&epoch("e1"), &event.encode())
+    encode_member(&epoch("e1"), &event.encode())
 }
 
-/// What a believed page says of the message of `seq` 1, at the position of so many messages.
-fn shown(facts: &[Arc<str>], seq: i64) -> Option<(i64, String)> {
-    let recent = CachedEvents {
-        members: Some(facts.to_vec()),
-        ..recent([])
+/// Version and text of the message with `seq` 1 on a proven page at `seq`.
+fn proven_message(members: &[Arc<str>], seq: i64) -> Option<(i64, String)> {
+    let cached = CachedEvents {
+        members: Some(members.to_vec()),
+        ..cached([])
     };
     let position = Position {
         number: MessageNumber(1),
         ..at(seq)
     };
-    let history = recent.prove_complete(&position, 100)?;
+    let history = cached.prove_complete(&position, 100)?;
     assert_eq!(history.position, position);
     let [message] = &*history.messages else {
         panic!("{history:?}");
@@ -175,57 +171,60 @@ fn shown(facts: &[Arc<str>], seq: i64) -> Option<(i64, String)> {
 }
 
 #[test]
-fn a_page_shows_what_was_done_to_its_messages() {
-    let said = fact("e1", 1, "hi");
-    let now = |version, text: &str| Some((version, text.to_owned()));
-    assert_eq!(shown(&[said.clone(), edit(2, 2, "ho")], 2), now(2, "ho"));
-    let all = [said.clone(), edit(2, 2, "ho"), deletion(3, 3)];
-    assert_eq!(shown(&all, 3), now(3, ""));
-    // A fact that is missing may have been about the message.
-    assert_eq!(shown(&[said.clone(), deletion(3, 3)], 3), None);
-    // The database tells the first edit with the text of the second.
-    let told_later = [said, edit(2, 3, "hey"), edit(3, 3, "hey")];
-    assert_eq!(shown(&told_later, 3), now(3, "hey"));
+fn edits_and_deletions_are_applied_to_the_page() {
+    let sent = stored("e1", 1, "hi");
+    let expected = |version, text: &str| Some((version, text.to_owned()));
+    assert_eq!(
+        proven_message(&[sent.clone(), edit(2, 2, "ho")], 2),
+        expected(2, "ho")
+    );
+    let all = [sent.clone(), edit(2, 2, "ho"), deletion(3, 3)];
+    assert_eq!(proven_message(&all, 3), expected(3, ""));
+    // The missing event may have changed the message.
+    assert_eq!(proven_message(&[sent.clone(), deletion(3, 3)], 3), None);
+    // Read later, the database returns the first edit with the text of the second.
+    let read_later = [sent, edit(2, 3, "hey"), edit(3, 3, "hey")];
+    assert_eq!(proven_message(&read_later, 3), expected(3, "hey"));
 }
 
 #[test]
-fn of_one_fact_told_twice_the_later_version_is_right() {
+fn later_version_of_the_same_event_is_used() {
     let mut later = message(1, "ho");
     later.version = 2;
-    let later = member(&epoch("e1"), &Event::Message(later.into()).encode());
-    let said = fact("e1", 1, "hi");
-    for facts in [[said.clone(), later.clone()], [later, said]] {
-        let [one, other] = facts;
-        let facts = [one, other, edit(2, 2, "ho")];
-        assert_eq!(shown(&facts, 2), Some((2, "ho".to_owned())));
+    let later = encode_member(&epoch("e1"), &Event::Message(later.into()).encode());
+    let sent = stored("e1", 1, "hi");
+    for pair in [[sent.clone(), later.clone()], [later, sent]] {
+        let [one, other] = pair;
+        let members = [one, other, edit(2, 2, "ho")];
+        assert_eq!(proven_message(&members, 2), Some((2, "ho".to_owned())));
     }
-    // Two texts of one version are none.
-    let twice = [fact("e1", 1, "hi"), edit(2, 2, "ho"), edit(2, 2, "hey")];
-    assert_eq!(shown(&twice, 2), None);
+    // Two texts of one version contradict each other.
+    let twice = [stored("e1", 1, "hi"), edit(2, 2, "ho"), edit(2, 2, "hey")];
+    assert_eq!(proven_message(&twice, 2), None);
 }
 
 #[tokio::test]
-async fn where_changes_take_the_places_of_messages_more_is_asked() {
-    let clock = Arc::new(NoTime);
+async fn more_events_are_requested_when_edits_fill_the_page() {
+    let clock = Arc::new(FixedClock);
     let history = RecentHistory::new(Arc::new(InProcess::new(clock.clone(), 1 << 20)), clock);
-    let said = fact("e1", 1, "hi");
-    let facts = (2..=9).map(|seq| edit(seq, seq, "another"));
-    let entries = std::iter::once((1, said)).chain((2..).zip(facts));
+    let sent = stored("e1", 1, "hi");
+    let edits = (2..=9).map(|seq| edit(seq, seq, "another"));
+    let entries = std::iter::once((1, sent)).chain((2..).zip(edits));
     let mut commands = Vec::new();
-    add(&mut commands, ID, entries.collect());
-    history.run(commands).await.expect("there");
+    push_add(&mut commands, ID, entries.collect());
+    history.run(commands).await.expect("available");
     let position = Position {
         number: MessageNumber(1),
         ..at(9)
     };
-    let mut recent = history.read(ID, 3).await.expect("there");
-    let page = history.page(&mut recent, &position, 3).await;
-    let page = page.expect("the whole of it");
+    let mut cached = history.read(ID, 3).await.expect("available");
+    let page = history.page(&mut cached, &position, 3).await;
+    let page = page.expect("a complete page");
     assert!(page.messages.get().contains("another"));
-    assert_eq!(recent.asked, KEPT_EVENTS);
+    assert_eq!(cached.requested, MAX_CACHED_EVENTS);
 }
 
-/// Answers as told, and counts the calls.
+/// Returns fixed replies and records the calls.
 struct Scripted(
     std::sync::Mutex<Vec<Vec<CacheCommand>>>,
     Option<Vec<CacheReply>>,
@@ -235,7 +234,9 @@ struct Scripted(
 impl Cache for Scripted {
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
         self.0.lock().unwrap().push(commands);
-        self.1.clone().ok_or_else(|| CacheError("away".to_owned()))
+        self.1
+            .clone()
+            .ok_or_else(|| CacheError("unavailable".to_owned()))
     }
 
     fn kind(&self) -> CacheKind {
@@ -244,16 +245,16 @@ impl Cache for Scripted {
 }
 
 #[tokio::test]
-async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
+async fn writes_are_one_pipeline_and_a_fill_clears_a_voided_set() {
     let cache = Arc::new(Scripted(std::sync::Mutex::default(), Some(Vec::new())));
-    let history = RecentHistory::new(cache.clone(), Arc::new(NoTime));
+    let history = RecentHistory::new(cache.clone(), Arc::new(FixedClock));
     let page = [Event::Message(message(1, "hi").into())];
-    history.fill(&recent([]), &epoch("e1"), &page).await;
-    let strange = CachedEvents {
-        members: Some(vec![fact("e0", 7, "old")]),
-        ..recent([])
+    history.fill(&cached([]), &epoch("e1"), &page).await;
+    let foreign = CachedEvents {
+        members: Some(vec![stored("e0", 7, "old")]),
+        ..cached([])
     };
-    history.fill(&strange, &epoch("e1"), &page).await;
+    history.fill(&foreign, &epoch("e1"), &page).await;
     history
         .record(&[new_events(ID, [2]), new_events(ConversationId(2), [7])])
         .await;
@@ -276,7 +277,7 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
             },
             CacheCommand::ZTrim {
                 key: key.clone(),
-                count: KEPT_EVENTS,
+                count: MAX_CACHED_EVENTS,
             },
             CacheCommand::Expire {
                 key,
@@ -288,57 +289,57 @@ async fn every_write_is_one_pipeline_and_strangers_are_cleared_by_a_fill() {
 }
 
 #[tokio::test]
-async fn a_fill_adds_what_the_cache_lacks_and_no_more() {
+async fn fill_adds_only_missing_events() {
     let page = History {
         messages: (1..=4).map(|n| message(n, "hi")).collect(),
         position: at(4),
     };
-    let told_otherwise = CachedEvents {
-        members: Some(vec![fact("e1", 1, "hi"), fact("e1", 2, "ho")]),
-        ..recent([])
+    let contradicting = CachedEvents {
+        members: Some(vec![stored("e1", 1, "hi"), stored("e1", 2, "ho")]),
+        ..cached([])
     };
-    let proven = VerifiedPage {
+    let verified = VerifiedPage {
         page: RenderedPage::of(&page).expect("a page"),
         messages: page.messages.clone().into(),
     };
-    // It was proven once; since then the cache may have lost it.
-    let known_by_heart = CachedEvents {
+    // Verified before; the cache may have lost it since.
+    let memoized = CachedEvents {
         members: None,
-        proven: Some(proven),
-        ..recent([])
+        verified: Some(verified),
+        ..cached([])
     };
-    for (cached, expected) in [
-        (recent([2, 3]), vec![1, 4]),
-        (told_otherwise, vec![2, 3, 4]),
-        (known_by_heart, vec![1, 2, 3, 4]),
-        (recent(1..=4), vec![]),
+    for (before, expected) in [
+        (cached([2, 3]), vec![1, 4]),
+        (contradicting, vec![2, 3, 4]),
+        (memoized, vec![1, 2, 3, 4]),
+        (cached(1..=4), vec![]),
     ] {
         let cache = Arc::new(Scripted(std::sync::Mutex::default(), Some(Vec::new())));
-        let history = RecentHistory::new(cache.clone(), Arc::new(NoTime));
+        let history = RecentHistory::new(cache.clone(), Arc::new(FixedClock));
         let messages = page.messages.iter().cloned();
         let events: Vec<Event> = messages.map(|m| Event::Message(m.into())).collect();
-        history.fill(&cached, &epoch("e1"), &events).await;
+        history.fill(&before, &epoch("e1"), &events).await;
         let calls = cache.0.lock().unwrap();
         let added = calls.iter().flatten().filter_map(|command| match command {
             CacheCommand::ZAdd { entries, .. } => Some(entries),
             _ => None,
         });
         let seqs: Vec<i64> = added.flatten().map(|(seq, _)| *seq).collect();
-        assert_eq!(seqs, expected, "{cached:?}");
+        assert_eq!(seqs, expected, "{before:?}");
     }
 }
 
 #[tokio::test]
-async fn a_cache_that_is_away_is_no_error() {
+async fn unavailable_cache_is_no_error() {
     let history = RecentHistory::new(
         Arc::new(Scripted(std::sync::Mutex::default(), None)),
-        Arc::new(NoTime),
+        Arc::new(FixedClock),
     );
     assert!(history.read(ID, 100).await.is_none());
     history.record(&[new_events(ID, [1])]).await;
 }
 
-/// Events of no content.
+/// Events without content.
 fn new_events<const N: usize>(conversation_id: ConversationId, seqs: [i64; N]) -> NewEvents {
     NewEvents {
         conversation_id,
@@ -347,23 +348,23 @@ fn new_events<const N: usize>(conversation_id: ConversationId, seqs: [i64; N]) -
     }
 }
 
-/// Notes how many members each read asks for; without an answer when it is away.
-struct Counting {
+/// Records the counts of each read; fails while it is unavailable.
+struct RecordingCache {
     inner: InProcess,
-    asked: std::sync::Mutex<Vec<i64>>,
-    away: AtomicBool,
+    requested: std::sync::Mutex<Vec<i64>>,
+    unavailable: AtomicBool,
 }
 
 #[async_trait::async_trait]
-impl Cache for Counting {
+impl Cache for RecordingCache {
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
         for command in &commands {
             if let CacheCommand::ZTop { count, .. } = command {
-                self.asked.lock().unwrap().push(*count);
+                self.requested.lock().unwrap().push(*count);
             }
         }
-        if self.away.load(Ordering::Relaxed) {
-            return Err(CacheError("away".to_owned()));
+        if self.unavailable.load(Ordering::Relaxed) {
+            return Err(CacheError("unavailable".to_owned()));
         }
         self.inner.pipeline(commands).await
     }
@@ -373,19 +374,19 @@ impl Cache for Counting {
     }
 }
 
-struct Watched {
+struct Fixture {
     history: RecentHistory,
-    cache: Arc<Counting>,
-    clock: Arc<Hands>,
+    cache: Arc<RecordingCache>,
+    clock: Arc<ManualClock>,
 }
 
-impl Watched {
+impl Fixture {
     fn new() -> Self {
-        let clock = Arc::new(Hands::default());
-        let cache = Arc::new(Counting {
-            inner: InProcess::new(Arc::new(NoTime), 1 << 20),
-            asked: std::sync::Mutex::default(),
-            away: AtomicBool::new(false),
+        let clock = Arc::new(ManualClock::default());
+        let cache = Arc::new(RecordingCache {
+            inner: InProcess::new(Arc::new(FixedClock), 1 << 20),
+            requested: std::sync::Mutex::default(),
+            unavailable: AtomicBool::new(false),
         });
         Self {
             history: RecentHistory::new(cache.clone(), clock.clone()),
@@ -404,21 +405,25 @@ impl Watched {
         self.history.record(&[new]).await;
     }
 
+    /// Lets the liveness of the cache run out.
     fn later(&self) {
-        self.clock.0.fetch_add(THERE_FOR_MS, Ordering::Relaxed);
+        self.clock.0.fetch_add(CACHE_LIVENESS_MS, Ordering::Relaxed);
     }
 
-    /// What a reader is shown at `seq`, and how much was asked of the cache for it.
-    async fn shown(&self, seq: i64, limit: i64) -> (Option<Vec<i64>>, Vec<i64>) {
+    /// The page read at `seq`, and the counts requested from the cache for it.
+    async fn read(&self, seq: i64, limit: i64) -> (Option<Vec<i64>>, Vec<i64>) {
         let page = async {
-            let mut recent = self.history.read(ID, limit).await?;
-            self.history.page(&mut recent, &at(seq), limit).await
+            let mut cached = self.history.read(ID, limit).await?;
+            self.history.page(&mut cached, &at(seq), limit).await
         };
         let seqs = page.await.map(|page| {
             let messages: Vec<Message> = serde_json::from_str(page.messages.get()).unwrap();
             messages.iter().map(|message| message.seq.0).collect()
         });
-        (seqs, std::mem::take(&mut *self.cache.asked.lock().unwrap()))
+        (
+            seqs,
+            std::mem::take(&mut *self.cache.requested.lock().unwrap()),
+        )
     }
 }
 
@@ -427,45 +432,45 @@ fn run(from: i64, to: i64) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn only_what_is_new_since_a_proof_is_asked_of_the_cache() {
-    let world = Watched::new();
-    world.record(1..=50).await;
-    assert_eq!(world.shown(50, 20).await, (Some(run(31, 50)), vec![20]));
-    world.later();
-    assert_eq!(world.shown(50, 20).await, (Some(run(31, 50)), vec![8]));
-    world.record(51..=58).await;
-    world.later();
-    assert_eq!(world.shown(58, 20).await, (Some(run(39, 58)), vec![8]));
-    // One more than that is found by asking again.
-    world.record(59..=67).await;
-    world.later();
-    assert_eq!(world.shown(67, 20).await, (Some(run(48, 67)), vec![8, 20]));
-    // A message that the cache was never told of is not jumped over.
-    world.record(69..=70).await;
-    world.later();
-    assert_eq!(world.shown(70, 20).await, (None, vec![8, 20]));
+async fn only_events_after_a_verified_page_are_requested() {
+    let fixture = Fixture::new();
+    fixture.record(1..=50).await;
+    assert_eq!(fixture.read(50, 20).await, (Some(run(31, 50)), vec![20]));
+    fixture.later();
+    assert_eq!(fixture.read(50, 20).await, (Some(run(31, 50)), vec![8]));
+    fixture.record(51..=58).await;
+    fixture.later();
+    assert_eq!(fixture.read(58, 20).await, (Some(run(39, 58)), vec![8]));
+    // More new events than that take a second request.
+    fixture.record(59..=67).await;
+    fixture.later();
+    assert_eq!(fixture.read(67, 20).await, (Some(run(48, 67)), vec![8, 20]));
+    // A message that was never written to the cache is not skipped.
+    fixture.record(69..=70).await;
+    fixture.later();
+    assert_eq!(fixture.read(70, 20).await, (None, vec![8, 20]));
 }
 
 #[tokio::test]
-async fn a_cache_that_has_just_answered_is_not_asked_for_a_page_known_by_heart() {
-    let world = Watched::new();
-    world.record(1..=50).await;
-    assert_eq!(world.shown(50, 20).await, (Some(run(31, 50)), vec![20]));
-    assert_eq!(world.shown(50, 20).await, (Some(run(31, 50)), vec![]));
-    assert_eq!(world.shown(50, 7).await.1, [7], "another page");
-    // Where the conversation has moved on, it is asked all the same, and again if need be.
-    world.record(51..=52).await;
-    assert_eq!(world.shown(52, 20).await, (Some(run(33, 52)), vec![8]));
-    world.record(53..=67).await;
-    assert_eq!(world.shown(67, 20).await, (Some(run(48, 67)), vec![8, 20]));
-    // Whether it is there is found out in time, and at once when anybody finds it away.
-    world.cache.away.store(true, Ordering::Relaxed);
-    assert_eq!(world.shown(67, 20).await, (Some(run(48, 67)), vec![]));
-    world.later();
-    assert_eq!(world.shown(67, 20).await, (None, vec![8]));
-    world.cache.away.store(false, Ordering::Relaxed);
-    assert_eq!(world.shown(67, 20).await, (Some(run(48, 67)), vec![8]));
-    world.cache.away.store(true, Ordering::Relaxed);
-    world.record(68..=68).await;
-    assert_eq!(world.shown(67, 20).await, (None, vec![8]));
+async fn live_cache_is_not_asked_for_a_memoized_page() {
+    let fixture = Fixture::new();
+    fixture.record(1..=50).await;
+    assert_eq!(fixture.read(50, 20).await, (Some(run(31, 50)), vec![20]));
+    assert_eq!(fixture.read(50, 20).await, (Some(run(31, 50)), vec![]));
+    assert_eq!(fixture.read(50, 7).await.1, [7], "another page");
+    // At a later position it is asked, and a second time if necessary.
+    fixture.record(51..=52).await;
+    assert_eq!(fixture.read(52, 20).await, (Some(run(33, 52)), vec![8]));
+    fixture.record(53..=67).await;
+    assert_eq!(fixture.read(67, 20).await, (Some(run(48, 67)), vec![8, 20]));
+    // An outage is noticed after the liveness time, or at once when any request fails.
+    fixture.cache.unavailable.store(true, Ordering::Relaxed);
+    assert_eq!(fixture.read(67, 20).await, (Some(run(48, 67)), vec![]));
+    fixture.later();
+    assert_eq!(fixture.read(67, 20).await, (None, vec![8]));
+    fixture.cache.unavailable.store(false, Ordering::Relaxed);
+    assert_eq!(fixture.read(67, 20).await, (Some(run(48, 67)), vec![8]));
+    fixture.cache.unavailable.store(true, Ordering::Relaxed);
+    fixture.record(68..=68).await;
+    assert_eq!(fixture.read(67, 20).await, (None, vec![8]));
 }

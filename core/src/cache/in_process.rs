@@ -1,9 +1,9 @@
-//! The cache of a host without a Redis: in this process, bounded in memory, gone at restart.
+//! The cache of a host without a Redis: in this process, bounded in memory, lost at restart.
 //!
-//! Owns the meaning of every [`CacheCommand`] as Redis gives it, expiry, and the memory limit:
-//! when it is passed, the keys untouched longest go first. Deliberately shares nothing between
-//! processes. A pipeline runs under one lock that is never held across an await, so here it is
-//! also a transaction; callers must not rely on that.
+//! Owns the semantics of every [`CacheCommand`] as in Redis, expiry, and the memory limit: beyond it
+//! the least recently used keys are evicted. Deliberately shares nothing between processes. A
+//! pipeline runs under one lock that is never held across an await, so here it is also a
+//! transaction; callers must not rely on that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem::size_of;
@@ -14,13 +14,13 @@ use async_trait::async_trait;
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_proto::domain::{Seconds, Timestamp};
 
-/// A sorted set's entry: score, then member, as Redis orders them.
+/// An entry of a sorted set, ordered as in Redis: by score, then by member.
 type Scored = (i64, Arc<str>);
 
-/// What a key costs beside its name and content: entry, two map slots, allocator's share.
+/// The memory of a key besides its name and content: entry, two map slots, allocator overhead.
 const KEY_OVERHEAD: usize = 256;
 
-/// What a member costs beside its text: its slot, the reference counts, allocator's share.
+/// The memory of a member besides its text: slot, reference counts, allocator overhead.
 const MEMBER_OVERHEAD: usize = size_of::<Scored>() + 32;
 
 /// A cache in this process.
@@ -33,8 +33,8 @@ pub struct InProcess {
 #[derive(Default)]
 struct Keys {
     entries: HashMap<Arc<str>, Entry>,
-    /// Key by when it was last touched, in ticks.
-    by_age: BTreeMap<u64, Arc<str>>,
+    /// Keys by their last use, in ticks.
+    by_last_use: BTreeMap<u64, Arc<str>>,
     tick: u64,
     bytes: usize,
 }
@@ -42,21 +42,21 @@ struct Keys {
 struct Entry {
     value: Value,
     expires_at: Option<Timestamp>,
-    touched: u64,
+    last_used: u64,
     bytes: usize,
 }
 
 enum Value {
-    /// Ascending, each once.
+    /// Ascending, without duplicates.
     Set(Vec<Scored>),
     Counter(i64),
 }
 
 impl InProcess {
-    /// The usual limit: 32 MiB.
+    /// The default limit: 32 MiB.
     pub const DEFAULT_CAPACITY: usize = 32 * 1024 * 1024;
 
-    /// An empty cache that holds about `capacity` bytes at most.
+    /// An empty cache of at most about `capacity` bytes.
     pub fn new(clock: Arc<dyn Clock>, capacity: usize) -> Self {
         Self {
             clock,
@@ -70,7 +70,7 @@ impl InProcess {
 impl Cache for InProcess {
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
         let now = self.clock.now();
-        // A panic inside would leave at worst a wrong count of bytes; the content stays sound.
+        // A panic would at worst leave a wrong byte count; the content stays valid.
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let replies = commands
             .into_iter()
@@ -93,13 +93,13 @@ impl Keys {
             }
             CacheCommand::ZTrim { key, count } => {
                 self.with_set(&key, now, false, |set| {
-                    drop(set.drain(..lowest(set, count)));
+                    drop(set.drain(..rank_of_top(set, count)));
                 })?;
             }
             CacheCommand::ZTop { key, count } => {
                 let members = self.with_set(&key, now, false, |set| {
                     set.iter()
-                        .skip(lowest(set, count))
+                        .skip(rank_of_top(set, count))
                         .map(|(_, member)| member.clone())
                         .collect()
                 })?;
@@ -117,8 +117,8 @@ impl Keys {
                     self.insert(&key, Value::Counter(0), expires_at);
                 }
             }
-            CacheCommand::Incr { key } => return self.step(&key, 1, now),
-            CacheCommand::Decr { key } => return self.step(&key, -1, now),
+            CacheCommand::Incr { key } => return self.add_to_counter(&key, 1, now),
+            CacheCommand::Decr { key } => return self.add_to_counter(&key, -1, now),
             CacheCommand::Ttl { key } => {
                 let entry = self.touch(&key, now);
                 return Ok(CacheReply::Integer(
@@ -130,7 +130,12 @@ impl Keys {
         Ok(CacheReply::Done)
     }
 
-    fn step(&mut self, key: &str, by: i64, now: Timestamp) -> Result<CacheReply, CacheError> {
+    fn add_to_counter(
+        &mut self,
+        key: &str,
+        by: i64,
+        now: Timestamp,
+    ) -> Result<CacheReply, CacheError> {
         if self.touch(key, now).is_none() {
             self.insert(key, Value::Counter(0), None);
         }
@@ -143,8 +148,8 @@ impl Keys {
         }
     }
 
-    /// Runs `work` on the set, making it first when it is missing and `create`; `None` when
-    /// there is none. Keeps count of the bytes; a set left empty is no key, as in Redis.
+    /// Runs `work` on the set and updates the byte count. A missing set is created if `create`;
+    /// otherwise the result is `None`. A set that becomes empty is removed, as in Redis.
     fn with_set<T>(
         &mut self,
         key: &str,
@@ -175,18 +180,18 @@ impl Keys {
         Ok(Some(result))
     }
 
-    /// The entry, now the youngest; drops it instead when its time is over.
+    /// The entry, marked as used now; an expired one is removed.
     fn touch(&mut self, key: &str, now: Timestamp) -> Option<&mut Entry> {
-        if self.entries.get(key)?.is_over(now) {
+        if self.entries.get(key)?.is_expired(now) {
             self.remove(key);
             return None;
         }
         self.tick += 1;
         let entry = self.entries.get_mut(key)?;
-        if let Some(name) = self.by_age.remove(&entry.touched) {
-            self.by_age.insert(self.tick, name);
+        if let Some(name) = self.by_last_use.remove(&entry.last_used) {
+            self.by_last_use.insert(self.tick, name);
         }
-        entry.touched = self.tick;
+        entry.last_used = self.tick;
         Some(entry)
     }
 
@@ -196,13 +201,13 @@ impl Keys {
         let name: Arc<str> = key.into();
         let bytes = KEY_OVERHEAD + key.len();
         self.bytes += bytes;
-        self.by_age.insert(self.tick, name.clone());
+        self.by_last_use.insert(self.tick, name.clone());
         self.entries.insert(
             name,
             Entry {
                 value,
                 expires_at,
-                touched: self.tick,
+                last_used: self.tick,
                 bytes,
             },
         );
@@ -210,19 +215,23 @@ impl Keys {
 
     fn remove(&mut self, key: &str) {
         if let Some(entry) = self.entries.remove(key) {
-            self.by_age.remove(&entry.touched);
+            self.by_last_use.remove(&entry.last_used);
             self.bytes -= entry.bytes;
         }
     }
 
-    /// Drops the oldest keys while there is too much, or while their time is over anyway.
+    /// Removes the least recently used keys while the limit is exceeded or they are expired.
     fn evict(&mut self, capacity: usize, now: Timestamp) {
-        while let Some(oldest) = self.by_age.first_key_value().map(|(_, key)| key.clone()) {
-            let over = self
+        while let Some(oldest) = self
+            .by_last_use
+            .first_key_value()
+            .map(|(_, key)| key.clone())
+        {
+            let expired = self
                 .entries
                 .get(&oldest)
-                .is_none_or(|entry| entry.is_over(now));
-            if !over && self.bytes <= capacity {
+                .is_none_or(|entry| entry.is_expired(now));
+            if !expired && self.bytes <= capacity {
                 break;
             }
             self.remove(&oldest);
@@ -231,11 +240,11 @@ impl Keys {
 }
 
 impl Entry {
-    fn is_over(&self, now: Timestamp) -> bool {
+    fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// As `TTL` tells it: rounded to the nearest second, -1 without an end.
+    /// As `TTL` returns it: rounded to the nearest second, -1 without an expiry.
     fn seconds_left(&self, now: Timestamp) -> i64 {
         self.expires_at
             .map_or(-1, |end| (end.millis_since(now) + 500) / 1_000)
@@ -244,14 +253,14 @@ impl Entry {
 
 fn add(set: &mut Vec<Scored>, entries: Vec<Scored>) {
     for entry in entries {
-        if let Err(place) = set.binary_search(&entry) {
-            set.insert(place, entry);
+        if let Err(index) = set.binary_search(&entry) {
+            set.insert(index, entry);
         }
     }
 }
 
-/// How many entries lie below the `count` highest.
-fn lowest(set: &[Scored], count: i64) -> usize {
+/// The number of entries below the `count` highest.
+fn rank_of_top(set: &[Scored], count: i64) -> usize {
     set.len()
         .saturating_sub(usize::try_from(count).unwrap_or(0))
 }
@@ -263,7 +272,7 @@ fn content_bytes(set: &[Scored]) -> usize {
 }
 
 fn wrong_type(key: &str) -> CacheError {
-    CacheError(format!("the key {key} holds another type"))
+    CacheError(format!("the key {key} holds a value of another type"))
 }
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
-//! The in-process cache against what Redis does, and against its own limit.
+//! The in-process cache: Redis' semantics and the memory limit.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 
-/// A clock that is set by hand.
+/// A clock set by the test.
 #[derive(Default)]
-pub(in crate::cache) struct Hands(pub(in crate::cache) AtomicI64);
+pub(in crate::cache) struct ManualClock(pub(in crate::cache) AtomicI64);
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::Relaxed))
     }
 }
 
-fn cache(capacity: usize) -> (Arc<Hands>, InProcess) {
-    let clock = Arc::new(Hands::default());
+fn cache(capacity: usize) -> (Arc<ManualClock>, InProcess) {
+    let clock = Arc::new(ManualClock::default());
     (clock.clone(), InProcess::new(clock, capacity))
 }
 
@@ -34,7 +34,7 @@ fn add(key: &str, entries: &[(i64, &str)]) -> CacheCommand {
     }
 }
 
-async fn highest(cache: &InProcess, key: &str, count: i64) -> Vec<String> {
+async fn top(cache: &InProcess, key: &str, count: i64) -> Vec<String> {
     match run(
         cache,
         CacheCommand::ZTop {
@@ -57,7 +57,7 @@ async fn integer(cache: &InProcess, command: CacheCommand) -> i64 {
 }
 
 #[tokio::test]
-async fn sets_are_sorted_each_once_and_trimmed_from_below() {
+async fn sets_are_sorted_deduplicated_and_trimmed_from_below() {
     let (_, cache) = cache(InProcess::DEFAULT_CAPACITY);
     run(&cache, add("a", &[(10, "ten"), (9, "nine")])).await;
     run(
@@ -66,10 +66,10 @@ async fn sets_are_sorted_each_once_and_trimmed_from_below() {
     )
     .await;
     assert_eq!(
-        highest(&cache, "a", 10).await,
+        top(&cache, "a", 10).await,
         ["nine", "other", "ten", "eleven"]
     );
-    assert_eq!(highest(&cache, "a", 2).await, ["ten", "eleven"]);
+    assert_eq!(top(&cache, "a", 2).await, ["ten", "eleven"]);
     run(
         &cache,
         CacheCommand::ZTrim {
@@ -78,7 +78,7 @@ async fn sets_are_sorted_each_once_and_trimmed_from_below() {
         },
     )
     .await;
-    assert_eq!(highest(&cache, "a", 10).await, ["eleven"]);
+    assert_eq!(top(&cache, "a", 10).await, ["eleven"]);
     run(
         &cache,
         CacheCommand::ZTrim {
@@ -100,7 +100,7 @@ async fn sets_are_sorted_each_once_and_trimmed_from_below() {
 }
 
 #[tokio::test]
-async fn counters_count_until_their_time_is_over() {
+async fn counters_reset_at_their_expiry() {
     let (clock, cache) = cache(InProcess::DEFAULT_CAPACITY);
     let key = || "c".to_owned();
     for expected in 1..=3 {
@@ -138,7 +138,7 @@ async fn counters_count_until_their_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_type_is_an_error() {
+async fn command_on_a_key_of_another_type_is_an_error() {
     let (_, cache) = cache(InProcess::DEFAULT_CAPACITY);
     run(&cache, add("a", &[(1, "one")])).await;
     assert!(
@@ -152,23 +152,23 @@ async fn a_key_of_another_type_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_was_touched_longest_ago_goes_first() {
+async fn least_recently_used_key_is_evicted_first() {
     let (_, cache) = cache(3 * (KEY_OVERHEAD + 1 + MEMBER_OVERHEAD + 100));
     let text = "x".repeat(100);
     for key in ["a", "b", "c"] {
         run(&cache, add(key, &[(1, &text)])).await;
     }
-    highest(&cache, "a", 1).await;
+    top(&cache, "a", 1).await;
     run(&cache, add("d", &[(1, &text)])).await;
-    let mut kept = Vec::new();
+    let mut present = Vec::new();
     for key in ["a", "b", "c", "d"] {
-        kept.push(highest(&cache, key, 1).await.len());
+        present.push(top(&cache, key, 1).await.len());
     }
-    assert_eq!(kept, [1, 0, 1, 1]);
+    assert_eq!(present, [1, 0, 1, 1]);
 }
 
 #[tokio::test]
-async fn memory_is_given_back_whatever_was_done() {
+async fn byte_count_matches_the_entries_after_any_commands() {
     let (clock, cache) = cache(20_000);
     let mut x = 1_u64;
     for round in 0..20_000_i64 {
@@ -189,7 +189,7 @@ async fn memory_is_given_back_whatever_was_done() {
         run(&cache, command).await;
         clock.0.fetch_add(100, Ordering::Relaxed);
         let keys = cache.keys.lock().unwrap();
-        // INVARIANT: the count of bytes is the sum over all entries, and never above the limit.
+        // INVARIANT: the byte count is the sum over all entries, and never above the limit.
         assert_eq!(
             keys.bytes,
             keys.entries
@@ -198,7 +198,7 @@ async fn memory_is_given_back_whatever_was_done() {
                 .sum::<usize>()
         );
         assert!(keys.bytes <= 20_000);
-        assert_eq!(keys.entries.len(), keys.by_age.len());
+        assert_eq!(keys.entries.len(), keys.by_last_use.len());
     }
     clock.0.fetch_add(10_000_000, Ordering::Relaxed);
     for key in 0..40 {

@@ -1,10 +1,10 @@
-//! The cache that cannot lie, under disorder made on purpose.
+//! The cached history under every interleaving and failure.
 //!
-//! Writers, readers and an operator run as futures that give way before every single step:
-//! each database statement and each command inside a pipeline. A seeded scheduler picks who goes
-//! next. Pipelines break off, lose their answer, or have commands carried out long after their
-//! caller was told of a failure; records come late, twice, reversed or never; keys are evicted;
-//! the epoch changes over a restored, shorter history. A failure names its seed.
+//! Writers, readers and an operator run as futures that yield before every step: each database
+//! statement and each command inside a pipeline. A seeded scheduler picks the next one. Pipelines
+//! fail halfway, lose their reply, or have commands executed long after their caller has received an
+//! error; writes are late, duplicated, reversed or lost; keys are evicted; the epoch changes with a
+//! restored, shorter history. A failure names its seed.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use super::{InProcess, KEPT_EVENTS, RecentHistory, RenderedPage};
+use super::{InProcess, MAX_CACHED_EVENTS, RecentHistory, RenderedPage};
 use crate::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
 use colloquy_proto::domain::{
     ConversationId, Epoch, Message, MessageId, MessageNumber, Position, Seq, Timestamp, UserId,
@@ -40,13 +40,13 @@ impl Dice {
     }
 }
 
-type Shared<T> = Arc<Mutex<T>>;
+type SharedMut<T> = Arc<Mutex<T>>;
 
-/// Lets the scheduler pick someone else.
-async fn give_way() {
-    let mut waited = false;
+/// Yields to the scheduler.
+async fn yield_now() {
+    let mut yielded = false;
     std::future::poll_fn(|_| {
-        if std::mem::replace(&mut waited, true) {
+        if std::mem::replace(&mut yielded, true) {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -55,21 +55,21 @@ async fn give_way() {
     .await;
 }
 
-/// A clock that stands still.
-pub(super) struct NoTime;
+/// A clock that does not advance.
+pub(super) struct FixedClock;
 
-impl Clock for NoTime {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp(0)
     }
 }
 
-/// A cache whose pipelines can be overtaken between any two commands, and fail in every way.
+/// A cache whose pipelines interleave between any two commands and fail in every way.
 struct Unreliable {
     inner: InProcess,
-    dice: Shared<Dice>,
-    /// Commands whose caller has given up, still to be carried out.
-    limbo: Mutex<Vec<CacheCommand>>,
+    dice: SharedMut<Dice>,
+    /// Commands of failed pipelines that execute later.
+    delayed: Mutex<Vec<CacheCommand>>,
 }
 
 #[async_trait]
@@ -78,20 +78,20 @@ impl Cache for Unreliable {
         let mut replies = Vec::new();
         let mut commands = commands.into_iter();
         while let Some(command) = commands.next() {
-            give_way().await;
+            yield_now().await;
             if self.dice.lock().unwrap().one_in(25) {
                 if self.dice.lock().unwrap().one_in(2) {
-                    let mut limbo = self.limbo.lock().unwrap();
-                    limbo.push(command);
-                    limbo.extend(commands);
+                    let mut delayed = self.delayed.lock().unwrap();
+                    delayed.push(command);
+                    delayed.extend(commands);
                 }
-                return Err(CacheError("made up".to_owned()));
+                return Err(CacheError("injected".to_owned()));
             }
             replies.extend(self.inner.pipeline(vec![command]).await?);
         }
-        give_way().await;
+        yield_now().await;
         if self.dice.lock().unwrap().one_in(25) {
-            return Err(CacheError("answer lost".to_owned()));
+            return Err(CacheError("reply lost".to_owned()));
         }
         Ok(replies)
     }
@@ -101,15 +101,15 @@ impl Cache for Unreliable {
     }
 }
 
-/// The database at one moment: its events as it tells them now, and what they make together.
+/// A snapshot of the database: its events as it returns them now, and the messages they yield.
 #[derive(Clone)]
-struct State {
+struct DatabaseState {
     epoch: Epoch,
     events: Vec<Event>,
     messages: Vec<Message>,
 }
 
-impl State {
+impl DatabaseState {
     fn position(&self) -> Position {
         Position {
             epoch: self.epoch.clone(),
@@ -123,14 +123,14 @@ impl State {
         &self.messages[self.messages.len().saturating_sub(limit)..]
     }
 
-    /// What a page is made of, unless that is more than is kept.
+    /// The events of a page; `None` when there are more than the cache keeps.
     fn events_of_page(&self, limit: i64) -> Option<&[Event]> {
         let first = self.newest(limit).first()?.seq.0;
         let events = &self.events[usize::try_from(first - 1).unwrap()..];
-        (i64::try_from(events.len()).unwrap() <= KEPT_EVENTS).then_some(events)
+        (i64::try_from(events.len()).unwrap() <= MAX_CACHED_EVENTS).then_some(events)
     }
 
-    /// Gives a message another text, or none, in every event that tells of it.
+    /// Replaces a message's text, or deletes it, in every event that contains it.
     fn change(&mut self, index: usize, text: &str) -> Event {
         let seq = self.position().seq.next();
         let message = &mut self.messages[index];
@@ -139,11 +139,11 @@ impl State {
         let (id, version) = (message.id, message.version);
         for event in &mut self.events {
             match event {
-                Event::Message(told) if told.message_id == id => {
-                    (told.message, told.version) = (text.into(), version);
+                Event::Message(event) if event.message_id == id => {
+                    (event.message, event.version) = (text.into(), version);
                 }
-                Event::Edited(told) if told.message_id == id => {
-                    (told.message, told.version) = (text.into(), version);
+                Event::Edited(event) if event.message_id == id => {
+                    (event.message, event.version) = (text.into(), version);
                 }
                 _ => {}
             }
@@ -170,21 +170,21 @@ impl State {
     }
 }
 
-/// The database: each state it was ever in, the last being now.
+/// The database: every state it has been in; the last is the current one.
 struct Database {
-    states: Vec<State>,
+    states: Vec<DatabaseState>,
     next_id: i64,
 }
 
 impl Database {
-    fn now(&self) -> &State {
+    fn now(&self) -> &DatabaseState {
         self.states.last().unwrap()
     }
 
     /// One transaction of `count` events.
     fn commit(&mut self, count: usize, dice: &mut Dice) -> NewEvents {
         let mut state = self.now().clone();
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         for _ in 0..count {
             self.next_id += 1;
             let text = format!("text {}", self.next_id);
@@ -214,7 +214,7 @@ impl Database {
                     Event::Message(message.into())
                 }
             };
-            told.push((event.seq(), event.encode()));
+            events.push((event.seq(), event.encode()));
             state.events.push(event);
         }
         let epoch = state.epoch.clone();
@@ -222,11 +222,11 @@ impl Database {
         NewEvents {
             conversation_id: ID,
             epoch,
-            events: told,
+            events,
         }
     }
 
-    fn message(&self, state: &State, text: String) -> Message {
+    fn message(&self, state: &DatabaseState, text: String) -> Message {
         let Position { seq, number, .. } = state.position();
         Message {
             id: MessageId(self.next_id),
@@ -243,7 +243,7 @@ impl Database {
         }
     }
 
-    /// A restored backup, declared as such: an earlier state, and another history from there on.
+    /// Restores a backup: an earlier state with a new epoch.
     fn restore(&mut self, dice: &mut Dice) {
         let mut state = self.states[dice.below(self.states.len())].clone();
         state.epoch = Epoch(format!("e{}", self.states.len()).into());
@@ -251,33 +251,33 @@ impl Database {
     }
 }
 
-/// What all futures of one run share.
+/// The state that all futures of a run share.
 #[derive(Clone)]
-struct World {
-    database: Shared<Database>,
-    dice: Shared<Dice>,
+struct Scenario {
+    database: SharedMut<Database>,
+    dice: SharedMut<Dice>,
     history: Arc<RecentHistory>,
     cache: Arc<Unreliable>,
     /// Reads answered from the cache, and from the database.
-    counts: Shared<(usize, usize)>,
+    counts: SharedMut<(usize, usize)>,
 }
 
-impl World {
+impl Scenario {
     fn new(seed: u64) -> Self {
         let dice = Arc::new(Mutex::new(Dice(seed)));
-        // Small enough at times that histories are evicted by the limit, too.
+        // Sometimes small enough that the limit evicts histories as well.
         let capacity = if seed.is_multiple_of(4) {
             20_000
         } else {
             InProcess::DEFAULT_CAPACITY
         };
         let cache = Arc::new(Unreliable {
-            inner: InProcess::new(Arc::new(NoTime), capacity),
+            inner: InProcess::new(Arc::new(FixedClock), capacity),
             dice: dice.clone(),
-            limbo: Mutex::default(),
+            delayed: Mutex::default(),
         });
         let database = Database {
-            states: vec![State {
+            states: vec![DatabaseState {
                 epoch: Epoch("e0".into()),
                 events: Vec::new(),
                 messages: Vec::new(),
@@ -287,7 +287,7 @@ impl World {
         Self {
             database: Arc::new(Mutex::new(database)),
             dice,
-            history: Arc::new(RecentHistory::new(cache.clone(), Arc::new(NoTime))),
+            history: Arc::new(RecentHistory::new(cache.clone(), Arc::new(FixedClock))),
             cache,
             counts: Arc::default(),
         }
@@ -297,17 +297,17 @@ impl World {
         self.dice.lock().unwrap().below(n)
     }
 
-    fn answered(&self) -> (usize, usize) {
+    fn counts(&self) -> (usize, usize) {
         *self.counts.lock().unwrap()
     }
 
-    async fn idle(&self, most: usize) {
-        for _ in 0..self.below(most) {
-            give_way().await;
+    async fn idle(&self, max: usize) {
+        for _ in 0..self.below(max) {
+            yield_now().await;
         }
     }
 
-    /// A Room: commits, then records. What it recorded before may still be on its way.
+    /// A Room: commits, then records. Earlier records may still be in flight.
     async fn write(self, rounds: usize) {
         let mut late = Vec::new();
         for _ in 0..rounds {
@@ -341,33 +341,33 @@ impl World {
         }
     }
 
-    /// A request: reads as the service does, and checks what it believed.
+    /// A request: reads as the service does, and checks the page.
     async fn read(self, rounds: usize) {
         for _ in 0..rounds {
             self.idle(10).await;
             let limit = [1, 5, 20, 100][self.below(4)];
-            // Everything of this state was acknowledged before the read began.
-            let began = self.database.lock().unwrap().states.len() - 1;
-            let (mut recent, position) = self.cache_and_position(limit).await;
-            if let Some(recent) = &mut recent
-                && let Some(page) = self.history.page(recent, &position, limit).await
+            // Everything in this state was acknowledged before the read started.
+            let start = self.database.lock().unwrap().states.len() - 1;
+            let (mut cached, position) = self.cache_and_position(limit).await;
+            if let Some(cached) = &mut cached
+                && let Some(page) = self.history.page(cached, &position, limit).await
             {
-                self.check(began, limit, &page);
+                self.check(start, limit, &page);
                 self.counts.lock().unwrap().0 += 1;
                 continue;
             }
             self.counts.lock().unwrap().1 += 1;
             let state = self.database.lock().unwrap().now().clone();
             self.idle(8).await;
-            if let Some(recent) = recent
+            if let Some(cached) = cached
                 && let Some(events) = state.events_of_page(limit)
             {
-                self.history.fill(&recent, &state.epoch, events).await;
+                self.history.fill(&cached, &state.epoch, events).await;
             }
         }
     }
 
-    /// Both at once, either may be first.
+    /// Both concurrently; either may finish first.
     async fn cache_and_position(&self, limit: i64) -> (Option<super::CachedEvents>, Position) {
         let position = async {
             self.idle(4).await;
@@ -378,37 +378,40 @@ impl World {
             self.idle(4).await;
             (self.history.read(ID, limit).await, position)
         } else {
-            let recent = self.history.read(ID, limit).await;
-            (recent, position.await)
+            let cached = self.history.read(ID, limit).await;
+            (cached, position.await)
         }
     }
 
-    /// INVARIANT: a believed history holds the messages of one moment since the read began, each as
-    /// it read then or later.
-    fn check(&self, began: usize, limit: i64, believed: &RenderedPage) {
-        let messages: Vec<Message> = serde_json::from_str(believed.messages.get()).unwrap();
+    /// INVARIANT: a proven page has the messages of one moment since the read started, each with its
+    /// text of that moment or a later one.
+    fn check(&self, start: usize, limit: i64, page: &RenderedPage) {
+        let messages: Vec<Message> = serde_json::from_str(page.messages.get()).unwrap();
         let database = self.database.lock().unwrap();
-        let since = &database.states[began..];
+        let since = &database.states[start..];
         let then = since.iter().position(|state| {
-            let held = state.newest(limit);
-            state.position() == believed.position
-                && held.len() == messages.len()
-                && held
+            let newest = state.newest(limit);
+            state.position() == page.position
+                && newest.len() == messages.len()
+                && newest
                     .iter()
                     .zip(&messages)
-                    .all(|(held, shown)| held.version <= shown.version)
+                    .all(|(stored, read)| stored.version <= read.version)
         });
         let Some(then) = then else {
-            panic!("believed what never was: {:?}", believed.position);
+            panic!("a page that never existed: {:?}", page.position);
         };
         let later = since[then..]
             .iter()
-            .filter(|state| state.epoch == believed.position.epoch);
-        let later: Vec<&State> = later.collect();
-        for shown in &messages {
-            let index = usize::try_from(shown.number.0 - 1).unwrap();
-            let read_so = |state: &&State| state.messages.get(index) == Some(shown);
-            assert!(later.iter().any(read_so), "never read so: {shown:?}");
+            .filter(|state| state.epoch == page.position.epoch);
+        let later: Vec<&DatabaseState> = later.collect();
+        for message in &messages {
+            let index = usize::try_from(message.number.0 - 1).unwrap();
+            let had_it = |state: &&DatabaseState| state.messages.get(index) == Some(message);
+            assert!(
+                later.iter().any(had_it),
+                "a text that never existed: {message:?}"
+            );
         }
     }
 
@@ -427,13 +430,13 @@ impl World {
         }
     }
 
-    /// Carries out one of the commands whose callers have given up.
-    fn haunt(&self) {
-        let mut limbo = self.cache.limbo.lock().unwrap();
-        if !limbo.is_empty() {
-            let chosen = self.below(limbo.len());
-            let command = limbo.swap_remove(chosen);
-            drop(limbo);
+    /// Executes one of the delayed commands.
+    fn run_delayed(&self) {
+        let mut delayed = self.cache.delayed.lock().unwrap();
+        if !delayed.is_empty() {
+            let chosen = self.below(delayed.len());
+            let command = delayed.swap_remove(chosen);
+            drop(delayed);
             run_now(self.cache.inner.pipeline(vec![command])).unwrap();
         }
     }
@@ -448,17 +451,17 @@ fn run_now<T>(future: impl Future<Output = T>) -> T {
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// One run to its end; how many reads the cache and the database answered.
+/// Runs one seed to its end. Returns how many reads the cache and the database served.
 fn run(seed: u64) -> (usize, usize) {
-    let world = World::new(seed);
+    let scenario = Scenario::new(seed);
     let mut tasks: Vec<Task> = vec![
-        Box::pin(world.clone().write(25)),
-        Box::pin(world.clone().write(25)),
-        Box::pin(world.clone().operate(5)),
+        Box::pin(scenario.clone().write(25)),
+        Box::pin(scenario.clone().write(25)),
+        Box::pin(scenario.clone().operate(5)),
     ];
-    tasks.extend((0..4).map(|_| Box::pin(world.clone().read(30)) as Task));
+    tasks.extend((0..4).map(|_| Box::pin(scenario.clone().read(30)) as Task));
     while !tasks.is_empty() {
-        let chosen = world.below(tasks.len());
+        let chosen = scenario.below(tasks.len());
         let done = tasks[chosen]
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
@@ -466,17 +469,17 @@ fn run(seed: u64) -> (usize, usize) {
         if done {
             drop(tasks.swap_remove(chosen));
         }
-        if world.below(20) == 0 {
-            world.haunt();
+        if scenario.below(20) == 0 {
+            scenario.run_delayed();
         }
     }
-    world.answered()
+    scenario.counts()
 }
 
-/// Names the seed when a run panics.
-struct Failing(u64);
+/// Prints the seed when a run panics.
+struct PrintSeedOnPanic(u64);
 
-impl Drop for Failing {
+impl Drop for PrintSeedOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("failed with seed {}", self.0);
@@ -485,17 +488,17 @@ impl Drop for Failing {
 }
 
 #[test]
-fn no_interleaving_makes_the_cache_lie() {
-    let (mut cached, mut asked) = (0, 0);
+fn no_interleaving_yields_a_false_page() {
+    let (mut cached, mut loaded) = (0, 0);
     for seed in 0..60 {
-        let _named = Failing(seed);
+        let _guard = PrintSeedOnPanic(seed);
         let (from_cache, from_database) = run(seed);
         cached += from_cache;
-        asked += from_database;
+        loaded += from_database;
     }
-    // Both paths must have been walked, or the test has proved nothing.
+    // The test is meaningful only if both paths ran.
     assert!(
-        cached > 1_000 && asked > 1_000,
-        "cache {cached}, database {asked}"
+        cached > 1_000 && loaded > 1_000,
+        "cache {cached}, database {loaded}"
     );
 }

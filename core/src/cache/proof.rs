@@ -1,47 +1,49 @@
-//! What was read of a conversation, and whether it may be believed: the proof of
-//! [`history`](super::history), carried out.
+//! The events read from the cache for one conversation, and the proof of
+//! [`history`](super::history) that they form a complete page.
+//!
+//! Every new kind of event must state in [`apply`] how it changes a history.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::history::KEPT_EVENTS;
+use super::entries::{MAX_CACHED_EVENTS, decode_member};
 use super::verified_pages::VerifiedPage;
 use crate::ports::History;
 use colloquy_proto::domain::{ConversationId, Epoch, Message, Position, Seq};
 use colloquy_proto::protocol::Event;
 
-/// What the cache held of one conversation: nothing to be shown before
-/// [`RecentHistory::page`](super::RecentHistory::page).
+/// What the cache holds of one conversation. Unproven: only
+/// [`RecentHistory::page`](super::RecentHistory::page) turns it into a page.
 #[derive(Debug)]
 pub struct CachedEvents {
-    pub(super) id: ConversationId,
-    /// Ascending by `seq`; `None` as long as it was not asked.
+    pub(super) conversation_id: ConversationId,
+    /// Ascending by `seq`; `None` until the cache is read.
     pub(super) members: Option<Vec<Arc<str>>>,
-    /// How many were asked for.
-    pub(super) asked: i64,
-    /// What was proven of it before; then the members are only the newest.
-    pub(super) proven: Option<VerifiedPage>,
+    /// How many members were requested.
+    pub(super) requested: i64,
+    /// The page verified before, if any; then the members are only the newest events.
+    pub(super) verified: Option<VerifiedPage>,
 }
 
 impl CachedEvents {
     /// The newest `limit` messages (fewer only when there are no more), with the position they
-    /// reach, if the facts prove them complete at `position`; the database must have told that
-    /// during this request.
+    /// reach, if the events prove them complete at `position`, which the database must have
+    /// reported during this request.
     pub(super) fn prove_complete(&self, position: &Position, limit: i64) -> Option<History> {
-        let mut facts = self.events(&position.epoch)?;
+        let mut events = self.events(&position.epoch)?;
         let limit = usize::try_from(limit).ok()?;
-        let proven = self.proven.as_ref();
-        let base = proven.map_or(Seq(0), |proven| proven.page.position.seq);
-        let reached = dense_end(&facts, position.seq.max(base));
-        facts.truncate(reached);
-        let newest = facts.last().map_or(Seq(0), Event::seq);
+        let verified = self.verified.as_ref();
+        let base = verified.map_or(Seq(0), |verified| verified.page.position.seq);
+        let reached = dense_end(&events, position.seq.max(base));
+        events.truncate(reached);
+        let newest = events.last().map_or(Seq(0), Event::seq);
         let top = newest.max(position.seq).max(base);
-        let run = facts.split_off(facts.len() - dense_length(&facts, top, base, limit));
-        let whole = run.iter().filter(|event| event.is_message()).count() == limit;
-        let mut messages = match proven {
-            _ if whole => Vec::new(),
+        let run = events.split_off(events.len() - dense_length(&events, top, base, limit));
+        let is_whole_page = run.iter().filter(|event| event.is_message()).count() == limit;
+        let mut messages = match verified {
+            _ if is_whole_page => Vec::new(),
             Some(_) if top.0 - base.0 != i64::try_from(run.len()).ok()? => return None,
-            Some(proven) => proven.messages.to_vec(),
+            Some(verified) => verified.messages.to_vec(),
             None => Vec::new(),
         };
         for event in run {
@@ -64,39 +66,35 @@ impl CachedEvents {
         complete.then_some(History { messages, position })
     }
 
-    /// Whether other events take the places of messages, so that more of them may tell.
+    /// Whether requesting more members may help: events other than messages fill the page.
     pub(super) fn needs_more(&self, epoch: &Epoch) -> bool {
-        let asked = usize::try_from(self.asked).ok();
-        self.asked < KEPT_EVENTS
-            && self.members.as_ref().map(Vec::len) == asked
+        let requested = usize::try_from(self.requested).ok();
+        self.requested < MAX_CACHED_EVENTS
+            && self.members.as_ref().map(Vec::len) == requested
             && self
                 .events(epoch)
-                .is_some_and(|facts| facts.iter().any(|event| !event.is_message()))
+                .is_some_and(|events| events.iter().any(|event| !event.is_message()))
     }
 
-    /// The events held, ascending by `seq` and each once; `None` when anything is found that is no
-    /// fact of this epoch.
+    /// The events, ascending by `seq` and each once; `None` when any member is malformed, of another
+    /// epoch, or contradicts another.
     pub(super) fn events(&self, epoch: &Epoch) -> Option<Vec<Event>> {
-        let proven = self.proven.as_ref();
-        if proven.is_some_and(|proven| proven.page.position.epoch != *epoch) {
+        let verified = self.verified.as_ref();
+        if verified.is_some_and(|verified| verified.page.position.epoch != *epoch) {
             return None;
         }
-        let mut events = Vec::new();
-        for member in self.members.iter().flatten() {
-            let (its_epoch, event) = member.split_once(' ')?;
-            if its_epoch != &*epoch.0 {
-                return None;
-            }
-            events.push(serde_json::from_str(event).ok()?);
-        }
-        events.sort_by_key(|event: &Event| (event.seq(), Reverse(event.version())));
-        let contradiction = |pair: &[Event]| match pair {
+        let members = self.members.iter().flatten();
+        let mut events = members
+            .map(|member| decode_member(member, epoch))
+            .collect::<Option<Vec<Event>>>()?;
+        events.sort_by_key(|event| (event.seq(), Reverse(event.version())));
+        let contradicts = |pair: &[Event]| match pair {
             [one, other] => {
                 one.seq() == other.seq() && one.version() == other.version() && one != other
             }
             _ => false,
         };
-        if events.windows(2).any(contradiction) {
+        if events.windows(2).any(contradicts) {
             return None;
         }
         events.dedup_by_key(|event| event.seq());
@@ -104,13 +102,13 @@ impl CachedEvents {
     }
 }
 
-/// What an event does to a history that holds everything before it, or the newest of that.
+/// Applies an event to a history that contains everything before it, or the newest part of that.
 fn apply(messages: &mut Vec<Message>, event: Event) {
     let (id, version, text) = match event {
         Event::Message(message) => return messages.push(message.into()),
         Event::Edited(edited) => (edited.message_id, edited.version, edited.message),
         Event::Deleted(deleted) => (deleted.message_id, deleted.version, Arc::default()),
-        // Who is a member shows in no message.
+        // A change of members changes no message.
         Event::Member(_) => return,
     };
     let changed = messages.iter_mut().rev().find(|message| message.id == id);
@@ -120,24 +118,24 @@ fn apply(messages: &mut Vec<Message>, event: Event) {
     }
 }
 
-/// How many of the facts remain when those above the first gap after `seq` are left out.
-fn dense_end(facts: &[Event], seq: Seq) -> usize {
-    let known = facts.partition_point(|event| event.seq() <= seq);
+/// The number of events without those above the first gap after `seq`.
+fn dense_end(events: &[Event], seq: Seq) -> usize {
+    let below = events.partition_point(|event| event.seq() <= seq);
     let mut next = seq.next();
-    let newer = facts.iter().skip(known).take_while(|event| {
+    let newer = events.iter().skip(below).take_while(|event| {
         let dense = event.seq() == next;
         next = next.next();
         dense
     });
-    known + newer.count()
+    below + newer.count()
 }
 
-/// How many of the facts at the end go down from `top` without a gap, as far as they lie above
-/// `base` and until `limit` of them are messages.
-fn dense_length(facts: &[Event], top: Seq, base: Seq, limit: usize) -> usize {
+/// The number of events at the end that descend from `top` without a gap, down to `base`
+/// (exclusive) or until `limit` of them are messages.
+fn dense_length(events: &[Event], top: Seq, base: Seq, limit: usize) -> usize {
     let mut messages = 0;
     let expected = (0..).map(|below| Seq(top.0 - below));
-    facts
+    events
         .iter()
         .rev()
         .zip(expected)

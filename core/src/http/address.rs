@@ -1,4 +1,4 @@
-//! Who is at the other end: the client's address, through proxies that are trusted.
+//! The client's address, determined through trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,12 +7,12 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The address a request came from, as the adapter saw it; put into the request's extensions.
+/// The peer address of a request's connection; the adapter stores it in the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// The client's address. `X-Forwarded-For` is read from its right end, and only as far as
-/// trusted proxies wrote it: what stands further left, anyone may have made up.
+/// The client's address. `X-Forwarded-For` is read from its right end, and only as far as trusted
+/// proxies wrote it: entries further left may be forged.
 pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let mut client = peer.to_canonical();
@@ -55,13 +55,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_believed() {
+    fn forwarded_header_of_an_untrusted_peer_is_ignored() {
         assert_eq!(client("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
     }
 
     #[test]
-    fn the_rightmost_untrusted_address_is_the_client() {
+    fn rightmost_untrusted_address_is_the_client() {
         assert_eq!(
             client("10.0.0.1", &["1.1.1.1, 198.51.100.7"]),
             "198.51.100.7"

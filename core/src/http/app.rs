@@ -1,55 +1,45 @@
-//! What handlers share.
+//! The state that handlers share.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use utoipa::openapi::OpenApi;
 
 use crate::config::Settings;
 use crate::service::Services;
 
 /// A server's state; cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Inner>);
-
-struct Inner {
+pub struct App {
     settings: Arc<Settings>,
     services: Arc<Services>,
+    /// The OpenAPI document, as JSON.
     document: Bytes,
 }
 
 impl App {
-    /// Puts settings and services together.
+    /// The state over these settings and services.
     pub fn new(settings: Arc<Settings>, services: Arc<Services>) -> Self {
-        Self(Arc::new(Inner {
+        Self {
             settings,
             services,
             document: Bytes::new(),
-        }))
+        }
     }
 
-    /// The same, with the description of its routes.
-    pub(super) fn describing(self, document: OpenApi) -> Self {
-        let document = super::openapi::write(document);
-        let Inner {
-            settings, services, ..
-        } = &*self.0;
-        Self(Arc::new(Inner {
-            settings: Arc::clone(settings),
-            services: Arc::clone(services),
-            document,
-        }))
+    /// The same state with the description of the routes.
+    pub(super) fn with_document(self, document: Bytes) -> Self {
+        Self { document, ..self }
     }
 
     pub(super) fn settings(&self) -> &Settings {
-        &self.0.settings
+        &self.settings
     }
 
     pub(super) fn services(&self) -> &Services {
-        &self.0.services
+        &self.services
     }
 
     pub(super) fn document(&self) -> Bytes {
-        self.0.document.clone()
+        self.document.clone()
     }
 }

@@ -1,24 +1,26 @@
-//! Reads a request's body before anything is decided.
+//! Buffers a request's body before the request is handled.
 //!
-//! A server that answers while the body is still coming must close the connection, and a client
-//! that is busy sending then sees a reset instead of the answer. So the body is taken in first,
-//! and what is too much of it is read on for a while and thrown away.
+//! A server that responds while the body is still arriving must close the connection, and a client
+//! that is still sending then sees a reset instead of the response. So the body is read first, and
+//! the excess of a body that is too large is read for a while and discarded.
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
 
-use super::MAX_BODY_BYTES;
 use super::error::{ApiError, ApiResult};
 use colloquy_proto::protocol::ErrorCode;
 
-/// How much is read of a body before its sender is cut off, in bytes.
+/// The largest accepted body, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// How much of a body is read before the connection is given up, in bytes.
 const MAX_READ_BYTES: usize = 16 * MAX_BODY_BYTES;
 
-/// The request with its body read.
-pub(super) async fn read_first(request: Request) -> ApiResult<Request> {
-    // Without one nothing is touched: an upgrade has to reach its adapter as it came.
+/// The request with its body in memory.
+pub(super) async fn buffer(request: Request) -> ApiResult<Request> {
+    // A request without a body stays untouched: an upgrade must reach its adapter unchanged.
     if request.body().is_end_stream() {
         return Ok(request);
     }
@@ -28,28 +30,30 @@ pub(super) async fn read_first(request: Request) -> ApiResult<Request> {
 }
 
 async fn read(body: Body) -> ApiResult<Bytes> {
-    // Who announces more than is ever read is told at once; curl and others wait for that.
+    // A body announced beyond the read limit is rejected at once; curl and others wait for that
+    // response before they send (RFC 9110 §10.1.1).
     if body.size_hint().lower() > MAX_READ_BYTES as u64 {
         return Err(ApiError::new(ErrorCode::TooLarge));
     }
-    let mut kept = BytesMut::new();
+    let mut buffer = BytesMut::new();
     let mut length = 0;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk
-            .map_err(|_| ApiError::with_detail(ErrorCode::Malformed, "The body broke off."))?;
+        let chunk = chunk.map_err(|_| {
+            ApiError::with_detail(ErrorCode::Malformed, "The request body is incomplete.")
+        })?;
         length += chunk.len();
         if length > MAX_READ_BYTES {
             break;
         }
         if length <= MAX_BODY_BYTES {
-            kept.extend_from_slice(&chunk);
+            buffer.extend_from_slice(&chunk);
         } else {
-            kept.clear();
+            buffer.clear();
         }
     }
     if length > MAX_BODY_BYTES {
         return Err(ApiError::new(ErrorCode::TooLarge));
     }
-    Ok(kept.freeze())
+    Ok(buffer.freeze())
 }

@@ -1,4 +1,4 @@
-//! `/api/chat/conversations/`: the conversations themselves.
+//! `/api/chat/conversations/`: listing, creating and reading conversations.
 
 use std::sync::Arc;
 
@@ -10,27 +10,27 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
-use super::answer::Long;
 use super::error::{ApiError, ApiResult};
-use super::extract::{Authenticated, ConversationPath, JsonBody, Parameters};
+use super::extract::{Authenticated, ConversationPath, JsonBody, QueryParams};
 use super::openapi::BadRequestBody;
+use super::sized_json::SizedJson;
 use crate::cache::RenderedSummary;
-use crate::service::conversations::{self, Request};
+use crate::service::conversations::{self, CreateInput};
 use crate::service::cursor;
 use colloquy_proto::domain::{Conversation, ConversationKind, ConversationSummary, UserId};
 
-/// The most conversations a page has.
+/// The most conversations of a page.
 const MAX_PAGE: i64 = 200;
 
-/// A conversation to be made.
+/// A new conversation.
 #[derive(Deserialize, ToSchema)]
-pub(super) struct CreateBody {
-    /// The others' ids; the caller's own and repetitions are left out.
+pub(super) struct CreateRequest {
+    /// The ids of the other participants; the caller's own and duplicates are ignored.
     #[schema(required = true, nullable = false, value_type = Vec<i64>, example = json!([2, 3]))]
     participants: Option<Vec<UserId>>,
     /// 1 to 120 characters; a conversation with a name is a group.
     name: Option<String>,
-    /// `direct` or `group`; told from the rest without it.
+    /// `direct` or `group`; derived from the other fields when absent.
     #[schema(value_type = Option<ConversationKind>)]
     kind: Option<String>,
 }
@@ -40,30 +40,30 @@ pub(super) struct CreateBody {
     get, path = "/api/chat/conversations/", tag = "conversations", operation_id = "listConversations",
     security(("bearer" = [])),
     params(
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "How many at most; 200 without it"),
-        ("cursor" = Option<String>, Query, description = "Where to go on, as the Link header says"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "The most conversations returned; 200 by default"),
+        ("cursor" = Option<String>, Query, description = "The cursor of the next page, from the Link header"),
     ),
     responses(
         (status = 200, description = "Latest activity first", body = Vec<ConversationSummary>,
             headers(("Link" = String, description = "The next page, with rel=\"next\", when there is one"))),
-        (status = 400, description = "A parameter breaks a rule", body = BadRequestBody),
+        (status = 400, description = "A parameter is invalid", body = BadRequestBody),
     )
 )]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    parameters: Parameters,
-) -> ApiResult<(HeaderMap, Long<Vec<Arc<RenderedSummary>>>)> {
-    let limit = parameters.limit(MAX_PAGE)?;
-    let after = parameters
+    params: QueryParams,
+) -> ApiResult<(HeaderMap, SizedJson<Vec<Arc<RenderedSummary>>>)> {
+    let limit = params.limit(MAX_PAGE)?;
+    let after = params
         .get("cursor")
         .map(|cursor| {
             cursor::activity(cursor).ok_or_else(|| ApiError::field("cursor", "Invalid cursor."))
         })
         .transpose()?;
-    let (page, more) = conversations::list(app.services(), &caller, after, limit).await?;
+    let (summaries, more) = conversations::list(app.services(), &caller, after, limit).await?;
     let mut headers = HeaderMap::new();
-    if let Some(last) = page.last().filter(|_| more) {
+    if let Some(last) = summaries.last().filter(|_| more) {
         let cursor = cursor::of_activity(last.active_at, last.id);
         let link =
             format!("</api/chat/conversations/?limit={limit}&cursor={cursor}>; rel=\"next\"");
@@ -71,33 +71,34 @@ pub(super) async fn list(
             headers.insert(LINK, link);
         }
     }
-    // Brackets, and a comma each.
-    let about = page.iter().map(|shown| shown.bytes() + 1).sum::<usize>() + 2;
-    Ok((headers, Long { value: page, about }))
+    // Two brackets, and a comma for each.
+    let capacity = 2 + summaries.iter().map(|one| one.bytes() + 1).sum::<usize>();
+    let value = summaries;
+    Ok((headers, SizedJson { value, capacity }))
 }
 
-/// Make a conversation
+/// Create a conversation
 #[utoipa::path(
     post, path = "/api/chat/conversations/", tag = "conversations", operation_id = "createConversation",
-    security(("bearer" = [])), request_body = CreateBody,
+    security(("bearer" = [])), request_body = CreateRequest,
     responses(
         (status = 201, description = "The new conversation", body = Conversation),
-        (status = 200, description = "The conversation the pair had already", body = Conversation),
-        (status = 400, description = "A field breaks a rule, or participants are unknown", body = BadRequestBody),
+        (status = 200, description = "The existing direct conversation of the two users", body = Conversation),
+        (status = 400, description = "A field is invalid, or participants are unknown", body = BadRequestBody),
     )
 )]
 pub(super) async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    JsonBody(body): JsonBody<CreateBody>,
+    JsonBody(body): JsonBody<CreateRequest>,
 ) -> ApiResult<(StatusCode, Json<Conversation>)> {
     let kind = body.kind.as_deref().map(kind).transpose()?;
-    let request = Request {
+    let input = CreateInput {
         participants: body.participants,
         name: body.name,
         kind,
     };
-    let (conversation, created) = conversations::create(app.services(), &caller, request).await?;
+    let (conversation, created) = conversations::create(app.services(), &caller, input).await?;
     let status = if created {
         StatusCode::CREATED
     } else {
@@ -110,7 +111,7 @@ fn kind(text: &str) -> ApiResult<ConversationKind> {
     match text {
         "direct" => Ok(ConversationKind::Direct),
         "group" => Ok(ConversationKind::Group),
-        _ => Err(ApiError::field("kind", "Give \"direct\" or \"group\".")),
+        _ => Err(ApiError::field("kind", "Must be \"direct\" or \"group\".")),
     }
 }
 
@@ -124,9 +125,9 @@ fn kind(text: &str) -> ApiResult<ConversationKind> {
 pub(super) async fn read(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    ConversationPath(id): ConversationPath,
+    ConversationPath(conversation_id): ConversationPath,
 ) -> ApiResult<Json<Conversation>> {
     Ok(Json(
-        conversations::read(app.services(), &caller, id).await?,
+        conversations::read(app.services(), &caller, conversation_id).await?,
     ))
 }

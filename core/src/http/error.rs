@@ -1,7 +1,8 @@
-//! Errors as HTTP tells them: Django REST Framework's shape, with a code and the request's id.
+//! Errors of the REST API: Django REST Framework's shape, with a code and the request's id.
 //!
-//! A handler returns an [`ApiError`]; it travels in the response's extensions to the frame, which
-//! alone knows the request's id, writes the body, and logs a fault once.
+//! A handler returns an [`ApiError`], which the response carries in its extensions to the outermost
+//! middleware. There the request's id is available, and [`render`] writes the body and logs
+//! internal errors once.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,20 +18,20 @@ use crate::ports::Denied;
 use crate::service::{FieldErrors, ServiceError};
 use colloquy_proto::protocol::{ErrorCode, THROTTLED_TEXT};
 
-/// How long to wait before asking again when the server cannot say better, in milliseconds.
-const BUSY_MS: i64 = 2_000;
+/// The `Retry-After` of an unavailable or overloaded server, in milliseconds.
+const DEFAULT_RETRY_AFTER_MS: i64 = 2_000;
 
-/// How much of a method the path does not have is repeated, in characters.
+/// How much of an unknown method the error repeats, in characters.
 const MAX_METHOD_CHARS: usize = 32;
 
-/// Why a request was refused, and all a client is told of it.
+/// Why a request failed, and everything the client learns about it.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
     code: ErrorCode,
     detail: Cow<'static, str>,
     fields: FieldErrors,
     retry_after_ms: Option<i64>,
-    /// For the log alone.
+    /// For the log only.
     cause: Option<String>,
 }
 
@@ -38,15 +39,15 @@ pub(super) struct ApiError {
 pub(super) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
-    /// An error with its code's own words.
+    /// An error with the default detail of its code.
     pub(super) fn new(code: ErrorCode) -> Self {
-        Self::with_detail(code, words(code))
+        Self::with_detail(code, default_detail(code))
     }
 
-    /// An error with words of its own.
+    /// An error with its own detail.
     pub(super) fn with_detail(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        let retry_after_ms =
-            matches!(code, ErrorCode::Unavailable | ErrorCode::Overloaded).then_some(BUSY_MS);
+        let retry_after_ms = matches!(code, ErrorCode::Unavailable | ErrorCode::Overloaded)
+            .then_some(DEFAULT_RETRY_AFTER_MS);
         Self {
             code,
             detail: detail.into(),
@@ -61,8 +62,8 @@ impl ApiError {
         ServiceError::field(name, problem).into()
     }
 
-    /// An error whose cause only the log is told.
-    pub(super) fn caused_by(code: ErrorCode, cause: String) -> Self {
+    /// An error with a cause for the log.
+    pub(super) fn with_cause(code: ErrorCode, cause: String) -> Self {
         Self {
             cause: Some(cause),
             ..Self::new(code)
@@ -76,7 +77,7 @@ impl ApiError {
         }
     }
 
-    /// Seconds, rounded up: waiting as told is never too short.
+    /// In seconds, rounded up so that the wait is never too short.
     fn retry_after_seconds(&self) -> Option<i64> {
         self.retry_after_ms
             .map(|millis| millis.saturating_add(999).div_euclid(1_000))
@@ -104,46 +105,42 @@ impl ApiError {
     fn log(&self, request_id: &str) {
         let cause = self.cause.as_deref().unwrap_or_default();
         match self.code {
-            ErrorCode::Internal => tracing::error!(
-                request.id = request_id,
-                cause,
-                "a request failed by a fault"
-            ),
-            ErrorCode::Unavailable => tracing::warn!(
-                request.id = request_id,
-                cause,
-                "a request found the database away"
-            ),
+            ErrorCode::Internal => {
+                tracing::error!(request.id = request_id, cause, "internal error");
+            }
+            ErrorCode::Unavailable => {
+                tracing::warn!(request.id = request_id, cause, "database unavailable");
+            }
             _ => {}
         }
     }
 }
 
-/// What each code says when nothing more is known.
-pub(super) const fn words(code: ErrorCode) -> &'static str {
+/// The detail of each code when there is nothing more specific.
+pub(super) const fn default_detail(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::Malformed => "The request is malformed.",
         ErrorCode::Invalid => "Invalid input.",
         ErrorCode::UnknownType => "Unknown frame type.",
-        ErrorCode::InvalidHost => "The Host header names no host of this server.",
+        ErrorCode::InvalidHost => "Invalid Host header.",
         ErrorCode::NotAuthenticated => "Authentication credentials were not provided.",
         ErrorCode::BadCredentials => "No active account found with the given credentials.",
         ErrorCode::TokenInvalid => "Token is invalid.",
         ErrorCode::TokenExpired => "Token is expired.",
-        ErrorCode::SessionRevoked => "This login was ended.",
+        ErrorCode::SessionRevoked => "This session has been revoked.",
         ErrorCode::NotMember => "You are not a member of this conversation.",
-        ErrorCode::Forbidden => "You may not do this.",
+        ErrorCode::Forbidden => "You do not have permission to perform this action.",
         ErrorCode::NotFound => "Not found.",
         ErrorCode::MethodNotAllowed => "Method not allowed.",
-        ErrorCode::Conflict => "It does not go with what is there.",
-        ErrorCode::TooLarge => "The body is too large.",
+        ErrorCode::Conflict => "The request conflicts with the current state.",
+        ErrorCode::TooLarge => "The request body is too large.",
         ErrorCode::UnsupportedMediaType => "Unsupported media type; send application/json.",
-        ErrorCode::UpgradeRequired => "This path speaks WebSocket only.",
+        ErrorCode::UpgradeRequired => "This path requires a WebSocket upgrade.",
         ErrorCode::Throttled => THROTTLED_TEXT,
         ErrorCode::TooManyAttempts => "Too many attempts.",
         ErrorCode::Internal => "A server error occurred.",
         ErrorCode::Unavailable => "Service temporarily unavailable, try again later.",
-        ErrorCode::Overloaded => "The server has too much to do, try again later.",
+        ErrorCode::Overloaded => "The server is overloaded, try again later.",
     }
 }
 
@@ -173,8 +170,8 @@ impl From<ServiceError> for ApiError {
                 Self::retry_after(ErrorCode::TooManyAttempts, detail, retry_after.as_millis())
             }
             ServiceError::Overloaded => Self::new(ErrorCode::Overloaded),
-            ServiceError::Unavailable(cause) => Self::caused_by(ErrorCode::Unavailable, cause),
-            ServiceError::Fault(cause) => Self::caused_by(ErrorCode::Internal, cause),
+            ServiceError::Unavailable(cause) => Self::with_cause(ErrorCode::Unavailable, cause),
+            ServiceError::Internal(cause) => Self::with_cause(ErrorCode::Internal, cause),
         }
     }
 }
@@ -189,7 +186,7 @@ impl From<TokenError> for ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// Status and headers; the body is written by [`render`].
+    /// Status and headers; [`render`] writes the body.
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() =
@@ -209,35 +206,36 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Writes the body of an error, if that is what the response is, and logs a fault.
+/// Writes the body of a response that carries an error, and logs the error if it is the server's.
 pub(super) fn render(response: &mut Response, request_id: &str) {
     let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() else {
         return;
     };
     error.log(request_id);
     *response.body_mut() = Body::from(error.body(request_id).to_string());
-    // It was counted while the body was still empty.
+    // It was computed for the empty body.
     response.headers_mut().remove(CONTENT_LENGTH);
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
 }
 
-/// A path that is no route.
+/// The fallback for unknown paths.
 pub(super) async fn not_found() -> ApiError {
     ApiError::new(ErrorCode::NotFound)
 }
 
-/// A method the path does not have; the router adds `Allow`. `OPTIONS` asks for just that.
+/// The fallback for methods the path does not support; the router adds `Allow`, which answers
+/// `OPTIONS`.
 pub(super) async fn method_not_allowed(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
-    // A method is any word (RFC 9110 §9.1), and may be as long as a request's head.
-    let shown: String = method.as_str().chars().take(MAX_METHOD_CHARS).collect();
+    // A method is any token (RFC 9110 §9.1) and may be as long as a request's head.
+    let excerpt: String = method.as_str().chars().take(MAX_METHOD_CHARS).collect();
     ApiError::with_detail(
         ErrorCode::MethodNotAllowed,
-        format!("Method \"{shown}\" not allowed."),
+        format!("Method \"{excerpt}\" not allowed."),
     )
     .into_response()
 }

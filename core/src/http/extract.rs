@@ -1,6 +1,6 @@
-//! What handlers are handed: the caller, a JSON body, an id of the path, the query.
+//! The extractors of the handlers: caller, JSON body, ids of the path, query parameters.
 //!
-//! Each is checked as far as its form goes; whatever is wrong becomes an [`ApiError`].
+//! Each checks the form of its input; a violation becomes an [`ApiError`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,39 +14,40 @@ use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::{ApiError, ApiResult};
-use super::frame::Context;
+use super::request_context::RequestContext;
 use colloquy_proto::domain::{Caller, ConversationId, UserId};
 use colloquy_proto::protocol::ErrorCode;
 
-/// The longest path of a wrong field that is told back, in characters.
+/// The longest path of an invalid field that an error repeats, in characters.
 const MAX_PATH_CHARS: usize = 100;
 
-/// What is known of the request itself.
-pub(super) struct Known(Option<Arc<Context>>);
+/// The context of the current request.
+pub(super) struct CurrentRequest(Option<Arc<RequestContext>>);
 
-impl Known {
-    /// The client's address, when the adapter knows it.
+impl CurrentRequest {
+    /// The client's address, when the adapter provides it.
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.0.as_ref().and_then(|context| context.address())
     }
 
-    /// Notes who asks, for the log.
-    pub(super) fn note_user(&self, user: UserId) {
+    /// Records the authenticated user for the log.
+    pub(super) fn record_user(&self, user: UserId) {
         if let Some(context) = &self.0 {
-            context.note_user(user);
+            context.record_user(user);
         }
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Known {
+impl<S: Sync> FromRequestParts<S> for CurrentRequest {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<Arc<Context>>().cloned()))
+        Ok(Self(parts.extensions.get::<Arc<RequestContext>>().cloned()))
     }
 }
 
-/// Who asks, by a genuine access token. That the login still stands is for the store to say.
+/// The caller, identified by a valid access token. The store checks that the session is active, in
+/// the statement that does the work.
 pub(super) struct Authenticated(pub(super) Caller);
 
 impl FromRequestParts<App> for Authenticated {
@@ -58,9 +59,9 @@ impl FromRequestParts<App> for Authenticated {
         let services = app.services();
         let caller = services
             .tokens
-            .recognise_access(token, services.ports.clock.now())?;
-        if let Some(context) = parts.extensions.get::<Arc<Context>>() {
-            context.note_user(caller.user_id);
+            .verify_access_memoized(token, services.ports.clock.now())?;
+        if let Some(context) = parts.extensions.get::<Arc<RequestContext>>() {
+            context.record_user(caller.user_id);
         }
         Ok(Self(caller))
     }
@@ -82,12 +83,12 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
 
     async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
         let media_type = is_json(request.headers());
-        // Read already, and no longer than allowed.
+        // The middleware has read it and limited its length.
         let bytes = Bytes::from_request(request, app)
             .await
             .map_err(|_| ApiError::new(ErrorCode::Malformed))?;
         match media_type {
-            // No body is no body of the wrong type: the fields it lacks are told.
+            // An absent body has no media type; the error lists the missing fields instead.
             None if bytes.is_empty() => parse(b"{}").map(Self),
             Some(true) => parse(&bytes).map(Self),
             None | Some(false) => Err(ApiError::new(ErrorCode::UnsupportedMediaType)),
@@ -95,7 +96,7 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     }
 }
 
-/// Whether the body says it is JSON; `None` when it says nothing.
+/// Whether the content type is JSON; `None` without one.
 fn is_json(headers: &HeaderMap) -> Option<bool> {
     let value = headers.get(CONTENT_TYPE)?.to_str().unwrap_or_default();
     let essence = value
@@ -124,14 +125,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
     deserializer.end().map_err(|_| {
         ApiError::with_detail(
             ErrorCode::Malformed,
-            "The body goes on after its JSON object.",
+            "Unexpected data after the JSON object.",
         )
     })?;
     Ok(value)
 }
 
-/// Names the field. serde's own words are not repeated: they quote the value, which may be long
-/// or a password.
+/// Names the field. serde's message is not repeated: it quotes the value, which may be long or a
+/// password.
 fn malformed(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     let inner = error.inner();
     let path: String = error
@@ -147,14 +148,14 @@ fn malformed(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError 
             inner.column()
         )
     } else if path == "." {
-        "The body is not an object as described, or has a field twice.".to_owned()
+        "The body does not match the schema, or repeats a field.".to_owned()
     } else {
         format!("The field '{path}' has the wrong type.")
     };
     ApiError::with_detail(ErrorCode::Malformed, detail)
 }
 
-/// The conversation a path names. What is no number names none.
+/// The conversation id of a path; 404 for anything that is not a positive number.
 pub(super) struct ConversationPath(pub(super) ConversationId);
 
 impl FromRequestParts<App> for ConversationPath {
@@ -170,19 +171,19 @@ impl FromRequestParts<App> for ConversationPath {
     }
 }
 
-/// The conversation a path names, and the id of what it names within.
-pub(super) struct WithinConversation(pub(super) ConversationId, pub(super) i64);
+/// The conversation id of a path, and the id of an item within the conversation.
+pub(super) struct ConversationItemPath(pub(super) ConversationId, pub(super) i64);
 
-impl FromRequestParts<App> for WithinConversation {
+impl FromRequestParts<App> for ConversationItemPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
         let path =
             <Path<(String, String)> as FromRequestParts<App>>::from_request_parts(parts, app);
-        let named = path.await.ok().and_then(|Path((conversation, id))| {
+        let ids = path.await.ok().and_then(|Path((conversation, id))| {
             Some(Self(conversation_id(&conversation)?, positive(&id)?))
         });
-        named.ok_or_else(|| ApiError::new(ErrorCode::NotFound))
+        ids.ok_or_else(|| ApiError::new(ErrorCode::NotFound))
     }
 }
 
@@ -190,17 +191,17 @@ pub(super) fn conversation_id(text: &str) -> Option<ConversationId> {
     positive(text).map(ConversationId)
 }
 
-/// Digits alone, and not 0.
+/// Only digits, and not 0.
 fn positive(text: &str) -> Option<i64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let id = text.parse().ok().filter(|id| *id > 0)?;
     digits.then_some(id)
 }
 
-/// The parameters of the query; of one given twice the last counts.
-pub(super) struct Parameters(Vec<(String, String)>);
+/// The query parameters; of duplicates the last is used.
+pub(super) struct QueryParams(Vec<(String, String)>);
 
-impl FromRequestParts<App> for Parameters {
+impl FromRequestParts<App> for QueryParams {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
@@ -212,25 +213,25 @@ impl FromRequestParts<App> for Parameters {
     }
 }
 
-impl Parameters {
-    /// The value of a parameter, unless it is blank.
+impl QueryParams {
+    /// The value of a parameter; `None` when it is empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().rev().find(|(known, _)| known == name);
+        let found = self.0.iter().rev().find(|(given, _)| given == name);
         found
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty())
     }
 
-    /// `limit`: from 1 to `most`, which is also what holds without one.
-    pub(super) fn limit(&self, most: i64) -> ApiResult<i64> {
+    /// `limit`: from 1 to `max`, which is also the default.
+    pub(super) fn limit(&self, max: i64) -> ApiResult<i64> {
         let Some(text) = self.get("limit") else {
-            return Ok(most);
+            return Ok(max);
         };
         match text.parse() {
-            Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
+            Ok(limit) if (1..=max).contains(&limit) => Ok(limit),
             Ok(_) => Err(ApiError::field(
                 "limit",
-                format!("Give a number from 1 to {most}."),
+                format!("Ensure this value is between 1 and {max}."),
             )),
             Err(_) => Err(ApiError::field("limit", "A valid integer is required.")),
         }

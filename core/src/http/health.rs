@@ -1,4 +1,4 @@
-//! `/health/`: whether the server serves, and what it stands on answers.
+//! `/health/`: liveness, readiness and the state of the server's dependencies.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,27 +9,27 @@ use utoipa::ToSchema;
 use super::App;
 use crate::service::health::{self as service, Health};
 
-/// What answers.
+/// The health of the server's dependencies.
 #[derive(Serialize, ToSchema)]
-pub(super) struct HealthAnswer {
+pub(super) struct HealthResponse {
     /// `healthy`, `degraded` (without the cache, slower) or `unhealthy` (without the database).
     #[schema(example = "healthy")]
     status: &'static str,
-    /// Whether the database answers.
+    /// Whether the database responds.
     database: bool,
-    /// Whether Redis answers, or the cache in this process that serves without one.
+    /// Whether Redis responds; always true with the in-process cache.
     redis: bool,
 }
 
-/// Health of all parts
+/// Health of the server and its dependencies
 #[utoipa::path(
     get, path = "/health/", tag = "health", operation_id = "health",
     responses(
-        (status = 200, description = "`healthy`, or `degraded` when the cache is away", body = HealthAnswer),
-        (status = 503, description = "`unhealthy`: the database is away", body = HealthAnswer),
+        (status = 200, description = "`healthy`, or `degraded` when the cache is unavailable", body = HealthResponse),
+        (status = 503, description = "`unhealthy`: the database is unavailable", body = HealthResponse),
     )
 )]
-pub(super) async fn health(State(app): State<App>) -> (StatusCode, Json<HealthAnswer>) {
+pub(super) async fn health(State(app): State<App>) -> (StatusCode, Json<HealthResponse>) {
     let Health { database, cache } = service::check(app.services()).await;
     let (code, status) = match (database, cache) {
         (true, true) => (StatusCode::OK, "healthy"),
@@ -38,7 +38,7 @@ pub(super) async fn health(State(app): State<App>) -> (StatusCode, Json<HealthAn
     };
     (
         code,
-        Json(HealthAnswer {
+        Json(HealthResponse {
             status,
             database,
             redis: cache,
@@ -46,38 +46,38 @@ pub(super) async fn health(State(app): State<App>) -> (StatusCode, Json<HealthAn
     )
 }
 
-/// One word.
+/// A state.
 #[derive(Serialize, ToSchema)]
-pub(super) struct StatusAnswer {
+pub(super) struct StatusResponse {
     /// `alive`, `ready` or `unready`.
     #[schema(example = "ready")]
     status: &'static str,
 }
 
-/// Whether the process serves
+/// Liveness
 #[utoipa::path(
     get, path = "/health/live/", tag = "health", operation_id = "live",
-    responses((status = 200, description = "It does", body = StatusAnswer))
+    responses((status = 200, description = "The process responds", body = StatusResponse))
 )]
-pub(super) async fn live() -> Json<StatusAnswer> {
-    Json(StatusAnswer { status: "alive" })
+pub(super) async fn live() -> Json<StatusResponse> {
+    Json(StatusResponse { status: "alive" })
 }
 
-/// Whether requests may be sent here
+/// Readiness
 #[utoipa::path(
     get, path = "/health/ready/", tag = "health", operation_id = "ready",
     responses(
-        (status = 200, description = "The database answers", body = StatusAnswer),
-        (status = 503, description = "The database does not", body = StatusAnswer),
+        (status = 200, description = "The database responds", body = StatusResponse),
+        (status = 503, description = "The database does not respond", body = StatusResponse),
     )
 )]
-pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<StatusAnswer>) {
+pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<StatusResponse>) {
     if service::is_ready(app.services()).await {
-        (StatusCode::OK, Json(StatusAnswer { status: "ready" }))
+        (StatusCode::OK, Json(StatusResponse { status: "ready" }))
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            Json(StatusAnswer { status: "unready" }),
+            Json(StatusResponse { status: "unready" }),
         )
     }
 }

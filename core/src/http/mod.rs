@@ -1,27 +1,29 @@
-//! The routes: one axum router for every host.
+//! The REST API and the way to the sockets: one axum router for every host.
 //!
-//! Owns what HTTP sees: paths, statuses, headers, the shape of errors, the description of all of
-//! it. A handler extracts, converts, makes one service call, converts; it decides nothing.
-//! Deliberately opens no socket and serves nothing by itself: an adapter hands requests in, each
-//! with a [`ClientAddress`]. To add a route: a handler with its `utoipa::path` in the file of its
-//! resource, and a line in `routes`.
+//! Owns paths, statuses, headers, the shape of errors, and the OpenAPI description of them. A
+//! handler extracts, converts, makes one service call, converts. Deliberately binds no listener: an
+//! adapter passes requests in, each with a [`ClientAddress`] in its extensions. To add a route: a
+//! handler with its `utoipa::path` in the file of its resource, and a line in `routes`.
 
+mod accounts;
 mod address;
-mod answer;
 mod app;
 mod body;
-mod changes;
 mod conversations;
+mod cors;
 mod error;
 mod extract;
-mod files;
-mod frame;
-mod gate;
 mod health;
+mod host_check;
+mod members;
 mod messages;
+mod normalize;
 mod openapi;
-mod socket;
-mod users;
+mod request_context;
+mod sessions;
+mod sized_json;
+mod sockets;
+mod static_files;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -31,50 +33,47 @@ use utoipa_axum::routes;
 
 pub use address::ClientAddress;
 pub use app::App;
+pub use body::MAX_BODY_BYTES;
 
-/// The largest body taken, in bytes.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// Every route there is.
+/// Every route of the API.
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
-        .routes(routes!(users::register))
-        .routes(routes!(users::log_in))
-        .routes(routes!(users::refresh))
-        .routes(routes!(users::log_out))
-        .routes(routes!(users::profile))
+        .routes(routes!(accounts::register))
+        .routes(routes!(sessions::log_in))
+        .routes(routes!(sessions::refresh))
+        .routes(routes!(sessions::log_out))
+        .routes(routes!(accounts::profile))
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::read))
         .routes(routes!(messages::history, messages::send))
-        .routes(routes!(changes::edit, changes::delete))
-        .routes(routes!(changes::add_member))
-        .routes(routes!(changes::remove_member))
-        .routes(routes!(socket::open))
+        .routes(routes!(messages::edit, messages::delete))
+        .routes(routes!(members::add))
+        .routes(routes!(members::remove))
+        .routes(routes!(sockets::open))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(openapi::document))
 }
 
-/// The whole HTTP side of a server.
+/// The router with its middleware.
 pub fn router(app: App) -> Router {
     let (routes, document) = routes().split_for_parts();
-    let app = app.describing(document);
+    let app = app.with_document(openapi::to_json(document));
     let inner = routes
-        .merge(files::routes())
+        .merge(static_files::routes())
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .route_layer(from_fn(frame::note_route))
+        .route_layer(from_fn(request_context::record_route))
         .with_state(app.clone());
-    // What stands around the routes also sees requests that match none. Read from the bottom:
-    // the last layer is the outermost. They are few, since each costs every request some
-    // allocations.
+    // Middleware around the routes also applies to requests that match none. The last layer is the
+    // outermost. Each layer costs every request some allocations, so there are few.
     let outer = Router::new()
         .fallback_service(inner)
-        .layer(from_fn(gate::enter));
-    let outer = match gate::cors(&app.settings().cors_allowed_origins) {
+        .layer(from_fn(normalize::read_and_normalize));
+    let outer = match cors::layer(&app.settings().cors_allowed_origins) {
         Some(cors) => outer.layer(cors),
         None => outer,
     };
-    outer.layer(from_fn_with_state(app, frame::frame))
+    outer.layer(from_fn_with_state(app, request_context::wrap_request))
 }

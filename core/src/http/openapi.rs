@@ -16,22 +16,22 @@ use utoipa::{Modify, ToSchema};
 use super::App;
 use colloquy_proto::protocol::ErrorCode;
 
-/// What is the same whatever the routes.
+/// The parts that do not depend on the routes.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Colloquy",
-        description = "A chat server. The protocol of its sockets is in docs/protocol.md.",
+        description = "A chat server. The WebSocket protocol is described in docs/protocol.md.",
         license(name = "MIT OR Apache-2.0")
     ),
     components(schemas(ErrorBody, FieldErrorsBody, BadRequestBody)),
     modifiers(&Bearer),
     tags(
-        (name = "users", description = "Accounts and logins"),
-        (name = "conversations", description = "Conversations and who is in them"),
-        (name = "messages", description = "Histories and sends"),
+        (name = "users", description = "Accounts and sessions"),
+        (name = "conversations", description = "Conversations and their members"),
+        (name = "messages", description = "Sending, editing, deleting and reading messages"),
         (name = "socket", description = "Live delivery"),
-        (name = "health", description = "For probes")
+        (name = "health", description = "Health probes")
     )
 )]
 pub(super) struct Document;
@@ -51,13 +51,13 @@ impl Modify for Bearer {
     }
 }
 
-/// Why a request was refused.
+/// An error.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ErrorBody {
-    /// For people.
+    /// A sentence for people.
     #[schema(example = "Not found.")]
     detail: String,
-    /// For programs.
+    /// A stable code for programs.
     #[schema(example = "not_found")]
     code: String,
     /// How long to wait, in milliseconds; with `throttled`.
@@ -67,7 +67,7 @@ pub(super) struct ErrorBody {
     request_id: String,
 }
 
-/// What is wrong with each field: sentences under its name.
+/// The problems of each field: sentences under its name.
 #[derive(Serialize, ToSchema)]
 pub(super) struct FieldErrorsBody {
     /// `invalid`
@@ -79,20 +79,17 @@ pub(super) struct FieldErrorsBody {
     fields: BTreeMap<String, Vec<String>>,
 }
 
-/// What a 400 says: which fields break rules, or that the request as a whole is malformed.
+/// The body of a 400: the invalid fields, or an error of the request as a whole.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(
-    dead_code,
-    reason = "a schema; what is sent is written by `error::render`"
-)]
+#[expect(dead_code, reason = "a schema only; `error::render` writes the body")]
 pub(super) enum BadRequestBody {
     Fields(FieldErrorsBody),
     Request(ErrorBody),
 }
 
-/// Adds to every route what is true of all of its kind, and writes the document.
-pub(super) fn write(mut document: openapi::OpenApi) -> Bytes {
+/// Adds the responses common to many routes, and serializes the document.
+pub(super) fn to_json(mut document: openapi::OpenApi) -> Bytes {
     for (path, item) in &mut document.paths.paths {
         let operations = [
             &mut item.get,
@@ -105,12 +102,12 @@ pub(super) fn write(mut document: openapi::OpenApi) -> Bytes {
             add_common(path, operation);
         }
     }
-    // A document of strings, numbers and maps can always be written.
+    // Serializing strings, numbers and maps cannot fail.
     document.to_json().map(Bytes::from).unwrap_or_default()
 }
 
 fn add_common(path: &str, operation: &mut openapi::path::Operation) {
-    // Whatever the method, a body that comes is read first.
+    // A body is read for every method.
     let mut common = vec![ErrorCode::TooLarge];
     if path.starts_with("/api/") {
         common.push(ErrorCode::InvalidHost);
@@ -131,7 +128,7 @@ fn add_common(path: &str, operation: &mut openapi::path::Operation) {
         let response = || {
             let schema = Ref::from_schema_name("ErrorBody");
             let content = ContentBuilder::new().schema(Some(schema)).build();
-            let description = super::error::words(code);
+            let description = super::error::default_detail(code);
             RefOr::T(
                 ResponseBuilder::new()
                     .description(description)

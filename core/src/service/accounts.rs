@@ -1,4 +1,4 @@
-//! Accounts: registering and looking at oneself.
+//! Accounts: registration and the caller's own profile.
 
 use std::net::IpAddr;
 
@@ -15,13 +15,13 @@ const MAX_NAME_CHARS: usize = 150;
 /// The longest e-mail address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const MAX_EMAIL_CHARS: usize = 254;
 
-/// What someone who registers says of themselves; nothing of it has been checked.
+/// A registration as submitted, not yet validated.
 pub struct Registration {
-    /// The wanted username.
+    /// The requested username.
     pub username: Option<String>,
     /// The e-mail address.
     pub email: Option<String>,
-    /// The wanted password.
+    /// The password.
     pub password: Option<String>,
     /// Optional.
     pub first_name: Option<String>,
@@ -29,7 +29,7 @@ pub struct Registration {
     pub last_name: Option<String>,
 }
 
-/// Makes an account.
+/// Creates an account.
 ///
 /// # Errors
 /// `Invalid` with every field that breaks a rule or is taken; `TooManyAttempts`; `Overloaded`.
@@ -38,9 +38,12 @@ pub async fn register(
     registration: Registration,
     address: Option<IpAddr>,
 ) -> ServiceResult<User> {
-    let (mut user, password) = check(registration)?;
+    let (mut user, password) = validate(registration)?;
     let now = services.ports.clock.now();
-    services.attempts.register(address, now).await?;
+    services
+        .rate_limiter
+        .check_registration(address, now)
+        .await?;
     user.password_hash = services.hash(password).await?;
     match services.ports.store.create_user(&user, now).await? {
         CreatedUser::Created(user) => Ok(user),
@@ -66,7 +69,7 @@ pub async fn register(
 /// The caller's own account.
 ///
 /// # Errors
-/// `Denied` when the login was ended.
+/// `Denied` when the session was revoked.
 pub async fn profile(services: &Services, caller: &Caller) -> ServiceResult<User> {
     Ok(services
         .ports
@@ -75,12 +78,12 @@ pub async fn profile(services: &Services, caller: &Caller) -> ServiceResult<User
         .await??)
 }
 
-/// Checks every field, so that all that is wrong is told at once. The account's `password_hash`
-/// is left for the caller to fill in.
+/// Validates every field, so that one response lists every problem. The caller fills in the
+/// account's `password_hash`.
 ///
 /// # Errors
 /// `Invalid` with every field that breaks a rule.
-pub fn check(registration: Registration) -> ServiceResult<(NewUser, Password)> {
+pub fn validate(registration: Registration) -> ServiceResult<(NewUser, Password)> {
     let mut errors = FieldErrors::new();
     let username = trimmed(
         registration.username,
@@ -117,7 +120,7 @@ pub fn check(registration: Registration) -> ServiceResult<(NewUser, Password)> {
         MAX_NAME_CHARS,
         &mut errors,
     );
-    // Never trimmed: white space may be part of a password.
+    // Not trimmed: white space may be part of a password.
     let password = Password::new(required(registration.password, "password", &mut errors));
     if !errors.contains_key("password") {
         let owner = PersonalData {
@@ -171,13 +174,13 @@ fn trimmed(
         Ok(()) => value.to_owned(),
         Err(problem) => {
             add(errors, field, problem.to_string());
-            // Whatever else could be said of it would only repeat this.
+            // An empty value raises no second problem for the same field.
             String::new()
         }
     }
 }
 
-/// An address mail could be sent to: a local part and a domain with at least one dot.
+/// A local part and a domain with at least one dot.
 fn is_email(text: &str) -> bool {
     let options = Options::default()
         .with_required_tld()
@@ -201,7 +204,7 @@ mod tests {
     }
 
     fn errors(registration: Registration) -> FieldErrors {
-        match check(registration) {
+        match validate(registration) {
             Err(ServiceError::Invalid(errors)) => errors,
             Ok(_) => FieldErrors::new(),
             Err(other) => panic!("{other:?}"),
@@ -209,11 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
-        let mut wrong = registration("no spaces", "nowhere", "1234567");
-        wrong.first_name = Some("x".repeat(151));
-        wrong.last_name = Some("\0".to_owned());
-        let errors = errors(wrong);
+    fn every_invalid_field_is_reported_at_once() {
+        let mut invalid = registration("no spaces", "nowhere", "1234567");
+        invalid.first_name = Some("x".repeat(151));
+        invalid.last_name = Some("\0".to_owned());
+        let errors = errors(invalid);
         let fields: Vec<_> = errors.keys().copied().collect();
         assert_eq!(
             fields,
@@ -223,15 +226,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_required_and_blank_is_not_enough() {
-        let nothing = Registration {
+    fn missing_and_blank_fields_are_rejected() {
+        let empty = Registration {
             username: None,
             email: None,
             password: None,
             first_name: None,
             last_name: None,
         };
-        for problems in errors(nothing).values() {
+        for problems in errors(empty).values() {
             assert_eq!(*problems, ["This field is required."]);
         }
         assert_eq!(
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn usernames_and_addresses_are_taken_in_their_usual_forms() {
+    fn common_forms_of_usernames_and_addresses_are_accepted() {
         for (username, email) in [
             ("johndoe", "john@example.com"),
             ("a.b+c-d_e@f", "first.last+tag@sub.example.co.uk"),

@@ -1,4 +1,4 @@
-//! Conversations: making, listing and reading them.
+//! Conversations: creating, listing and reading them.
 
 use std::sync::Arc;
 
@@ -13,35 +13,35 @@ use colloquy_proto::domain::{
 /// The longest name of a group, in characters.
 const MAX_NAME_CHARS: usize = 120;
 
-/// The most people a conversation may be made with.
+/// The most participants of a new conversation besides the caller.
 const MAX_PARTICIPANTS: usize = 500;
 
-/// A conversation as asked for; nothing of it has been checked.
-pub struct Request {
-    /// The others, and perhaps the caller.
+/// A conversation as requested, not yet validated.
+pub struct CreateInput {
+    /// The other participants; may include the caller.
     pub participants: Option<Vec<UserId>>,
     /// A group's name.
     pub name: Option<String>,
-    /// What it is to be; told from the rest without it.
+    /// Derived from the other fields when absent.
     pub kind: Option<ConversationKind>,
 }
 
-/// Makes a conversation of the caller and others, or finds the one a pair has.
-/// The flag says whether it was made now.
+/// Creates a conversation of the caller and others, or finds the direct conversation of the two
+/// users. The flag is true when it was created by this call.
 ///
 /// # Errors
-/// `Invalid`, also when participants are unknown; `Denied` when the login was ended.
+/// `Invalid`, also when participants are unknown; `Denied` when the session was revoked.
 pub async fn create(
     services: &Services,
     caller: &Caller,
-    request: Request,
+    input: CreateInput,
 ) -> ServiceResult<(Conversation, bool)> {
-    let wanted = check(request, caller.user_id)?;
+    let new = validate(input, caller.user_id)?;
     let now = services.ports.clock.now();
     match services
         .ports
         .store
-        .create_conversation(caller, &wanted, now)
+        .create_conversation(caller, &new, now)
         .await??
     {
         CreatedConversation::Created(conversation) => Ok((conversation, true)),
@@ -57,8 +57,8 @@ pub async fn create(
     }
 }
 
-fn check(request: Request, caller: UserId) -> ServiceResult<NewConversation> {
-    let Some(mut others) = request.participants else {
+fn validate(input: CreateInput, caller: UserId) -> ServiceResult<NewConversation> {
+    let Some(mut others) = input.participants else {
         return Err(ServiceError::field(
             "participants",
             "This field is required.",
@@ -70,26 +70,26 @@ fn check(request: Request, caller: UserId) -> ServiceResult<NewConversation> {
     if others.is_empty() {
         return Err(ServiceError::field(
             "participants",
-            "Name at least one other person.",
+            "At least one other participant is required.",
         ));
     }
     if others.len() > MAX_PARTICIPANTS {
         return Err(ServiceError::field(
             "participants",
-            format!("Name at most {MAX_PARTICIPANTS} people."),
+            format!("At most {MAX_PARTICIPANTS} participants are allowed."),
         ));
     }
-    let name = request.name.map(|name| name.trim().to_owned());
+    let name = input.name.map(|name| name.trim().to_owned());
     if let Some(name) = &name {
         validate_text(name, 1, MAX_NAME_CHARS)
             .map_err(|problem| ServiceError::field("name", problem.to_string()))?;
     }
     let pair = others.len() == 1 && name.is_none();
-    let kind = match request.kind {
+    let kind = match input.kind {
         Some(ConversationKind::Direct) if !pair => {
             return Err(ServiceError::field(
                 "kind",
-                "A direct conversation is between two people and has no name.",
+                "A direct conversation has exactly two members and no name.",
             ));
         }
         Some(kind) => kind,
@@ -99,11 +99,11 @@ fn check(request: Request, caller: UserId) -> ServiceResult<NewConversation> {
     Ok(NewConversation { others, kind, name })
 }
 
-/// The caller's conversations, latest activity first, and whether there are more. Each is as
-/// [`ConversationSummary`](colloquy_proto::domain::ConversationSummary) says.
+/// The caller's conversations, latest activity first, and whether there are more. Each is a rendered
+/// [`ConversationSummary`](colloquy_proto::domain::ConversationSummary).
 ///
 /// # Errors
-/// `Denied` when the login was ended.
+/// `Denied` when the session was revoked.
 pub async fn list(
     services: &Services,
     caller: &Caller,
@@ -111,35 +111,35 @@ pub async fn list(
     limit: i64,
 ) -> ServiceResult<(Vec<Arc<RenderedSummary>>, bool)> {
     let now = services.ports.clock.now();
-    let place = (caller.user_id, after, limit);
-    let known = services.lists.cached(&place);
-    // One more than asked for tells whether there are more.
-    let listing = services
+    let key = (caller.user_id, after, limit);
+    let cached = services.summaries.cached(&key);
+    // One more than requested shows whether there is a next page.
+    let page = services
         .ports
         .store
-        .conversations(caller, after, limit + 1, &cached_summaries(&known), now)
+        .conversations(caller, after, limit + 1, &cached_summaries(&cached), now)
         .await??;
-    let page = services.lists.render(place, &known, listing);
-    let mut page = page.map_err(|error| ServiceError::Fault(error.to_string()))?;
-    let asked = usize::try_from(limit).unwrap_or_default();
-    let more = page.len() > asked;
-    page.truncate(asked);
-    Ok((page, more))
+    let summaries = services.summaries.render(key, &cached, page);
+    let mut summaries = summaries.map_err(|error| ServiceError::Internal(error.to_string()))?;
+    let requested = usize::try_from(limit).unwrap_or_default();
+    let more = summaries.len() > requested;
+    summaries.truncate(requested);
+    Ok((summaries, more))
 }
 
 /// One conversation with its recent messages.
 ///
 /// # Errors
-/// `Denied` when it does not exist, the caller is not in it, or the login was ended.
+/// `Denied` when it does not exist, the caller is not a member, or the session was revoked.
 pub async fn read(
     services: &Services,
     caller: &Caller,
-    id: ConversationId,
+    conversation_id: ConversationId,
 ) -> ServiceResult<Conversation> {
     Ok(services
         .ports
         .store
-        .conversation(caller, id, services.ports.clock.now())
+        .conversation(caller, conversation_id, services.ports.clock.now())
         .await??)
 }
 
@@ -147,14 +147,14 @@ pub async fn read(
 mod tests {
     use super::*;
 
-    fn wanted(
+    fn validated(
         others: &[i64],
         name: Option<&str>,
         kind: Option<ConversationKind>,
     ) -> ServiceResult<NewConversation> {
         let participants = Some(others.iter().copied().map(UserId).collect());
-        check(
-            Request {
+        validate(
+            CreateInput {
                 participants,
                 name: name.map(str::to_owned),
                 kind,
@@ -164,33 +164,33 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_and_duplicates_are_folded() {
-        let new = wanted(&[3, 1, 2, 3], None, None).unwrap();
+    fn caller_and_duplicates_are_removed_from_the_participants() {
+        let new = validated(&[3, 1, 2, 3], None, None).unwrap();
         assert_eq!(new.others, [UserId(2), UserId(3)]);
         assert_eq!(new.kind, ConversationKind::Group);
-        assert!(wanted(&[1, 1], None, None).is_err());
-        assert!(wanted(&[], None, None).is_err());
+        assert!(validated(&[1, 1], None, None).is_err());
+        assert!(validated(&[], None, None).is_err());
     }
 
     #[test]
-    fn a_pair_without_a_name_is_direct() {
+    fn two_users_without_a_name_have_a_direct_conversation() {
         assert_eq!(
-            wanted(&[2], None, None).unwrap().kind,
+            validated(&[2], None, None).unwrap().kind,
             ConversationKind::Direct
         );
         assert_eq!(
-            wanted(&[2], Some("us"), None).unwrap().kind,
+            validated(&[2], Some("us"), None).unwrap().kind,
             ConversationKind::Group
         );
         assert_eq!(
-            wanted(&[2], None, Some(ConversationKind::Group))
+            validated(&[2], None, Some(ConversationKind::Group))
                 .unwrap()
                 .kind,
             ConversationKind::Group
         );
-        assert!(wanted(&[2, 3], None, Some(ConversationKind::Direct)).is_err());
-        assert!(wanted(&[2], Some("us"), Some(ConversationKind::Direct)).is_err());
-        assert!(wanted(&[2], Some(" "), None).is_err());
-        assert!(wanted(&[2], Some(&"x".repeat(121)), None).is_err());
+        assert!(validated(&[2, 3], None, Some(ConversationKind::Direct)).is_err());
+        assert!(validated(&[2], Some("us"), Some(ConversationKind::Direct)).is_err());
+        assert!(validated(&[2], Some(" "), None).is_err());
+        assert!(validated(&[2], Some(&"x".repeat(121)), None).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Cursors: where a page begins, as a text clients hand back and need not understand.
+//! Pagination cursors: opaque to clients, which return them unchanged.
 
 use std::ops::RangeInclusive;
 
@@ -7,11 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp};
 
-/// The longest text worth decoding.
+/// Longer texts are rejected without decoding.
 const MAX_CHARS: usize = 64;
 
-/// The times a conversation may have been active at, in milliseconds: from 1970 to the end of the
-/// year 9999. A database has an end as well, and beyond it only an error.
+/// The accepted times of activity, in milliseconds: from 1970 to the end of the year 9999. Beyond
+/// its own range a database returns an error.
 const TIMES: RangeInclusive<i64> = 0..=253_402_300_799_999;
 
 /// The cursor of a message.
@@ -19,8 +19,8 @@ pub fn of_number(number: MessageNumber) -> String {
     URL_SAFE_NO_PAD.encode(number.to_string())
 }
 
-/// The message a cursor names; a plain number is taken as well. (The encoding of digits is never
-/// itself a number.)
+/// The message a cursor names. A plain number is accepted as well; an encoded cursor never parses
+/// as a number.
 pub fn number(cursor: &str) -> Option<MessageNumber> {
     let number = match cursor.parse() {
         Ok(number) => number,
@@ -34,7 +34,7 @@ pub fn of_activity(active_at: Timestamp, id: ConversationId) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}.{id}", active_at.0))
 }
 
-/// The place in the list a cursor names.
+/// The position in the list a cursor names.
 pub fn activity(cursor: &str) -> Option<(Timestamp, ConversationId)> {
     let text = decode(cursor)?;
     let (active_at, id) = text.split_once('.')?;
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cursors_come_back_as_they_went() {
+    fn cursors_round_trip() {
         for number_ in [0, 1, 42, 9_999_999, i64::MAX] {
             assert_eq!(
                 number(&of_number(MessageNumber(number_))),
@@ -62,12 +62,15 @@ mod tests {
             );
             assert_eq!(number(&number_.to_string()), Some(MessageNumber(number_)));
         }
-        let place = (Timestamp(1_800_000_000_123), ConversationId(7));
-        assert_eq!(activity(&of_activity(place.0, place.1)), Some(place));
+        let position = (Timestamp(1_800_000_000_123), ConversationId(7));
+        assert_eq!(
+            activity(&of_activity(position.0, position.1)),
+            Some(position)
+        );
     }
 
     #[test]
-    fn what_is_no_cursor_is_refused() {
+    fn invalid_cursors_are_rejected() {
         for text in [
             "",
             "-1",

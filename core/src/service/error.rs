@@ -1,33 +1,34 @@
-//! Why a use case was not carried out.
+//! Why a use case failed.
 
 use std::collections::BTreeMap;
 
-use crate::auth::{TokenError, TooManyAttempts};
+use super::rate_limits::TooManyAttempts;
+use crate::auth::TokenError;
 use crate::ports::{Denied, StoreError};
 use colloquy_proto::domain::Seconds;
 
-/// What is wrong with each field, in sentences a client may show.
+/// The problems of each field, in sentences a client may show.
 pub type FieldErrors = BTreeMap<&'static str, Vec<String>>;
 
-/// What a use case returns.
+/// The result of a use case.
 pub type ServiceResult<T> = Result<T, ServiceError>;
 
-/// Why a use case was not carried out. How it is told is for [`crate::http`] to say.
+/// Why a use case failed. [`crate::http`] maps it to a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceError {
     /// Fields break rules.
     Invalid(FieldErrors),
-    /// Wrong username or password; which of them is not said.
+    /// Wrong username or password; the error does not reveal which.
     BadCredentials,
-    /// A token was not accepted.
+    /// A token was rejected.
     Token(TokenError),
-    /// Not for this caller.
+    /// The store denied the caller access.
     Denied(Denied),
-    /// There is no such thing; in a sentence.
+    /// The resource does not exist; with the detail for the client.
     NotFound(&'static str),
-    /// The caller may be here, but not do this; in a sentence.
+    /// The caller has access to the conversation, but not to this operation; with the detail.
     Forbidden(&'static str),
-    /// It does not go with what is there; in a sentence.
+    /// The request conflicts with the current state; with the detail.
     Conflict(&'static str),
     /// Sending too fast.
     Throttled {
@@ -39,16 +40,16 @@ pub enum ServiceError {
         /// How long to wait.
         retry_after: Seconds,
     },
-    /// More work than is taken at once.
+    /// A queue is full.
     Overloaded,
-    /// The database is away; nothing was acknowledged.
+    /// The database is unavailable; nothing was acknowledged. The text is for the log.
     Unavailable(String),
-    /// A fault of ours, for the log.
-    Fault(String),
+    /// A bug; the text is for the log.
+    Internal(String),
 }
 
 impl ServiceError {
-    /// One field, one sentence.
+    /// One field with one problem.
     pub fn field(name: &'static str, problem: impl Into<String>) -> Self {
         Self::Invalid(FieldErrors::from([(name, vec![problem.into()])]))
     }
@@ -58,7 +59,7 @@ impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
-            StoreError::Unexpected(_) => Self::Fault(error.to_string()),
+            StoreError::Unexpected(_) => Self::Internal(error.to_string()),
         }
     }
 }

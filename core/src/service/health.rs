@@ -1,20 +1,20 @@
-//! Whether what the server stands on answers.
+//! Health of the server's dependencies.
 
 use futures_util::future::join;
 
 use super::Services;
 use crate::ports::{CacheCommand, CacheReply};
 
-/// What answers.
+/// Which dependencies respond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
     /// The database.
     pub database: bool,
-    /// The cache; the one in this process always does.
+    /// The cache; always true for the in-process cache.
     pub cache: bool,
 }
 
-/// Asks both at once.
+/// Pings both concurrently.
 pub async fn check(services: &Services) -> Health {
     let ping = services.ports.cache.pipeline(vec![CacheCommand::Ping]);
     let (database, cache) = join(services.ports.store.ping(), ping).await;
@@ -25,7 +25,7 @@ pub async fn check(services: &Services) -> Health {
     }
 }
 
-/// Asks the database alone: without it nothing can be served, without the cache everything can.
+/// Pings the database only: the server needs it, but can serve everything without the cache.
 pub async fn is_ready(services: &Services) -> bool {
     services.ports.store.ping().await.is_ok()
 }

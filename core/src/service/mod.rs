@@ -1,32 +1,35 @@
-//! The use cases, as plain async functions over the ports.
+//! The use cases, as async functions over the ports.
 //!
-//! Owns what a request means: which rules apply, what is asked of the store and the Rooms, and in
-//! what order. Deliberately knows no HTTP; and of permissions only what the store answered, since
-//! it decides them inside the statement that does the work. To add a use case: a function in the
-//! file of its resource, a handler in [`crate::http`].
+//! Owns the meaning of a request: which rules apply, which ports are called, and in what order.
+//! Deliberately knows no HTTP. Permissions are decided by the store, inside the statement that
+//! does the work; a service only passes the result on. To add a use case: a function in the file
+//! of its resource, a handler in [`crate::http`].
 
 pub mod accounts;
-pub mod changes;
 pub mod conversations;
 pub mod cursor;
 mod error;
 pub mod health;
+pub mod members;
 pub mod messages;
+mod rate_limits;
 pub mod sessions;
 pub mod sockets;
+mod stored_change;
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::auth::{Attempts, Password, PasswordJob, PasswordOutcome, SALT_BYTES, Salt, Tokens};
+use crate::auth::{Password, PasswordJob, PasswordOutcome, SALT_BYTES, Salt, Tokens};
 use crate::cache::{RecentHistory, SummaryCache};
 use crate::config::AttemptLimits;
 use crate::ports::{Cache, Clock, Passwords, Rng, Rooms, Store};
 pub use error::{FieldErrors, ServiceError, ServiceResult};
+use rate_limits::RateLimiter;
 
-/// What an adapter brings.
+/// The implementations an adapter provides.
 #[derive(Clone)]
 pub struct Ports {
     /// The database.
@@ -35,42 +38,42 @@ pub struct Ports {
     pub cache: Arc<dyn Cache>,
     /// The live conversations.
     pub rooms: Arc<dyn Rooms>,
-    /// Slow hashing.
+    /// Password hashing.
     pub passwords: Arc<dyn Passwords>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Randomness fit for secrets.
+    /// Cryptographically secure randomness.
     pub rng: Arc<dyn Rng>,
 }
 
-/// What the use cases work with.
+/// Everything the use cases share.
 pub struct Services {
     pub(crate) ports: Ports,
     pub(crate) tokens: Arc<Tokens>,
-    pub(crate) attempts: Attempts,
-    pub(crate) recent: Arc<RecentHistory>,
-    pub(crate) lists: SummaryCache,
+    rate_limiter: RateLimiter,
+    recent_history: Arc<RecentHistory>,
+    summaries: SummaryCache,
 }
 
 impl Services {
-    /// Puts the ports together with what is built on them. `recent` and `tokens` are the Rooms' as
-    /// well.
+    /// Combines the ports with the components built on them. The Rooms share `recent_history` and
+    /// `tokens`.
     pub fn new(
         ports: Ports,
-        recent: Arc<RecentHistory>,
+        recent_history: Arc<RecentHistory>,
         tokens: Arc<Tokens>,
         limits: AttemptLimits,
     ) -> Self {
         Self {
-            attempts: Attempts::new(Arc::clone(&ports.cache), limits, tokens.pepper()),
-            recent,
-            lists: SummaryCache::default(),
+            rate_limiter: RateLimiter::new(Arc::clone(&ports.cache), limits, tokens.pepper()),
+            recent_history,
+            summaries: SummaryCache::default(),
             tokens,
             ports,
         }
     }
 
-    /// 128 random bits as 22 URL-safe characters: unguessable, and never the same twice.
+    /// 128 random bits as 22 URL-safe characters.
     pub(crate) fn random_id(&self) -> String {
         let mut bytes = [0; 16];
         self.ports.rng.fill(&mut bytes);
@@ -90,7 +93,7 @@ impl Services {
         };
         match self.ports.passwords.run(job).await {
             Some(PasswordOutcome::Hashed(hash)) => Ok(hash),
-            Some(_) => Err(ServiceError::Fault(
+            Some(_) => Err(ServiceError::Internal(
                 "a password could not be hashed".to_owned(),
             )),
             None => Err(ServiceError::Overloaded),

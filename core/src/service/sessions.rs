@@ -1,4 +1,4 @@
-//! Logins: beginning, prolonging and ending them.
+//! Sessions: login, refresh and logout.
 
 use std::net::IpAddr;
 
@@ -7,20 +7,20 @@ use futures_util::future::join;
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PasswordJob, PasswordOutcome, RefreshToken};
 use crate::ports::{Denied, NewSession, Rotation, RotationOutcome, StoreResult};
-use colloquy_proto::domain::{Caller, Credentials, SessionId, Timestamp, User};
+use colloquy_proto::domain::{Caller, Credentials, SessionId, Timestamp, User, UserId};
 
-/// The longest username the store is asked for, in bytes: 150 characters of four bytes.
+/// The longest username looked up in the store, in bytes: 150 characters of four bytes.
 const MAX_USERNAME_BYTES: usize = 600;
 
-/// A fresh pair of tokens.
+/// A new pair of tokens.
 pub struct TokenPair {
     /// For `Authorization: Bearer`.
     pub access: String,
-    /// For the next pair.
+    /// For the next refresh.
     pub refresh: String,
 }
 
-/// Checks a username and password and begins a login: one statement before the hash, one after.
+/// Verifies username and password and opens a session: one statement before the hash, one after.
 ///
 /// # Errors
 /// `Invalid` for missing fields; `BadCredentials`; `TooManyAttempts`; `Overloaded`.
@@ -30,27 +30,27 @@ pub async fn log_in(
     password: Option<String>,
     address: Option<IpAddr>,
 ) -> ServiceResult<(User, TokenPair)> {
-    let (username, password) = given(username, password)?;
+    let (username, password) = required(username, password)?;
     let now = services.ports.clock.now();
-    // Asked together: the attempt is counted before anything costly, and nobody waits for it.
-    let (counted, found) = join(
-        services.attempts.log_in(&username, address, now),
+    // Concurrent: the attempt is counted before the costly hash, without a round trip of its own.
+    let (allowed, found) = join(
+        services.rate_limiter.check_login(&username, address, now),
         credentials(services, &username),
     )
     .await;
-    counted?;
-    let verdict = match found {
+    allowed?;
+    let verified = match found {
         Ok(found) => verify(services, found, password).await,
         Err(error) => Err(error.into()),
     };
-    if !matches!(verdict, Ok(_) | Err(ServiceError::BadCredentials)) {
-        services.attempts.undecided(&username, address).await;
+    if !matches!(verified, Ok(_) | Err(ServiceError::BadCredentials)) {
+        services.rate_limiter.refund_login(&username, address).await;
     }
-    let (user, rehashed_password) = verdict?;
-    // The hash took its time.
+    let (user, rehashed_password) = verified?;
+    // The hash took a noticeable time.
     let now = services.ports.clock.now();
     let id = SessionId(services.random_id().into());
-    let (pair, expires_at) = issue(services, &user, &id, 0, now);
+    let (pair, expires_at) = issue(services, user.id, &id, 0, now);
     let session = NewSession {
         id,
         user_id: user.id,
@@ -60,7 +60,7 @@ pub async fn log_in(
     };
     let (opened, ()) = join(
         services.ports.store.open_session(&session),
-        services.attempts.logged_in(&username),
+        services.rate_limiter.reset_login(&username),
     )
     .await;
     if opened? {
@@ -70,17 +70,20 @@ pub async fn log_in(
     }
 }
 
-fn given(username: Option<String>, password: Option<String>) -> ServiceResult<(String, Password)> {
+fn required(
+    username: Option<String>,
+    password: Option<String>,
+) -> ServiceResult<(String, Password)> {
     match (username, password) {
         (Some(username), Some(password)) => {
             Ok((username.trim().to_owned(), Password::new(password)))
         }
         (username, password) => {
-            let absent = [
+            let fields = [
                 ("username", username.is_none()),
                 ("password", password.is_none()),
             ];
-            let absent = absent.into_iter().filter(|(_, absent)| *absent);
+            let absent = fields.into_iter().filter(|(_, absent)| *absent);
             let errors: FieldErrors = absent
                 .map(|(field, _)| (field, vec!["This field is required.".to_owned()]))
                 .collect();
@@ -89,7 +92,7 @@ fn given(username: Option<String>, password: Option<String>) -> ServiceResult<(S
     }
 }
 
-/// A text that can be nobody's username is not asked for: databases refuse U+0000.
+/// Skips the lookup of a text that cannot be a username; databases reject U+0000.
 async fn credentials(services: &Services, username: &str) -> StoreResult<Option<Credentials>> {
     if username.is_empty() || username.len() > MAX_USERNAME_BYTES || username.contains('\0') {
         return Ok(None);
@@ -111,7 +114,7 @@ async fn verify(
     };
     match (services.ports.passwords.run(job).await, user) {
         (Some(PasswordOutcome::Matches { rehashed }), Some(user)) => Ok((user, rehashed)),
-        (Some(PasswordOutcome::Failed), _) => Err(ServiceError::Fault(
+        (Some(PasswordOutcome::Failed), _) => Err(ServiceError::Internal(
             "a password could not be verified".to_owned(),
         )),
         (Some(_), _) => Err(ServiceError::BadCredentials),
@@ -121,23 +124,24 @@ async fn verify(
 
 fn issue(
     services: &Services,
-    user: &User,
-    session: &SessionId,
+    user_id: UserId,
+    session_id: &SessionId,
     generation: i64,
     now: Timestamp,
 ) -> (TokenPair, Timestamp) {
-    let (access, _) = services.tokens.issue_access(user.id, session, now);
+    let (access, _) = services.tokens.issue_access(user_id, session_id, now);
     let (refresh, expires_at) = services
         .tokens
-        .issue_refresh(user.id, session, generation, now);
+        .issue_refresh(user_id, session_id, generation, now);
     (TokenPair { access, refresh }, expires_at)
 }
 
-/// Exchanges a refresh token for the next pair. One that was used before ends its login, on the
-/// spot: either its owner or a thief has come second, and the server cannot tell which.
+/// Exchanges a refresh token for the next pair. A token that was used before revokes its session:
+/// it was stolen, and the server cannot distinguish the owner from the thief (RFC 9700 §4.14.2).
 ///
 /// # Errors
-/// `Token` for one that is not genuine; `Denied(Session)` when its login was ended, also by this.
+/// `Token` for an invalid or expired one; `Denied(Session)` when its session was revoked, also by
+/// this call.
 pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPair> {
     let now = services.ports.clock.now();
     let token = services.tokens.verify_refresh(token, now)?;
@@ -148,10 +152,7 @@ pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPai
         ..
     } = token;
     let next = generation.saturating_add(1);
-    let (access, _) = services.tokens.issue_access(user_id, &session_id, now);
-    let (refresh, expires_at) = services
-        .tokens
-        .issue_refresh(user_id, &session_id, next, now);
+    let (pair, expires_at) = issue(services, user_id, &session_id, next, now);
     let rotation = Rotation {
         session_id,
         user_id,
@@ -160,7 +161,7 @@ pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPai
         expires_at,
     };
     match services.ports.store.rotate_session(&rotation).await? {
-        RotationOutcome::Rotated => Ok(TokenPair { access, refresh }),
+        RotationOutcome::Rotated => Ok(pair),
         RotationOutcome::Reused => {
             services
                 .ports
@@ -170,7 +171,7 @@ pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPai
             tracing::warn!(
                 user.id = user_id.0,
                 session.id = ?rotation.session_id,
-                "a refresh token was used twice, its login is ended"
+                "refresh token reused, session revoked"
             );
             Err(Denied::Session.into())
         }
@@ -178,11 +179,11 @@ pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPai
     }
 }
 
-/// Ends the login a refresh token belongs to, for REST and for its open sockets.
+/// Revokes the session a refresh token belongs to, for REST and for its open sockets.
 ///
 /// # Errors
-/// `Invalid` when the token is not a genuine one of the caller's; `Denied(Session)` when the
-/// login was over already.
+/// `Invalid` when the token is not a valid one of the caller's; `Denied(Session)` when the session
+/// was revoked before.
 pub async fn log_out(services: &Services, caller: &Caller, token: &str) -> ServiceResult<()> {
     let now = services.ports.clock.now();
     let token = services
@@ -197,7 +198,7 @@ pub async fn log_out(services: &Services, caller: &Caller, token: &str) -> Servi
         .store
         .revoke_session(caller.user_id, &token.session_id, now)
         .await?;
-    // Also when it was revoked before: that call may not have come as far as the Rooms.
+    // Also when it was revoked before: the earlier call may have failed before it reached the Rooms.
     services.ports.rooms.revoke_session(&token.session_id).await;
     if revoked {
         Ok(())

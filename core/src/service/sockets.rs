@@ -1,13 +1,16 @@
-//! Sockets: who may join a Room.
+//! Sockets: admission to a Room.
 
 use super::{ServiceResult, Services};
+use crate::auth::TokenError;
 use crate::ports::SocketGrant;
 use colloquy_proto::domain::{Caller, ConversationId};
+use colloquy_proto::room::TokenRejected;
 
-/// What the Rooms need to let a member in.
+/// Checks session and membership, and returns the grant with which the Rooms open the socket.
 ///
 /// # Errors
-/// `Denied` when there is no such conversation, the caller is not in it, or the login was ended.
+/// `Denied` when there is no such conversation, the caller is not a member, or the session was
+/// revoked.
 pub async fn admit(
     services: &Services,
     caller: Caller,
@@ -26,4 +29,14 @@ pub async fn admit(
         admission,
         v2,
     })
+}
+
+/// The result of an `authenticate` command, by which a client renews the token of an open socket.
+impl From<TokenError> for TokenRejected {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Expired => Self::Expired,
+            TokenError::Invalid => Self::Invalid,
+        }
+    }
 }

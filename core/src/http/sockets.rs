@@ -1,9 +1,9 @@
-//! `/ws/chat/{id}/`: the way into a Room.
+//! `/ws/chat/{id}/`: opening a socket.
 //!
-//! Token and membership are checked here, once for every host, before a Room is touched. A
-//! refusal is told by a close code, since browsers hide the HTTP status of a failed upgrade.
-//! The page's `Origin` is not looked at: a socket is opened by a token alone, never by a cookie,
-//! so a foreign page has nothing to open one with.
+//! Token and membership are checked here, the same way for every host, before a Room is involved.
+//! A refusal is a close code, since browsers hide the HTTP status of a failed upgrade. The `Origin`
+//! header is not checked: a socket is authenticated by a token and never by a cookie, so
+//! cross-site WebSocket hijacking does not apply (RFC 6455 §10.2).
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -13,39 +13,39 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{Known, Parameters, bearer, conversation_id};
+use super::extract::{CurrentRequest, QueryParams, bearer, conversation_id};
 use crate::auth::TokenError;
 use crate::ports::Denied;
 use crate::service::ServiceError;
 use crate::service::sockets;
 use colloquy_proto::protocol::{CloseCode, ErrorCode, SUBPROTOCOL};
 
-/// What comes before an access token among the subprotocols.
+/// The prefix of an access token among the offered subprotocols.
 const BEARER_PREFIX: &str = "bearer.";
 
 /// Open a socket
 ///
 /// The frames are described in `docs/protocol.md`. A refusal accepts the socket and closes it at
-/// once: 4401 for a token that is missing or not genuine or whose login was ended, 4200 for one
-/// that is expired, 4403 and 4404 as over REST, 4101 when the database is away.
+/// once: 4401 for a missing or invalid token or a revoked session, 4200 for an expired token, 4403
+/// and 4404 as over REST, 4101 when the database is unavailable.
 #[utoipa::path(
     get, path = "/ws/chat/{id}/", tag = "socket", operation_id = "openSocket",
     security((), ("bearer" = [])),
     params(
         ("id" = i64, Path, description = "The conversation"),
-        ("token" = Option<String>, Query, description = "The access token, for clients that can set no header"),
+        ("token" = Option<String>, Query, description = "The access token, for clients that cannot set headers"),
         ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`chat.v2` and, or, `bearer.<access token>`"),
     ),
     responses(
         (status = 101, description = "A WebSocket"),
-        (status = 426, description = "Not asked for a WebSocket", body = super::openapi::ErrorBody),
+        (status = 426, description = "The request is not a WebSocket upgrade", body = super::openapi::ErrorBody),
     )
 )]
 pub(super) async fn open(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
-    known: Known,
-    parameters: Parameters,
+    current: CurrentRequest,
+    params: QueryParams,
     request: Request,
 ) -> Response {
     let headers = request.headers();
@@ -53,11 +53,11 @@ pub(super) async fn open(
         return ApiError::new(ErrorCode::UpgradeRequired).into_response();
     }
     let v2 = names(headers, &SEC_WEBSOCKET_PROTOCOL).any(|name| name == SUBPROTOCOL);
-    let in_protocol =
+    let in_subprotocol =
         names(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|name| name.strip_prefix(BEARER_PREFIX));
-    let token = parameters
+    let token = params
         .get("token")
-        .or(in_protocol)
+        .or(in_subprotocol)
         .or_else(|| bearer(headers))
         .unwrap_or_default();
     let services = app.services();
@@ -74,8 +74,8 @@ pub(super) async fn open(
                 .await;
         }
     };
-    known.note_user(caller.user_id);
-    // What is no text is no number either.
+    current.record_user(caller.user_id);
+    // A path that is not valid UTF-8 names no conversation.
     let Some(id) = id.ok().and_then(|Path(id)| conversation_id(&id)) else {
         return services
             .ports
@@ -103,9 +103,9 @@ fn close_code(error: &ServiceError) -> CloseCode {
         }
         ServiceError::Denied(Denied::NotMember) => CloseCode::NotMember,
         ServiceError::Denied(Denied::NotFound) => CloseCode::NoSuchConversation,
-        // The rest is the server's trouble; the client comes again.
+        // Server-side errors; the client reconnects.
         error => {
-            tracing::warn!(cause = ?error, "a socket was refused");
+            tracing::warn!(cause = ?error, "socket refused");
             CloseCode::Overloaded
         }
     }

@@ -1,9 +1,9 @@
-//! Counts attempts to log in and register, before any password is hashed, and edits, before any is
-//! stored.
+//! Rate limits of logins and registrations, checked before a password is hashed, and of edits,
+//! checked before they are stored. Sends are limited by the Room's throttle instead.
 //!
-//! Counters live in the cache, so that all servers share them; when it is away a counter of this
-//! process takes over, so that attempts are never unlimited and never fail for want of a cache.
-//! Keys are peppered hashes: whoever reads the cache learns no username and no address.
+//! Fixed-window counters in the cache, shared by all servers. While the cache is unavailable a
+//! counter of this process takes over, so that limits always hold and no attempt fails because of
+//! the cache. Keys are peppered hashes: a reader of the cache learns no username and no address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,18 +17,21 @@ use crate::config::AttemptLimits;
 use crate::ports::{Cache, CacheCommand, CacheReply};
 use colloquy_proto::domain::{ConversationId, Seconds, Timestamp, UserId};
 
-/// The most counters kept in this process while the cache is away; about 1 MiB.
+/// The most counters kept in this process while the cache is unavailable; about 1 MiB.
 const MAX_LOCAL_COUNTERS: usize = 10_000;
 
-/// Too many attempts; nothing was tried.
+/// The burst of edits allowed at once; the long-term rate is one per period of the throttle.
+const EDIT_BURST: i64 = 10;
+
+/// A limit is exceeded; nothing was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManyAttempts {
-    /// When the next one may be made.
+    /// When the next attempt is allowed.
     pub retry_after: Seconds,
 }
 
-/// Counts attempts over a [`Cache`].
-pub struct Attempts {
+/// Counts attempts in a [`Cache`].
+pub(super) struct RateLimiter {
     cache: Arc<dyn Cache>,
     limits: AttemptLimits,
     pepper: [u8; 32],
@@ -41,26 +44,23 @@ struct LocalCounter {
     ends_at: Timestamp,
 }
 
-/// How many edits may come at once; in the long run one each period of the throttle.
-const EDITS_AT_ONCE: i64 = 10;
-
-/// One key and how often it may be used in a window.
+/// A counter's key and the most attempts in one window; 0 is no limit.
 struct Limit {
     key: String,
-    most: i64,
+    max: i64,
     window: Seconds,
 }
 
-/// How far a counter has come and when it starts anew.
+/// A counter's value and the rest of its window.
 #[derive(Clone, Copy)]
 struct Count {
     count: i64,
     seconds_left: i64,
 }
 
-impl Attempts {
-    /// Counts over `cache`; `pepper` is secret and the same on every server.
-    pub fn new(cache: Arc<dyn Cache>, limits: AttemptLimits, pepper: [u8; 32]) -> Self {
+impl RateLimiter {
+    /// Counts in `cache`; `pepper` is secret and the same on every server.
+    pub(super) fn new(cache: Arc<dyn Cache>, limits: AttemptLimits, pepper: [u8; 32]) -> Self {
         Self {
             cache,
             limits,
@@ -69,27 +69,27 @@ impl Attempts {
         }
     }
 
-    /// Counts an attempt to log in, for the account and for the address.
+    /// Counts an attempt to log in, for the account and for the client's address.
     ///
     /// # Errors
-    /// [`TooManyAttempts`] when either has had its share.
-    pub async fn log_in(
+    /// [`TooManyAttempts`] when either limit is exceeded.
+    pub(super) async fn check_login(
         &self,
         username: &str,
         address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), TooManyAttempts> {
-        self.count(self.login_limits(username, address), now).await
+        self.check(self.login_limits(username, address), now).await
     }
 
-    /// Gives an attempt back that came to no verdict on the password: an outage must not lock out
-    /// those who tried during it, and nothing was guessed.
-    pub async fn undecided(&self, username: &str, address: Option<IpAddr>) {
+    /// Uncounts an attempt for which the password was not checked: an outage must not lock out its
+    /// victims, and no password was guessed.
+    pub(super) async fn refund_login(&self, username: &str, address: Option<IpAddr>) {
         let mut limits = self.login_limits(username, address);
-        limits.retain(|limit| limit.most > 0);
+        limits.retain(|limit| limit.max > 0);
         let commands = limits.iter().flat_map(|Limit { key, window, .. }| {
             [
-                // One that has ended meanwhile must not begin again without an end.
+                // A counter that has expired since must not be created without an expiry.
                 CacheCommand::SetNx {
                     key: key.clone(),
                     seconds: window.0,
@@ -107,46 +107,9 @@ impl Attempts {
         }
     }
 
-    /// Counts an edit of a user in a conversation. Sends have a throttle in their Room; edits do
-    /// not pass it, and one message could be edited for ever.
-    ///
-    /// # Errors
-    /// [`TooManyAttempts`] when the user has had their share.
-    pub async fn edit(
-        &self,
-        user_id: UserId,
-        id: ConversationId,
-        now: Timestamp,
-    ) -> Result<(), TooManyAttempts> {
-        let throttle_ms = self.limits.throttle_ms.max(0);
-        let window_ms = throttle_ms.saturating_mul(EDITS_AT_ONCE);
-        let limit = Limit {
-            key: self.key("edit", &format!("{user_id} {id}")),
-            most: if throttle_ms > 0 { EDITS_AT_ONCE } else { 0 },
-            window: Seconds(window_ms.saturating_add(999) / 1_000),
-        };
-        self.count(vec![limit], now).await
-    }
-
-    fn login_limits(&self, username: &str, address: Option<IpAddr>) -> Vec<Limit> {
-        let mut limits = vec![Limit {
-            key: self.account_key(username),
-            most: self.limits.logins_per_account,
-            window: self.limits.window,
-        }];
-        if let Some(address) = address {
-            limits.push(Limit {
-                key: self.key("login-address", &network(address)),
-                most: self.limits.logins_per_address,
-                window: self.limits.window,
-            });
-        }
-        limits
-    }
-
-    /// Forgets the account's attempts after one has succeeded: its owner is not kept out by
-    /// logging in often, and whoever guesses cannot bring this about.
-    pub async fn logged_in(&self, username: &str) {
+    /// Resets the account's counter after a successful login: frequent logins do not lock the owner
+    /// out, and an attacker who guesses passwords cannot cause a reset.
+    pub(super) async fn reset_login(&self, username: &str) {
         if self.limits.logins_per_account <= 0 {
             return;
         }
@@ -155,28 +118,65 @@ impl Attempts {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key);
-        // Should it fail, the counter ends by itself.
+        // After a failure the counter expires by itself.
         let _ = self.cache.pipeline(vec![CacheCommand::Del { key }]).await;
     }
 
-    /// Counts an attempt to register, for the address.
+    /// Counts a registration, for the client's address.
     ///
     /// # Errors
-    /// [`TooManyAttempts`] when it has had its share.
-    pub async fn register(
+    /// [`TooManyAttempts`] when the limit is exceeded.
+    pub(super) async fn check_registration(
         &self,
         address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), TooManyAttempts> {
         let limit = address.map(|address| Limit {
             key: self.key("register-address", &network(address)),
-            most: self.limits.registrations_per_address,
+            max: self.limits.registrations_per_address,
             window: self.limits.window,
         });
-        self.count(limit.into_iter().collect(), now).await
+        self.check(limit.into_iter().collect(), now).await
     }
 
-    /// Usernames are compared without case, and so are their attempts.
+    /// Counts an edit of a user in a conversation. Edits do not pass the Room's throttle; without a
+    /// limit of their own a client could edit one message endlessly.
+    ///
+    /// # Errors
+    /// [`TooManyAttempts`] when the limit is exceeded.
+    pub(super) async fn check_edit(
+        &self,
+        user_id: UserId,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> Result<(), TooManyAttempts> {
+        let throttle_ms = self.limits.throttle_ms.max(0);
+        let window_ms = throttle_ms.saturating_mul(EDIT_BURST);
+        let limit = Limit {
+            key: self.key("edit", &format!("{user_id} {conversation_id}")),
+            max: if throttle_ms > 0 { EDIT_BURST } else { 0 },
+            window: Seconds(window_ms.saturating_add(999) / 1_000),
+        };
+        self.check(vec![limit], now).await
+    }
+
+    fn login_limits(&self, username: &str, address: Option<IpAddr>) -> Vec<Limit> {
+        let mut limits = vec![Limit {
+            key: self.account_key(username),
+            max: self.limits.logins_per_account,
+            window: self.limits.window,
+        }];
+        if let Some(address) = address {
+            limits.push(Limit {
+                key: self.key("login-address", &network(address)),
+                max: self.limits.logins_per_address,
+                window: self.limits.window,
+            });
+        }
+        limits
+    }
+
+    /// Usernames are compared without regard to case, so their counters are as well.
     fn account_key(&self, username: &str) -> String {
         self.key("login-account", &username.to_lowercase())
     }
@@ -194,19 +194,19 @@ impl Attempts {
         )
     }
 
-    async fn count(&self, mut limits: Vec<Limit>, now: Timestamp) -> Result<(), TooManyAttempts> {
-        limits.retain(|limit| limit.most > 0);
+    async fn check(&self, mut limits: Vec<Limit>, now: Timestamp) -> Result<(), TooManyAttempts> {
+        limits.retain(|limit| limit.max > 0);
         if limits.is_empty() {
             return Ok(());
         }
-        let counts = match self.count_shared(&limits).await {
+        let counts = match self.count_in_cache(&limits).await {
             Some(counts) => counts,
             None => self.count_locally(&limits, now),
         };
         let exceeded = limits
             .iter()
             .zip(counts)
-            .filter(|(limit, count)| count.count > limit.most);
+            .filter(|(limit, count)| count.count > limit.max);
         match exceeded.map(|(_, count)| count.seconds_left.max(1)).max() {
             Some(seconds) => Err(TooManyAttempts {
                 retry_after: Seconds(seconds),
@@ -215,8 +215,8 @@ impl Attempts {
         }
     }
 
-    /// One pipeline for all keys; `None` when the cache is away or answers nonsense.
-    async fn count_shared(&self, limits: &[Limit]) -> Option<Vec<Count>> {
+    /// One pipeline for all keys; `None` when the cache is unavailable or its reply is invalid.
+    async fn count_in_cache(&self, limits: &[Limit]) -> Option<Vec<Count>> {
         let commands = limits.iter().flat_map(|Limit { key, window, .. }| {
             [
                 CacheCommand::SetNx {
@@ -229,15 +229,14 @@ impl Attempts {
         });
         let replies = self.cache.pipeline(commands.collect()).await.ok()?;
         let mut counts = Vec::with_capacity(limits.len());
-        let mut endless = Vec::new();
+        let mut without_expiry = Vec::new();
         for (limit, replies) in limits.iter().zip(replies.chunks(3)) {
             let [_, CacheReply::Integer(count), CacheReply::Integer(left)] = replies else {
                 return None;
             };
             if *left < 0 {
-                // It ran out between the first command and the second, which made it anew
-                // without an end.
-                endless.push(CacheCommand::Expire {
+                // The counter expired between SET and INCR; INCR created it without an expiry.
+                without_expiry.push(CacheCommand::Expire {
                     key: limit.key.clone(),
                     seconds: limit.window.0,
                 });
@@ -247,9 +246,9 @@ impl Attempts {
                 seconds_left: *left,
             });
         }
-        if !endless.is_empty() {
-            // Should this fail, the next attempt finds it endless again.
-            let _ = self.cache.pipeline(endless).await;
+        if !without_expiry.is_empty() {
+            // After a failure the next attempt repairs the counter.
+            let _ = self.cache.pipeline(without_expiry).await;
         }
         (counts.len() == limits.len()).then_some(counts)
     }
@@ -260,7 +259,7 @@ impl Attempts {
             local.retain(|_, counter| counter.ends_at > now);
         }
         if local.len() + limits.len() > MAX_LOCAL_COUNTERS {
-            // Whoever floods us with keys must not push out the counters that have come far.
+            // A flood of new keys must not evict the counters near their limit.
             local.retain(|_, counter| counter.count > 1);
         }
         if local.len() + limits.len() > MAX_LOCAL_COUNTERS {
@@ -286,7 +285,7 @@ impl Attempts {
     }
 }
 
-/// What counts as one client: an IPv4 address, or the /64 network that is one IPv6 subscriber's.
+/// The unit a limit applies to: an IPv4 address, or the /64 network of an IPv6 subscriber.
 fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
@@ -295,5 +294,5 @@ fn network(address: IpAddr) -> String {
 }
 
 #[cfg(test)]
-#[path = "attempts_tests.rs"]
+#[path = "rate_limits_tests.rs"]
 mod tests;

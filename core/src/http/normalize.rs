@@ -1,0 +1,37 @@
+//! Brings a request into the form the routes expect: body in memory, path with a trailing slash.
+
+use axum::extract::Request;
+use axum::http::Uri;
+use axum::http::uri::PathAndQuery;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::body;
+
+/// Middleware around the routes. Every path but that of a file ends in a slash; a missing one is
+/// appended, since a redirect would lose the body of a POST.
+pub(super) async fn read_and_normalize(request: Request, next: Next) -> Response {
+    let mut request = match body::buffer(request).await {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
+    if let Some(uri) = append_slash(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    next.run(request).await
+}
+
+fn append_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if last.is_empty() || last.contains('.') {
+        return None;
+    }
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(format!("{path}/{query}")).ok()?);
+    Uri::from_parts(parts).ok()
+}

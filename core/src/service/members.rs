@@ -1,0 +1,45 @@
+//! Members of a group: adding and removing them.
+
+use super::stored_change::publish;
+use super::{ServiceResult, Services};
+use colloquy_proto::domain::{Caller, ConversationId, UserId};
+
+/// Adds a member to a group; `false` when the user already was a member.
+///
+/// # Errors
+/// `Invalid` when there is no such user; `Denied`; `Conflict` for a direct conversation;
+/// `Unavailable`, after which the same request may be repeated.
+pub async fn add(
+    services: &Services,
+    caller: &Caller,
+    conversation_id: ConversationId,
+    user_id: UserId,
+) -> ServiceResult<bool> {
+    let now = services.ports.clock.now();
+    let store = &services.ports.store;
+    let result = store
+        .add_member(caller, conversation_id, user_id, now)
+        .await;
+    let seq = publish(services, conversation_id, result).await?;
+    Ok(seq.is_some())
+}
+
+/// Removes a member from a group; removing a user who is not a member is no error. The member's
+/// sockets are closed and receive no later event.
+///
+/// # Errors
+/// `Denied`; `Forbidden` for another user, unless the caller created the group; `Conflict` for a
+/// direct conversation; `Unavailable`, after which the same request may be repeated.
+pub async fn remove(
+    services: &Services,
+    caller: &Caller,
+    conversation_id: ConversationId,
+    user_id: UserId,
+) -> ServiceResult<()> {
+    let now = services.ports.clock.now();
+    let store = &services.ports.store;
+    let result = store
+        .remove_member(caller, conversation_id, user_id, now)
+        .await;
+    publish(services, conversation_id, result).await.map(drop)
+}
