@@ -1,29 +1,40 @@
-//! The database behind [`crate::ports::Store`]: what is asked of it and how its answers read.
+//! The database behind [`crate::ports::Store`]: its statements, their parameters and results.
 //!
-//! Owns the statements (`core/sql/`), their parameters and the decoding of their answers. Owns
-//! no connection, pool, transaction or timeout: those belong to a [`driver::Driver`], which an
-//! adapter brings. Every statement answers with at most one row of one text column that holds
-//! JSON, and takes only big integers and texts: what every driver, at the edge too, can carry.
+//! Owns the statements (`core/sql/`), their parameters and the decoding of their results. Owns no
+//! connection, pool, transaction or timeout: those belong to a [`driver::Driver`], which an adapter
+//! brings. Every statement returns at most one row with one text column that holds JSON, and takes
+//! only big integers and texts: what every driver, at the edge too, can carry.
 //!
-//! [`PostgresStore`] does each use case in one statement, and so in one round trip; a batch of sends
-//! that cannot be stored whole takes a second.
-//! [`SqliteStore`] does the writing ones in a few guarded statements of one transaction, plain
-//! enough to run on D1 as they are.
+//! [`SqlStore`] implements the port once, over a [`Dialect`]. A use case that is one statement with
+//! the same parameters in both dialects is in `sql_store`; the writes that differ are the dialect's.
+//! [`Postgres`] does each of them in one statement, and so in one round trip (a batch of sends that
+//! cannot be stored whole takes a second one). [`Sqlite`] does them in a few guarded statements of
+//! one transaction, plain enough to run on D1 as they are.
 //!
-//! To add a use case: its method in `ports::Store`; its statement in `sql/<dialect>/<area>/` for
-//! both dialects; a read goes into `reads` once, a write into `postgres` and `sqlite`; its
-//! case in `testing::store_contract`.
+//! A line `-- include: <name>` in a statement is replaced at compile time by
+//! `sql/<dialect>/shared/<name>.sql`; the check of session and membership is written there, once a
+//! dialect.
+//!
+//! To add a use case: a method in `ports::Store`; a statement `sql/<dialect>/<resource>/<verb>.sql`
+//! in both dialects; if one statement serves in both, a field of `Statements`, otherwise a method of
+//! `Dialect`; a case in the contract suite (`tests/contract`).
 
-mod answer;
-mod columns;
+mod conversation_page;
+mod decode;
+mod dialect;
 pub mod driver;
-mod input;
-mod listed;
+mod params;
 mod postgres;
-mod postgres_sends;
-mod reads;
+mod sql_store;
 mod sqlite;
-mod sqlite_sends;
 
-pub use postgres::PostgresStore;
-pub use sqlite::SqliteStore;
+pub use dialect::Dialect;
+pub use postgres::Postgres;
+pub use sql_store::SqlStore;
+pub use sqlite::Sqlite;
+
+/// The store over PostgreSQL.
+pub type PostgresStore<D> = SqlStore<D, Postgres>;
+
+/// The store over SQLite.
+pub type SqliteStore<D> = SqlStore<D, Sqlite>;

@@ -159,7 +159,7 @@ fn batches_are_told_column_by_column() {
         for (name, params) in &asked {
             match (*name, params.as_slice()) {
                 (
-                    "messages/append",
+                    "messages/append_each",
                     [conversations, users, sessions, senders, times, rest @ ..],
                 ) => {
                     check_senders(&sends, [conversations, users, sessions], senders);
@@ -198,7 +198,11 @@ fn batches_are_told_column_by_column() {
                 other => panic!("another statement: {other:?}"),
             }
         }
-        assert!(asked.iter().any(|(name, _)| *name == "messages/append"));
+        assert!(
+            asked
+                .iter()
+                .any(|(name, _)| *name == "messages/append_each")
+        );
     });
 }
 

@@ -1,6 +1,6 @@
 -- Store::create_user. Index: users_username_unique, users_email_unique. One row.
--- When another transaction makes the same name at this moment, `on conflict` sees it and the
--- rest of the statement does not: then neither is reported as taken, and the store asks again.
+-- When a concurrent transaction inserts the same name, `on conflict` detects it but the statement's
+-- snapshot does not show it: neither is then reported as taken, and the store retries.
 with created as (
     insert into users
         (username, username_key, email, email_key, password_hash, first_name, last_name,

@@ -9,9 +9,4 @@ select (
     end
 )::text
 from (select) as one
-left join users u on u.id = $1 and u.is_active
-    and exists (
-        select from sessions s
-        where s.id = $2 and s.user_id = $1
-            and s.revoked_at is null and s.expires_at > to_timestamp($3 / 1000.0)
-    )
+-- include: left_join_caller

@@ -1,14 +1,13 @@
 -- Store::create_conversation. Index: sessions_pkey, users_pkey (one row an id),
--- conversations_direct_unique, members_pkey (one row a member), messages_number_unique (the
--- newest 100 of a pair's).
--- When another transaction makes the pair's conversation at this moment, `on conflict` sees it
--- and the rest of the statement does not: then the answer is null, and the store asks again.
+-- conversations_direct_unique, members_pkey (one row a member), messages_number_unique (the newest
+-- 100 of a direct conversation; conversations/read explains `(select 100)`). When a concurrent
+-- transaction creates the direct conversation of the same two users, `on conflict` detects it but
+-- the statement's snapshot does not show it: the result is null, and the store retries.
 with caller as materialized (
     select u.id
-    from sessions s
-    join users u on u.id = s.user_id and u.is_active
-    where s.id = $2 and s.user_id = $1
-        and s.revoked_at is null and s.expires_at > to_timestamp($3 / 1000.0)
+    from (select) as one
+    -- include: left_join_caller
+    where u.id is not null
 ),
 others as materialized (
     select value::bigint as id from json_array_elements_text($4::json)
@@ -31,11 +30,11 @@ created as (
     on conflict (direct_key) where direct_key is not null do nothing
     returning id, kind, name, created_at, seq, number
 ),
-populated as (
+added as (
     insert into members (conversation_id, user_id, joined_at)
-    select created.id, people.id, created.created_at
+    select created.id, participant.id, created.created_at
     from created
-    cross join (select id from caller union all select id from others) as people
+    cross join (select id from caller union all select id from others) as participant
 ),
 found as (
     select 'created' as outcome, created.* from created
@@ -51,7 +50,7 @@ select (
         else (
             select json_build_object('ok', json_build_object(c.outcome, json_build_object(
                 'id', c.id, 'kind', c.kind, 'name', c.name,
-                -- Of a pair's conversation the members are these same two.
+                -- An existing direct conversation has these same two members.
                 'participants', (
                     select json_agg(
                         json_build_object(
@@ -59,8 +58,8 @@ select (
                             'first_name', u.first_name, 'last_name', u.last_name
                         ) order by u.id
                     )
-                    from (select id from caller union all select id from others) as people
-                    cross join lateral (select * from users where id = people.id limit 1) as u
+                    from (select id from caller union all select id from others) as participant
+                    cross join lateral (select * from users where id = participant.id limit 1) as u
                 ),
                 'messages', (
                     select coalesce(json_agg(
@@ -81,7 +80,7 @@ select (
                         select * from messages
                         where conversation_id = c.id
                         order by number desc
-                        limit 100
+                        limit (select 100)
                     ) as recent
                 ),
                 'created_at', (extract(epoch from c.created_at) * 1000)::bigint,

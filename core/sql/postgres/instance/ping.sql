@@ -1,2 +1,2 @@
--- Store::ping. No row.
+-- Store::ping. No table.
 select '1'::text

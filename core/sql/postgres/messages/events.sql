@@ -1,9 +1,10 @@
--- Store::events: messages and what is noted in `changes`, in one order. `seq - number` never falls
--- along a conversation, so the message right after `seq` $2 has a number above
--- $2 - (c.seq - c.number): the range starts there, and reads no more rows too many than there were
--- other events since. A message, and a change to one, is told as the message reads now, so that what
--- was deleted is in no event. Index: conversations_pkey, instance_pkey, messages_number_unique and
--- changes_pkey (a range each), users_pkey for the senders, messages_pkey for what was edited.
+-- Store::events: messages and the rows of `changes`, in the order of `seq`. `seq - number` never
+-- decreases along a conversation, so the message right after `seq` $2 has a number above
+-- $2 - (c.seq - c.number). The range starts there; it reads at most as many surplus rows as there
+-- were other events since. A message, and a change to one, is returned with the message's current
+-- text, so that a deleted text is in no event. Index: conversations_pkey, instance_pkey,
+-- messages_number_unique and changes_pkey (a range each), users_pkey for the senders, messages_pkey
+-- for edited messages. messages/page explains `(select $3)`.
 select (
     select json_build_object(
         'events', (
@@ -22,9 +23,9 @@ select (
                     ) as event
                     from messages m
                     where m.conversation_id = c.id and m.number > $2 - (c.seq - c.number)
-                        and m.seq > $2
+                        and m.seq > (select $2::bigint)
                     order by m.number
-                    limit $3
+                    limit (select $3::bigint)
                 )
                 union all
                 (
@@ -47,12 +48,12 @@ select (
                         )
                     end
                     from changes x
-                    where x.conversation_id = c.id and x.seq > $2
+                    where x.conversation_id = c.id and x.seq > (select $2::bigint)
                     order by x.seq
-                    limit $3
+                    limit (select $3::bigint)
                 )
                 order by seq
-                limit $3
+                limit least($3, 1000)
             ) as recent
         ),
         'position', json_build_object(

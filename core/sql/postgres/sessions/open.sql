@@ -1,4 +1,5 @@
--- Store::open_session. Index: users_pkey, sessions_pkey. Two rows.
+-- Store::open_session. No row when the account is deleted or inactive.
+-- Index: users_pkey, sessions_pkey. Two rows.
 with opened as (
     insert into sessions (id, user_id, created_at, expires_at)
     select $1, id, to_timestamp($3 / 1000.0), to_timestamp($4 / 1000.0)
@@ -11,4 +12,4 @@ rehashed as (
     from opened
     where users.id = opened.user_id and $5 is not null
 )
-select exists (select from opened)::text
+select 'true' from opened

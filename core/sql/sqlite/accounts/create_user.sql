@@ -1,5 +1,5 @@
 -- Store::create_user, step 1. Index: users_username_unique, users_email_unique. One row.
--- No row comes back when either name is taken; accounts/taken then says which.
+-- No row when either name is taken; accounts/explain_create then says which.
 insert into users
     (username, username_key, email, email_key, password_hash, first_name, last_name,
     is_admin, created_at)

@@ -7,8 +7,4 @@ select case
     ))
 end
 from (select 1) as one
-left join users u on u.id = ?1 and u.is_active = 1
-    and exists (
-        select 1 from sessions s
-        where s.id = ?2 and s.user_id = ?1 and s.revoked_at is null and s.expires_at > ?3
-    )
+-- include: left_join_caller

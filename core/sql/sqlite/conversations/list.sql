@@ -1,35 +1,35 @@
--- Store::conversations. Of those that the asker holds as they are (?7, ?8), the id alone is told;
--- of the others' people each once, however many of the conversations they are in.
--- Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one row a membership: the
--- order by activity is made by sorting, so that sends need not keep it); for those of the page
--- members_pkey and messages_number_unique.
--- LIMIT: a bare parameter would have SQLite prepare the statement anew with every call.
-with history as materialized (
-    select epoch, case when epoch = ?7 then ?8 else '{}' end as held
+-- Store::conversations. A conversation that is unchanged since it was cached (?7 the epoch, ?8 the
+-- `seq` of each) is returned as its id alone; each participant of the others once.
+-- Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one row a membership; the
+-- order by activity is a sort, so that sends maintain no index for it); for the page's
+-- conversations members_pkey and messages_number_unique.
+-- LIMIT: with a bare parameter SQLite prepares the statement again on every call.
+with cached as materialized (
+    select epoch, case when epoch = ?7 then ?8 else '{}' end as seqs
     from instance
     where singleton = 1
 ),
 page as materialized (
-    select c.*, coalesce(json_extract(history.held, '$."' || c.id || '"') = c.seq, 0) as is_held
-    from history, members m
+    select c.*, coalesce(json_extract(cached.seqs, '$."' || c.id || '"') = c.seq, 0) as is_unchanged
+    from cached, members m
     join conversations c on c.id = m.conversation_id
     where m.user_id = ?1
         and (?4 is null or (c.active_at, c.id) < (?4, ?5))
     order by c.active_at desc, c.id desc
     limit ?6 + 0
 ),
-told as materialized (
-    select * from page where not is_held
+rendered as materialized (
+    select * from page where not is_unchanged
 )
 select case
     when not exists (
         select 1
-        from sessions s
-        join users u on u.id = s.user_id and u.is_active = 1
-        where s.id = ?2 and s.user_id = ?1 and s.revoked_at is null and s.expires_at > ?3
+        from (select 1) as one
+        -- include: left_join_caller
+        where u.id is not null
     ) then json_object('denied', 'session')
     else json_object('ok', json_object(
-        'epoch', (select epoch from history),
+        'epoch', (select epoch from cached),
         'order', json((
             select json_group_array(id order by active_at desc, id desc) from page
         )),
@@ -40,17 +40,17 @@ select case
             ))
             from users u
             where u.id in (
-                select m.user_id from told join members m on m.conversation_id = told.id
+                select m.user_id from rendered join members m on m.conversation_id = rendered.id
             )
         )),
         'conversations', json((
             select json_group_array(
                 json_object(
-                    'id', told.id, 'kind', told.kind, 'name', told.name,
+                    'id', rendered.id, 'kind', rendered.kind, 'name', rendered.name,
                     'participants', json((
                         select json_group_array(user_id order by user_id)
                         from members
-                        where conversation_id = told.id
+                        where conversation_id = rendered.id
                     )),
                     'last_message', json((
                         select json_object(
@@ -62,15 +62,15 @@ select case
                         )
                         from messages m
                         join users sender on sender.id = m.sender_id
-                        where m.conversation_id = told.id
+                        where m.conversation_id = rendered.id
                         order by m.number desc
                         limit 1
                     )),
-                    'created_at', told.created_at, 'active_at', told.active_at,
-                    'seq', told.seq, 'number', told.number
-                ) order by told.active_at desc, told.id desc
+                    'created_at', rendered.created_at, 'active_at', rendered.active_at,
+                    'seq', rendered.seq, 'number', rendered.number
+                ) order by rendered.active_at desc, rendered.id desc
             )
-            from told
+            from rendered
         ))
     ))
 end

@@ -1,9 +1,7 @@
 -- Store::conversation. Index: sessions_pkey, users_pkey (one row a member), conversations_pkey,
 -- members_pkey, messages_number_unique (the newest 100).
 select case
-    when u.id is null then json_object('denied', 'session')
-    when c.id is null then json_object('denied', 'not_found')
-    when m.user_id is null then json_object('denied', 'not_member')
+    -- include: denied
     else json_object('ok', json_object(
         'id', c.id, 'kind', c.kind, 'name', c.name,
         'participants', json((
@@ -38,11 +36,4 @@ select case
         'created_at', c.created_at, 'seq', c.seq, 'number', c.number
     ))
 end
-from (select 1) as one
-left join users u on u.id = ?1 and u.is_active = 1
-    and exists (
-        select 1 from sessions s
-        where s.id = ?2 and s.user_id = ?1 and s.revoked_at is null and s.expires_at > ?3
-    )
-left join conversations c on c.id = ?4
-left join members m on m.conversation_id = c.id and m.user_id = ?1
+-- include: from_member

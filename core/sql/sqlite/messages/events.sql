@@ -1,10 +1,11 @@
--- Store::events: messages and what is noted in `changes`, in one order. `seq - number` never falls
--- along a conversation, so the message right after `seq` ?2 has a number above
--- ?2 - (c.seq - c.number): the range starts there, and reads no more rows too many than there were
--- other events since. A message, and a change to one, is told as the message reads now, so that what
--- was deleted is in no event. Index: conversations_pkey, instance_pkey, messages_number_unique and
--- changes_pkey (a range each), users_pkey for each sender, messages_pkey for what was edited.
--- LIMIT: a bare parameter would have SQLite prepare the statement anew with every call.
+-- Store::events: messages and the rows of `changes`, in the order of `seq`. `seq - number` never
+-- decreases along a conversation, so the message right after `seq` ?2 has a number above
+-- ?2 - (c.seq - c.number). The range starts there; it reads at most as many surplus rows as there
+-- were other events since. A message, and a change to one, is returned with the message's current
+-- text, so that a deleted text is in no event. Index: conversations_pkey, instance_pkey,
+-- messages_number_unique and changes_pkey (a range each), users_pkey for each sender, messages_pkey
+-- for edited messages.
+-- LIMIT: with a bare parameter SQLite prepares the statement again on every call.
 select json_object(
     'events', json((
         select json_group_array(json(recent.event) order by recent.seq)

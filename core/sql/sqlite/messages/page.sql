@@ -1,12 +1,10 @@
--- Store::messages. Every page is a part below one number and a part above another:
--- at most ?6 messages below ?5, the nearest, and at most ?8 above ?7.
+-- Store::messages. A page is a part below one number and a part above another: at most ?6 messages
+-- below ?5, the nearest, and at most ?8 above ?7.
 -- Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey, instance_pkey,
 -- messages_number_unique (a range no longer than the page), users_pkey again for each sender.
--- LIMIT: a bare parameter would have SQLite prepare the statement anew with every call.
+-- LIMIT: with a bare parameter SQLite prepares the statement again on every call.
 select case
-    when u.id is null then json_object('denied', 'session')
-    when c.id is null then json_object('denied', 'not_found')
-    when m.user_id is null then json_object('denied', 'not_member')
+    -- include: denied
     else json_object('ok', json_object(
         'messages', json((
             select json_group_array(
@@ -41,11 +39,4 @@ select case
         )
     ))
 end
-from (select 1) as one
-left join users u on u.id = ?1 and u.is_active = 1
-    and exists (
-        select 1 from sessions s
-        where s.id = ?2 and s.user_id = ?1 and s.revoked_at is null and s.expires_at > ?3
-    )
-left join conversations c on c.id = ?4
-left join members m on m.conversation_id = c.id and m.user_id = ?1
+-- include: from_member

@@ -1,6 +1,6 @@
 -- Store::rotate_session. Index: sessions_pkey, users_pkey. One row.
--- A generation used before revokes; no row comes back when the session does not stand, or when
--- the generation lies ahead (its rotation was lost with a restored backup).
+-- A generation used before revokes the session. No row when the session is not active, or when the
+-- generation is ahead (its rotation was lost with a restored backup).
 update sessions set
     generation = generation + (generation = ?3),
     expires_at = iif(generation = ?3, ?5, expires_at),

@@ -1,0 +1,61 @@
+-- Store::add_member. Index, each once: users_pkey (two rows), sessions_pkey, members_pkey (two
+-- rows), conversations_pkey, instance_pkey. Inserts two rows, updates one.
+--
+-- $1 to $3 are the caller; $4 the conversation, $5 the new member. When a concurrent transaction
+-- adds the same user, the result is null, and the store retries.
+with
+-- include: locked_conversation
+checked as materialized (
+    select
+        c.seq + 1 as seq,
+        greatest(c.active_at, to_timestamp($3 / 1000.0)) as created_at,
+        target.username,
+        case
+            -- include: denied_outcome
+            when c.kind = 'direct' then 'direct'
+            when target.id is null then 'unknown_user'
+            when present.user_id is not null then 'unchanged'
+            else 'done'
+        end as outcome
+    -- include: from_locked_member
+    left join users target on target.id = $5 and target.is_active
+    left join members present on present.conversation_id = $4 and present.user_id = $5
+),
+added as (
+    insert into members (conversation_id, user_id, joined_at)
+    select $4, $5, checked.created_at
+    from checked
+    where checked.outcome = 'done'
+    on conflict do nothing
+    returning user_id
+),
+recorded as (
+    insert into changes (conversation_id, seq, kind, user_id, actor_id, created_at)
+    select $4, checked.seq, 'joined', $5, $1, checked.created_at
+    from checked
+    cross join added
+),
+advanced as (
+    update conversations
+    set seq = checked.seq
+    from checked
+    cross join added
+    where conversations.id = $4
+)
+select (
+    case
+        when outcome in ('session', 'not_found', 'not_member')
+            then json_build_object('denied', outcome)
+        when outcome <> 'done' then json_build_object('ok', outcome)
+        when not exists (select from added) then null
+        else json_build_object('ok', json_build_object('done', json_build_object(
+            'epoch', (select epoch from instance where singleton = 1),
+            'event', json_build_object(
+                'type', 'member', 'seq', checked.seq, 'user_id', $5::bigint,
+                'username', checked.username, 'change', 'joined', 'by', $1::bigint,
+                'timestamp', (extract(epoch from checked.created_at) * 1000)::bigint
+            )
+        )))
+    end
+)::text
+from checked

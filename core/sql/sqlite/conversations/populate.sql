@@ -1,8 +1,0 @@
--- Store::create_conversation, step 4: members for the conversation of step 2, the one without.
--- Index: conversations_pkey, members_pkey. One row a member.
-insert into members (conversation_id, user_id, joined_at)
-select c.id, people.id, c.created_at
-from conversations c
-join (select ?1 as id union all select value from json_each(?2)) as people
-where c.id = (select max(id) from conversations)
-    and not exists (select 1 from members m where m.conversation_id = c.id)

@@ -1,0 +1,11 @@
+-- Store::add_member, last step: why nothing changed; read only in that case. The parameters are
+-- those of step 1. Index: users_pkey (two rows), sessions_pkey, conversations_pkey, members_pkey.
+-- Five rows.
+select case
+    -- include: denied
+    when c.kind = 'direct' then json_object('ok', 'direct')
+    when target.id is null then json_object('ok', 'unknown_user')
+    else json_object('ok', 'unchanged')
+end
+-- include: from_member
+left join users target on target.id = ?5 and target.is_active = 1

@@ -1,0 +1,7 @@
+-- The caller's account as `u`: null unless ?1 is an active user and ?2 a session of theirs that is
+-- neither revoked nor expired at ?3, in milliseconds. Index: users_pkey, sessions_pkey.
+left join users u on u.id = ?1 and u.is_active = 1
+    and exists (
+        select 1 from sessions s
+        where s.id = ?2 and s.user_id = ?1 and s.revoked_at is null and s.expires_at > ?3
+    )

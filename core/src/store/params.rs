@@ -1,0 +1,154 @@
+//! The parameters of statements, from domain values. Both dialects take the same ones.
+
+use std::fmt::Write as _;
+
+use super::dialect::Change;
+use super::driver::Param;
+use crate::ports::{HistoryRange, NewMessage};
+use colloquy_proto::domain::{
+    Caller, ConversationId, ConversationKind, MessageNumber, MessageText, NewConversation, NewUser,
+    Seq, Timestamp,
+};
+
+/// The first three parameters of every statement that depends on the caller.
+pub(super) fn caller_params(caller: &Caller, now: Timestamp) -> Vec<Param<'_>> {
+    vec![
+        Param::Int(caller.user_id.0),
+        Param::Text(&caller.session_id.0),
+        Param::Int(now.0),
+    ]
+}
+
+/// The parameters of a change: the caller, the conversation, what is changed.
+pub(super) fn change_params<'a>(
+    caller: &'a Caller,
+    conversation_id: ConversationId,
+    change: Change<'a>,
+    now: Timestamp,
+) -> Vec<Param<'a>> {
+    let mut params = caller_params(caller, now);
+    params.push(Param::Int(conversation_id.0));
+    match change {
+        Change::EditMessage(message_id, text) => params.extend([
+            Param::Int(message_id.0),
+            Param::OptionalText(text.map(MessageText::as_str)),
+        ]),
+        Change::AddMember(user_id) | Change::RemoveMember(user_id) => {
+            params.push(Param::Int(user_id.0));
+        }
+    }
+    params
+}
+
+/// The parameters of `accounts/create_user`. `keys` are username and e-mail in lower case.
+pub(super) fn user_params<'a>(
+    user: &'a NewUser,
+    keys: [&'a str; 2],
+    now: Timestamp,
+) -> [Param<'a>; 9] {
+    let [username_key, email_key] = keys;
+    [
+        Param::Text(&user.username),
+        Param::Text(username_key),
+        Param::Text(&user.email),
+        Param::Text(email_key),
+        Param::Text(&user.password_hash),
+        Param::Text(&user.first_name),
+        Param::Text(&user.last_name),
+        Param::Int(i64::from(user.is_admin)),
+        Param::Int(now.0),
+    ]
+}
+
+/// A page as `messages/page` takes it: at most so many messages below one number, and at most so
+/// many above another.
+pub(super) struct NumberWindow {
+    pub(super) below: i64,
+    pub(super) below_limit: i64,
+    pub(super) above: i64,
+    pub(super) above_limit: i64,
+}
+
+impl NumberWindow {
+    pub(super) fn new(range: HistoryRange, limit: i64) -> Self {
+        let limit = limit.max(0);
+        match range {
+            HistoryRange::Latest => Self::below(i64::MAX, limit),
+            HistoryRange::Before(MessageNumber(number)) => Self::below(number, limit),
+            HistoryRange::After(MessageNumber(number)) => Self {
+                below: 0,
+                below_limit: 0,
+                above: number,
+                above_limit: limit,
+            },
+            HistoryRange::Around(MessageNumber(number)) => {
+                // The message itself belongs to the half below.
+                let below_limit = (limit / 2 + 1).min(limit);
+                Self {
+                    below: number.saturating_add(1),
+                    below_limit,
+                    above: number,
+                    above_limit: limit - below_limit,
+                }
+            }
+        }
+    }
+
+    const fn below(number: i64, limit: i64) -> Self {
+        Self {
+            below: number,
+            below_limit: limit,
+            above: 0,
+            above_limit: 0,
+        }
+    }
+}
+
+/// A list of ids as a JSON array, since parameters are integers and texts only.
+pub(super) fn ids_json(ids: impl IntoIterator<Item = i64>) -> String {
+    let mut json = String::from("[");
+    for (index, id) in ids.into_iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        json.push_str(&id.to_string());
+    }
+    json.push(']');
+    json
+}
+
+/// The `seq` of each conversation as a JSON object: `{"1":7,"2":9}`.
+pub(super) fn seqs_json(at: &[(ConversationId, Seq)]) -> String {
+    let mut json = String::from("{");
+    for (index, (conversation_id, seq)) in at.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        // Writing to a String cannot fail.
+        let _ = write!(json, "{comma}\"{conversation_id}\":{}", seq.0);
+    }
+    json.push('}');
+    json
+}
+
+/// The users that a send mentions. Null when there are none, which takes no space in the row.
+pub(super) fn mentions_json(send: &NewMessage) -> Option<String> {
+    (!send.mentions.is_empty()).then(|| ids_json(send.mentions.iter().map(|id| id.0)))
+}
+
+/// The unique key of a direct conversation, `min:max` of the two user ids. `None` for a group.
+pub(super) fn direct_key(caller: &Caller, conversation: &NewConversation) -> Option<String> {
+    match (conversation.kind, conversation.others.as_slice()) {
+        (ConversationKind::Direct, [other]) => {
+            let (low, high) = (caller.user_id.min(*other), caller.user_id.max(*other));
+            Some(format!("{low}:{high}"))
+        }
+        _ => None,
+    }
+}
+
+/// A kind as its column holds it.
+pub(super) const fn kind_text(kind: ConversationKind) -> &'static str {
+    match kind {
+        ConversationKind::Direct => "direct",
+        ConversationKind::Group => "group",
+    }
+}

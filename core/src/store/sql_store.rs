@@ -1,0 +1,288 @@
+//! The store, over any driver and dialect.
+
+use std::marker::PhantomData;
+
+use async_trait::async_trait;
+
+use super::conversation_page::ConversationPageRow;
+use super::decode::{decode, decode_authorized, decode_optional, run_one};
+use super::dialect::{Change, Dialect};
+use super::driver::{Access, Driver, Param, Statement, Step};
+use super::params::{NumberWindow, caller_params, seqs_json};
+use crate::ports::{
+    Admission, Authorized, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage,
+    CreatedConversation, CreatedUser, EventPage, History, HistoryRange, NewMessage, NewSession,
+    Rotation, RotationOutcome, Store, StoreError, StoreResult,
+};
+use colloquy_proto::domain::{
+    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
+    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+};
+
+/// A [`Store`] over any driver that speaks the dialect.
+#[derive(Debug)]
+pub struct SqlStore<D, L> {
+    driver: D,
+    dialect: PhantomData<L>,
+}
+
+impl<D: Driver, L: Dialect> SqlStore<D, L> {
+    /// A store over this driver. The schema must exist already.
+    pub const fn new(driver: D) -> Self {
+        Self {
+            driver,
+            dialect: PhantomData,
+        }
+    }
+
+    /// The driver it runs on.
+    pub const fn driver(&self) -> &D {
+        &self.driver
+    }
+
+    /// Runs one statement.
+    async fn run(
+        &self,
+        access: Access,
+        statement: &'static Statement,
+        params: Vec<Param<'_>>,
+    ) -> StoreResult<Option<String>> {
+        run_one(&self.driver, access, Step::new(statement, params)).await
+    }
+
+    /// Runs a statement about one conversation that reads a few rows by their keys.
+    async fn look_up(
+        &self,
+        statement: &'static Statement,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Option<String>> {
+        let mut params = caller_params(caller, now);
+        params.push(Param::Int(conversation_id.0));
+        self.run(Access::Lookup, statement, params).await
+    }
+}
+
+#[async_trait]
+impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
+    async fn create_user(&self, user: &NewUser, now: Timestamp) -> StoreResult<CreatedUser> {
+        L::create_user(&self.driver, user, now).await
+    }
+
+    async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>> {
+        let statement = &L::STATEMENTS.credentials;
+        let key = username.to_lowercase();
+        let params = vec![Param::Text(&key)];
+        decode_optional(
+            statement,
+            self.run(Access::Lookup, statement, params).await?,
+        )
+    }
+
+    async fn open_session(&self, session: &NewSession) -> StoreResult<bool> {
+        L::open_session(&self.driver, session).await
+    }
+
+    async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome> {
+        let statement = &L::STATEMENTS.rotate_session;
+        let params = vec![
+            Param::Text(&rotation.session_id.0),
+            Param::Int(rotation.user_id.0),
+            Param::Int(rotation.generation),
+            Param::Int(rotation.now.0),
+            Param::Int(rotation.expires_at.0),
+        ];
+        let row = self.run(Access::Write, statement, params).await?;
+        Ok(decode_optional(statement, row)?.unwrap_or(RotationOutcome::Refused))
+    }
+
+    async fn revoke_session(
+        &self,
+        user_id: UserId,
+        session_id: &SessionId,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        let params = vec![
+            Param::Text(&session_id.0),
+            Param::Int(user_id.0),
+            Param::Int(now.0),
+        ];
+        let statement = &L::STATEMENTS.revoke_session;
+        let row = self.run(Access::Write, statement, params).await?;
+        Ok(row.is_some())
+    }
+
+    async fn profile(&self, caller: &Caller, now: Timestamp) -> StoreResult<Authorized<User>> {
+        let statement = &L::STATEMENTS.profile;
+        let params = caller_params(caller, now);
+        decode_authorized(
+            statement,
+            self.run(Access::Lookup, statement, params).await?,
+        )
+    }
+
+    async fn create_conversation(
+        &self,
+        caller: &Caller,
+        conversation: &NewConversation,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<CreatedConversation>> {
+        L::create_conversation(&self.driver, caller, conversation, now).await
+    }
+
+    async fn conversations(
+        &self,
+        caller: &Caller,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: i64,
+        cached: &CachedSummaries,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<ConversationPage>> {
+        let statement = &L::STATEMENTS.conversations;
+        let seqs = seqs_json(&cached.at);
+        let mut params = caller_params(caller, now);
+        params.push(Param::OptionalInt(after.map(|(active_at, _)| active_at.0)));
+        params.push(Param::OptionalInt(after.map(|(_, id)| id.0)));
+        params.push(Param::Int(limit.max(0)));
+        params.push(Param::OptionalText(
+            cached.epoch.as_ref().map(|epoch| &*epoch.0),
+        ));
+        params.push(Param::Text(&seqs));
+        // With a filled cache the result is small.
+        let access = if cached.at.is_empty() {
+            Access::Read
+        } else {
+            Access::Lookup
+        };
+        let row = self.run(access, statement, params).await?;
+        let page = match decode_authorized::<ConversationPageRow>(statement, row)? {
+            Ok(row) => row.into_page(),
+            Err(denied) => return Ok(Err(denied)),
+        };
+        page.map(Ok).ok_or_else(|| {
+            StoreError::Unexpected(format!("{} lists an unknown participant", statement.name))
+        })
+    }
+
+    async fn conversation(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<Conversation>> {
+        let statement = &L::STATEMENTS.conversation;
+        let mut params = caller_params(caller, now);
+        params.push(Param::Int(conversation_id.0));
+        decode_authorized(statement, self.run(Access::Read, statement, params).await?)
+    }
+
+    async fn position(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<Position>> {
+        let statement = &L::STATEMENTS.position;
+        let row = self.look_up(statement, caller, conversation_id, now);
+        decode_authorized(statement, row.await?)
+    }
+
+    async fn messages(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        range: HistoryRange,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<History>> {
+        let statement = &L::STATEMENTS.messages;
+        let window = NumberWindow::new(range, limit);
+        let mut params = caller_params(caller, now);
+        params.extend([
+            Param::Int(conversation_id.0),
+            Param::Int(window.below),
+            Param::Int(window.below_limit),
+            Param::Int(window.above),
+            Param::Int(window.above_limit),
+        ]);
+        decode_authorized(statement, self.run(Access::Read, statement, params).await?)
+    }
+
+    async fn admit(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<Admission>> {
+        let statement = &L::STATEMENTS.admit;
+        let row = self.look_up(statement, caller, conversation_id, now);
+        decode_authorized(statement, row.await?)
+    }
+
+    async fn append(&self, sends: &[NewMessage]) -> StoreResult<BatchOutcome> {
+        L::append(&self.driver, sends).await
+    }
+
+    async fn edit_message(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        message_id: MessageId,
+        text: Option<&MessageText>,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
+        let change = Change::EditMessage(message_id, text);
+        L::change(&self.driver, caller, conversation_id, change, now).await
+    }
+
+    async fn add_member(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
+        let change = Change::AddMember(user_id);
+        L::change(&self.driver, caller, conversation_id, change, now).await
+    }
+
+    async fn remove_member(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        user_id: UserId,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<ChangeOutcome>> {
+        let change = Change::RemoveMember(user_id);
+        L::change(&self.driver, caller, conversation_id, change, now).await
+    }
+
+    async fn events(
+        &self,
+        conversation_id: ConversationId,
+        since: Seq,
+        limit: i64,
+    ) -> StoreResult<Option<EventPage>> {
+        let statement = &L::STATEMENTS.events;
+        let params = vec![
+            Param::Int(conversation_id.0),
+            Param::Int(since.0.max(0)),
+            Param::Int(limit.max(0)),
+        ];
+        decode_optional(statement, self.run(Access::Read, statement, params).await?)
+    }
+
+    async fn renew_epoch(&self, epoch: &Epoch) -> StoreResult<()> {
+        let params = vec![Param::Text(&epoch.0)];
+        self.run(Access::Write, &L::STATEMENTS.renew_epoch, params)
+            .await
+            .map(drop)
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        let statement = &L::STATEMENTS.ping;
+        let row = self.run(Access::Read, statement, Vec::new()).await?;
+        decode::<i64>(statement, row).map(drop)
+    }
+}
