@@ -11,14 +11,14 @@ use crate::Verdict;
 const DOCUMENT: &str = "docs/costs.md";
 
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct CostOptions {
     /// Write the tables into docs/costs.md instead of printing them.
     #[arg(long)]
     write: bool,
 }
 
 /// `cargo xtask cost`
-pub(crate) fn command(options: &Options) -> Verdict {
+pub(crate) fn command(options: &CostOptions) -> Verdict {
     if options.write {
         let path = colloquy_harness::root().join(DOCUMENT);
         let document = fs::read_to_string(&path).context(DOCUMENT)?;

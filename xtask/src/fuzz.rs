@@ -1,10 +1,9 @@
-//! `cargo xtask fuzz`: the fuzz targets, for longer than a test run tries them, or one case again.
+//! `cargo xtask fuzz`: runs the fuzz targets longer than a test run does, or replays one case.
 //!
-//! Owns the list of targets and how each is reached. A target itself is a test of the same name in
-//! a program called `hostile` (or among core's tests of HTTP, or, where what reads is private, the
-//! Worker's unit tests); `fuzz/` has what they share. Plain
-//! test runs try every target for a few seconds, always the same cases; here cases go on from one
-//! that nobody has tried yet.
+//! Owns the list of targets and how each is run. A target is a test of the same name in a
+//! program `untrusted_input`, among core's HTTP tests, or in the Worker's unit tests where the parser
+//! is private. `tests/fuzz` has what they share. A plain test run tries fixed cases for a few
+//! seconds; here the cases begin at a number that no run has used.
 
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,19 +15,19 @@ use crate::Verdict;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::tools;
 
-/// A package's test program and the tests in it that take hostile input, by their whole names; the
-/// last part is what a target is called.
+/// The tests of one program that take untrusted input, by their full names. The last part is the
+/// target's name.
 struct Program {
     package: &'static str,
-    /// As `cargo test` is told of it.
-    chosen_by: &'static [&'static str],
+    /// The arguments of `cargo test` that select it.
+    selection: &'static [&'static str],
     tests: &'static [&'static str],
 }
 
 const PROGRAMS: &[Program] = &[
     Program {
         package: "colloquy-core",
-        chosen_by: &["--test", "untrusted_input"],
+        selection: &["--test", "untrusted_input"],
         tests: &[
             "answers::answers",
             "answers::answers_are_read_as_they_were_meant",
@@ -57,22 +56,22 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         package: "colloquy-core",
-        chosen_by: &["--test", "http"],
+        selection: &["--test", "http"],
         tests: &["untrusted_input::requests"],
     },
     Program {
         package: "colloquy-redis-http",
-        chosen_by: &["--test", "untrusted_input"],
+        selection: &["--test", "untrusted_input"],
         tests: &["redis_answers", "redis_commands", "redis_values_come_back"],
     },
     Program {
         package: "colloquy-local-server",
-        chosen_by: &["--test", "hostile"],
+        selection: &["--test", "hostile"],
         tests: &["frames_are_read_as_they_were_written"],
     },
     Program {
         package: "colloquy-worker",
-        chosen_by: &["--lib"],
+        selection: &["--lib"],
         tests: &[
             "rpc::tests::admissions_round_trip",
             "rpc::tests::rpc_messages",
@@ -83,30 +82,29 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
-/// What a test's target is called.
+/// The name of a test's target.
 fn target_of(test: &str) -> &str {
     test.rsplit("::").next().unwrap_or(test)
 }
 
-/// What every target is called.
+/// The names of all targets.
 fn targets() -> impl Iterator<Item = &'static str> {
     let tests = PROGRAMS.iter().flat_map(|program| program.tests);
     tests.map(|test| target_of(test))
 }
 
-/// What is tried.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Options {
-    /// The only target that is tried.
+pub(crate) struct FuzzOptions {
+    /// Run only this target.
     #[arg(value_parser = PossibleValuesParser::new(targets()))]
     target: Option<String>,
-    /// How many minutes each target is tried.
+    /// How many minutes each target runs.
     #[arg(long, default_value_t = 1)]
     minutes: u64,
-    /// Try this case of the target again.
+    /// Replay this case of the target.
     #[arg(long, requires = "target", conflicts_with_all = ["minutes", "input"])]
     case: Option<u64>,
-    /// Try this input on the target, written as a failure prints it.
+    /// Run the target on this input, in the form a failure prints.
     #[arg(
         long,
         requires = "target",
@@ -117,40 +115,40 @@ pub(crate) struct Options {
 }
 
 /// `cargo xtask fuzz`
-pub(crate) fn command(options: &Options) -> Verdict {
+pub(crate) fn command(options: &FuzzOptions) -> Verdict {
     let processes = Processes::open()?;
-    let mut good = true;
+    let mut passed = true;
     for program in PROGRAMS {
-        let meant = |test: &&&str| {
+        let is_selected = |test: &&&str| {
             let target = options.target.as_deref();
             target.is_none_or(|name| name == target_of(test))
         };
-        let tests: Vec<&str> = program.tests.iter().filter(meant).copied().collect();
+        let tests: Vec<&str> = program.tests.iter().filter(is_selected).copied().collect();
         if !tests.is_empty() {
             let status = processes.run(&mut run(program, &tests, options)?)?;
-            good &= status.success();
+            passed &= status.success();
         }
     }
-    Ok(good)
+    Ok(passed)
 }
 
-fn run(program: &Program, tests: &[&str], options: &Options) -> Result<Command> {
+fn run(program: &Program, tests: &[&str], options: &FuzzOptions) -> Result<Command> {
     let mut cargo = tools::cargo();
     cargo.args(["test", "--quiet", "--package", program.package]);
-    cargo.args(program.chosen_by);
+    cargo.args(program.selection);
     if let Some(case) = options.case {
         cargo.env("COLLOQUY_FUZZ_CASE", case.to_string());
     } else if let Some(line) = &options.input {
         cargo.env("COLLOQUY_FUZZ_INPUT", line);
     } else {
-        // Optimised, with the checks of a debug build: ten times the cases.
+        // Optimised but with debug assertions: ten times the cases.
         cargo.env(
             "CARGO_TARGET_DIR",
             tools::target_directory().join("fuzz-build"),
         );
         cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "2");
         let from = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() << 20;
-        println!("{}: cases from {from} on", program.package);
+        println!("{}: cases from {from}", program.package);
         cargo.env("COLLOQUY_FUZZ_SECONDS", (options.minutes * 60).to_string());
         cargo.env("COLLOQUY_FUZZ_FROM", from.to_string());
     }
@@ -165,19 +163,19 @@ mod tests {
     use crate::parsed;
 
     #[test]
-    fn reads_its_command_line() {
-        let read = parsed::<Options>;
-        let options = read("").unwrap();
+    fn fuzz_options_are_parsed() {
+        let parse = parsed::<FuzzOptions>;
+        let options = parse("").unwrap();
         assert_eq!((options.minutes, options.target), (1, None));
-        let options = read("--minutes 5 room").unwrap();
+        let options = parse("--minutes 5 room").unwrap();
         assert_eq!(
             (options.minutes, options.target.as_deref()),
             (5, Some("room"))
         );
-        assert_eq!(read("room --case 7").unwrap().case, Some(7));
-        let options = read("room --input -\\x00").unwrap();
+        assert_eq!(parse("room --case 7").unwrap().case, Some(7));
+        let options = parse("room --input -\\x00").unwrap();
         assert_eq!(options.input.as_deref(), Some("-\\x00"));
-        for wrong in [
+        for invalid in [
             "--case 7",
             "nothing",
             "room room",
@@ -186,11 +184,11 @@ mod tests {
             "room --case 7 --minutes 1",
             "--often 3",
         ] {
-            assert!(read(wrong).is_err(), "{wrong}");
+            assert!(parse(invalid).is_err(), "{invalid}");
         }
     }
 
-    /// A target that is not in the table could not be replayed.
+    /// A target that is missing in the table cannot be replayed.
     #[test]
     fn every_target_is_in_the_table() {
         let mut found = Vec::new();
@@ -216,8 +214,8 @@ mod tests {
             }
         }
         found.sort();
-        let mut known: Vec<&str> = targets().collect();
-        known.sort_unstable();
-        assert_eq!(found, known);
+        let mut listed: Vec<&str> = targets().collect();
+        listed.sort_unstable();
+        assert_eq!(found, listed);
     }
 }

@@ -1,12 +1,12 @@
-//! The repository's own commands, run as `cargo xtask <command>`.
+//! The commands of the repository: `cargo xtask <command>`.
 //!
-//! This file owns the list of commands and nothing else; what a command is told is the `Options` of
-//! the module that does the work. What a check forbids is in `check`, what the tests need is in
-//! `test` and the modules it names. To add a command, add a variant to [`Command`] and its module.
+//! This file owns the list of commands. Each command is a thin module with its options; the work is
+//! done by libraries: `colloquy-harness` (private servers), `colloquy-architecture` (checks),
+//! `colloquy-cost`. To add a command, add a module and a variant to [`Command`].
 
 mod check;
 mod cost;
-mod deploy;
+mod dry_run;
 mod edge;
 mod fuzz;
 mod report;
@@ -23,11 +23,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use colloquy_harness::processes;
 
-/// What a command answers: whether everything it looked at was well.
+/// The result of a command: whether everything passed.
 type Verdict = Result<bool>;
 
 #[derive(Parser)]
-#[command(bin_name = "cargo xtask", about = "What is run on this repository")]
+#[command(bin_name = "cargo xtask", about = "Tasks of this repository")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -35,32 +35,32 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure every host beside its peers, on private servers.
+    /// Benchmark every host and the baselines, on private servers.
     Bench(colloquy_bench_runner::Options),
     /// Run the architecture checks on the source tree.
     Check,
-    /// Build the Worker into worker/build, with every tool in its locked version.
-    WorkerBuild(worker_build::Options),
-    /// Run the whole edge on this machine, on stores of its own, until Ctrl-C.
-    Edge(edge::Options),
-    /// Do all `wrangler deploy` does for each environment, short of uploading.
+    /// Build the Worker into worker/build, with build tools in locked versions.
+    WorkerBuild(worker_build::WorkerBuildOptions),
+    /// Run the edge deployment on this machine until Ctrl-C.
+    Edge(edge::EdgeOptions),
+    /// Run `wrangler deploy --dry-run` for each environment.
     DryRun,
-    /// Try what any deployed server must do, on one that is in use.
-    Smoke(smoke::Options),
+    /// Run the smoke suite against a running server.
+    Smoke(smoke::SmokeOptions),
     /// Compute the monthly cost of the edge deployment.
-    Cost(cost::Options),
-    /// Make requests from the server's description of itself, on private servers.
-    Schemathesis(schemathesis::Options),
-    /// Let the Room live through many simulated worlds, on every core.
+    Cost(cost::CostOptions),
+    /// Send requests generated from the `OpenAPI` description to a private server.
+    Schemathesis(schemathesis::SchemathesisOptions),
+    /// Simulate many seeded worlds of the Room, on every core.
     Simulate(simulator::Worlds),
-    /// Try hostile input for longer than the tests do, or one that failed again.
-    Fuzz(fuzz::Options),
-    /// Plant faults in copies of the Room and see that the simulator finds each.
+    /// Run the fuzz targets longer than the tests do, or replay a case.
+    Fuzz(fuzz::FuzzOptions),
+    /// Check that the simulator detects each mutation of the Room.
     Mutate(simulator::Mutants),
-    /// Let clients chat while servers are killed, frozen and cut off, and check every promise.
-    Torture(torture::Options),
-    /// Install what the tests need, start private servers, run everything.
-    Test(test::Options),
+    /// Run chaos plus consistency check (Jepsen style) on private servers.
+    Torture(torture::TortureOptions),
+    /// Run every test on private servers; installs what is missing.
+    Test(test::TestOptions),
 }
 
 fn main() -> ExitCode {
@@ -83,7 +83,7 @@ fn run(command: Command) -> Verdict {
         Command::Check => check::command(),
         Command::WorkerBuild(options) => worker_build::command(&options),
         Command::Edge(options) => edge::command(&options),
-        Command::DryRun => deploy::command(),
+        Command::DryRun => dry_run::command(),
         Command::Smoke(options) => smoke::command(&options),
         Command::Cost(options) => cost::command(&options),
         Command::Schemathesis(options) => schemathesis::command(&options),
@@ -95,17 +95,17 @@ fn run(command: Command) -> Verdict {
     }
 }
 
-/// A number of minutes or seconds on a command line.
+/// Parses a positive number of minutes or seconds.
 fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse().unwrap_or(f64::NAN);
     if number > 0.0 && f64::is_finite(number) {
         Ok(number)
     } else {
-        Err("a number above 0 is wanted".to_owned())
+        Err("expected a number above 0".to_owned())
     }
 }
 
-/// The options a command's line stands for, as the tests of each command read them.
+/// Parses the options of one command, for unit tests.
 #[cfg(test)]
 fn parsed<T: clap::Args>(line: &str) -> Result<T, clap::Error> {
     let command = T::augment_args(clap::Command::new("command").no_binary_name(true));
@@ -118,7 +118,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
-    fn every_command_is_whole() {
+    fn command_line_definition_is_valid() {
         super::Cli::command().debug_assert();
     }
 }

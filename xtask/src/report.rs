@@ -1,13 +1,13 @@
-//! Keeps what a run did, step by step, and prints it as a table whose last line counts.
+//! The report of a test run: its steps as a table with a total.
 //!
-//! A run is good only when nothing failed and every step that should have run tests ran some: a
-//! suite that silently matches nothing must not pass for one that passed.
+//! A run passes only when nothing failed and every step that counts tests ran at least one, so that a
+//! suite which matches nothing does not pass.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// How many tests passed, failed, were ignored.
+/// The number of tests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: u32,
@@ -16,7 +16,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Adds what one of cargo's `test result:` lines says; other lines say nothing.
+    /// Adds the numbers of a `test result:` line of cargo; ignores other lines.
     pub(crate) fn read(&mut self, line: &str) {
         let Some((_, result)) = line.split_once("test result: ") else {
             return;
@@ -37,7 +37,7 @@ impl Counts {
         }
     }
 
-    /// Whether anything ran at all.
+    /// Whether any test ran.
     pub(crate) fn ran(self) -> bool {
         self.passed + self.failed > 0
     }
@@ -45,19 +45,19 @@ impl Counts {
 
 struct Step {
     name: String,
-    took: Duration,
+    elapsed: Duration,
     counts: Option<Counts>,
-    trouble: Option<String>,
+    error: Option<String>,
 }
 
-/// What a run did so far.
+/// The steps of a run.
 pub(crate) struct Report {
     steps: Vec<Step>,
     filtered: bool,
 }
 
 impl Report {
-    /// `filtered` tells that a step may well run nothing, because only some tests are asked for.
+    /// With `filtered`, a step may run no test.
     pub(crate) fn new(filtered: bool) -> Self {
         Self {
             steps: Vec::new(),
@@ -65,7 +65,7 @@ impl Report {
         }
     }
 
-    /// Does a step that counts tests. Answers whether it went well; trouble is told and kept.
+    /// Runs a step that counts tests; returns whether it passed.
     pub(crate) fn tests(
         &mut self,
         name: &str,
@@ -85,7 +85,7 @@ impl Report {
         })
     }
 
-    /// Does a step that prepares something.
+    /// Runs a step without tests; returns whether it succeeded.
     pub(crate) fn preparation(&mut self, name: &str, step: impl FnOnce() -> Result<()>) -> bool {
         self.step(name, || (step(), None))
     }
@@ -94,34 +94,34 @@ impl Report {
         println!("\n==> {name}");
         let start = Instant::now();
         let (outcome, counts) = step();
-        let took = start.elapsed();
-        let trouble = outcome.err().map(|error| format!("{error:#}"));
-        match &trouble {
-            None => println!("<== {name}: ok, {}", seconds(took)),
-            Some(trouble) => println!("<== {name}: FAILED, {}: {trouble}", seconds(took)),
+        let elapsed = start.elapsed();
+        let error = outcome.err().map(|error| format!("{error:#}"));
+        match &error {
+            None => println!("<== {name}: ok, {}", seconds(elapsed)),
+            Some(error) => println!("<== {name}: FAILED, {}: {error}", seconds(elapsed)),
         }
-        let good = trouble.is_none();
+        let passed = error.is_none();
         self.steps.push(Step {
             name: name.to_owned(),
-            took,
+            elapsed,
             counts,
-            trouble,
+            error,
         });
-        good
+        passed
     }
 
-    /// Notes a step that could not be tried.
+    /// Records a step that could not run.
     pub(crate) fn skipped(&mut self, name: &str, why: &str) {
-        let trouble = Some(format!("not run: {why}"));
+        let error = Some(format!("not run: {why}"));
         self.steps.push(Step {
             name: name.to_owned(),
-            took: Duration::ZERO,
+            elapsed: Duration::ZERO,
             counts: None,
-            trouble,
+            error,
         });
     }
 
-    /// The table, and whether all was well.
+    /// The table, and whether the run passed.
     pub(crate) fn finish(&self) -> (String, bool) {
         use std::fmt::Write as _;
         let mut text = String::new();
@@ -141,14 +141,14 @@ impl Report {
                 (None, 0) => "-".to_owned(),
                 (_, failed) => failed.to_string(),
             };
-            let took = seconds(step.took);
+            let elapsed = seconds(step.elapsed);
             let _ = writeln!(
                 text,
-                "{:<34} {passed:>7} {failed:>7} {ignored:>8} {took:>9}",
+                "{:<34} {passed:>7} {failed:>7} {ignored:>8} {elapsed:>9}",
                 step.name
             );
-            if let Some(trouble) = &step.trouble {
-                let _ = writeln!(text, "    {}", trouble.lines().next().unwrap_or_default());
+            if let Some(error) = &step.error {
+                let _ = writeln!(text, "    {}", error.lines().next().unwrap_or_default());
             }
             all.passed += counts.passed;
             all.failed += counts.failed;
@@ -157,7 +157,7 @@ impl Report {
             || (!all.ran() && self.steps.iter().any(|step| step.counts.is_some()))
         {
             all.failed += 1;
-            let _ = writeln!(text, "nothing was tested");
+            let _ = writeln!(text, "no test ran");
         }
         let _ = writeln!(text, "{} passed, {} failed", all.passed, all.failed);
         (text, all.failed == 0)
@@ -165,10 +165,10 @@ impl Report {
 }
 
 impl Step {
-    /// A step in trouble counts as one failure even if no test in it failed.
+    /// A failed step counts as one failure even if no test failed.
     fn effective(&self) -> Counts {
         let mut counts = self.counts.unwrap_or_default();
-        if self.trouble.is_some() && counts.failed == 0 {
+        if self.error.is_some() && counts.failed == 0 {
             counts.failed = 1;
         }
         counts
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_cargos_result_lines_and_no_others() {
+    fn only_result_lines_of_cargo_are_counted() {
         let mut counts = Counts::default();
         counts.read("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out");
         counts
@@ -201,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_ran_nothing_fails_unless_filtered() {
+    fn step_without_tests_fails_unless_filtered() {
         let mut report = Report::new(false);
         assert!(!report.tests("empty", |_| Ok(())));
         assert!(!report.finish().1);
         let mut report = Report::new(true);
         assert!(report.tests("empty", |_| Ok(())));
-        assert!(!report.finish().1, "nothing at all ran");
+        assert!(!report.finish().1, "no test ran at all");
         report.tests("one", |counts| {
             counts.passed = 1;
             Ok(())
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_without_a_failed_test_still_counts() {
+    fn failed_step_without_a_failed_test_counts() {
         let mut report = Report::new(false);
         report.tests("good", |counts| {
             counts.passed = 3;
@@ -225,8 +225,8 @@ mod tests {
         assert!(report.finish().1);
         report.preparation("build", || anyhow::bail!("does not compile"));
         report.skipped("suite", "the build failed");
-        let (text, good) = report.finish();
-        assert!(!good);
+        let (text, passed) = report.finish();
+        assert!(!passed);
         assert!(text.trim_end().ends_with("3 passed, 2 failed"), "{text}");
     }
 }

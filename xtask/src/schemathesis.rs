@@ -1,10 +1,9 @@
-//! `cargo xtask schemathesis`: requests made from the server's own description of itself, valid and
-//! not, against a private server over PostgreSQL.
+//! `cargo xtask schemathesis`: valid and invalid requests generated from the `OpenAPI` description,
+//! against a private server on PostgreSQL.
 //!
-//! A test run has a short one, always the same, on the embedded host. It is the only thing here
-//! that needs Python; the black-box suite holds every answer against the same description. Two of the tool's checks are left out: what a
-//! schema cannot say (that a name is taken, that a password is common) it would take for valid, and
-//! a blank parameter, which counts as absent here, for accepted although invalid.
+//! A test run includes a short one with a fixed seed on the embedded host. Schemathesis is the only
+//! tool that needs Python. Two of its checks are excluded: a schema cannot express that a name is
+//! taken or a password is common, and a blank parameter counts as absent here, not as invalid.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,38 +18,37 @@ use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Stack};
 use colloquy_harness::{build, debian, http, tools};
 
-/// What is installed, each file of it by its hash.
+/// The packages to install, with their hashes.
 const LOCK: &str = "tests/blackbox/schemathesis/requirements.txt";
 
-/// The oldest Python it runs on.
-const PYTHON: (u32, u32) = (3, 11);
+/// The oldest supported Python version.
+const MIN_PYTHON: (u32, u32) = (3, 11);
 
-const LEFT_OUT: &str = "positive_data_acceptance,negative_data_rejection";
+const EXCLUDED_CHECKS: &str = "positive_data_acceptance,negative_data_rejection";
 
-/// What a test run tries.
-const SHORT: Options = Options {
+/// The run of every `cargo xtask test`.
+const SHORT: SchemathesisOptions = SchemathesisOptions {
     seconds: 10,
     seed: 1,
 };
 
-/// How often each operation is tried after the first phases, at most: in a test run, else.
-const EXAMPLES: [&str; 2] = ["5", "50"];
+/// The most examples per operation in the fuzzing phase: of a test run, of the command.
+const MAX_EXAMPLES: [&str; 2] = ["5", "50"];
 
 const PASSWORD: &str = "Violet Umbrellas Dance 42";
 
-/// How much is tried, and what.
 #[derive(clap::Args, Debug, PartialEq)]
-pub(crate) struct Options {
-    /// How long requests are made; every run makes those of its first phases.
+pub(crate) struct SchemathesisOptions {
+    /// How long requests are sent; the first phases always complete.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// What decides.
+    /// The seed of the generated requests.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
 /// `cargo xtask schemathesis`
-pub(crate) fn command(options: &Options) -> Verdict {
+pub(crate) fn command(options: &SchemathesisOptions) -> Verdict {
     let processes = Processes::open()?;
     let program = installed(&processes)?;
     build::servers(&processes, false)?;
@@ -60,35 +58,35 @@ pub(crate) fn command(options: &Options) -> Verdict {
     run(&processes, &program, &stack.under_test.base_url(), options)
 }
 
-/// The same as a step of `cargo xtask test`, on a server that runs.
+/// The same as a step of `cargo xtask test`, on a running server.
 pub(crate) fn short(processes: &Processes, stack: &Stack<'_>, counts: &mut Counts) -> Result<()> {
     let program = installed(processes)?;
-    let good = run(processes, &program, &stack.under_test.base_url(), &SHORT)?;
-    *(if good {
+    let passed = run(processes, &program, &stack.under_test.base_url(), &SHORT)?;
+    *(if passed {
         &mut counts.passed
     } else {
         &mut counts.failed
     }) += 1;
-    ensure!(good, "an answer is not as the description says");
+    ensure!(passed, "a response contradicts the description");
     Ok(())
 }
 
-fn run(processes: &Processes, program: &Path, url: &str, options: &Options) -> Verdict {
-    let Options { seconds, seed } = options;
-    let examples = EXAMPLES[usize::from(*options != SHORT)];
+fn run(processes: &Processes, program: &Path, url: &str, options: &SchemathesisOptions) -> Verdict {
+    let SchemathesisOptions { seconds, seed } = options;
+    let examples = MAX_EXAMPLES[usize::from(*options != SHORT)];
     let access = populate(url)?;
     let mut run = Command::new(program);
     run.current_dir(processes.directory())
         .args(["run", &format!("{url}/api/openapi.json")])
         .args(["--header", &format!("Authorization: Bearer {access}")])
-        // What upgrades is no HTTP.
+        // WebSocket upgrades are not plain HTTP.
         .args(["--exclude-path-regex", "^/ws/"])
         .args([
             "--phases",
             "examples,coverage,fuzzing",
             "--continue-on-failure",
         ])
-        .args(["--exclude-checks", LEFT_OUT, "--warnings", "off"])
+        .args(["--exclude-checks", EXCLUDED_CHECKS, "--warnings", "off"])
         .args([
             "--max-examples",
             examples,
@@ -97,27 +95,27 @@ fn run(processes: &Processes, program: &Path, url: &str, options: &Options) -> V
         ])
         .args(["--seed", &seed.to_string()])
         .env("NO_PROXY", "127.0.0.1");
-    let good = processes.run(&mut run)?.success();
-    if !good {
+    let passed = processes.run(&mut run)?.success();
+    if !passed {
         println!("Replay: cargo xtask schemathesis --seconds {seconds} --seed {seed}");
     }
-    Ok(good)
+    Ok(passed)
 }
 
-/// The tool, in an environment of its own in the target directory; installed when its lock file is
-/// newer.
+/// The program, in a virtual environment in the target directory; installed when its lock file has
+/// changed.
 fn installed(processes: &Processes) -> Result<PathBuf> {
     let directory = tools::target_directory().join("schemathesis");
     let lock = colloquy_harness::root().join(LOCK);
-    let kept = directory.join("requirements.txt");
+    let installed_lock = directory.join("requirements.txt");
     let program = directory.join("bin/st");
-    let wanted = std::fs::read_to_string(&lock)?;
+    let requirements = std::fs::read_to_string(&lock)?;
     if tools::is_program(&program)
-        && std::fs::read_to_string(&kept).is_ok_and(|text| text == wanted)
+        && std::fs::read_to_string(&installed_lock).is_ok_and(|text| text == requirements)
     {
         return Ok(program);
     }
-    println!("    schemathesis into {}", directory.display());
+    println!("    installing schemathesis into {}", directory.display());
     let python = python(processes)?;
     let has_venv = ["-c", "import ensurepip, venv"];
     if tools::output(Command::new(&python).args(has_venv)).is_err() {
@@ -144,13 +142,13 @@ fn installed(processes: &Processes) -> Result<PathBuf> {
     ])
     .arg(&lock);
     processes.succeed(pip.stdout(Stdio::null()))?;
-    std::fs::write(kept, wanted)?;
+    std::fs::write(installed_lock, requirements)?;
     Ok(program)
 }
 
-/// A Python that is new enough, or what is the matter.
+/// The path of Python; an error when it is missing or too old.
 fn python(processes: &Processes) -> Result<PathBuf> {
-    let (major, minor) = PYTHON;
+    let (major, minor) = MIN_PYTHON;
     if tools::find("python3").is_none() {
         debian::install(processes, &["python3", "python3-venv"], "schemathesis")?;
     }
@@ -158,7 +156,7 @@ fn python(processes: &Processes) -> Result<PathBuf> {
         .with_context(|| format!("Python is missing: install Python {major}.{minor} or newer"))?;
     let version = tools::output(Command::new(&python).arg("--version"))?;
     ensure!(
-        version_of(&version).is_some_and(|found| found >= PYTHON),
+        version_of(&version).is_some_and(|found| found >= MIN_PYTHON),
         "Python {major}.{minor} or newer is needed; {} is {}",
         python.display(),
         version.trim()
@@ -166,13 +164,14 @@ fn python(processes: &Processes) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// The 3 and 11 of `Python 3.11.2`.
+/// The major and minor version: 3 and 11 of `Python 3.11.2`.
 fn version_of(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.trim().strip_prefix("Python ")?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Three people and a conversation of two of them; an access token of the first.
+/// Creates three accounts and a conversation between two of them; returns an access token of the
+/// first.
 fn populate(url: &str) -> Result<String> {
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
     let port: u16 = port.with_context(|| format!("no port in {url}"))?;
@@ -197,9 +196,9 @@ fn post(port: u16, path: &str, headers: &str, body: &Value) -> Result<Value> {
     let (status, text) = http::send(port, "POST", path, &headers, &body.to_string())?;
     ensure!(
         (200..300).contains(&status),
-        "{path} answered {status}: {text}"
+        "{path} returned {status}: {text}"
     );
-    serde_json::from_str(&text).with_context(|| format!("{path} answered {text}"))
+    serde_json::from_str(&text).with_context(|| format!("{path} returned {text}"))
 }
 
 #[cfg(test)]
@@ -208,25 +207,28 @@ mod tests {
     use crate::parsed;
 
     #[test]
-    fn reads_its_command_line() {
+    fn schemathesis_options_are_parsed() {
         let (seconds, seed) = (60, 1);
-        assert_eq!(parsed::<Options>("").unwrap(), Options { seconds, seed });
+        assert_eq!(
+            parsed::<SchemathesisOptions>("").unwrap(),
+            SchemathesisOptions { seconds, seed }
+        );
         let (seconds, seed) = (5, 7);
-        let options = parsed::<Options>("--seed 7 --seconds 5").unwrap();
-        assert_eq!(options, Options { seconds, seed });
-        for wrong in ["--seed", "--seconds 0", "--often 3", "--seed x"] {
-            assert!(parsed::<Options>(wrong).is_err(), "{wrong}");
+        let options = parsed::<SchemathesisOptions>("--seed 7 --seconds 5").unwrap();
+        assert_eq!(options, SchemathesisOptions { seconds, seed });
+        for invalid in ["--seed", "--seconds 0", "--often 3", "--seed x"] {
+            assert!(parsed::<SchemathesisOptions>(invalid).is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn knows_one_python_from_another() {
+    fn python_versions_are_parsed() {
         assert_eq!(version_of("Python 3.11.2\n"), Some((3, 11)));
         assert_eq!(version_of("pypy"), None);
     }
 
     #[test]
-    fn everything_installed_is_known_by_its_hash() {
+    fn every_requirement_has_a_hash() {
         let text = std::fs::read_to_string(colloquy_harness::root().join(LOCK)).unwrap();
         let packages = text.lines().filter(|line| line.contains("==")).count();
         let hashed = text

@@ -1,8 +1,6 @@
-//! `cargo xtask smoke URL`: the part of the black-box suite that a server in use can bear, against
-//! any server there is.
+//! `cargo xtask smoke URL`: the smoke suite against a running server. It is safe on a server in use.
 //!
-//! Owns the output before and after. The checks are in `tests/smoke`; nothing is started or stopped
-//! here.
+//! Starts and stops no server. The checks are in `tests/smoke`.
 
 use std::process::Command;
 
@@ -12,43 +10,44 @@ use crate::Verdict;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::tools;
 
-/// What is tried.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct SmokeOptions {
     /// The server's address, such as <https://chat.example.com>.
-    #[arg(value_parser = checked)]
+    #[arg(value_parser = parse_base_url)]
     url: String,
 }
 
 /// `cargo xtask smoke URL`
-pub(crate) fn command(options: &Options) -> Verdict {
+pub(crate) fn command(options: &SmokeOptions) -> Verdict {
     let url = &options.url;
     println!(
-        "Trying {url}: health, refusals, sockets of both versions, REST sends, resume, history, logout."
+        "Testing {url}: health, error responses, sockets of both versions, REST sends, resume, history, logout."
     );
-    println!("It leaves three accounts whose names begin with smoke-, and their conversations.\n");
+    println!(
+        "It creates three accounts with names smoke-… and their conversations, and does not delete them.\n"
+    );
     let status = Processes::open()?.run(&mut suite(url))?;
     println!(
         "{}",
         if status.success() {
-            "\nThe server does what it must."
+            "\nThe smoke test passed."
         } else {
-            "\nIt does not: the first panic above says what was expected and what came instead."
+            "\nThe smoke test failed: the first panic above shows the expected and the actual result."
         }
     );
     Ok(status.success())
 }
 
-/// An address without a path; what is wrong with it otherwise.
-fn checked(url: &str) -> Result<String> {
+/// Parses a base URL without a path.
+fn parse_base_url(url: &str) -> Result<String> {
     let url = url.trim_end_matches('/');
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
     match rest {
-        None | Some("") => bail!("{url:?} is no address of a server"),
+        None | Some("") => bail!("{url:?} is not an http or https URL"),
         Some(rest) if rest.contains(['/', '?', '#', '@']) => {
-            bail!("{url:?} is more than scheme, host and port")
+            bail!("{url:?} has more than scheme, host and port")
         }
         Some(_) => Ok(url.to_owned()),
     }
@@ -58,11 +57,11 @@ fn suite(url: &str) -> Command {
     let mut cargo = tools::cargo();
     cargo
         .args(["test", "--quiet", "--package", "colloquy-smoke"])
-        .args(["--lib", "--no-fail-fast"])
-        // One at a time, so that what each tells stands in order.
+        .args(["--test", "smoke", "--no-fail-fast"])
+        // One at a time, so that the output is in order.
         .args(["--", "--test-threads=1"])
         .env("COLLOQUY_BASE_URL", url)
-        // What went wrong is said by the message; the stack is the suite's own.
+        // The panic message is sufficient; the backtrace shows the suite only.
         .env("RUST_BACKTRACE", "0");
     cargo
 }
@@ -72,9 +71,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_addresses_of_servers_only() {
+    fn only_base_urls_are_accepted() {
         for good in ["https://chat.example", "http://127.0.0.1:8787/"] {
-            assert_eq!(checked(good).unwrap(), good.trim_end_matches('/'));
+            assert_eq!(parse_base_url(good).unwrap(), good.trim_end_matches('/'));
         }
         for wrong in [
             "chat.example",
@@ -83,7 +82,7 @@ mod tests {
             "https://a/b",
             "https://u@a",
         ] {
-            assert!(checked(wrong).is_err(), "{wrong}");
+            assert!(parse_base_url(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,260 +1,286 @@
-//! `cargo xtask test`: everything there is to test, in one go, on private servers only.
+//! `cargo xtask test`: every test of the repository, on private servers.
 //!
-//! The steps: the house's invariants; the build for the edge; the room simulator and the faults it
-//! must find; unit and integration tests, with a PostgreSQL and a Redis to use; then the black-box
-//! suite once per host. The suite has these test programs for every host: `blackbox` runs in
-//! parallel, `faults` kills and restarts servers and runs one test at a time after it. `smoke` is
-//! what deployed servers are tried with; `edge` is about what only that host does. Schemathesis
-//! comes after the suite on the embedded host.
+//! The steps: architecture checks and the Worker's build; the room simulator and its mutations; unit
+//! and integration tests with PostgreSQL and Redis; then, per host, the black-box suites, a short
+//! Schemathesis run and a short torture run. The suites are the test programs in [`SUITES`].
 //!
-//! The server is built with the development profile, like the tests: on two cores the release
-//! profile's link-time optimisation costs more minutes than all tests together. `--release` tests
-//! what users run.
+//! Servers and tests are built with the development profile, because the release profile's link-time
+//! optimisation takes longer than all tests. `--release` tests the programs that users run. Every
+//! cargo command selects the whole workspace: with one set of features, each crate compiles once.
 //!
-//! A step's failure does not keep the following ones from running, so that one run tells all.
+//! A failed step does not stop the run, so that one run reports everything.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::Signal;
-
-use crate::report::{Counts, Report};
-use crate::{Verdict, check, deploy, schemathesis, simulator, torture};
 use colloquy_harness::hosts::Host;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Stack};
-use colloquy_harness::{build, control, npm, tools, worker};
+use colloquy_harness::worker::{self, WorkerBuild};
+use colloquy_harness::{build, control, npm, tools};
+use nix::sys::signal::Signal;
+use serde_json::Value;
 
-const SUITE: &str = "colloquy-blackbox";
-const SMOKE: &str = "colloquy-smoke";
+use crate::report::{Counts, Report};
+use crate::{Verdict, check, dry_run, schemathesis, simulator, torture};
 
-/// One of the suite's test programs and what it is run with.
-struct Pass {
-    program: &'static str,
-    /// What selects it for cargo.
-    target: &'static [&'static str],
-    flags: &'static [&'static str],
-    /// The one host it is for, if not for every.
-    only: Option<Host>,
+/// A test program of the black-box suites, which need a running server.
+struct Suite {
+    name: &'static str,
+    /// How many tests run at the same time. Most tests wait, so that there are more than cores; tests
+    /// that stop servers run alone.
+    threads: &'static str,
+    /// The only host it runs on, if not every host.
+    host: Option<Host>,
 }
 
-/// Most of the suite's tests wait rather than compute, so there are more of them at once than cores.
-const PASSES: &[Pass] = &[
-    Pass {
-        program: "blackbox",
-        target: &["--package", SUITE, "--test", "blackbox"],
-        flags: &["--test-threads=8"],
-        only: None,
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "blackbox",
+        threads: "8",
+        host: None,
     },
-    Pass {
-        program: "faults",
-        target: &["--package", SUITE, "--test", "faults"],
-        flags: &["--test-threads=1"],
-        only: None,
+    Suite {
+        name: "faults",
+        threads: "1",
+        host: None,
     },
-    // What `cargo xtask smoke` runs against a deployed server.
-    Pass {
-        program: "smoke",
-        target: &["--package", SMOKE, "--lib"],
-        flags: &["--test-threads=8"],
-        only: None,
+    Suite {
+        name: "smoke",
+        threads: "8",
+        host: None,
     },
-    Pass {
-        program: "edge",
-        target: &["--package", SUITE, "--test", "edge"],
-        flags: &["--test-threads=8"],
-        only: Some(Host::Edge),
+    Suite {
+        name: "edge",
+        threads: "8",
+        host: Some(Host::Edge),
     },
 ];
 
-/// How many lines of logs are shown when the suite failed: of the server under test, of the others.
+/// How many log lines are shown after a failure: of the server under test, of each other server.
 const LOG_LINES: (usize, usize) = (80, 10);
 
+/// Where the logs of a failed suite are kept, below the target directory.
+const LOGS: &str = "test-logs";
+
 /// `cargo xtask test`
-pub(crate) fn command(options: &Options) -> Verdict {
+pub(crate) fn command(options: &TestOptions) -> Verdict {
     let mut report = Report::new(options.filter.is_some());
     let processes = Processes::open()?;
-    let mut worker = None;
-    if options.wants(Part::Lint) {
-        report.tests("check", check::count);
-        if build_worker(&processes, &mut worker, &mut report) {
+    let mut worker = WorkerBuilds::default();
+    if options.runs(Part::Lint) {
+        report.tests("architecture checks", check::count);
+        if worker.deployed(&processes, &mut report) {
             report.preparation("wrangler deploy --dry-run", || {
-                deploy::dry_run(&processes, true)
+                dry_run::run(&processes, true)
             });
         }
     }
-    if options.wants(Part::Unit) && options.filter.is_none() {
+    if options.runs(Part::Unit) && options.filter.is_none() {
         simulator::test(&processes, &mut report);
     }
-    if options.wants(Part::Unit) || options.wants(Part::Blackbox) {
-        with_servers(&processes, options, worker, &mut report);
+    if options.runs(Part::Unit) || options.runs(Part::Blackbox) {
+        with_backends(&processes, options, &mut worker, &mut report);
     }
     drop(processes);
-    let (text, good) = report.finish();
+    let (text, passed) = report.finish();
     print!("{text}");
-    Ok(good)
+    Ok(passed)
 }
 
-/// Builds the Worker unless this run has; whether it is there.
-fn build_worker(processes: &Processes, built: &mut Option<bool>, report: &mut Report) -> bool {
-    *built.get_or_insert_with(|| {
-        report.preparation("build the Worker", || worker::prepare(processes))
-    })
+/// The builds of the Worker in this run, each made once; whether they succeeded.
+#[derive(Default)]
+struct WorkerBuilds {
+    deployed: Option<bool>,
 }
 
-/// The Worker that tests make panic.
-fn build_faults(processes: &Processes, report: &mut Report) -> bool {
-    report.preparation("build the Worker with faults", || {
-        worker::build(processes, worker::WorkerBuild::Faults)
-    })
+impl WorkerBuilds {
+    fn deployed(&mut self, processes: &Processes, report: &mut Report) -> bool {
+        let build = || report.preparation("build the Worker", || worker::prepare(processes));
+        *self.deployed.get_or_insert_with(build)
+    }
+
+    fn with_faults(&mut self, processes: &Processes, report: &mut Report) -> bool {
+        self.deployed(processes, report)
+            && report.preparation("build the Worker with faults", || {
+                worker::build(processes, WorkerBuild::Faults)
+            })
+    }
 }
 
-fn with_servers(
+fn with_backends(
     processes: &Processes,
-    options: &Options,
-    mut worker: Option<bool>,
+    options: &TestOptions,
+    worker: &mut WorkerBuilds,
     report: &mut Report,
 ) {
     let mut backends = None;
-    let started = report.preparation("private servers", || {
+    report.preparation("private servers", || {
         npm::install(processes, npm::TESTS)?;
         backends = Some(Backends::start(processes)?);
         Ok(())
     });
-    let Some(mut backends) = backends.filter(|_| started) else {
+    let Some(mut backends) = backends else {
         report.skipped("tests", "the private servers did not start");
         return;
     };
-    if options.wants(Part::Unit) {
+    if options.runs(Part::Unit) {
         report.tests("unit and integration tests", |counts| {
-            let outcome = run_tests(processes, unit_tests(options, &backends), counts);
-            outcome.and(run_tests(processes, suites_own_tests(options), counts))
+            run_tests(processes, unit_tests(options, &backends)?, counts)
         });
     }
-    if options.wants(Part::Blackbox) {
-        let built = report.preparation("build the servers", || {
-            build::servers(processes, options.release)
+    if options.runs(Part::Blackbox) {
+        let built = report.preparation("build servers and suites", || {
+            build_suites(processes, options.release)
         });
         for host in options.hosts() {
-            let built = built
-                && (host != Host::Edge
-                    || build_worker(processes, &mut worker, report)
-                        && build_faults(processes, report));
+            let built = built && (host != Host::Edge || worker.with_faults(processes, report));
             if built {
-                blackbox(processes, options, host, &mut backends, report);
+                test_host(processes, options, host, &mut backends, report);
             } else {
-                report.skipped(
-                    &format!("black box, {}", host.name()),
-                    "the servers did not build",
-                );
+                report.skipped(&step(host, "suites"), "the build failed");
             }
         }
     }
 }
 
-fn unit_tests(options: &Options, backends: &Backends<'_>) -> Command {
+fn step(host: Host, name: &str) -> String {
+    format!("{}: {name}", host.name())
+}
+
+/// Every test except the suites.
+fn unit_tests(options: &TestOptions, backends: &Backends<'_>) -> Result<Command> {
     let mut cargo = tools::cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast"]);
-    cargo.args(["--exclude", SUITE, "--exclude", SMOKE]);
+    cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    for name in test_programs()? {
+        cargo.args(["--test", &name]);
+    }
     cargo.env(
         "COLLOQUY_TEST_POSTGRES_URL",
         backends.postgres.url("postgres"),
     );
     cargo.env("COLLOQUY_TEST_REDIS_URL", backends.redis_url(0));
     cargo.arg("--").args(&options.filter);
-    cargo
+    Ok(cargo)
 }
 
-/// The suite tests the code it tests with.
-fn suites_own_tests(options: &Options) -> Command {
+/// The names of the workspace's test programs that are no suites.
+fn test_programs() -> Result<BTreeSet<String>> {
+    let arguments = ["metadata", "--format-version", "1", "--no-deps"];
+    let metadata = tools::output(tools::cargo().args(arguments))?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let tests = targets.filter(|target| target["kind"][0] == "test");
+    let names = tests.filter_map(|target| target["name"].as_str().map(str::to_owned));
+    let is_suite = |name: &String| SUITES.iter().any(|suite| suite.name == name);
+    Ok(names.filter(|name| !is_suite(name)).collect())
+}
+
+/// Builds servers, torture run and suites with the features of the unit tests.
+fn build_suites(processes: &Processes, release: bool) -> Result<()> {
     let mut cargo = tools::cargo();
-    cargo
-        .args(["test", "--package", SUITE, "--lib", "--"])
-        .args(&options.filter);
-    cargo
-}
-
-impl Pass {
-    fn is_for(&self, host: Host) -> bool {
-        self.only.is_none_or(|only| only == host)
+    cargo.args(["build", "--workspace"]);
+    for program in build::PROGRAMS.iter().chain([&torture::PROGRAM]) {
+        cargo.args(["--bin", program]);
     }
+    for suite in SUITES {
+        cargo.args(["--test", suite.name]);
+    }
+    processes.succeed(&mut cargo)?;
+    if release {
+        build::servers(processes, true)?;
+    }
+    Ok(())
 }
 
-/// Runs the passes of the suite against one host.
-fn blackbox<'run>(
+/// Runs everything that runs on one host.
+fn test_host<'run>(
     processes: &'run Processes,
-    options: &Options,
+    options: &TestOptions,
     host: Host,
     backends: &mut Backends<'run>,
     report: &mut Report,
 ) {
     let programs = build::program_directory(options.release);
-    let name = format!("start the server, {}", host.name());
     let mut stack = None;
-    report.preparation(&name, || {
+    report.preparation(&step(host, "start the servers"), || {
         stack = Some(Stack::start(processes, host, &programs, backends)?);
         Ok(())
     });
     let Some(mut stack) = stack else {
-        report.skipped(
-            &format!("black box, {}", host.name()),
-            "the server did not start",
-        );
+        report.skipped(&step(host, "suites"), "the servers did not start");
         return;
     };
-    for pass in PASSES.iter().filter(|pass| pass.is_for(host)) {
+    for suite in SUITES.iter().filter(|suite| suite.runs_on(host)) {
         let base_url = stack.under_test.base_url();
-        let program = pass.program;
-        let name = format!("black box, {}: {program}", host.name());
-        let good = report.tests(&name, |counts| {
+        let passed = report.tests(&step(host, suite.name), |counts| {
             control::with_control_server(&mut stack, backends, |control_url| {
-                let mut cargo = tools::cargo();
-                cargo.arg("test").args(pass.target);
-                cargo.arg("--no-fail-fast");
+                let mut cargo = suite.command(options);
                 cargo
                     .env("COLLOQUY_BASE_URL", &base_url)
                     .env("COLLOQUY_CONTROL_URL", control_url);
-                cargo.arg("--").args(pass.flags).args(&options.filter);
                 run_tests(processes, cargo, counts)
             })?
         });
-        if !good {
-            show_logs(&stack);
+        if !passed {
+            show_logs(&stack, suite.name);
         }
     }
     if host == Host::Sqlite && options.filter.is_none() {
-        report.tests("schemathesis, sqlite", |counts| {
+        report.tests(&step(host, "schemathesis"), |counts| {
             schemathesis::short(processes, &stack, counts)
         });
     }
     drop(stack);
     if options.filter.is_none() {
-        report.tests(&format!("torture, {}", host.name()), |counts| {
+        report.tests(&step(host, "torture"), |counts| {
             torture::short(processes, host, backends, counts)
         });
     }
 }
 
-fn show_logs(stack: &Stack<'_>) {
+impl Suite {
+    fn runs_on(&self, host: Host) -> bool {
+        self.host.is_none_or(|only| only == host)
+    }
+
+    fn command(&self, options: &TestOptions) -> Command {
+        let mut cargo = tools::cargo();
+        cargo
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(["--test", self.name, "--"])
+            .args(["--test-threads", self.threads])
+            .args(&options.filter);
+        cargo
+    }
+}
+
+/// Prints the last lines of every log and copies the logs, which end with the run.
+fn show_logs(stack: &Stack<'_>, suite: &str) {
+    let directory = tools::target_directory()
+        .join(LOGS)
+        .join(format!("{}-{suite}", stack.host.name()));
+    let _ = std::fs::create_dir_all(&directory);
     for service in stack.services() {
-        let is_under_test = service.name() == stack.under_test.server.name();
+        let name = service.name();
+        let _ = std::fs::copy(service.log(), directory.join(format!("{name}.log")));
+        let is_under_test = name == stack.under_test.server.name();
         let tail = service.tail(if is_under_test {
             LOG_LINES.0
         } else {
             LOG_LINES.1
         });
         if !tail.is_empty() {
-            println!(
-                "--- the last lines of {}, {}\n{tail}\n---",
-                service.name(),
-                stack.host.name()
-            );
+            println!("--- last lines of {name}\n{tail}\n---");
         }
     }
+    println!("--- whole logs: {}", directory.display());
 }
 
-/// Runs a `cargo test`, showing what it prints and counting the results in it.
+/// Runs a `cargo test`, prints its output and counts the results.
 fn run_tests(processes: &Processes, mut cargo: Command, counts: &mut Counts) -> Result<()> {
     let mut running = processes.spawn(cargo.stdout(Stdio::piped()), Signal::SIGTERM)?;
     let output = running.stdout().context("cargo's output was not piped")?;
@@ -271,37 +297,37 @@ fn run_tests(processes: &Processes, mut cargo: Command, counts: &mut Counts) -> 
     Ok(())
 }
 
-/// A part of the whole.
+/// A part of the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-    /// The house's invariants, and the build for the edge.
+    /// The architecture checks and the Worker's build.
     Lint,
     /// The simulator, its mutations, unit and integration tests.
     Unit,
-    /// The suite that knows HTTP and WebSocket only.
+    /// The suites that use HTTP and WebSocket only, on every host.
     Blackbox,
 }
 
-/// What is tested; everything, unless told otherwise.
+/// What is tested; by default everything.
 #[derive(clap::Args, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// The black-box suite alone, on this host alone.
+pub(crate) struct TestOptions {
+    /// Run only the suites of this host.
     #[arg(long)]
     host: Option<Host>,
-    /// One part alone.
+    /// Run only this part.
     #[arg(long)]
     only: Option<Part>,
-    /// Test what users run: slow to build.
+    /// Test servers built with the release profile; slow to build.
     #[arg(long)]
     release: bool,
-    /// Only the tests whose names contain this.
+    /// Run only tests whose names contain this.
     #[arg(last = true)]
     filter: Option<String>,
 }
 
-impl Options {
-    /// A host is only chosen for the black-box suite, so choosing one also chooses that part.
-    fn wants(&self, part: Part) -> bool {
+impl TestOptions {
+    /// `--host` selects the black-box part too.
+    fn runs(&self, part: Part) -> bool {
         match self.only {
             Some(only) => only == part,
             None => self.host.is_none() || part == Part::Blackbox,
@@ -321,24 +347,24 @@ mod tests {
     use crate::parsed;
 
     #[test]
-    fn every_host_runs_the_same_suite_and_the_edge_one_pass_more() {
-        let passes = |host| PASSES.iter().filter(|pass| pass.is_for(host)).count();
-        assert_eq!(Host::ALL.map(passes), [3, 3, 4]);
+    fn every_host_runs_the_same_suites_and_the_edge_one_more() {
+        let suites = |host| SUITES.iter().filter(|suite| suite.runs_on(host)).count();
+        assert_eq!(Host::ALL.map(suites), [3, 3, 4]);
     }
 
     #[test]
-    fn reads_its_command_line() {
-        let read = parsed::<Options>;
-        assert_eq!(read("").unwrap(), Options::default());
-        let options = read("--host local --release -- resume").unwrap();
+    fn test_options_are_parsed() {
+        let parse = parsed::<TestOptions>;
+        assert_eq!(parse("").unwrap(), TestOptions::default());
+        let options = parse("--host local --release -- resume").unwrap();
         assert_eq!(options.host, Some(Host::Sqlite));
         assert_eq!(options.filter.as_deref(), Some("resume"));
-        assert!(options.wants(Part::Blackbox) && !options.wants(Part::Unit));
-        assert_eq!(read("--host edge").unwrap().hosts().count(), 1);
-        assert_eq!(read("").unwrap().hosts().count(), 3);
-        assert!(read("--only lint").unwrap().wants(Part::Lint));
-        for wrong in ["--host", "--host oracle", "--only all", "resume", "-- a b"] {
-            assert!(read(wrong).is_err(), "{wrong}");
+        assert!(options.runs(Part::Blackbox) && !options.runs(Part::Unit));
+        assert_eq!(parse("--host edge").unwrap().hosts().count(), 1);
+        assert_eq!(parse("").unwrap().hosts().count(), 3);
+        assert!(parse("--only lint").unwrap().runs(Part::Lint));
+        for invalid in ["--host", "--host oracle", "--only all", "resume", "-- a b"] {
+            assert!(parse(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -1,9 +1,8 @@
-//! `cargo xtask torture`: clients chat while everything under them is killed, frozen, stalled and
-//! cut off, and a checker holds what they were told against what is stored.
+//! `cargo xtask torture`: a chaos run plus consistency check (Jepsen style). Clients chat while servers
+//! are killed, frozen, stalled and cut off; a checker compares what they received with what is stored.
 //!
-//! Starts the servers and answers the requests to kill them; the clients, the faults' plan and the
-//! checker are the program in `torture/`. What is started is built with the development profile,
-//! like the tests.
+//! Starts the servers and the control server; clients, fault schedule and checker are the program in
+//! `tests/chaos`. Everything is built with the development profile.
 
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,11 +16,10 @@ use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Instance, Stack};
 use colloquy_harness::{build, control, tools, worker};
 
-const PROGRAM: &str = "colloquy-torture";
+pub(crate) const PROGRAM: &str = "colloquy-torture";
 
-/// What is a part of every test run: half a minute, of which the half has each fault once; a machine
-/// that is too busy for that takes longer.
-const SHORT: Options = Options {
+/// The run of every `cargo xtask test`: half a minute with each fault once; longer on a busy machine.
+const SHORT: TortureOptions = TortureOptions {
     host: Host::Sqlite,
     minutes: 0.45,
     clients: 48,
@@ -29,11 +27,11 @@ const SHORT: Options = Options {
     built: true,
 };
 
-/// How many lines of each log are shown when something was wrong.
+/// How many lines of each log are shown after a failure.
 const LOG_LINES: usize = 30;
 
 /// `cargo xtask torture`
-pub(crate) fn command(options: &Options) -> Verdict {
+pub(crate) fn command(options: &TortureOptions) -> Verdict {
     let processes = Processes::open()?;
     if !options.built {
         build::servers(&processes, false)?;
@@ -46,20 +44,19 @@ pub(crate) fn command(options: &Options) -> Verdict {
     run(&processes, options, &mut backends)
 }
 
-/// The step of `cargo xtask test` for one host; its servers are built.
+/// The step of `cargo xtask test` for one host. Servers and program are built already.
 pub(crate) fn short<'run>(
     processes: &'run Processes,
     host: Host,
     backends: &mut Backends<'run>,
     counts: &mut Counts,
 ) -> Result<()> {
-    build(processes)?;
-    if run(processes, &Options { host, ..SHORT }, backends)? {
+    if run(processes, &TortureOptions { host, ..SHORT }, backends)? {
         counts.passed += 1;
         return Ok(());
     }
     counts.failed += 1;
-    bail!("a promise was broken")
+    bail!("a guarantee was violated")
 }
 
 fn build(processes: &Processes) -> Result<()> {
@@ -69,13 +66,13 @@ fn build(processes: &Processes) -> Result<()> {
 
 fn run<'run>(
     processes: &'run Processes,
-    options: &Options,
+    options: &TortureOptions,
     backends: &mut Backends<'run>,
 ) -> Result<bool> {
     let programs = build::program_directory(false);
     let mut stack = Stack::start_for_torture(processes, options.host, &programs, backends)?;
     let mut command = Command::new(programs.join(PROGRAM));
-    let seed = options.seed.unwrap_or_else(any_seed);
+    let seed = options.seed.unwrap_or_else(new_seed);
     for (name, value) in [
         ("--minutes", options.minutes.to_string()),
         ("--clients", options.clients.to_string()),
@@ -91,42 +88,41 @@ fn run<'run>(
     let status = control::with_control_server(&mut stack, backends, |control_url| {
         processes.run(command.env("COLLOQUY_CONTROL_URL", control_url))
     })??;
-    let good = match status.code() {
+    let passed = match status.code() {
         Some(0) => true,
         Some(1) => false,
         _ => bail!("the torture run itself ended with {status}, seed {seed}"),
     };
-    if !good {
+    if !passed {
         for service in stack.services() {
             let (name, tail) = (service.name(), service.tail(LOG_LINES));
-            println!("--- the last lines of {name}\n{tail}");
+            println!("--- last lines of {name}\n{tail}");
         }
     }
-    Ok(good)
+    Ok(passed)
 }
 
-/// One that no run had before, most likely.
-fn any_seed() -> u64 {
+/// A seed from the clock.
+fn new_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::from(now.unwrap_or_default().subsec_nanos())
 }
 
-/// Who is tortured, and how much.
 #[derive(clap::Args, Debug, PartialEq)]
-pub(crate) struct Options {
-    /// Whose servers.
+pub(crate) struct TortureOptions {
+    /// The host whose servers run.
     #[arg(long)]
     host: Host,
-    /// For how long things go wrong.
+    /// How long faults are injected.
     #[arg(long, default_value_t = 2.0, value_parser = positive)]
     minutes: f64,
-    /// How many clients; at least 8.
+    /// The number of clients; at least 8.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(8..))]
     clients: u32,
-    /// What decides which faults come when; any, unless told.
+    /// The seed of the fault schedule; by default from the clock.
     #[arg(long)]
     seed: Option<u64>,
-    /// Take what was built before.
+    /// Use the programs of an earlier build.
     #[arg(long)]
     built: bool,
 }
@@ -137,10 +133,11 @@ mod tests {
     use crate::parsed;
 
     #[test]
-    fn reads_its_command_line() {
+    fn torture_options_are_parsed() {
         let options =
-            parsed::<Options>("--host edge --minutes 0.5 --seed 7 --clients 20 --built").unwrap();
-        let expected = Options {
+            parsed::<TortureOptions>("--host edge --minutes 0.5 --seed 7 --clients 20 --built")
+                .unwrap();
+        let expected = TortureOptions {
             host: Host::Edge,
             minutes: 0.5,
             clients: 20,
@@ -148,7 +145,7 @@ mod tests {
             built: true,
         };
         assert_eq!(options, expected);
-        for wrong in [
+        for invalid in [
             "",
             "--host oracle",
             "--host edge --minutes 0",
@@ -156,7 +153,7 @@ mod tests {
             "--host",
             "edge",
         ] {
-            assert!(parsed::<Options>(wrong).is_err(), "{wrong}");
+            assert!(parsed::<TortureOptions>(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::Verdict;
 
 /// Which Worker is built; by default the one that is deployed.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct WorkerBuildOptions {
     /// Build fast; the result runs slowly.
     #[arg(long)]
     dev: bool,
@@ -17,11 +17,11 @@ pub(crate) struct Options {
 }
 
 /// `cargo xtask worker-build`
-pub(crate) fn command(options: &Options) -> Verdict {
+pub(crate) fn command(options: &WorkerBuildOptions) -> Verdict {
     let build = match options {
-        Options { dev: true, .. } => WorkerBuild::Development,
-        Options { faults: true, .. } => WorkerBuild::Faults,
-        Options { .. } => WorkerBuild::Deployed,
+        WorkerBuildOptions { dev: true, .. } => WorkerBuild::Development,
+        WorkerBuildOptions { faults: true, .. } => WorkerBuild::Faults,
+        WorkerBuildOptions { .. } => WorkerBuild::Deployed,
     };
     // `wrangler` runs this command after the Worker was built.
     if std::env::var_os(worker::BUILT).is_none() {

@@ -10,7 +10,7 @@ use crate::processes::Processes;
 use crate::tools;
 
 /// The programs every host needs. At the edge the local server runs the operator's commands.
-const PROGRAMS: &[&str] = &["colloquy-local-server", "colloquy-redis-http"];
+pub const PROGRAMS: &[&str] = &["colloquy-local-server", "colloquy-redis-http"];
 
 /// Builds the local server and the Redis proxy.
 pub fn servers(processes: &Processes, release: bool) -> Result<()> {

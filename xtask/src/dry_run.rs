@@ -1,11 +1,9 @@
-//! `cargo xtask dry-run`: everything `wrangler deploy` does for each environment, short of
-//! uploading.
+//! `cargo xtask dry-run`: `wrangler deploy --dry-run` for each environment.
 //!
-//! wrangler comes by the lock file of `worker/npm` and needs no account and no network for this. It
-//! reads `wrangler.toml`, runs its build command, bundles what that left, sees that the Durable
-//! Objects' classes are exported, and says how large the upload would be. It only warns of a field
-//! it does not know, and knows nothing of a binding that one environment has and another has not:
-//! both are failures here.
+//! wrangler is installed from the lock file of `worker/npm` and needs no account and no network. It
+//! reads `wrangler.toml`, runs the build command, bundles the result, checks that the classes of the
+//! Durable Objects are exported, and prints the size of the upload. Unknown fields, of which it only
+//! warns, and bindings that differ between environments are errors here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,10 +17,10 @@ use crate::Verdict;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::{npm, worker};
 
-/// The part of `wrangler.toml` that stands in no environment, by the name wrangler takes for it.
-const TOP: &str = "";
+/// The name wrangler uses for the top-level environment.
+const TOP_LEVEL: &str = "";
 
-/// What wrangler is told for every run: no account, no questions, no reports, no look for updates.
+/// wrangler's environment variables: no account, no prompts, no telemetry, no update check.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("CI", "1"),
     ("CLOUDFLARE_CF_FETCH_ENABLED", "false"),
@@ -33,37 +31,41 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 /// `cargo xtask dry-run`
 pub(crate) fn command() -> Verdict {
     let processes = Processes::open()?;
-    dry_run(&processes, false)?;
+    run(&processes, false)?;
     Ok(true)
 }
 
-/// Tries every environment; the first runs the whole build unless the Worker is `built` already.
-pub(crate) fn dry_run(processes: &Processes, built: bool) -> Result<()> {
+/// Checks every environment. The first one builds the Worker unless it is `built` already.
+pub(crate) fn run(processes: &Processes, built: bool) -> Result<()> {
     npm::install(processes, npm::WORKER)?;
     let file = colloquy_harness::root().join("wrangler.toml");
     let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let mut first: Option<BTreeSet<String>> = None;
     for name in environments(&text) {
-        let shown = if name == TOP { "no environment" } else { name };
+        let label = if name == TOP_LEVEL {
+            "no environment"
+        } else {
+            name
+        };
         let output = wrangler(processes, name, built || first.is_some())
-            .with_context(|| format!("wrangler deploy --dry-run, {shown}"))?;
-        let upload = upload(&output).with_context(|| format!("{shown}: no size in\n{output}"))?;
-        println!("    {shown}: {upload}");
+            .with_context(|| format!("wrangler deploy --dry-run, {label}"))?;
+        let upload = upload(&output).with_context(|| format!("{label}: no size in\n{output}"))?;
+        println!("    {label}: {upload}");
         if let Some(warning) = unknown_fields(&output) {
-            bail!("{shown}: {warning}");
+            bail!("{label}: {warning}");
         }
-        let has = bindings(&output);
-        let same = first.get_or_insert_with(|| has.clone());
-        if *same != has {
-            let odd: Vec<_> = same.symmetric_difference(&has).collect();
-            bail!("not every environment of wrangler.toml has {odd:?}");
+        let bindings = bindings(&output);
+        let same = first.get_or_insert_with(|| bindings.clone());
+        if *same != bindings {
+            let different: Vec<_> = same.symmetric_difference(&bindings).collect();
+            bail!("the environments of wrangler.toml differ in {different:?}");
         }
     }
     Ok(())
 }
 
-/// What wrangler says of one environment. Shown as it comes where the Worker has yet to be built,
-/// which takes minutes.
+/// The output of wrangler for one environment. It is printed line by line if the Worker is not built
+/// yet, because the build takes minutes.
 fn wrangler(processes: &Processes, environment: &str, built: bool) -> Result<String> {
     let (reader, writer) = io::pipe()?;
     let mut command = Command::new(worker::npm_program("wrangler")?);
@@ -71,7 +73,7 @@ fn wrangler(processes: &Processes, environment: &str, built: bool) -> Result<Str
         .args(["deploy", "--dry-run", "--env", environment])
         .current_dir(colloquy_harness::root())
         .envs(ENVIRONMENT.iter().copied())
-        // Not into the home of whoever runs this.
+        // Outside the user's home directory.
         .env("WRANGLER_LOG_PATH", processes.directory().join("wrangler"))
         .stdout(writer.try_clone()?)
         .stderr(writer);
@@ -79,7 +81,7 @@ fn wrangler(processes: &Processes, environment: &str, built: bool) -> Result<Str
         command.env(worker::BUILT, "1");
     }
     let mut running = processes.spawn(&mut command, Signal::SIGTERM)?;
-    // It holds the pipe open, and nothing would end the loop.
+    // Closes this process's end of the pipe, so that the loop ends.
     drop(command);
     let mut text = String::new();
     for line in BufReader::new(reader).split(b'\n') {
@@ -97,22 +99,22 @@ fn wrangler(processes: &Processes, environment: &str, built: bool) -> Result<Str
     Ok(text)
 }
 
-/// The environments of a `wrangler.toml`, the one without a name first.
+/// The environments of a `wrangler.toml`, the top-level one first.
 fn environments(configuration: &str) -> Vec<&str> {
     let named = configuration.lines().filter_map(|line| {
         let name = line.trim().strip_prefix("[env.")?.strip_suffix(']')?;
         (!name.contains('.')).then_some(name)
     });
-    [TOP].into_iter().chain(named).collect()
+    [TOP_LEVEL].into_iter().chain(named).collect()
 }
 
-/// The line that says how large the upload is.
+/// The line with the size of the upload.
 fn upload(output: &str) -> Option<&str> {
     let line = output.lines().find(|line| line.contains("Total Upload"))?;
     Some(line.trim())
 }
 
-/// The first warning of a field wrangler does not know, most likely a misspelt one.
+/// The first warning of an unknown field.
 fn unknown_fields(output: &str) -> Option<&str> {
     let line = output
         .lines()
@@ -120,7 +122,7 @@ fn unknown_fields(output: &str) -> Option<&str> {
     Some(line.trim().trim_start_matches("- "))
 }
 
-/// The names of all bindings and variables the Worker would have.
+/// The names of the Worker's bindings and variables.
 fn bindings(output: &str) -> BTreeSet<String> {
     let names = output.lines().filter_map(|line| {
         let name = line.strip_prefix("env.")?;
@@ -144,13 +146,13 @@ env.LOG_LEVEL (\"info\")                                             Environment
 ";
 
     #[test]
-    fn environments_are_those_with_a_table_of_their_own() {
+    fn environments_are_read_from_their_tables() {
         let text = "[vars]\n[env.staging]\n[env.staging.vars]\n[[env.staging.hyperdrive]]\n[env.production]\n";
         assert_eq!(environments(text), ["", "staging", "production"]);
     }
 
     #[test]
-    fn reads_what_wrangler_says() {
+    fn wrangler_output_is_parsed() {
         let size = "Total Upload: 2368.61 KiB / gzip: 910.51 KiB";
         assert_eq!(upload(OUTPUT), Some(size));
         let names: Vec<_> = bindings(OUTPUT).into_iter().collect();

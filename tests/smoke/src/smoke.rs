@@ -6,7 +6,5 @@
 //! the black-box library receives is checked as in the whole suite; the ordinary use goes through
 //! `colloquy-client`.
 
-#[cfg(test)]
 mod accounts;
-#[cfg(test)]
 mod checks;
