@@ -7,7 +7,6 @@ use std::fs;
 use anyhow::Result;
 
 use crate::saved;
-use crate::scenarios::SCENARIOS;
 use crate::svg::{Bar, Chart, Panel};
 
 /// One chart.
@@ -15,13 +14,15 @@ struct ChartSpec {
     /// The name of the file, without extension.
     file: &'static str,
     title: &'static str,
-    axis: &'static str,
+    unit: &'static str,
     pointer: &'static str,
-    /// From the unit of the load generator to that of the axis.
+    /// From the unit of the load generator to that of the chart.
     scale: f64,
     digits: usize,
-    /// One panel for each scenario with saved results.
-    scenarios: &'static [&'static str],
+    /// Whether all panels have the same axis.
+    shared_axis: bool,
+    /// One panel for each scenario with saved results: its name and the title of the panel.
+    panels: &'static [(&'static str, &'static str)],
     /// One bar for each subject that was measured.
     subjects: &'static [&'static str],
 }
@@ -46,94 +47,128 @@ const CHARTS: &[ChartSpec] = &[
     ChartSpec {
         file: "fanout",
         title: "Fan-out at saturation",
-        axis: "deliveries/s",
+        unit: "deliveries/s",
         pointer: "/deliveries_per_s",
         scale: 1.0,
         digits: 0,
-        scenarios: &["fanout-1x50", "fanout-1x500", "fanout-50x10"],
+        shared_axis: false,
+        panels: &[
+            ("fanout-1x50", "One room of 50, 10 members send"),
+            ("fanout-1x500", "One room of 500, 10 members send"),
+            ("fanout-50x10", "50 rooms of 10, 2 members send in each"),
+        ],
         subjects: NATIVE,
     },
     ChartSpec {
         file: "latency",
         title: "99th percentile of delivery latency at a moderate rate",
-        axis: "ms",
+        unit: "ms",
         pointer: "/p99_us",
         scale: 1e-3,
         digits: 2,
-        scenarios: &["moderate-1x50", "moderate-50x10"],
+        shared_axis: false,
+        panels: &[
+            ("moderate-1x50", "One room of 50, 450 deliveries/s"),
+            ("moderate-50x10", "50 rooms of 10, 900 deliveries/s"),
+        ],
         subjects: NATIVE,
     },
     ChartSpec {
         file: "edge-fanout",
         title: "Fan-out at saturation at the edge",
-        axis: "deliveries/s",
+        unit: "deliveries/s",
         pointer: "/deliveries_per_s",
         scale: 1.0,
         digits: 0,
-        scenarios: &["fanout-1x50", "fanout-1x500", "fanout-50x10"],
+        shared_axis: false,
+        panels: &[
+            ("fanout-1x50", "One room of 50, 10 members send"),
+            ("fanout-1x500", "One room of 500, 10 members send"),
+            ("fanout-50x10", "50 rooms of 10, 2 members send in each"),
+        ],
         subjects: EDGE,
     },
     ChartSpec {
         file: "edge-latency",
         title: "99th percentile of delivery latency at a moderate rate at the edge",
-        axis: "ms",
+        unit: "ms",
         pointer: "/p99_us",
         scale: 1e-3,
         digits: 1,
-        scenarios: &["moderate-1x50", "moderate-50x10"],
+        shared_axis: false,
+        panels: &[
+            ("moderate-1x50", "One room of 50, 450 deliveries/s"),
+            ("moderate-50x10", "50 rooms of 10, 900 deliveries/s"),
+        ],
         subjects: EDGE,
     },
     ChartSpec {
         file: "memory",
         title: "Resident memory of an idle connection",
-        axis: "KiB",
+        unit: "KiB",
         pointer: "/kib_per_connection",
         scale: 1.0,
         digits: 1,
-        scenarios: &["idle", "idle-10000", "idle-rooms-5000"],
+        shared_axis: true,
+        panels: &[
+            ("idle", "1,000 connections in 20 rooms"),
+            ("idle-10000", "10,000 connections in 200 rooms"),
+            ("idle-rooms-5000", "10,000 connections in 5,000 rooms"),
+        ],
         subjects: NATIVE,
     },
     ChartSpec {
         file: "connects",
         title: "Opening sockets",
-        axis: "sockets/s",
+        unit: "sockets/s",
         pointer: "/connects_per_s",
         scale: 1.0,
         digits: 0,
-        scenarios: &["connects"],
+        shared_axis: false,
+        panels: &[("connects", "32 concurrent connects, v2 up to hello")],
         subjects: NATIVE,
     },
     ChartSpec {
         file: "storm",
         title: "Reconnect storm",
-        axis: "ms",
+        unit: "ms",
         pointer: "/all_reconnected_ms",
         scale: 1.0,
         digits: 0,
-        scenarios: &["storm"],
+        shared_axis: false,
+        panels: &[(
+            "storm",
+            "1,000 sockets reset at once, until all have reconnected",
+        )],
         subjects: NATIVE,
     },
     ChartSpec {
         file: "rest",
         title: "REST reads",
-        axis: "requests/s",
+        unit: "requests/s",
         pointer: "/requests_per_s",
         scale: 1.0,
         digits: 0,
-        scenarios: &["history", "profile", "list"],
+        shared_axis: false,
+        panels: &[
+            ("history", "The newest 100 messages, cached"),
+            ("profile", "The caller's account"),
+            ("list", "20 conversations of 10 members"),
+        ],
         subjects: &["postgres v1", "sqlite v1", "baseline", "node"],
     },
     ChartSpec {
         file: "scaling",
         title: "Server CPU time of one delivery by size of the room",
-        axis: "µs",
+        unit: "µs",
         pointer: "/delivery_us",
         scale: 1.0,
         digits: 1,
-        scenarios: &[
-            "scaling-members-100",
-            "scaling-members-1000",
-            "scaling-members-5000",
+        shared_axis: true,
+        panels: &[
+            ("scaling-members-100", "A room of 100"),
+            ("scaling-members-1000", "A room of 1,000"),
+            ("scaling-members-5000", "A room of 5,000"),
         ],
         subjects: &["postgres v1", "postgres v2", "baseline"],
     },
@@ -158,18 +193,19 @@ pub(crate) fn draw_all() -> Result<()> {
 impl ChartSpec {
     fn chart(&self) -> Result<Chart> {
         let mut panels = Vec::new();
-        for scenario in self.scenarios {
-            if let Some(panel) = self.panel(scenario)? {
+        for (scenario, title) in self.panels {
+            if let Some(panel) = self.panel(scenario, title)? {
                 panels.push(panel);
             }
         }
         Ok(Chart {
             title: self.title.to_owned(),
+            shared_axis: self.shared_axis,
             panels,
         })
     }
 
-    fn panel(&self, scenario: &str) -> Result<Option<Panel>> {
+    fn panel(&self, scenario: &str, title: &str) -> Result<Option<Panel>> {
         let Some(saved) = saved::read(scenario)? else {
             return Ok(None);
         };
@@ -185,11 +221,9 @@ impl ChartSpec {
             })
         });
         let bars: Vec<Bar> = bars.collect();
-        let mut scenarios = SCENARIOS.iter();
-        let about = scenarios.find(|known| known.name == scenario);
         let panel = Panel {
-            title: about.map_or(scenario, |known| known.about).to_owned(),
-            axis: self.axis.to_owned(),
+            title: title.to_owned(),
+            unit: self.unit.to_owned(),
             digits: self.digits,
             bars,
         };
@@ -223,12 +257,13 @@ fn label(subject: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenarios::SCENARIOS;
     use crate::targets::Subject;
 
     #[test]
     fn charts_name_scenarios_and_subjects_that_exist() {
         for spec in CHARTS {
-            for name in spec.scenarios {
+            for (name, _) in spec.panels {
                 let mut scenarios = SCENARIOS.iter();
                 let scenario = scenarios.find(|scenario| scenario.name == *name).unwrap();
                 let subjects = scenario.subjects.iter().map(Subject::name);

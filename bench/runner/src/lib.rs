@@ -159,7 +159,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Save the results in bench/results and redraw the charts in docs/images.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     save: bool,
     /// Only redraw the charts from the saved results.
     #[arg(long, conflicts_with_all = ["quick", "scenarios", "targets", "save", "json"])]
@@ -251,6 +251,7 @@ mod tests {
             "--rounds x",
             "fast",
             "--charts --save",
+            "--quick --save",
         ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }

@@ -1,8 +1,9 @@
 //! Saved results: one JSON file per scenario in `bench/results`, from which the charts are drawn.
 //!
-//! A file has the environment of its run and, for each subject, the raw figures of every round.
-//! Older results, of which only medians and ranges were kept, have a `summary` in place of `rounds`
-//! and name their source.
+//! A file has, for each subject, its run (date, commit, machine) and the raw figures of every round. A
+//! run with a part of the targets replaces the subjects it measured and keeps the others. Older
+//! results, of which only medians and ranges were kept, have a `summary` in place of `rounds` and
+//! name their source.
 
 use std::fs;
 use std::path::PathBuf;
@@ -59,14 +60,34 @@ fn output(command: &mut Command) -> Result<String> {
 
 /// Writes the results of a scenario.
 pub(crate) fn write(environment: &Environment, results: &Value) -> Result<()> {
-    let mut saved = environment.json();
-    for name in ["scenario", "about", "subjects"] {
-        saved[name] = results[name].clone();
-    }
     let name = results["scenario"].as_str().context("no scenario")?;
+    let merged = merged(read(name)?, environment, results);
     fs::create_dir_all(directory())?;
     let path = directory().join(format!("{name}.json"));
-    fs::write(&path, format!("{saved:#}\n")).with_context(|| path.display().to_string())
+    fs::write(&path, format!("{merged:#}\n")).with_context(|| path.display().to_string())
+}
+
+/// The saved results with the measured subjects replaced.
+fn merged(saved: Option<Value>, environment: &Environment, results: &Value) -> Value {
+    let mut subjects = Vec::new();
+    for subject in results["subjects"].as_array().into_iter().flatten() {
+        subjects.push(json!({
+            "name": subject["name"],
+            "run": environment.json(),
+            "rounds": subject["rounds"],
+        }));
+    }
+    let saved = saved.unwrap_or_default();
+    for subject in saved["subjects"].as_array().into_iter().flatten() {
+        if !subjects.iter().any(|one| one["name"] == subject["name"]) {
+            subjects.push(subject.clone());
+        }
+    }
+    json!({
+        "scenario": results["scenario"],
+        "about": results["about"],
+        "subjects": subjects,
+    })
 }
 
 /// Reads the saved results of a scenario; `None` if there are none.
@@ -113,6 +134,20 @@ pub(crate) fn summary(saved: &Value, subject: &str, pointer: &str) -> Option<Sum
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn saving_replaces_measured_subjects_and_keeps_the_others() {
+        let saved =
+            json!({"subjects": [{"name": "a", "rounds": [1]}, {"name": "b", "rounds": [2]}]});
+        let results = json!({"scenario": "s", "subjects": [{"name": "a", "rounds": [3]}]});
+        let environment = Environment(json!({"commit": "c"}));
+        let merged = merged(Some(saved), &environment, &results);
+        let expected = json!([
+            {"name": "a", "run": {"commit": "c"}, "rounds": [3]},
+            {"name": "b", "rounds": [2]},
+        ]);
+        assert_eq!(merged["subjects"], expected);
+    }
 
     #[test]
     fn summary_is_read_from_rounds_or_from_older_medians() {

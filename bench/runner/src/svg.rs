@@ -40,14 +40,16 @@ const STYLE: &str = "
 /// A chart of several panels.
 pub(crate) struct Chart {
     pub(crate) title: String,
+    /// Whether all panels have the same axis.
+    pub(crate) shared_axis: bool,
     pub(crate) panels: Vec<Panel>,
 }
 
 /// Bars over one axis that starts at 0.
 pub(crate) struct Panel {
     pub(crate) title: String,
-    /// The label of the axis, with its unit.
-    pub(crate) axis: String,
+    /// The unit of the bars.
+    pub(crate) unit: String,
     pub(crate) digits: usize,
     pub(crate) bars: Vec<Bar>,
 }
@@ -69,8 +71,10 @@ impl Chart {
             escaped(&self.title)
         );
         let mut top = 44.0;
+        let ends = self.panels.iter().map(Panel::largest);
+        let shared = self.shared_axis.then(|| ends.fold(0.0, f64::max));
         for panel in &self.panels {
-            panel.draw(top, &mut body);
+            panel.draw(top, shared.unwrap_or_else(|| panel.largest()), &mut body);
             top += panel.height();
         }
         let height = top + 8.0;
@@ -98,28 +102,21 @@ impl Panel {
         HEADER + self.rows_height() + AXIS
     }
 
-    fn draw(&self, top: f64, out: &mut String) {
+    fn draw(&self, top: f64, largest: f64, out: &mut String) {
         let (left, right) = (PADDING + LABELS, WIDTH - PADDING - VALUES);
-        let step = tick_step(self.largest());
-        let ticks = self.ticks(step);
+        let step = tick_step(largest);
+        let ticks = ticks(step, largest);
         let end = ticks.last().copied().unwrap_or(1.0);
         let x = |value: f64| left + (right - left) * value / end;
         let (rows, bottom) = (top + HEADER, top + HEADER + self.rows_height());
         text(out, "panel", PADDING, top + 16.0, "start", &self.title);
+        text(out, "tick", WIDTH - PADDING, top + 16.0, "end", &self.unit);
         for tick in &ticks {
             let at = x(*tick);
             let _ = writeln!(out, r#"<path class="grid" d="M{at:.1} {rows}V{bottom}"/>"#);
             let label = number(*tick, usize::from(step < 1.0));
             text(out, "tick", at, bottom + 14.0, "middle", &label);
         }
-        text(
-            out,
-            "tick",
-            WIDTH - PADDING,
-            bottom + 14.0,
-            "end",
-            &self.axis,
-        );
         for (bar, row) in self.bars.iter().zip(0_u32..) {
             self.draw_bar(bar, rows + f64::from(row) * ROW, &x, out);
         }
@@ -160,20 +157,19 @@ impl Panel {
         });
         ends.fold(0.0, f64::max)
     }
+}
 
-    /// Multiples of `step` from 0 to just above the largest bar.
-    fn ticks(&self, step: f64) -> Vec<f64> {
-        let largest = self.largest();
-        let mut ticks = vec![0.0];
-        for count in 1_u32.. {
-            let tick = f64::from(count) * step;
-            ticks.push(tick);
-            if tick >= largest {
-                break;
-            }
+/// Multiples of `step` from 0 up to the first that is not below `largest`.
+fn ticks(step: f64, largest: f64) -> Vec<f64> {
+    let mut ticks = vec![0.0];
+    for count in 1_u32.. {
+        let tick = f64::from(count) * step;
+        ticks.push(tick);
+        if tick >= largest {
+            break;
         }
-        ticks
     }
+    ticks
 }
 
 /// A round step (1, 2 or 5 times a power of ten) that gives three to six ticks.
@@ -242,12 +238,13 @@ mod tests {
         };
         let panel = Panel {
             title: "one room".to_owned(),
-            axis: "deliveries/s".to_owned(),
+            unit: "deliveries/s".to_owned(),
             digits: 0,
             bars: vec![bar],
         };
         let chart = Chart {
             title: "Fan-out".to_owned(),
+            shared_axis: false,
             panels: vec![panel],
         };
         let svg = chart.svg();
