@@ -1,33 +1,33 @@
-//! A well-made client: it names its sends, repeats what was not acknowledged, and resumes after
-//! every reconnect. What it holds against the frames it gets is in `hearing.rs`.
+//! A correct client: it names its sends, repeats those that are not acknowledged, and resumes after every
+//! reconnect. What it checks in the frames it receives is in `client_checks.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::plan::Member;
+use super::plan::ClientProfile;
 use colloquy_proto::domain::{Seq, SessionId, UserId};
 use colloquy_proto::room::ConnectionId;
 
 pub(super) struct Client {
     pub(super) user: UserId,
     pub(super) session: SessionId,
-    pub(super) member: Member,
+    pub(super) profile: ClientProfile,
     pub(super) connection: Option<ConnectionId>,
     /// How often it has connected.
     pub(super) connections: u64,
-    /// Whether it has begun, and whether it has been told not to come back.
-    pub(super) joined: bool,
+    /// Whether it has connected once, and whether it received a close code that forbids reconnecting.
+    pub(super) started: bool,
     pub(super) stopped: bool,
-    /// Whether it will look after its connection and its sends by itself.
-    pub(super) tending: bool,
+    /// Whether it is scheduled to check its connection and its sends.
+    pub(super) poll_scheduled: bool,
     pub(super) sends: Sends,
-    /// The newest event up to which it has all.
-    pub(super) have: Option<i64>,
-    /// Events it has beyond that.
+    /// It has received every event up to this one.
+    pub(super) complete_to: Option<i64>,
+    /// Events received beyond that.
     pub(super) ahead: BTreeSet<i64>,
-    /// The position on this socket; unknown before `hello`.
-    pub(super) at: Option<i64>,
+    /// The position of this socket; unknown before `hello`.
+    pub(super) position: Option<i64>,
     pub(super) epoch: Option<String>,
     pub(super) resume: Option<Resume>,
     pub(super) delivered: u64,
@@ -35,45 +35,45 @@ pub(super) struct Client {
     pub(super) resets: u64,
 }
 
-/// Resumes asked for that are not all answered yet.
+/// A resume that is not answered completely.
 #[derive(Clone, Copy)]
 pub(super) struct Resume {
     pub(super) since: i64,
-    /// Whether its first event has come.
+    /// Whether its first event has arrived.
     pub(super) begun: bool,
 }
 
-/// What became of a client's named sends, by number.
+/// The state of a client's named sends, by number.
 #[derive(Default)]
 pub(super) struct Sends {
     last: u64,
-    /// How often each went out.
-    pub(super) times: BTreeMap<u64, u32>,
+    /// How often each was sent.
+    pub(super) times_sent: BTreeMap<u64, u32>,
     pub(super) unacked: BTreeSet<u64>,
-    /// Those whose first acknowledgement, the one that is no duplicate, has come.
-    pub(super) first: BTreeSet<u64>,
-    /// The newest acknowledged one, and on which connection it was.
+    /// Those with an acknowledgement that is no duplicate.
+    pub(super) acked_first: BTreeSet<u64>,
+    /// The newest acknowledged one, and on which connection.
     pub(super) newest: Option<(u64, ConnectionId)>,
-    /// How many of the copies in one frame were acknowledged, and how many throttled.
+    /// Of the copies in one frame: how many were acknowledged, and how many throttled.
     pub(super) bursts: BTreeMap<u64, (u32, u32)>,
     pub(super) acks: u64,
 }
 
 impl Client {
-    pub(super) fn new(number: usize, member: Member) -> Self {
+    pub(super) fn new(number: usize, profile: ClientProfile) -> Self {
         Self {
-            user: UserId(member.user),
+            user: UserId(profile.user),
             session: SessionId(format!("s{number}").into()),
-            member,
+            profile,
             connection: None,
             connections: 0,
-            joined: false,
+            started: false,
             stopped: false,
-            tending: false,
+            poll_scheduled: false,
             sends: Sends::default(),
-            have: None,
+            complete_to: None,
             ahead: BTreeSet::new(),
-            at: None,
+            position: None,
             epoch: None,
             resume: None,
             delivered: 0,
@@ -82,19 +82,19 @@ impl Client {
         }
     }
 
-    /// Let in when the conversation stood at `seq`: from there a v1 socket gets everything.
+    /// Admitted when the conversation was at `seq`: a v1 socket receives everything after it.
     pub(super) fn connected(&mut self, id: ConnectionId, seq: Seq) {
         self.connection = Some(id);
         self.connections += 1;
-        self.at = (!self.member.v2).then_some(seq.0);
+        self.position = (!self.profile.v2).then_some(seq.0);
         self.resume = None;
         self.sends.bursts.clear();
     }
 
     /// A new send, as a frame.
     pub(super) fn send(&mut self, long: bool) -> String {
-        let number = self.name_next();
-        if !self.member.v2 {
+        let number = self.next_number();
+        if !self.profile.v2 {
             return json!({"message": text_of(&format!("v1 {}.{number}", self.session.0), long)})
                 .to_string();
         }
@@ -102,20 +102,21 @@ impl Client {
         self.frame_of(number, long)
     }
 
-    /// Three copies of a new send in one frame; a v1 client has no name to tell that they are one.
+    /// Three copies of a new send in one frame. A v1 client has no ids, so its copies would be different
+    /// messages.
     pub(super) fn burst(&mut self, long: bool) -> String {
-        if !self.member.v2 {
+        if !self.profile.v2 {
             return self.send(long);
         }
-        let number = self.name_next();
+        let number = self.next_number();
         self.sends.unacked.insert(number);
         self.sends.bursts.insert(number, (0, 0));
         let copies = [(); 3].map(|()| self.frame_of(number, long));
         format!("[{}]", copies.join(","))
     }
 
-    /// The oldest sends that are not acknowledged, once more: all at once would be a flood.
-    pub(super) fn repeat(&mut self, long: bool) -> Vec<String> {
+    /// Repeats the oldest sends that are not acknowledged: two, since all at once would be a flood.
+    pub(super) fn repeat_unacked(&mut self, long: bool) -> Vec<String> {
         let unacked: Vec<u64> = self.sends.unacked.iter().copied().take(2).collect();
         unacked
             .into_iter()
@@ -123,45 +124,46 @@ impl Client {
             .collect()
     }
 
-    /// The newest acknowledged send once more.
-    pub(super) fn again(&mut self, long: bool) -> Option<String> {
+    /// Repeats the newest acknowledged send.
+    pub(super) fn repeat_newest(&mut self, long: bool) -> Option<String> {
         let (number, _) = self.sends.newest?;
         Some(self.frame_of(number, long))
     }
 
-    /// A resume from `back` events before the newest it has.
+    /// A resume from `back` events before the newest one it has.
     pub(super) fn resume(&mut self, back: i64) -> Option<String> {
-        let (true, Some(_), Some(have)) = (self.member.v2, self.at, self.have) else {
+        let (true, Some(_), Some(complete_to)) = (self.profile.v2, self.position, self.complete_to)
+        else {
             return None;
         };
         if self.resume.is_some() {
             return None;
         }
-        let since = (have - back).max(0);
+        let since = (complete_to - back).max(0);
         let begun = false;
         self.resume = Some(Resume { since, begun });
         Some(json!({"type": "resume", "since": since, "epoch": self.epoch}).to_string())
     }
 
-    /// Whether a send with this name is one of its own, and which.
+    /// The number of its send with this id; `None` if it is not its own.
     pub(super) fn number_of(&self, name: &str) -> Option<u64> {
         let (session, number) = name.rsplit_once('.')?;
         (session == &*self.session.0).then(|| number.parse().ok())?
     }
 
-    fn name_next(&mut self) -> u64 {
+    fn next_number(&mut self) -> u64 {
         self.sends.last += 1;
         self.sends.last
     }
 
     fn frame_of(&mut self, number: u64, long: bool) -> String {
-        let times = self.sends.times.entry(number).or_insert(0);
+        let times = self.sends.times_sent.entry(number).or_insert(0);
         *times += 1;
         if *times > 3 {
-            // Copies sent at another time may fare otherwise.
+            // Copies sent at another time may have another outcome.
             self.sends.bursts.remove(&number);
         }
-        // Two logins of one user share no ids.
+        // Two sessions of one user share no ids.
         let name = format!("{}.{number}", self.session.0);
         let text = text_of(&name, long);
         json!({"type": "send", "client_message_id": name, "message": text}).to_string()

@@ -1,30 +1,46 @@
-//! Drives the real [`Room`](colloquy_proto::room::Room) in virtual time, in worlds that follow from a seed:
-//! lossy connections, slow readers, a store that fails, stalls or stores without an answer, Rooms
-//! that restart, sleep, crash and overlap, clocks that are set, logins that end. The promises of
-//! `docs/protocol.md` are checked while that goes on; `docs/guarantees.md` says which check holds
-//! which, and when.
+//! A deterministic simulator of the Room and its host.
 //!
-//! `plan.rs` is what happens in a world, `world.rs` time, `network.rs` connections, `host.rs` and
-//! `storage.rs` what carries out the Room's effects, `client.rs` and `hearing.rs` what a well-made
-//! client does and checks, `heartbeat.rs` who is heard, `leaving.rs` who is a member no more, `rest.rs` sends without a socket, `model_store.rs` what the database
-//! promises, `panics.rs` how a panic is told, `shrink.rs` how a failing world is made small. To add a fault: an entry of `plan.rs`
-//! and its arm in `deeds.rs`. To add a promise: a check where it can first be seen broken. To see
-//! that a check bites: a mutation in `xtask/src/simulator`.
+//! It runs the product's own [`Host`](colloquy_proto::room::Host) and
+//! [`Room`](colloquy_proto::room::Room) in virtual time, in *worlds* that follow from a seed: clients
+//! of both protocol versions on connections that are slow, half-open or lost; a store that fails,
+//! stalls, or stores without a response; Rooms that restart, hibernate, crash and overlap; clocks that
+//! jump; sessions that are revoked. The guarantees of `docs/protocol.md` are checked at every step, and
+//! once more when the world is idle; `docs/guarantees.md` lists which check holds which guarantee.
+//!
+//! A world has no threads, sockets or real clock, so a seed gives the same run every time. A failing
+//! world is shrunk (delta debugging), and the report ends in the line that replays it. The mutants in
+//! `mutants/` prove that the checks find faults: each plants one in a copy of the Room.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `plan` | what happens in a world: clients, actions, faults |
+//! | `world` | virtual time, the queue of scheduled events, the checks when idle |
+//! | `actions` | carrying out the plan |
+//! | `client`, `client_checks` | a correct client, and what it checks in every frame |
+//! | `network`, `heartbeats` | connections, latency, slow readers, dead connections |
+//! | `sim_host`, `host_sink`, `lifecycle` | a process with the Room: its inputs, its effects, how it loses its memory |
+//! | `storage`, `model_store` | commits and loads with faults; the reference model of the database |
+//! | `rest_requests`, `membership_check` | sends over REST; removed members |
+//! | `rng`, `panic_report`, `shrink` | random streams, panics as violations, smaller cases |
+//!
+//! To add a fault: an entry of `plan.rs` and its arm in `actions.rs`. To add a guarantee: a check where
+//! a violation is first visible, and a mutation that it catches.
 
-mod chance;
+mod actions;
 mod client;
-mod deeds;
-mod hearing;
-mod heartbeat;
-mod host;
-mod leaving;
-mod memory;
+mod client_checks;
+mod heartbeats;
+mod host_sink;
+mod lifecycle;
+mod membership_check;
 mod model_store;
 mod network;
-mod panics;
+mod panic_report;
 mod plan;
-mod rest;
+mod rest_requests;
+mod rng;
 mod shrink;
+mod sim_host;
 mod storage;
 mod world;
 
@@ -35,16 +51,16 @@ use std::str::FromStr;
 pub use shrink::shrink;
 use world::World;
 
-/// A world: its seed, and what of its plan happens.
+/// A world: its seed, and which entries of its plan happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     seed: u64,
-    /// All of it when none.
+    /// All entries if `None`.
     only: Option<BTreeSet<u32>>,
 }
 
 impl Case {
-    /// Everything that is planned from a seed.
+    /// All that is planned from a seed.
     pub const fn all(seed: u64) -> Self {
         Self { seed, only: None }
     }
@@ -60,7 +76,7 @@ impl Case {
 }
 
 impl fmt::Display for Case {
-    /// `17`, or of a case made small `17:4,9,30`.
+    /// `17`, or for a shrunk case `17:4,9,30`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.seed)?;
         let Some(only) = &self.only else {
@@ -84,14 +100,14 @@ impl FromStr for Case {
     }
 }
 
-/// A promise was broken. Its text names the case; the same case breaks it again.
+/// A guarantee was violated. The text names the case; the same case violates it again.
 #[derive(Debug, Clone)]
 pub struct Violation {
     /// What replays it.
     pub case: Case,
-    /// How many steps had been taken.
+    /// The step in which it was found.
     pub step: u64,
-    /// What was promised and what happened.
+    /// What happened.
     pub what: String,
 }
 
@@ -99,7 +115,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} (step {}). Replay: COLLOQUY_SEED={} cargo test -p colloquy-core --test room_simulator",
+            "{} (step {}). Replay: COLLOQUY_SEED={} cargo test -p colloquy-simulator --test worlds",
             self.what, self.step, self.case
         )
     }
@@ -107,14 +123,14 @@ impl fmt::Display for Violation {
 
 macro_rules! report {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// What runs came to, to see that they exercised something.
+        /// Counts of what happened in runs, to see that they exercised something.
         #[derive(Debug, Clone, Copy, Default)]
         pub struct Report {
             $($(#[$doc])* pub $name: u64,)+
         }
 
         impl Report {
-            /// Adds what another run came to.
+            /// Adds the counts of another run.
             pub const fn add(&mut self, other: &Self) {
                 $(self.$name += other.$name;)+
             }
@@ -140,55 +156,55 @@ report! {
     resets,
     /// Sends over REST that were answered.
     answers,
-    /// Commits that failed or whose answer was lost.
+    /// Commits that failed or whose response was lost.
     failed_commits,
-    /// Sends refused because a login was over or its user no member.
+    /// Sends denied because of a revoked session or a removed member.
     denied,
-    /// Edits, deletions, and members who came or went.
+    /// Edits, deletions, and members added or removed.
     changes,
     /// Connections closed because their reader was too slow.
     slow,
-    /// Connections closed because nothing was heard of their client.
+    /// Connections closed because their client was silent.
     silent,
-    /// Times a process died.
+    /// Times a process dead_since.
     restarts,
-    /// Times a Room slept.
+    /// Hibernations of a Room.
     sleeps,
-    /// Times a Room lost its memory while its sockets stayed.
+    /// Crashes of a Room whose sockets stayed.
     crashes,
-    /// Times a second Room came up beside the first.
+    /// Second Rooms started beside the first.
     overlaps,
-    /// Times a clock was set.
+    /// Clock jumps.
     clocks,
 }
 
-/// Runs one world until every client is served and nothing is left to do.
+/// Runs one world until it is idle.
 ///
 /// # Errors
-/// The first promise broken; a panic breaks one.
+/// The first violation; a panic is one.
 pub fn run(case: &Case) -> Result<Report, Violation> {
-    live(case, World::run).1
+    run_with(case, World::run).1
 }
 
-/// As [`run`], with everything that happened, a line each.
+/// As [`run`], with a trace of everything that happened, a line each.
 pub fn replay(case: &Case) -> (Vec<String>, Result<Report, Violation>) {
-    live(case, |world| {
-        world.write_down();
+    run_with(case, |world| {
+        world.enable_trace();
         world.run()
     })
 }
 
-/// Lives a world, and answers its diary too.
-fn live(
+/// Runs a world; returns its trace too.
+fn run_with(
     case: &Case,
-    life: impl FnOnce(&mut World) -> Result<Report, String>,
+    run: impl FnOnce(&mut World) -> Result<Report, String>,
 ) -> (Vec<String>, Result<Report, Violation>) {
     let mut world = World::new(case);
-    let outcome = panics::caught(|| life(&mut world)).flatten();
+    let outcome = panic_report::catch(|| run(&mut world)).flatten();
     let outcome = outcome.map_err(|what| Violation {
         case: case.clone(),
         step: world.step(),
         what,
     });
-    (world.diary(), outcome)
+    (world.trace(), outcome)
 }

@@ -1,5 +1,4 @@
-//! What the database promises, in its simplest form: a dense list of events and a key that is
-//! stored once.
+//! The reference model of the database: a dense list of events, and ids that are stored once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,13 +16,13 @@ pub(super) struct ModelStore {
     /// Each as it was when it was stored.
     pub(super) events: Vec<Event>,
     number: MessageNumber,
-    /// Every text that a message has had; the last is empty once it was deleted.
+    /// Every text a message has had; the last one is empty if it is deleted.
     texts: BTreeMap<MessageId, Vec<Arc<str>>>,
-    /// When memberships ended.
-    left: Vec<(Seq, UserId)>,
-    /// Every text in these worlds is another, so one that stands twice was stored twice.
-    said: BTreeSet<(UserId, Arc<str>)>,
-    twice: Option<Seq>,
+    /// The removals of members.
+    removals: Vec<(Seq, UserId)>,
+    /// No two messages of these worlds have the same text, so a text stored twice is a duplicate.
+    texts_stored: BTreeSet<(UserId, Arc<str>)>,
+    stored_twice: Option<Seq>,
     by_key: BTreeMap<(UserId, ClientMessageId), StoredMessage>,
     pub(super) revoked: BTreeSet<SessionId>,
     pub(super) removed: BTreeSet<UserId>,
@@ -36,9 +35,9 @@ impl ModelStore {
             events: Vec::new(),
             number: MessageNumber(0),
             texts: BTreeMap::new(),
-            left: Vec::new(),
-            said: BTreeSet::new(),
-            twice: None,
+            removals: Vec::new(),
+            texts_stored: BTreeSet::new(),
+            stored_twice: None,
             by_key: BTreeMap::new(),
             revoked: BTreeSet::new(),
             removed: BTreeSet::new(),
@@ -55,9 +54,9 @@ impl ModelStore {
         }
     }
 
-    /// When somebody last ceased to be a member.
+    /// The position of the last removal of a member.
     pub(super) fn last_removal_seq(&self) -> Seq {
-        self.left.last().map_or(Seq(0), |(seq, _)| *seq)
+        self.removals.last().map_or(Seq(0), |(seq, _)| *seq)
     }
 
     pub(super) fn append(&mut self, sends: &[NewMessage]) -> BatchOutcome {
@@ -94,8 +93,8 @@ impl ModelStore {
         };
         self.number = stored.number;
         let text = send.message.clone().into_inner();
-        if !self.said.insert((send.sender_id, text.clone())) {
-            self.twice.get_or_insert(stored.seq);
+        if !self.texts_stored.insert((send.sender_id, text.clone())) {
+            self.stored_twice.get_or_insert(stored.seq);
         }
         self.texts.insert(stored.message_id, vec![text]);
         self.events.push(Event::Message(MessageEvent {
@@ -134,7 +133,7 @@ impl ModelStore {
         newer.filter(|message| message.sender_id == user).count()
     }
 
-    /// Gives the newest message of a user another text, or none.
+    /// Edits the newest message of a user, or deletes it (`None`).
     pub(super) fn change_newest_of(
         &mut self,
         user: UserId,
@@ -169,10 +168,10 @@ impl ModelStore {
                 timestamp: now,
             }),
         };
-        Some(self.note(event))
+        Some(self.push(event))
     }
 
-    /// Ends or begins a membership.
+    /// Removes or adds a member.
     pub(super) fn change_member(
         &mut self,
         user: UserId,
@@ -188,9 +187,9 @@ impl ModelStore {
             return None;
         }
         if change == MemberChange::Removed {
-            self.left.push((seq, user));
+            self.removals.push((seq, user));
         }
-        Some(self.note(Event::Member(MemberEvent {
+        Some(self.push(Event::Member(MemberEvent {
             seq,
             user_id: user,
             username: format!("user{user}").into(),
@@ -200,60 +199,60 @@ impl ModelStore {
         })))
     }
 
-    fn note(&mut self, event: Event) -> StoredEvent {
+    fn push(&mut self, event: Event) -> StoredEvent {
         self.events.push(event.clone());
         let epoch = self.epoch.clone();
         StoredEvent { epoch, event }
     }
 
-    /// Whether the user's membership ended after this position; `until` says where at the latest.
-    pub(super) fn left_after(&self, granted: Seq, user: UserId, until: Seq) -> bool {
-        let within = |seq: Seq| granted < seq && seq <= until;
-        let mut left = self.left.iter();
-        left.any(|(seq, left)| *left == user && within(*seq))
+    /// Whether the user was removed after the position `admitted_at` and not after `until`.
+    pub(super) fn removed_after(&self, admitted_at: Seq, user: UserId, until: Seq) -> bool {
+        let within = |seq: Seq| admitted_at < seq && seq <= until;
+        let mut removals = self.removals.iter();
+        removals.any(|(seq, removed)| *removed == user && within(*seq))
     }
 
-    /// Whether a message ever read so.
-    pub(super) fn has_read(&self, id: MessageId, version: i64, text: &str) -> bool {
+    /// Whether a message had this text at this version.
+    pub(super) fn had_text(&self, id: MessageId, version: i64, text: &str) -> bool {
         let index = usize::try_from(version - 1).ok();
         let texts = self.texts.get(&id);
         let then = texts.and_then(|texts| texts.get(index?));
         then.is_some_and(|then| **then == *text)
     }
 
-    /// Whether this event is stored: as it was then, or as its message has read since.
-    pub(super) fn knows(&self, told: &Event) -> bool {
-        let Some(stored) = self.event(told.seq()) else {
+    /// Whether this event is stored, with the text of then or a later one.
+    pub(super) fn contains(&self, event: &Event) -> bool {
+        let Some(stored) = self.event(event.seq()) else {
             return false;
         };
-        let mut told = told.clone();
-        let mut then = stored.clone();
-        let mut once = true;
-        if let (Some(told), Some(then)) = (reading(&mut told), reading(&mut then)) {
-            once =
-                *told.version >= *then.version && self.has_read(told.id, *told.version, told.text);
-            *told.version = *then.version;
-            told.text.clone_from(then.text);
+        let mut event = event.clone();
+        let mut stored = stored.clone();
+        let mut had_text = true;
+        if let (Some(text), Some(stored)) = (text_of(&mut event), text_of(&mut stored)) {
+            let is_later = *text.version >= *stored.version;
+            had_text = is_later && self.had_text(text.id, *text.version, text.text);
+            *text.version = *stored.version;
+            text.text.clone_from(stored.text);
         }
-        once && told == then
+        had_text && event == stored
     }
 
-    /// The event as the database tells it now.
-    fn now(&self, event: &Event) -> Event {
+    /// The event with the newest text of its message, as the database returns it.
+    fn with_newest_text(&self, event: &Event) -> Event {
         let newest = |id: MessageId| {
             let texts = self.texts.get(&id)?;
             Some((i64::try_from(texts.len()).ok()?, texts.last()?.clone()))
         };
         let mut event = event.clone();
-        if let Some(told) = reading(&mut event)
-            && let Some(newest) = newest(told.id)
+        if let Some(text) = text_of(&mut event)
+            && let Some(newest) = newest(text.id)
         {
-            (*told.version, *told.text) = newest;
+            (*text.version, *text.text) = newest;
         }
         event
     }
 
-    /// The newest message up to here.
+    /// The position of the newest message up to `until`.
     pub(super) fn newest_message(&self, until: Seq) -> Seq {
         let length = usize::try_from(until.0).unwrap_or(0);
         let mut events = self.events.iter().take(length).rev();
@@ -266,9 +265,9 @@ impl ModelStore {
         self.events.get(index)
     }
 
-    /// Nothing is stored twice.
+    /// No message is stored twice.
     pub(super) fn check_once(&self) -> Result<(), String> {
-        match self.twice {
+        match self.stored_twice {
             Some(seq) => Err(format!("event {seq} was stored before")),
             None => Ok(()),
         }
@@ -279,7 +278,7 @@ impl ModelStore {
         let take = usize::try_from(limit).unwrap_or(0);
         let events = self.events.iter().skip(skip).take(take);
         EventPage {
-            events: events.map(|event| self.now(event)).collect(),
+            events: events.map(|event| self.with_newest_text(event)).collect(),
             position: self.position(),
         }
     }
@@ -292,18 +291,18 @@ const fn message(event: &Event) -> Option<&MessageEvent> {
     }
 }
 
-/// What an event tells of a message's text.
-struct Reading<'a> {
+/// The text of a message in an event.
+struct EventText<'a> {
     id: MessageId,
     version: &'a mut i64,
     text: &'a mut Arc<str>,
 }
 
-const fn reading(event: &mut Event) -> Option<Reading<'_>> {
+const fn text_of(event: &mut Event) -> Option<EventText<'_>> {
     let (id, version, text) = match event {
         Event::Message(event) => (event.message_id, &mut event.version, &mut event.message),
         Event::Edited(event) => (event.message_id, &mut event.version, &mut event.message),
         Event::Deleted(_) | Event::Member(_) => return None,
     };
-    Some(Reading { id, version, text })
+    Some(EventText { id, version, text })
 }

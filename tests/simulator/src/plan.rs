@@ -1,203 +1,201 @@
-//! What is going to happen in a world: who is there, and a list of deeds and faults with their
-//! times. All of it follows from the seed; each entry can be left out, which is how a failing
-//! world is made small. How the world reacts is not planned here.
+//! The plan of a world: its clients, and a list of actions and faults with their times. All of it follows
+//! from the seed. Each entry can be left out, which is how a failing world is shrunk. How the world
+//! reacts is not planned here.
 
 use fastrand::Rng;
 
-use super::chance::{Stream, stream};
+use super::rng::{Stream, stream};
 
-/// How long deeds and faults go on, in milliseconds; after that everything must come to rest.
-pub(super) const CHAOS_MS: i64 = 20_000;
+/// How long actions and faults are planned, in milliseconds; after that the world must become idle.
+pub(super) const FAULTS_MS: i64 = 20_000;
 
 /// One client of a world.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Member {
+pub(super) struct ClientProfile {
     pub(super) user: i64,
     pub(super) v2: bool,
-    /// Whether it repeats what was not acknowledged. One that does not has nothing to heal what
-    /// the Room forgets.
+    /// Whether it repeats sends that are not acknowledged. Without that nothing hides what the Room
+    /// forgets.
     pub(super) repeats: bool,
-    /// Whether it shows by pings that it is there; what is v2 always does.
+    /// Whether it pings; a v2 client always does.
     pub(super) pings: bool,
-    /// How long its tokens live, in milliseconds, and whether it renews them in time.
+    /// The lifetime of its tokens in milliseconds, and whether it renews them in time.
     pub(super) token: Option<(i64, bool)>,
 }
 
-/// What becomes of a commit, with its times in milliseconds.
+/// The fate of a commit, with times in milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fate {
-    /// Never stored, and refused after a while.
+pub(super) enum CommitFate {
+    /// Not stored; fails after a while.
     Refused { answer: i64 },
-    /// Stored; the answer is lost.
+    /// Stored; the response is lost.
     Lost { stored: i64, answer: i64 },
-    /// Given up, and stored all the same later.
+    /// Times out, and is stored later.
     Late { answer: i64, stored: i64 },
     /// Slow, or stalled.
     Slow { stored: i64, answer: i64 },
 }
 
-/// One deed or fault. Clients are numbered as in [`Plan::members`].
+/// One action or fault. Clients are numbered as in [`Plan::clients`].
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Planned {
+pub(super) enum PlannedAction {
     Join(usize),
     Send(usize),
     /// Three copies of one new send in one frame.
     Burst(usize),
-    /// The newest acknowledged send once more.
-    Again(usize),
-    /// A resume in the middle of a connection, from so many events back.
+    /// A repeat of the newest acknowledged send.
+    Repeat(usize),
+    /// A resume during a connection, from this many events back.
     Resume(usize, i64),
-    /// A send over REST, repeated until it is answered or not at all.
-    Rest {
+    /// A send over REST, repeated until it is answered, or not at all.
+    RestSend {
         client: usize,
         repeats: bool,
     },
-    /// So many sends over REST at once, each new or all the same one.
+    /// This many sends over REST at once, all new or all the same.
     Flood {
         count: usize,
         same: bool,
     },
-    /// The connection breaks; the client sees it at once, the server after so long.
+    /// The connection breaks; the client notices at once, the host after this time.
     Drop(usize, i64),
-    /// Nothing passes any more; after so long the client sees it, then the server.
+    /// Frames pass no more; the client notices after the first time, the host after the second.
     HalfOpen(usize, i64, i64),
-    /// The client reads nothing for so long.
+    /// The client reads nothing for this time.
     Slow(usize, i64),
     /// Every connection breaks.
-    Storm,
-    Commit(Fate),
-    /// The next loads fail, each after so long.
+    DropAll,
+    Commit(CommitFate),
+    /// The next loads fail, each after this time.
     LoadsFail(u32, i64),
-    /// Another program writes so many messages.
-    Foreign(usize),
-    /// The Room's memory and all its sockets are lost.
+    /// Another program writes this many messages.
+    ForeignWrite(usize),
+    /// The process restarts: the Room's memory and all its sockets are lost.
     Restart,
-    /// The Room's memory is dropped while nothing is under way; its sockets stay.
+    /// The Room is evicted while nothing is in flight; its sockets stay.
     Sleep,
-    /// The Room's memory is lost whatever is under way; its sockets stay.
+    /// The Room's memory is lost whatever is in flight; its sockets stay.
     Crash,
-    /// A second Room takes the new connections; the old one is told to end after so long, or
-    /// with the end of the chaos.
+    /// A second Room takes the new connections; the old one is shut down after this time, or at the end
+    /// of the faults.
     Overlap(Option<i64>),
-    /// The clock of the host is set.
-    Clock(i64),
+    /// The clock of the host jumps.
+    SetClock(i64),
     Revoke(usize),
-    /// The user of this client changes something, and the Room is told.
-    Change(usize, Changing, Told),
+    /// The user of this client changes something, and the Room is notified.
+    Change(usize, ChangeKind, Notification),
 }
 
-/// What is changed beside a Room.
+/// A change that is stored without the Room.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Changing {
-    /// The user's newest message has another text,
+pub(super) enum ChangeKind {
+    /// The user's newest message is edited.
     Edit,
-    /// or none.
+    /// The user's newest message is deleted.
     Delete,
-    /// The user is no longer a member,
-    Leave,
-    /// or is one again.
-    Join,
+    RemoveMember,
+    AddMember,
 }
 
-/// How the Room hears of it, times in milliseconds.
+/// How the Room is notified of it, times in milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Told {
+pub(super) enum Notification {
     After(i64),
-    /// It is told to look, after the answer was lost.
-    Look(i64),
-    /// Its own next commit tells.
+    /// The outcome is unknown, so the Room is asked to check.
+    Recheck(i64),
+    /// The Room finds out with its own next commit.
     Never,
 }
 
-/// A world before anything has happened.
+/// A world before it runs.
 pub(super) struct Plan {
-    pub(super) members: Vec<Member>,
+    pub(super) clients: Vec<ClientProfile>,
     /// 0 for none.
     pub(super) throttle_ms: i64,
-    /// The longest a frame is under way, in milliseconds.
+    /// The longest latency of a frame, in milliseconds.
     pub(super) latency_ms: i64,
-    /// Whether messages are so long that the Room soon forgets them.
+    /// Whether messages are so long that the Room's replay buffer holds few of them.
     pub(super) long_messages: bool,
-    /// Frames of a kind that may wait for a reader.
+    /// The most unread frames of a kind.
     pub(super) max_queued: usize,
-    /// How late the driver is at most to let go what has gathered, in milliseconds; 0 when it
-    /// lets nothing gather.
-    pub(super) gather_ms: i64,
-    /// Whether it lets the Room watch over its sockets, by what it tells of pings.
+    /// How late the host flushes at most, in milliseconds; 0 when it does not batch.
+    pub(super) linger_ms: i64,
+    /// Whether the Room watches its sockets, by the pings reported to it.
     pub(super) watched: bool,
-    /// In milliseconds from the beginning, in order.
-    pub(super) items: Vec<(i64, Planned)>,
+    /// Ordered by their time in milliseconds.
+    pub(super) items: Vec<(i64, PlannedAction)>,
 }
 
 impl Plan {
     pub(super) fn of(seed: u64) -> Self {
         let mut rng = stream(seed, Stream::Plan, 0, 0);
-        let mut driver = stream(seed, Stream::Driver, 0, 0);
-        let mut crowd = stream(seed, Stream::Crowd, 0, 0);
+        let mut host_rng = stream(seed, Stream::Host, 0, 0);
+        let mut count_rng = stream(seed, Stream::ClientCount, 0, 0);
         let mut count = rng.usize(2..9);
-        if crowd.u8(0..16) == 0 {
-            count = crowd.usize(9..25);
+        if count_rng.u8(0..16) == 0 {
+            count = count_rng.usize(9..25);
         }
         // Some users hold two sockets.
-        let mut members: Vec<Member> = (0..count).map(|n| member(n, &mut rng)).collect();
+        let mut clients: Vec<ClientProfile> =
+            (0..count).map(|n| client_profile(n, &mut rng)).collect();
         let flood = rng.u8(0..100) == 0;
         let mut plan = Self {
-            members: Vec::new(),
+            clients: Vec::new(),
             throttle_ms: if flood || rng.u8(0..8) == 0 { 0 } else { 300 },
             latency_ms: *rng.choice(&[5, 120, 120, 600]).unwrap_or(&120),
             long_messages: rng.u8(0..12) == 0,
             max_queued: *rng.choice(&[6, 40, 400]).unwrap_or(&40),
-            gather_ms: *driver.choice(&[0, 0, 3, 100]).unwrap_or(&0),
-            watched: driver.u8(0..4) == 0,
+            linger_ms: *host_rng.choice(&[0, 0, 3, 100]).unwrap_or(&0),
+            watched: host_rng.u8(0..4) == 0,
             items: Vec::new(),
         };
-        for member in &mut members {
-            member.pings |= driver.bool();
+        for client in &mut clients {
+            client.pings |= host_rng.bool();
         }
-        plan.members = members;
+        plan.clients = clients;
         if plan.watched {
-            // The runtime that answers pings bounds its queues by itself.
+            // The runtime that answers pings bounds its queues itself.
             plan.max_queued = usize::MAX;
         }
-        let deeds = match rng.u8(0..4) {
+        let actions = match rng.u8(0..4) {
             0 => 0..3,
             1 => 20..40,
             _ => 4..16,
         };
         for client in 0..count {
-            plan.add(rng.i64(0..500), Planned::Join(client));
-            for _ in 0..rng.usize(deeds.clone()) {
-                let deed = deed(client, &mut rng);
-                plan.add(rng.i64(500..CHAOS_MS), deed);
+            plan.add(rng.i64(0..500), PlannedAction::Join(client));
+            for _ in 0..rng.usize(actions.clone()) {
+                let action = client_action(client, &mut rng);
+                plan.add(rng.i64(500..FAULTS_MS), action);
             }
         }
         plan.faults(count, &mut rng);
         if flood {
             plan.add(
                 9_000,
-                Planned::Commit(Fate::Slow {
+                PlannedAction::Commit(CommitFate::Slow {
                     stored: 2_000,
                     answer: 100,
                 }),
             );
             let same = rng.bool();
-            plan.add(9_100, Planned::Flood { count: 1, same });
-            plan.add(9_400, Planned::Flood { count: 2_600, same });
+            plan.add(9_100, PlannedAction::Flood { count: 1, same });
+            plan.add(9_400, PlannedAction::Flood { count: 2_600, same });
         }
-        plan.homecoming(count, &mut crowd);
+        plan.removal_and_return(count, &mut count_rng);
         plan.items.sort_by_key(|(at, _)| *at);
-        plan.farewell(count, &mut rng);
-        plan.quiet(count, &mut rng);
+        plan.lost_last_commit(count, &mut rng);
+        plan.quiet_start(count, &mut rng);
         plan
     }
 
-    fn add(&mut self, at: i64, planned: Planned) {
-        self.items.push((at, planned));
+    fn add(&mut self, at: i64, action: PlannedAction) {
+        self.items.push((at, action));
     }
 
     fn faults(&mut self, count: usize, rng: &mut Rng) {
         for (at_most, fault) in FAULTS {
-            // In half of the worlds a kind of fault is absent, so that others are seen alone.
+            // In half of the worlds a kind of fault is absent, so that others act alone.
             let times = if rng.bool() {
                 rng.usize(0..=*at_most)
             } else {
@@ -205,88 +203,90 @@ impl Plan {
             };
             for _ in 0..times {
                 let fault = fault(count, rng);
-                self.add(rng.i64(0..CHAOS_MS), fault);
+                self.add(rng.i64(0..FAULTS_MS), fault);
             }
         }
     }
 
-    /// In a few worlds nothing happens but that somebody else writes while everybody is being let
-    /// in.
-    fn quiet(&mut self, count: usize, rng: &mut Rng) {
+    /// In a few worlds nothing happens but a write of another program while the clients are being
+    /// connected.
+    fn quiet_start(&mut self, count: usize, rng: &mut Rng) {
         if rng.u8(0..50) > 0 {
             return;
         }
         self.items.clear();
         for client in 0..count {
-            self.add(300, Planned::Join(client));
+            self.add(300, PlannedAction::Join(client));
         }
-        self.add(rng.i64(301..450), Planned::Foreign(1));
+        self.add(rng.i64(301..450), PlannedAction::ForeignWrite(1));
     }
 
-    /// In some worlds a member leaves, is one again and connects anew, while their Room hears of
-    /// neither: it cannot read for a while, and sleeps.
-    fn homecoming(&mut self, count: usize, rng: &mut Rng) {
+    /// In some worlds a member is removed, added and reconnects while the Room learns of neither: it
+    /// cannot read for a while, and hibernates.
+    fn removal_and_return(&mut self, count: usize, rng: &mut Rng) {
         if rng.u8(0..25) > 0 {
             return;
         }
         let (client, at) = (rng.usize(0..count), rng.i64(2_000..15_000));
-        for change in [Changing::Leave, Changing::Join] {
-            self.add(at, Planned::Change(client, change, Told::Never));
+        for change in [ChangeKind::RemoveMember, ChangeKind::AddMember] {
+            self.add(
+                at,
+                PlannedAction::Change(client, change, Notification::Never),
+            );
         }
-        self.add(at, Planned::Drop(client, 0));
-        self.add(at, Planned::LoadsFail(4, 100));
+        self.add(at, PlannedAction::Drop(client, 0));
+        self.add(at, PlannedAction::LoadsFail(4, 100));
         for after in (400..2_400).step_by(200) {
-            self.add(at + after, Planned::Sleep);
+            self.add(at + after, PlannedAction::Sleep);
         }
     }
 
-    /// The last thing some worlds hear of is a message whose answer is lost and that nobody
-    /// repeats.
-    fn farewell(&mut self, count: usize, rng: &mut Rng) {
+    /// In some worlds the last commit stores a message, its response is lost, and no client repeats it.
+    fn lost_last_commit(&mut self, count: usize, rng: &mut Rng) {
         if rng.u8(0..4) > 0 {
             return;
         }
         let (stored, answer) = (rng.i64(400..4_000), rng.i64(0..400));
-        let fate = Fate::Late { answer, stored };
-        self.add(CHAOS_MS - 500, Planned::Commit(fate));
+        let fate = CommitFate::Late { answer, stored };
+        self.add(FAULTS_MS - 500, PlannedAction::Commit(fate));
         let (client, repeats) = (rng.usize(0..count), false);
-        self.add(CHAOS_MS - 499, Planned::Rest { client, repeats });
+        self.add(FAULTS_MS - 499, PlannedAction::RestSend { client, repeats });
         if rng.bool() {
-            self.add(CHAOS_MS - 50, Planned::Sleep);
+            self.add(FAULTS_MS - 50, PlannedAction::Sleep);
         }
     }
 }
 
-type MakeFault = fn(usize, &mut Rng) -> Planned;
+type MakeFault = fn(usize, &mut Rng) -> PlannedAction;
 
-/// How often at most a fault comes in one world, and the fault.
+/// How often a fault happens in one world at most, and the fault.
 const FAULTS: &[(usize, MakeFault)] = &[
-    (10, |_, rng| Planned::Commit(fate(rng))),
+    (10, |_, rng| PlannedAction::Commit(fate(rng))),
     (4, |_, rng| {
-        Planned::LoadsFail(rng.u32(1..3), rng.i64(0..2_000))
+        PlannedAction::LoadsFail(rng.u32(1..3), rng.i64(0..2_000))
     }),
-    (6, |_, rng| Planned::Foreign(foreign(rng))),
-    (3, |_, _| Planned::Restart),
-    (8, |_, _| Planned::Sleep),
-    (2, |_, _| Planned::Crash),
+    (6, |_, rng| PlannedAction::ForeignWrite(foreign_count(rng))),
+    (3, |_, _| PlannedAction::Restart),
+    (8, |_, _| PlannedAction::Sleep),
+    (2, |_, _| PlannedAction::Crash),
     (2, |_, rng| {
-        Planned::Overlap(rng.bool().then(|| rng.i64(0..6_000)))
+        PlannedAction::Overlap(rng.bool().then(|| rng.i64(0..6_000)))
     }),
     (3, |_, rng| {
-        let jumps = [-3_600_000, -10_000, -400, 400, 10_000, 3_600_000];
-        Planned::Clock(*rng.choice(&jumps).unwrap_or(&0))
+        let clock_jumps = [-3_600_000, -10_000, -400, 400, 10_000, 3_600_000];
+        PlannedAction::SetClock(*rng.choice(&clock_jumps).unwrap_or(&0))
     }),
-    (2, |_, _| Planned::Storm),
-    (1, |count, rng| Planned::Revoke(rng.usize(0..count))),
-    (6, |count, rng| change(count, Changing::Edit, rng)),
-    (2, |count, rng| change(count, Changing::Delete, rng)),
-    (2, |count, rng| change(count, Changing::Leave, rng)),
-    (3, |count, rng| change(count, Changing::Join, rng)),
+    (2, |_, _| PlannedAction::DropAll),
+    (1, |count, rng| PlannedAction::Revoke(rng.usize(0..count))),
+    (6, |count, rng| change(count, ChangeKind::Edit, rng)),
+    (2, |count, rng| change(count, ChangeKind::Delete, rng)),
+    (2, |count, rng| change(count, ChangeKind::RemoveMember, rng)),
+    (3, |count, rng| change(count, ChangeKind::AddMember, rng)),
 ];
 
-fn member(n: usize, rng: &mut Rng) -> Member {
+fn client_profile(n: usize, rng: &mut Rng) -> ClientProfile {
     let v2 = rng.u8(0..4) > 0;
-    Member {
+    ClientProfile {
         user: i64::try_from(n / 2 + 1).unwrap_or(1),
         v2,
         pings: v2,
@@ -295,53 +295,53 @@ fn member(n: usize, rng: &mut Rng) -> Member {
     }
 }
 
-fn deed(client: usize, rng: &mut Rng) -> Planned {
+fn client_action(client: usize, rng: &mut Rng) -> PlannedAction {
     match rng.u8(0..24) {
-        0 | 1 => Planned::Burst(client),
-        2 | 3 => Planned::Again(client),
-        4 | 5 => Planned::Drop(client, rng.i64(0..5_000)),
-        6 => Planned::HalfOpen(client, rng.i64(1_000..6_000), rng.i64(0..6_000)),
-        7 => Planned::Slow(client, rng.i64(500..5_000)),
-        8 => Planned::Resume(client, rng.i64(0..6)),
-        9 | 10 => Planned::Rest {
+        0 | 1 => PlannedAction::Burst(client),
+        2 | 3 => PlannedAction::Repeat(client),
+        4 | 5 => PlannedAction::Drop(client, rng.i64(0..5_000)),
+        6 => PlannedAction::HalfOpen(client, rng.i64(1_000..6_000), rng.i64(0..6_000)),
+        7 => PlannedAction::Slow(client, rng.i64(500..5_000)),
+        8 => PlannedAction::Resume(client, rng.i64(0..6)),
+        9 | 10 => PlannedAction::RestSend {
             client,
             repeats: rng.bool(),
         },
-        _ => Planned::Send(client),
+        _ => PlannedAction::Send(client),
     }
 }
 
-fn fate(rng: &mut Rng) -> Fate {
+fn fate(rng: &mut Rng) -> CommitFate {
     match rng.u8(0..5) {
-        0 => Fate::Refused {
+        0 => CommitFate::Refused {
             answer: rng.i64(0..3_000),
         },
-        1 | 2 => Fate::Lost {
+        1 | 2 => CommitFate::Lost {
             stored: rng.i64(0..200),
             answer: rng.i64(200..3_000),
         },
-        3 => Fate::Late {
+        3 => CommitFate::Late {
             answer: rng.i64(0..500),
             stored: rng.i64(500..4_000),
         },
-        _ => Fate::Slow {
+        _ => CommitFate::Slow {
             stored: rng.i64(0..6_000),
             answer: rng.i64(0..3_000),
         },
     }
 }
 
-fn change(count: usize, change: Changing, rng: &mut Rng) -> Planned {
-    let told = match rng.u8(0..6) {
-        0 => Told::Never,
-        1 => Told::Look(rng.i64(0..400)),
-        _ => Told::After(rng.i64(0..400)),
+fn change(count: usize, change: ChangeKind, rng: &mut Rng) -> PlannedAction {
+    let notification = match rng.u8(0..6) {
+        0 => Notification::Never,
+        1 => Notification::Recheck(rng.i64(0..400)),
+        _ => Notification::After(rng.i64(0..400)),
     };
-    Planned::Change(rng.usize(0..count), change, told)
+    PlannedAction::Change(rng.usize(0..count), change, notification)
 }
 
-/// Now and then more than a resume delivers.
-fn foreign(rng: &mut Rng) -> usize {
+/// Sometimes more events than a resume delivers.
+fn foreign_count(rng: &mut Rng) -> usize {
     if rng.u8(0..25) == 0 {
         rng.usize(250..700)
     } else {

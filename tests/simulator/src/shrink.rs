@@ -1,24 +1,24 @@
-//! Makes a failing case small: leaves out what is planned in it, ever less at a time, as long as
-//! the same promise is broken (delta debugging).
+//! Shrinks a failing case: leaves out planned events, fewer and fewer at a time, as long as the same
+//! guarantee is violated (delta debugging, as in QuickCheck).
 
 use super::plan::Plan;
-use super::{Case, Report, Violation, run};
+use super::{Case, Report, Violation};
 
-/// Worlds tried at most.
+/// The most worlds tried.
 const MAX_TRIALS: usize = 3_000;
 
-/// The smallest case found that breaks the same promise, and how it is broken there.
+/// The smallest case found that violates the same guarantee, and its violation.
 pub fn shrink(violation: Violation) -> Violation {
-    shrink_by(violation, run)
+    shrink_by(violation, super::run)
 }
 
-/// The same where worlds are lived in another way.
+/// The same with another way to run worlds.
 pub(super) fn shrink_by(
     violation: Violation,
-    live: impl Fn(&Case) -> Result<Report, Violation>,
+    run: impl Fn(&Case) -> Result<Report, Violation>,
 ) -> Violation {
     let seed = violation.case.seed;
-    let promise = promise(&violation.what);
+    let guarantee = guarantee(&violation.what);
     let all = 0..u32::try_from(Plan::of(seed).items.len()).unwrap_or(u32::MAX);
     let mut kept: Vec<u32> = all.filter(|number| violation.case.has(*number)).collect();
     let mut best = violation;
@@ -31,9 +31,9 @@ pub(super) fn shrink_by(
             let mut fewer = kept.clone();
             fewer.drain(at..(at + size).min(kept.len()));
             trials += 1;
-            match live(&Case::only(seed, fewer.clone())) {
-                Err(broken) if self::promise(&broken.what) == promise => {
-                    (kept, best, smaller) = (fewer, broken, true);
+            match run(&Case::only(seed, fewer.clone())) {
+                Err(smaller_one) if self::guarantee(&smaller_one.what) == guarantee => {
+                    (kept, best, smaller) = (fewer, smaller_one, true);
                 }
                 _ => at += size,
             }
@@ -45,8 +45,8 @@ pub(super) fn shrink_by(
     best
 }
 
-/// What a violation is about, without the names and numbers of this one.
-fn promise(what: &str) -> String {
+/// The text of a violation without names and numbers.
+fn guarantee(what: &str) -> String {
     what.chars()
         .filter(|c| c.is_ascii_lowercase() || *c == ' ')
         .collect()

@@ -1,151 +1,157 @@
-//! Time and order: what is going to happen, when, and what is checked at the end.
+//! Virtual time: what is scheduled, in which order it happens, and what is checked at the end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::chance::{Stream, stream};
 use super::client::{Client, text_of};
-use super::heartbeat::LOOK_AFTER_MS;
-use super::host::{Host, Place};
+use super::heartbeats::RECHECK_AFTER_MS;
 use super::model_store::ModelStore;
-use super::network::{Kind, Link};
-use super::plan::{CHAOS_MS, Fate, Plan, Planned};
-use super::rest::RestSend;
+use super::network::Link;
+use super::plan::{CommitFate, FAULTS_MS, Plan, PlannedAction};
+use super::rest_requests::RestSend;
+use super::rng::{Stream, stream};
+use super::sim_host::{SimHost, WorkOrigin};
 use super::{Case, Report};
 use colloquy_proto::domain::{BatchOutcome, NewMessage, SessionId, Timestamp, UserId};
 use colloquy_proto::protocol::{CloseCode, EventPage, StoredEvent};
 use colloquy_proto::room::{
-    ConnectionId, EncodedFrame, Input, NewConnection, RequestId, StoreFailed,
+    ConnectionId, Delivery, EncodedFrame, Input, NewConnection, RequestId, StoreFailed,
 };
 
-/// Whoever writes without a Room, and who has the last word.
+/// The user of another program that writes to the database, and the sender of the last message.
 pub(super) const FOREIGN: UserId = UserId(99);
 pub(super) const LAST: UserId = UserId(98);
 const START: Timestamp = Timestamp(100_000_000);
-/// A world that has not come to rest by then never will.
-const REST_MS: i64 = 150_000;
+/// A world that is not idle by then never will be, in milliseconds.
+const SETTLE_MS: i64 = 150_000;
 const MAX_STEPS: u64 = 400_000;
 
-/// One thing on its way.
+/// Something that happens at a time.
 #[derive(Debug)]
-pub(super) enum Happening {
-    Planned(Planned),
-    /// The end of the chaos.
-    Calm,
-    /// A client looks after its connection and its sends.
-    Tend(usize),
-    Enter(ConnectionId, NewConnection),
+pub(super) enum ScheduledEvent {
+    PlannedAction(PlannedAction),
+    /// No more faults from here on.
+    FaultsEnd,
+    /// A client checks its connection and its sends.
+    PollClient(usize),
+    /// A socket is registered with the object of its session.
+    Register(ConnectionId),
+    Connect(ConnectionId, NewConnection),
     ToServer(ConnectionId, String),
-    ToClient(ConnectionId, EncodedFrame, Kind),
+    ToClient(ConnectionId, EncodedFrame, Delivery),
     Closed(ConnectionId, CloseCode),
-    /// A client sees that its connection is dead; the host sees it.
-    Noticed(ConnectionId),
-    Gone(ConnectionId),
-    /// A Room's driver lets go what has gathered.
-    Release(Place),
+    /// One side notices that the connection is dead.
+    ClientDisconnected(ConnectionId),
+    HostDisconnected(ConnectionId),
+    Flush(WorkOrigin),
+    WriteCache(WorkOrigin),
+    CacheWritten(WorkOrigin),
     Apply {
-        place: Place,
+        origin: WorkOrigin,
         sends: Vec<NewMessage>,
         answer: Option<i64>,
     },
-    Committed(Place, Result<BatchOutcome, StoreFailed>),
-    Load(Place, colloquy_proto::domain::Seq, i64),
-    Loaded(Place, Result<Option<EventPage>, StoreFailed>),
-    RestAgain(RestSend),
-    /// A Room is told of a change, or that there may be one.
-    Told(Option<StoredEvent>),
+    Committed(WorkOrigin, Result<BatchOutcome, StoreFailed>),
+    Load(WorkOrigin, colloquy_proto::domain::Seq, i64),
+    Loaded(WorkOrigin, Result<Option<EventPage>, StoreFailed>),
+    RetryRest(RestSend),
+    /// A Room is notified of a change, or that there may be one.
+    Notify(Option<StoredEvent>),
     ShutDown(u64),
-    Wake(u64),
+    Alarm(u64),
 }
 
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) plan: Plan,
     pub(super) now: Timestamp,
-    queue: BTreeMap<(Timestamp, u64), Happening>,
+    queue: BTreeMap<(Timestamp, u64), ScheduledEvent>,
     order: u64,
-    pub(super) calm: bool,
+    pub(super) faults_over: bool,
     pub(super) store: ModelStore,
-    /// What becomes of the next commits and loads.
-    pub(super) fates: VecDeque<Fate>,
+    /// The fates of the next commits and loads.
+    pub(super) fates: VecDeque<CommitFate>,
     pub(super) failing_loads: (u32, i64),
-    pub(super) hosts: BTreeMap<u64, Host>,
+    pub(super) hosts: BTreeMap<u64, SimHost>,
     /// The host that new connections and REST sends go to.
-    pub(super) front: u64,
-    /// Whether hosts write down what their connections need to survive their sleep.
-    pub(super) keeps: bool,
+    pub(super) primary: u64,
+    /// Whether hosts store snapshots, so that Rooms can hibernate.
+    pub(super) hibernates: bool,
     pub(super) clients: Vec<Client>,
     pub(super) links: BTreeMap<ConnectionId, Link>,
-    pub(super) next_connection: u64,
-    /// By which connections a host heard of a named send, the last one last.
-    pub(super) came_by: BTreeMap<(u64, String), Vec<ConnectionId>>,
+    /// All connection ids given out.
+    pub(super) connection_ids: BTreeSet<ConnectionId>,
+    /// The connections on which a host received a named send, the last one last.
+    pub(super) arrived_on: BTreeMap<(u64, String), Vec<ConnectionId>>,
     pub(super) revoked: BTreeSet<SessionId>,
-    pub(super) rest: BTreeMap<RequestId, RestSend>,
+    pub(super) rest_requests: BTreeMap<RequestId, RestSend>,
     pub(super) next_request: u64,
     pub(super) report: Report,
     step: u64,
-    /// How many inputs are being carried out within one another.
-    pub(super) nested: usize,
-    /// What happened, when somebody wants to read it.
-    diary: Option<Vec<String>>,
+    /// Found where no result can be returned; reported after the step.
+    pub(super) violation: Option<String>,
+    /// What happened, a line each, if it is wanted.
+    trace: Option<Vec<String>>,
 }
 
 impl World {
     pub(super) fn new(case: &Case) -> Self {
         let plan = Plan::of(case.seed);
-        let items: Vec<(i64, Planned)> = (0_u32..)
+        let items: Vec<(i64, PlannedAction)> = (0_u32..)
             .zip(&plan.items)
             .filter(|(number, _)| case.has(*number))
             .map(|(_, item)| *item)
             .collect();
-        let members = plan.members.iter().enumerate();
+        let clients = plan.clients.iter().enumerate();
         let mut world = Self {
             seed: case.seed,
             now: START,
             queue: BTreeMap::new(),
             order: 0,
-            calm: false,
+            faults_over: false,
             store: ModelStore::new(),
             fates: VecDeque::new(),
             failing_loads: (0, 0),
             hosts: BTreeMap::new(),
-            front: 0,
-            keeps: items
+            primary: 0,
+            hibernates: items
                 .iter()
-                .any(|(_, item)| matches!(item, Planned::Sleep | Planned::Crash)),
-            clients: members.map(|(n, member)| Client::new(n, *member)).collect(),
+                .any(|(_, item)| matches!(item, PlannedAction::Sleep | PlannedAction::Crash)),
+            clients: clients
+                .map(|(n, profile)| Client::new(n, *profile))
+                .collect(),
             links: BTreeMap::new(),
-            next_connection: 0,
-            came_by: BTreeMap::new(),
+            connection_ids: BTreeSet::new(),
+            arrived_on: BTreeMap::new(),
             revoked: BTreeSet::new(),
-            rest: BTreeMap::new(),
+            rest_requests: BTreeMap::new(),
             next_request: 0,
             report: Report::default(),
             step: 0,
-            nested: 0,
-            diary: None,
+            violation: None,
+            trace: None,
             plan,
         };
         world.new_host(0);
         for (after, item) in items {
-            world.after(after, Happening::Planned(item));
+            world.after(after, ScheduledEvent::PlannedAction(item));
         }
-        world.after(CHAOS_MS, Happening::Calm);
+        world.after(FAULTS_MS, ScheduledEvent::FaultsEnd);
         world
     }
 
-    /// Keeps a diary from now on.
-    pub(super) fn write_down(&mut self) {
-        self.diary = Some(Vec::new());
+    /// Keeps a trace from now on.
+    pub(super) fn enable_trace(&mut self) {
+        self.trace = Some(Vec::new());
     }
 
-    pub(super) fn diary(&mut self) -> Vec<String> {
-        self.diary.take().unwrap_or_default()
+    pub(super) fn trace(&mut self) -> Vec<String> {
+        self.trace.take().unwrap_or_default()
     }
 
-    pub(super) fn note(&mut self, what: impl FnOnce() -> String) {
+    pub(super) fn record_trace(&mut self, what: impl FnOnce() -> String) {
         let elapsed = self.now.millis_since(START);
-        if let Some(diary) = &mut self.diary {
-            diary.push(format!("{elapsed:>7} ms  {}", what()));
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{elapsed:>7} ms  {}", what()));
         }
     }
 
@@ -155,7 +161,7 @@ impl World {
     }
 
     pub(super) fn run(&mut self) -> Result<Report, String> {
-        self.live()?;
+        self.run_to_end()?;
         for client in &self.clients {
             self.report.acked += client.sends.acks;
             self.report.delivered += client.delivered;
@@ -166,14 +172,14 @@ impl World {
         Ok(self.report)
     }
 
-    fn live(&mut self) -> Result<(), String> {
+    fn run_to_end(&mut self) -> Result<(), String> {
         self.play()?;
-        self.check_rest()?;
-        // A Room hears of what another one wrote by its own next commit: one more message.
+        self.check_idle()?;
+        // A Room learns of events that another one wrote at its own next commit: one more message.
         let client_message_id = None;
-        let message = text_of("the last word", false);
+        let message = text_of("the last message", false);
         self.send_over_rest(RestSend {
-            host: self.front,
+            host: self.primary,
             user: LAST,
             session: SessionId("last".into()),
             client_message_id,
@@ -181,31 +187,34 @@ impl World {
             repeats: false,
         })?;
         self.play()?;
-        self.check_rest()?;
+        self.check_idle()?;
         self.clients
             .iter()
             .try_for_each(|client| client.check_complete(&self.store))
     }
 
-    /// Lets happen what is planned until nothing is.
+    /// Handles events until none are scheduled.
     fn play(&mut self) -> Result<(), String> {
-        while let Some(((at, _), happening)) = self.queue.pop_first() {
+        while let Some(((at, _), event)) = self.queue.pop_first() {
             self.now = self.now.max(at);
             self.step += 1;
-            self.note(|| format!("{happening:?}"));
-            if self.now.0 > self.last_alarm().0 + REST_MS || self.step > MAX_STEPS {
-                return Err("the world does not come to rest".into());
+            self.record_trace(|| format!("{event:?}"));
+            if self.now.0 > self.last_alarm().0 + SETTLE_MS || self.step > MAX_STEPS {
+                return Err("the world does not become idle".into());
             }
-            self.happen(happening)?;
+            self.handle_event(event)?;
+            if let Some(violation) = self.violation.take() {
+                return Err(violation);
+            }
         }
         Ok(())
     }
 
-    /// With nothing left to do, nobody waits: not for an answer over REST, and not for what
-    /// their own Room had stored, whether or not the answer reached it. Of other Rooms' events
-    /// it need not have heard.
-    fn check_rest(&self) -> Result<(), String> {
-        if let Some(send) = self.rest.values().next() {
+    /// With nothing left to do, every REST request is answered and every client has the events that its
+    /// own Room had stored, whether or not the response reached it. Events of other Rooms may be
+    /// missing.
+    fn check_idle(&self) -> Result<(), String> {
+        if let Some(send) = self.rest_requests.values().next() {
             return Err(format!(
                 "a REST send of user {} was never answered",
                 send.user
@@ -217,88 +226,107 @@ impl World {
                 continue;
             };
             if client.connection == Some(*id) && !client.stopped {
-                client.check_served(host.own, &self.store)?;
-                if self.store.left_after(link.granted, link.user, host.own) {
+                client.check_served(host.must_serve, &self.store)?;
+                if self
+                    .store
+                    .removed_after(link.admitted_at, link.user, host.must_serve)
+                {
                     return Err(format!("user {} was removed and stays", link.user));
                 }
             }
         }
-        self.check_let_go()
+        self.check_cached()?;
+        self.check_dead_connections()
     }
 
-    /// Of what is due after this nobody hears. Where the Room watches over its sockets, it has
-    /// looked by then whether those are there that fell silent before the calm.
+    /// The time of the last alarm that matters. Where the Room watches its sockets, it has checked by
+    /// then those that fell silent during the faults.
     pub(super) fn last_alarm(&self) -> Timestamp {
-        let looks = if self.plan.watched { LOOK_AFTER_MS } else { 0 };
-        Timestamp(START.0 + CHAOS_MS + REST_MS + looks)
+        let recheck = if self.plan.watched {
+            RECHECK_AFTER_MS
+        } else {
+            0
+        };
+        Timestamp(START.0 + FAULTS_MS + SETTLE_MS + recheck)
     }
 
-    /// Something happens after so many milliseconds.
-    pub(super) fn after(&mut self, millis: i64, happening: Happening) {
-        self.at(Timestamp(self.now.0 + millis), happening);
+    /// Schedules an event in this many milliseconds.
+    pub(super) fn after(&mut self, millis: i64, event: ScheduledEvent) {
+        self.at(Timestamp(self.now.0 + millis), event);
     }
 
-    pub(super) fn at(&mut self, at: Timestamp, happening: Happening) {
+    pub(super) fn at(&mut self, at: Timestamp, event: ScheduledEvent) {
         self.order += 1;
-        self.queue.insert((at, self.order), happening);
+        self.queue.insert((at, self.order), event);
     }
 
-    fn happen(&mut self, happening: Happening) -> Result<(), String> {
-        match happening {
-            Happening::Planned(planned) => self.deed(planned),
-            Happening::Calm => self.become_calm(),
-            Happening::Tend(client) => {
-                self.tend(client);
+    fn handle_event(&mut self, event: ScheduledEvent) -> Result<(), String> {
+        match event {
+            ScheduledEvent::PlannedAction(action) => self.act(action),
+            ScheduledEvent::FaultsEnd => self.end_faults(),
+            ScheduledEvent::PollClient(client) => {
+                self.poll_client(client);
                 Ok(())
             }
-            Happening::Enter(id, connection) => self.enter(id, connection),
-            Happening::ToServer(id, text) => self.reach_host(id, &text),
-            Happening::ToClient(id, frame, kind) => self.reach_client(id, &frame, kind),
-            Happening::Closed(id, close) => {
+            ScheduledEvent::Register(id) => {
+                self.register(id);
+                Ok(())
+            }
+            ScheduledEvent::Connect(id, connection) => self.connect_to_room(id, connection),
+            ScheduledEvent::ToServer(id, text) => self.reach_host(id, &text),
+            ScheduledEvent::ToClient(id, frame, delivery) => {
+                self.reach_client(id, &frame, delivery)
+            }
+            ScheduledEvent::Closed(id, close) => {
                 self.closed(id, close);
                 Ok(())
             }
-            Happening::Noticed(id) => {
-                self.left(id);
+            ScheduledEvent::ClientDisconnected(id) => {
+                self.client_disconnected(id);
                 Ok(())
             }
-            Happening::Gone(id) => self.gone(id),
-            Happening::Release(place) => self.release(place),
-            Happening::Apply {
-                place,
+            ScheduledEvent::HostDisconnected(id) => self.host_disconnected(id),
+            ScheduledEvent::Flush(origin) => self.flush(origin),
+            ScheduledEvent::WriteCache(origin) => self.write_cache(origin),
+            ScheduledEvent::CacheWritten(origin) => {
+                self.cache_written(origin);
+                Ok(())
+            }
+            ScheduledEvent::Apply {
+                origin,
                 sends,
                 answer,
-            } => self.apply(place, &sends, answer),
-            Happening::Committed(place, result) => self.committed(place, result),
-            Happening::Load(place, since, limit) => {
-                self.load(place, since, limit);
+            } => self.apply(origin, &sends, answer),
+            ScheduledEvent::Committed(origin, result) => self.committed(origin, result),
+            ScheduledEvent::Load(origin, since, limit) => {
+                self.load(origin, since, limit);
                 Ok(())
             }
-            Happening::Loaded(place, result) => self.loaded(place, result),
-            Happening::RestAgain(send) => self.send_over_rest(send),
-            Happening::Told(change) => self.told(change),
-            Happening::ShutDown(host) => self.shut_down(host),
-            Happening::Wake(host) => self.tick(host),
+            ScheduledEvent::Loaded(origin, result) => self.loaded(origin, result),
+            ScheduledEvent::RetryRest(send) => self.send_over_rest(send),
+            ScheduledEvent::Notify(change) => self.notify(change),
+            ScheduledEvent::ShutDown(host) => self.shut_down(host),
+            ScheduledEvent::Alarm(host) => self.on_alarm(host),
         }
     }
 
-    /// No more faults: what is still set up to fail works, and one host remains.
-    fn become_calm(&mut self) -> Result<(), String> {
-        self.calm = true;
+    /// No more faults: commits and loads succeed from here on, and one host remains.
+    fn end_faults(&mut self) -> Result<(), String> {
+        self.faults_over = true;
         self.fates.clear();
         self.failing_loads = (0, 0);
-        let front = self.front;
-        let others: Vec<u64> = self.hosts.range(..front).map(|(host, _)| *host).collect();
+        let primary = self.primary;
+        let others: Vec<u64> = self.hosts.range(..primary).map(|(host, _)| *host).collect();
         others.into_iter().try_for_each(|host| self.shut_down(host))
     }
 
-    /// Chances of one client at this point of its life.
-    pub(super) fn chance_of(&self, client: usize) -> fastrand::Rng {
+    /// The random numbers of one client at this time.
+    pub(super) fn rng_of(&self, client: usize) -> fastrand::Rng {
         let moment = u64::try_from(self.now.0).unwrap_or(0);
         stream(self.seed, Stream::Client, client as u64, moment)
     }
 
-    /// Shuts one host down; whoever was there finds the front.
+    /// Shuts one host down; its clients reconnect to the primary.
     fn shut_down(&mut self, host: u64) -> Result<(), String> {
         self.input(host, Input::Shutdown)
     }

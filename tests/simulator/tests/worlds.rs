@@ -1,4 +1,4 @@
-//! The Room under chaos: many seeds, each a world of its own.
+//! Runs many worlds, each from a seed of its own.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use colloquy_simulator::{Case, Report, Violation, replay, run, shrink};
 
-/// How many worlds a plain test run tries, unoptimised as it is; `cargo xtask simulate` tries more.
+/// The worlds of a plain, unoptimised test run; `cargo xtask simulate` runs more.
 const WORLDS: u64 = 200;
 
-/// A value from the environment: which worlds to try is chosen by whoever runs the test.
+/// An argument of this test, from the environment.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test's own argument, not a setting of core"
@@ -21,12 +21,12 @@ fn argument<T: std::str::FromStr>(name: &str) -> Option<T> {
     Some(value.unwrap_or_else(|| panic!("{name} cannot be {text}")))
 }
 
-/// Runs worlds on every core until one breaks a promise, or until it takes too long.
+/// Runs worlds on every core until one fails, or until it takes too long.
 #[expect(clippy::disallowed_methods, reason = "a test may use all cores")]
 fn explore(worlds: std::ops::Range<u64>, within: Option<Duration>) -> Result<Report, Violation> {
     let next = AtomicU64::new(worlds.start);
-    let under_way = Mutex::new(BTreeSet::new());
-    let seeds = || under_way.lock().unwrap_or_else(PoisonError::into_inner);
+    let running = Mutex::new(BTreeSet::new());
+    let seeds = || running.lock().unwrap_or_else(PoisonError::into_inner);
     let work = || {
         let mut total = Report::default();
         loop {
@@ -65,11 +65,11 @@ fn explore(worlds: std::ops::Range<u64>, within: Option<Duration>) -> Result<Rep
     })
 }
 
-/// Does something, and says how many seconds it took.
+/// Returns a result and the seconds it took.
 #[expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "whoever explores wants to know how long it takes; the worlds have a time of their own"
+    reason = "the report has the real time; the worlds have virtual time"
 )]
 fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let started = std::time::Instant::now();
@@ -77,24 +77,24 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     (done, started.elapsed().as_secs_f64())
 }
 
-/// A world that does not end cannot be left, so the process ends; it names those it may be.
-#[expect(clippy::disallowed_methods, reason = "nothing else stops the others")]
-fn give_up(within: Duration, under_way: &BTreeSet<u64>) {
+/// A world that does not end cannot be cancelled, so the process exits; it names the candidates.
+#[expect(clippy::disallowed_methods, reason = "nothing else stops the other threads")]
+fn give_up(within: Duration, running: &BTreeSet<u64>) {
     eprintln!(
-        "not done within {} s; each of these worlds was under way:",
+        "not done within {} s; each of these worlds was running:",
         within.as_secs()
     );
-    for seed in under_way {
-        eprintln!("COLLOQUY_SEED={seed} cargo test -p colloquy-core --test room_simulator");
+    for seed in running {
+        eprintln!("COLLOQUY_SEED={seed} cargo test -p colloquy-simulator --test worlds");
     }
     std::process::exit(1);
 }
 
 #[test]
-fn no_world_breaks_a_promise() {
+fn no_world_violates_a_guarantee() {
     if let Some(case) = argument::<Case>("COLLOQUY_SEED") {
-        let (diary, outcome) = replay(&case);
-        println!("{}", diary.join("\n"));
+        let (trace, outcome) = replay(&case);
+        println!("{}", trace.join("\n"));
         println!(
             "{:?}",
             outcome.unwrap_or_else(|violation| panic!("{violation}"))
@@ -118,11 +118,11 @@ fn a_case_reads_as_it_is_written() {
     for text in ["17", "17:4,9,30", "17:"] {
         let case: Case = text.parse().expect(text);
         assert_eq!(case.to_string(), text);
-        // With nothing planned nothing goes wrong, and the last word is stored.
-        let (diary, outcome) = replay(&case);
-        assert!(outcome.is_ok_and(|report| report.stored > 0) && !diary.is_empty());
+        // Without planned events nothing fails, and the last message is stored.
+        let (trace, outcome) = replay(&case);
+        assert!(outcome.is_ok_and(|report| report.stored > 0) && !trace.is_empty());
     }
-    for wrong in ["", "x", "1:a", "1;2"] {
-        assert!(wrong.parse::<Case>().is_err(), "{wrong}");
+    for invalid in ["", "x", "1:a", "1;2"] {
+        assert!(invalid.parse::<Case>().is_err(), "{invalid}");
     }
 }

@@ -243,7 +243,7 @@ impl Package {
             .env("COLLOQUY_FIRST", worlds.first.to_string())
             .env_remove("COLLOQUY_WITHIN_SECONDS")
             .env_remove("COLLOQUY_SEED")
-            .args(["--", "--nocapture", "no_world_breaks_a_promise"]);
+            .args(["--", "--nocapture", "no_world_violates_a_guarantee"]);
         cargo
     }
 

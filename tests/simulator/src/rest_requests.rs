@@ -1,17 +1,17 @@
-//! Sends over REST: through the front's Room, answered once, repeated by those who repeat.
+//! Sends over REST: through the primary host, answered once, repeated by clients that repeat.
 
-use super::world::{Happening, World};
+use super::world::{ScheduledEvent, World};
 use colloquy_proto::domain::{
     AppendOutcome, ClientMessageId, MessageText, SendOutcome, Seq, SessionId, UserId,
 };
 use colloquy_proto::protocol::SendCommand;
-use colloquy_proto::room::{Input, RequestId};
+use colloquy_proto::room::RequestId;
 
-/// Sends one Room may owe an answer: those waiting and one commit, as the Room promises.
+/// The most unanswered sends of one Room: its queue and one commit.
 const MAX_UNANSWERED: usize = 2_048 + 256;
 
-/// When a send without an answer is repeated, in milliseconds.
-const AGAIN_MS: i64 = 700;
+/// The pause before a send without a result is repeated, in milliseconds.
+const RETRY_MS: i64 = 700;
 
 /// One send over REST.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl World {
         if self.revoked.contains(&send.session) {
             return Ok(());
         }
-        send.host = self.front;
+        send.host = self.primary;
         self.next_request += 1;
         let request_id = RequestId(self.next_request);
         let command = SendCommand {
@@ -39,80 +39,85 @@ impl World {
             mentions: Vec::new(),
         };
         let (user_id, session_id) = (send.user, send.session.clone());
-        self.rest.insert(request_id, send);
-        let input = Input::Send {
-            request_id,
-            user_id,
-            session_id,
-            send: command,
+        self.rest_requests.insert(request_id, send);
+        self.call_host(self.primary, true, |room, now, sink| {
+            room.send((user_id, session_id), command, request_id, now, sink);
+        })?;
+        let unanswered = |host: u64| {
+            self.rest_requests
+                .values()
+                .filter(|send| send.host == host)
+                .count()
         };
-        self.input(self.front, input)?;
-        let owed = |host: u64| self.rest.values().filter(|send| send.host == host).count();
-        if self.rest.len() > MAX_UNANSWERED && owed(self.front) > MAX_UNANSWERED {
-            return Err("more sends wait in a Room than it promises".into());
+        if self.rest_requests.len() > MAX_UNANSWERED && unanswered(self.primary) > MAX_UNANSWERED {
+            return Err("more sends wait in a Room than its bound".into());
         }
         Ok(())
     }
 
-    /// An answer: given once, and true. Says who was told to wait.
+    /// Checks a reply: one per request, and true. Returns the user if the send was throttled.
     pub(super) fn answered(
         &mut self,
         request_id: RequestId,
         outcome: SendOutcome,
     ) -> Result<Option<UserId>, String> {
-        let Some(send) = self.rest.remove(&request_id) else {
+        let Some(send) = self.rest_requests.remove(&request_id) else {
             return Err("a REST send was answered twice".into());
         };
         self.report.answers += 1;
         match outcome {
-            SendOutcome::Appended(AppendOutcome::Stored(told) | AppendOutcome::Duplicate(told)) => {
+            SendOutcome::Appended(
+                AppendOutcome::Stored(reported) | AppendOutcome::Duplicate(reported),
+            ) => {
                 let stored = match &send.client_message_id {
                     Some(id) => self.store.find(send.user, id).map(|stored| stored.seq),
                     None => self
                         .store
-                        .event(told.seq)
+                        .event(reported.seq)
                         .map(colloquy_proto::protocol::Event::seq),
                 };
-                if stored != Some(told.seq) {
+                if stored != Some(reported.seq) {
                     return Err(format!(
-                        "REST was told of {}, stored is {stored:?}",
-                        told.seq
+                        "the reply was {}, stored is {stored:?}",
+                        reported.seq
                     ));
                 }
                 Ok(None)
             }
             SendOutcome::Appended(AppendOutcome::Denied(_)) => {
-                let was_removed = self.store.left_after(Seq(0), send.user, Seq(i64::MAX));
-                let is_over = self.revoked.contains(&send.session) || was_removed;
-                is_over
+                let was_removed = self.store.removed_after(Seq(0), send.user, Seq(i64::MAX));
+                let may_deny = self.revoked.contains(&send.session) || was_removed;
+                may_deny
                     .then_some(None)
                     .ok_or_else(|| "a member was denied".into())
             }
             SendOutcome::Throttled { .. } => {
                 let user = send.user;
-                self.send_again(send);
+                self.retry(send);
                 Ok(Some(user))
             }
             SendOutcome::Overloaded | SendOutcome::Unavailable => {
-                self.send_again(send);
+                self.retry(send);
                 Ok(None)
             }
-            SendOutcome::Appended(other) => Err(format!("a REST send became {other:?}")),
+            SendOutcome::Appended(other) => Err(format!("a REST send was answered with {other:?}")),
         }
     }
 
-    fn send_again(&mut self, send: RestSend) {
+    fn retry(&mut self, send: RestSend) {
         if send.repeats {
-            self.after(AGAIN_MS, Happening::RestAgain(send));
+            self.after(RETRY_MS, ScheduledEvent::RetryRest(send));
         }
     }
 
-    /// A host loses its memory: whoever waits for it is told that it failed.
-    pub(super) fn drop_tickets(&mut self, host: u64) {
-        let lost = self.rest.extract_if(.., |_, send| send.host == host);
+    /// A host loses its memory: its requests fail.
+    pub(super) fn fail_rest_requests(&mut self, host: u64) {
+        let lost = self
+            .rest_requests
+            .extract_if(.., |_, send| send.host == host);
         let lost: Vec<RestSend> = lost.map(|(_, send)| send).collect();
         for send in lost {
-            self.send_again(send);
+            self.retry(send);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Chance that can be taken apart: everything that varies draws from a stream of its own, named by
-//! what it is for, so that leaving one happening out of a world does not change all others.
+//! Random numbers from independent streams, each named by what it decides: leaving one event out of a
+//! world does not change the others.
 
 use fastrand::Rng;
 
@@ -14,10 +14,10 @@ pub(super) enum Stream {
     Store,
     /// When a client tries again.
     Client,
-    /// How long a driver lets sends gather.
-    Driver,
+    /// How late a host flushes.
+    Host,
     /// How many clients a world has.
-    Crowd,
+    ClientCount,
 }
 
 /// The stream of one thing in the world of `seed`.
