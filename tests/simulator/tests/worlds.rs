@@ -78,7 +78,10 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
 }
 
 /// A world that does not end cannot be cancelled, so the process exits; it names the candidates.
-#[expect(clippy::disallowed_methods, reason = "nothing else stops the other threads")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing else stops the other threads"
+)]
 fn give_up(within: Duration, running: &BTreeSet<u64>) {
     eprintln!(
         "not done within {} s; each of these worlds was running:",
