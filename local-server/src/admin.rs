@@ -1,4 +1,4 @@
-//! What an operator does by hand, beside a running server or without one.
+//! Commands for operators. They work with and without a running server.
 
 use std::env;
 use std::io::{self, BufRead as _, Write as _};
@@ -11,36 +11,36 @@ use colloquy_core::service::ServiceError;
 use colloquy_core::service::accounts::{Registration, validate};
 use colloquy_proto::domain::Epoch;
 
-use crate::app::{Shown, open_database};
+use crate::app::{Redacted, open_database};
 use crate::cli::CreateAdmin;
 use crate::clock::{SystemClock, SystemRng};
 use crate::migrate;
 
-/// Where the password is taken from when nobody can be asked.
+/// The environment variable with the password, for use without a terminal.
 const PASSWORD_VARIABLE: &str = "COLLOQUY_ADMIN_PASSWORD";
 
-/// Brings the schema up to date, whatever `MIGRATE_ON_START` says.
+/// Migrates the schema, regardless of `MIGRATE_ON_START`.
 pub fn migrate(settings: Settings) -> anyhow::Result<()> {
     let settings = Settings {
         migrate_on_start: true,
         ..settings
     };
-    wait(async {
+    block_on(async {
         let backend = open_database(&settings).await?;
         migrate::check_schema(&backend).await?;
         backend.close().await;
-        println!("{} is up to date", Shown(&settings.database));
+        println!("{} is up to date", Redacted(&settings.database));
         Ok(())
     })
 }
 
-/// Gives the database's history a new name.
+/// Replaces the epoch of the database.
 pub fn renew_epoch(settings: &Settings) -> anyhow::Result<()> {
     let mut bytes = [0; 8];
     SystemRng.fill(&mut bytes);
     let epoch = u64::from_le_bytes(bytes);
     let epoch = format!("{epoch:016x}");
-    wait(async {
+    block_on(async {
         let backend = open_database(settings).await?;
         backend
             .store()
@@ -49,25 +49,25 @@ pub fn renew_epoch(settings: &Settings) -> anyhow::Result<()> {
         backend.close().await;
         println!(
             "{} now has the epoch {epoch}; restart its servers",
-            Shown(&settings.database)
+            Redacted(&settings.database)
         );
         Ok(())
     })
 }
 
-/// Makes an account that may use `/api/admin/`, under the rules of every account.
-pub fn create_admin(settings: &Settings, wanted: CreateAdmin) -> anyhow::Result<()> {
+/// Creates an account with administrator rights. The usual account rules apply.
+pub fn create_admin(settings: &Settings, options: CreateAdmin) -> anyhow::Result<()> {
     let registration = Registration {
-        username: Some(wanted.username.map_or_else(|| ask("Username"), Ok)?),
-        email: Some(wanted.email.map_or_else(|| ask("E-mail address"), Ok)?),
+        username: Some(options.username.map_or_else(|| prompt("Username"), Ok)?),
+        email: Some(options.email.map_or_else(|| prompt("E-mail address"), Ok)?),
         password: Some(password()?),
         first_name: None,
         last_name: None,
     };
-    let (mut user, password) = validate(registration).map_err(told)?;
+    let (mut user, password) = validate(registration).map_err(invalid_account)?;
     user.is_admin = true;
     user.password_hash = hash(password)?;
-    wait(async {
+    block_on(async {
         let backend = open_database(settings).await?;
         let created = backend
             .store()
@@ -85,35 +85,38 @@ pub fn create_admin(settings: &Settings, wanted: CreateAdmin) -> anyhow::Result<
     })
 }
 
-fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(work)
 }
 
-fn ask(what: &str) -> anyhow::Result<String> {
-    // On standard error, as standard output may be a file.
+fn prompt(what: &str) -> anyhow::Result<String> {
+    // On standard error, because standard output may be redirected.
     eprint!("{what}: ");
     io::stderr().flush()?;
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line)?;
-    anyhow::ensure!(read > 0, "{what} was not given");
+    anyhow::ensure!(read > 0, "{what} is required");
     Ok(line.trim().to_owned())
 }
 
-/// From the environment, or asked for twice without showing it.
+/// From the environment, or prompted for twice without echo.
 fn password() -> anyhow::Result<String> {
     if let Ok(password) = env::var(PASSWORD_VARIABLE) {
         return Ok(password);
     }
-    let prompt = |text| {
+    let hidden = |text| {
         rpassword::prompt_password(text).with_context(|| {
-            format!("the password cannot be asked for here; set {PASSWORD_VARIABLE}")
+            format!("no terminal to prompt for the password; set {PASSWORD_VARIABLE}")
         })
     };
-    let password = prompt("Password: ")?;
-    anyhow::ensure!(password == prompt("Once more: ")?, "the passwords differ");
+    let password = hidden("Password: ")?;
+    anyhow::ensure!(
+        password == hidden("Repeat password: ")?,
+        "the passwords do not match"
+    );
     Ok(password)
 }
 
@@ -126,7 +129,7 @@ fn hash(password: Password) -> anyhow::Result<String> {
     }
 }
 
-fn told(error: ServiceError) -> anyhow::Error {
+fn invalid_account(error: ServiceError) -> anyhow::Error {
     let ServiceError::Invalid(fields) = error else {
         return anyhow::anyhow!("{error:?}");
     };
@@ -134,7 +137,7 @@ fn told(error: ServiceError) -> anyhow::Error {
         .iter()
         .map(|(field, problems)| format!("\n  - {field}: {}", problems.join(" ")));
     anyhow::anyhow!(
-        "the account cannot be made:{}",
+        "the account cannot be created:{}",
         problems.collect::<String>()
     )
 }

@@ -1,7 +1,6 @@
-//! Puts the server together: which database, cache and Rooms stand behind core's ports.
+//! Composition root: selects the database, cache and room implementations behind core's ports.
 //!
-//! The one place where an implementation is chosen. Owns the order of a start: the database is
-//! reached, its schema is brought up to date or refused, and only then is anything served.
+//! Owns the start-up order: connect to the database, migrate or check its schema, then serve.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,24 +24,24 @@ use crate::perf::coalescing_cache::CoalescingCache;
 use crate::rooms::LocalRooms;
 use crate::secret_key;
 
-/// How often, a second apart, a database that does not answer yet is asked again.
-const ATTEMPTS: u32 = 10;
+/// Connection attempts at start-up, one second apart.
+const MAX_ATTEMPTS: u32 = 10;
 
-/// Transactions under way at once on PostgreSQL, at most; the rest of the pool is for reads.
+/// The most transactions in flight on PostgreSQL; the rest of the pool is for reads.
 const MAX_WRITERS: usize = 4;
 
-/// A server, all but its socket.
+/// The server without its listening socket.
 pub struct App {
     /// Every route.
     pub router: Router,
-    /// To be shut down before the process ends.
+    /// Must be shut down before the process ends.
     pub rooms: LocalRooms,
-    /// To be closed after that.
+    /// Must be closed after the rooms.
     pub backend: Backend,
 }
 
 impl App {
-    /// Puts together what the settings name. Nothing is migrated unless they say so.
+    /// Builds the server from its settings.
     pub async fn build(settings: &Arc<Settings>) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let tokens = Arc::new(tokens(settings)?);
@@ -76,12 +75,12 @@ impl App {
     }
 }
 
-/// Reaches the database and sees to its schema.
+/// Connects to the database and migrates or checks its schema.
 pub async fn open_database(settings: &Settings) -> anyhow::Result<Backend> {
     let backend = Backend::open(&settings.database, settings.database_pool_size).await;
     let backend =
-        backend.with_context(|| format!("{} cannot be opened", Shown(&settings.database)))?;
-    // Nobody else looks after the schema of an embedded database.
+        backend.with_context(|| format!("{} cannot be opened", Redacted(&settings.database)))?;
+    // An embedded database has no operator who migrates it.
     let migrates = settings.migrate_on_start || !matches!(settings.database, Database::Postgres(_));
     let mut attempt = 1;
     loop {
@@ -92,15 +91,15 @@ pub async fn open_database(settings: &Settings) -> anyhow::Result<Backend> {
         };
         match ready {
             Ok(()) => return Ok(backend),
-            // It may still be starting, as it does beside this server after a power cut.
-            Err(SchemaError::Database(reason)) if attempt < ATTEMPTS => {
-                tracing::warn!(attempt, reason, "the database is not ready yet");
+            // It may still be starting, for example after a reboot of the machine.
+            Err(SchemaError::Database(reason)) if attempt < MAX_ATTEMPTS => {
+                tracing::warn!(attempt, reason, "database not ready, retrying");
                 attempt += 1;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(error) => {
                 return Err(error)
-                    .with_context(|| format!("{} cannot be used", Shown(&settings.database)));
+                    .with_context(|| format!("{} cannot be used", Redacted(&settings.database)));
             }
         }
     }
@@ -143,19 +142,19 @@ fn writers(settings: &Settings) -> usize {
     }
 }
 
-/// A database as people may be told of it: without its password.
-pub struct Shown<'a>(pub &'a Database);
+/// Displays a database without its password.
+pub struct Redacted<'a>(pub &'a Database);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Database::Postgres(url) => {
-                let place = url.reveal().rsplit('@').next().unwrap_or_default();
-                let place = place.split('?').next().unwrap_or_default();
+                let location = url.reveal().rsplit('@').next().unwrap_or_default();
+                let location = location.split('?').next().unwrap_or_default();
                 write!(
                     f,
                     "PostgreSQL at {}",
-                    place.rsplit("://").next().unwrap_or_default()
+                    location.rsplit("://").next().unwrap_or_default()
                 )
             }
             Database::Sqlite(path) => write!(f, "SQLite in {}", path.display()),
@@ -169,12 +168,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_is_named_without_its_password() {
-        let shown = |url: &str| Shown(&Database::Postgres(Secret::new(url))).to_string();
+    fn database_is_displayed_without_its_password() {
+        let redacted = |url: &str| Redacted(&Database::Postgres(Secret::new(url))).to_string();
         assert_eq!(
-            shown("postgres://u:p@ss@host:1/db?password=x"),
+            redacted("postgres://u:p@ss@host:1/db?password=x"),
             "PostgreSQL at host:1/db"
         );
-        assert_eq!(shown("postgres://host/db"), "PostgreSQL at host/db");
+        assert_eq!(redacted("postgres://host/db"), "PostgreSQL at host/db");
     }
 }

@@ -1,56 +1,56 @@
-//! The command line: what the program can be asked to do besides serving.
+//! The command line.
 
 use clap::{Args, Parser, Subcommand};
 
-/// A real-time chat server. Without a command it serves.
+/// A real-time chat server. Without a command it runs `serve`.
 ///
-/// Settings come from the environment and from a file `.env` in the working folder; the
-/// environment wins. `.env.example` lists them all.
+/// Settings come from the environment and from a file `.env` in the working directory; the
+/// environment wins. `.env.example` lists all of them.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do.
+    /// The command; `serve` by default.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What the program can be asked to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve HTTP and WebSocket on HOST:PORT.
     Serve(Serve),
-    /// Bring the database's schema up to date.
+    /// Migrate the database schema.
     Migrate,
-    /// Make an account that may use /api/admin/.
+    /// Create an account with administrator rights.
     ///
-    /// The password is taken from `COLLOQUY_ADMIN_PASSWORD`, or asked for.
+    /// The password is read from `COLLOQUY_ADMIN_PASSWORD`, or prompted for.
     CreateAdmin(CreateAdmin),
-    /// Declare that history may have been rewritten: run this after restoring a backup.
+    /// Start a new epoch. Run this after restoring a backup.
     ///
-    /// Clients that reconnect then load their conversations anew instead of resuming, and cached
-    /// histories are left unread.
+    /// Clients that reconnect then reload their history instead of resuming, and cached events of
+    /// the old epoch are ignored.
     RenewEpoch,
-    /// Succeed if the server on HOST:PORT lives.
+    /// Succeed if the server on HOST:PORT is alive.
     Healthcheck,
 }
 
-/// How to serve.
+/// Options of `serve`.
 #[derive(Debug, Default, Args)]
 pub struct Serve {
-    /// Without a `SECRET_KEY`, make one and keep it in `DATA_DIR/secret.key`, with PostgreSQL too.
+    /// Without a `SECRET_KEY`, generate one in `DATA_DIR/secret.key`, also with PostgreSQL.
     ///
-    /// For one server alone: several that share a database must share the key as well.
+    /// For a single server only: servers that share a database must share the key.
     #[arg(long)]
     pub make_secret_key: bool,
 }
 
-/// Whom to make.
+/// Options of `create-admin`.
 #[derive(Debug, Args)]
 pub struct CreateAdmin {
-    /// The username; asked for when absent.
+    /// The username; prompted for if absent.
     #[arg(long)]
     pub username: Option<String>,
-    /// The e-mail address; asked for when absent.
+    /// The e-mail address; prompted for if absent.
     #[arg(long)]
     pub email: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The machine's clock and its randomness, as core's ports.
+//! The ports for time and randomness, from the operating system.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,15 +19,14 @@ impl Clock for SystemClock {
     }
 }
 
-/// Randomness that nobody can foretell: a generator for each thread, which the operating system
-/// seeds, and seeds anew again and again. Asking the system itself for each request's id is a
-/// system call a request.
+/// Cryptographically secure randomness: one generator per thread, reseeded regularly by the
+/// operating system. Reading from the system directly would cost a system call per request id.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRng;
 
 impl Rng for SystemRng {
     /// # Panics
-    /// When the system has none to give: no secret may be made of anything less.
+    /// If the system provides no randomness, because secrets depend on it.
     fn fill(&self, buffer: &mut [u8]) {
         rand::rng().fill_bytes(buffer);
     }

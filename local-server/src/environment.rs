@@ -1,9 +1,7 @@
 //! Where settings come from: the process's environment, then the file `.env`.
 //!
-//! Owns looking names up. What they mean is `colloquy_core::config`'s.
-//!
-//! The file is read into a map instead of into the environment: a process should not change the
-//! environment it may be reading from other threads.
+//! Owns the lookup of names; their meaning belongs to `colloquy_core::config`. The file is read
+//! into a map, because changing the environment of a multi-threaded process is unsafe.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,18 +10,16 @@ use anyhow::Context as _;
 use colloquy_core::config::{SecretKey, Settings, SettingsError};
 use thiserror::Error;
 
-/// The file holds something else than `NAME=value` lines.
+/// The file contains a line that is not `NAME=value`.
 #[derive(Debug, Error)]
-#[error(
-    "{file} cannot be understood {place}: a line is NAME=value, and a value with spaces or # stands in quotes"
-)]
-pub struct BrokenFile {
+#[error("{file} is malformed {position}: write NAME=value, and quote a value with spaces or #")]
+pub struct MalformedFile {
     file: String,
     /// Not the line itself, which may hold a secret.
-    place: String,
+    position: String,
 }
 
-/// The environment and what a file adds to it.
+/// The environment, with a file as fallback.
 #[derive(Debug, Default)]
 pub struct Environment {
     file: HashMap<String, String>,
@@ -35,28 +31,28 @@ impl Environment {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let shown = path.display();
+        let name = path.display();
         let entries =
-            dotenvy::from_path_iter(path).with_context(|| format!("{shown} cannot be read"))?;
+            dotenvy::from_path_iter(path).with_context(|| format!("{name} cannot be read"))?;
         let mut file = HashMap::new();
-        let mut place = "in its first line".to_owned();
+        let mut position = "in its first line".to_owned();
         for entry in entries {
             match entry {
                 Ok((name, value)) => {
-                    place = format!("after the line of {name}");
+                    position = format!("after the line of {name}");
                     file.insert(name, value);
                 }
                 Err(dotenvy::Error::LineParse(..)) => {
-                    let file = shown.to_string();
-                    return Err(BrokenFile { file, place }.into());
+                    let file = name.to_string();
+                    return Err(MalformedFile { file, position }.into());
                 }
-                Err(error) => return Err(error).with_context(|| format!("{shown} cannot be read")),
+                Err(error) => return Err(error).with_context(|| format!("{name} cannot be read")),
             }
         }
         Ok(Self { file })
     }
 
-    /// What is said of a name. A variable that is set wins over the file even when it is empty.
+    /// The value of a name. A variable that is set wins over the file, even if it is empty.
     pub fn lookup(&self, name: &str) -> Option<String> {
         match std::env::var_os(name) {
             Some(value) => Some(value.to_string_lossy().into_owned()),
@@ -64,19 +60,19 @@ impl Environment {
         }
     }
 
-    /// Every setting.
+    /// All settings.
     ///
     /// # Errors
-    /// All that is missing or malformed.
+    /// Lists every missing or malformed setting.
     pub fn settings(&self) -> Result<Settings, SettingsError> {
         Settings::read(|name| self.lookup(name))
     }
 
-    /// Every setting, for work that signs no token or makes its own key: without a `SECRET_KEY`
-    /// it is the one in `DATA_DIR`, whatever the database.
+    /// All settings, for commands that sign no token or may generate the key: without a
+    /// `SECRET_KEY` it is the one in `DATA_DIR`, also with PostgreSQL.
     ///
     /// # Errors
-    /// All that is missing or malformed.
+    /// Lists every missing or malformed setting.
     pub fn settings_without_key(&self) -> Result<Settings, SettingsError> {
         const KEY: &str = "SECRET_KEY";
         if self.lookup(KEY).is_some_and(|key| !key.trim().is_empty()) {
@@ -97,10 +93,10 @@ impl Environment {
         })
     }
 
-    /// `HOST` and `PORT` alone, for who only calls there.
+    /// `HOST` and `PORT` only, for a client of the server.
     ///
     /// # Errors
-    /// The port is no number.
+    /// The port is not a number.
     pub fn address(&self) -> Result<(String, u16), SettingsError> {
         let only = |name: &str| {
             matches!(name, "HOST" | "PORT")
@@ -124,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_over_the_file() {
+    fn environment_wins_over_the_file() {
         let file = file("# comment\nPATH=nowhere\nCOLLOQUY_TEST='two words' # why\nEMPTY=\n");
         let environment = Environment::with_file(file.path()).unwrap();
         assert_ne!(environment.lookup("PATH").as_deref(), Some("nowhere"));
@@ -137,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_fine_and_a_broken_one_is_told_without_its_secrets() {
+    fn missing_file_is_allowed_and_malformed_file_is_reported_without_secrets() {
         assert!(Environment::with_file(Path::new("/nonexistent/.env")).is_ok());
         let file = file("HOST=::1\nSECRET_KEY=two words\n");
         let error = format!("{:#}", Environment::with_file(file.path()).unwrap_err());

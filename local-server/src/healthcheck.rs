@@ -1,4 +1,4 @@
-//! `healthcheck`: asks the server on this machine whether it lives, for containers without curl.
+//! `healthcheck`: liveness check of the local server, for containers without curl.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// How long the server may take.
-const WITHIN: Duration = Duration::from_secs(3);
+/// The timeout for connecting, writing and reading.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Succeeds when the server that runs with this `HOST` and `PORT` serves.
+/// Succeeds if the server on `host:port` is alive.
 pub fn healthcheck(host: &str, port: u16) -> anyhow::Result<()> {
-    let answer =
-        ask(callable(host), port).with_context(|| format!("no server answers on {host}:{port}"))?;
-    let status = answer.lines().next().unwrap_or_default();
+    let response = request(connect_address(host), port)
+        .with_context(|| format!("no server responds on {host}:{port}"))?;
+    let status = response.lines().next().unwrap_or_default();
     anyhow::ensure!(
         status.split(' ').nth(1) == Some("200"),
-        "the server answered: {status}"
+        "the server responded: {status}"
     );
     Ok(())
 }
 
-/// "Every address" is one to listen on, not one to call.
-fn callable(host: &str) -> &str {
+/// Replaces the unspecified address, which can only be listened on.
+fn connect_address(host: &str) -> &str {
     match host {
         "0.0.0.0" => "127.0.0.1",
         "::" | "[::]" => "::1",
@@ -30,19 +30,19 @@ fn callable(host: &str) -> &str {
     }
 }
 
-fn ask(host: &str, port: u16) -> io::Result<String> {
+fn request(host: &str, port: u16) -> io::Result<String> {
     let address = (host.trim_matches(['[', ']']), port)
         .to_socket_addrs()?
         .next();
     let address = address.ok_or_else(|| io::Error::other("the name has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, WITHIN)?;
-    stream.set_read_timeout(Some(WITHIN))?;
-    stream.set_write_timeout(Some(WITHIN))?;
-    // Closed after the answer, so that reading to the end ends. ALLOWED_HOSTS is not asked for
-    // on this path.
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    // `Connection: close`, so that reading to the end terminates. ALLOWED_HOSTS does not apply to
+    // this path.
     stream
         .write_all(b"GET /health/live/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    stream.take(4_096).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let mut response = Vec::new();
+    stream.take(4_096).read_to_end(&mut response)?;
+    Ok(String::from_utf8_lossy(&response).into_owned())
 }

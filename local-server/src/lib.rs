@@ -1,8 +1,8 @@
-//! Colloquy as one native binary: the adapter that carries what [`colloquy_core`] decides.
+//! Colloquy as one native binary: the adapter between [`colloquy_core`] and tokio.
 //!
-//! Owns sockets, tasks, files, the clock and the signals of one process. Deliberately decides
-//! nothing a client can notice, and adds no route. The files bear the same names as those of the
-//! Worker, so that the two read side by side.
+//! Owns sockets, tasks, files, the clock and the signals of one process. It decides nothing a
+//! client can notice and adds no route. Its files have the same names as those of the Worker.
+//! Optimisations are in [`perf`].
 
 pub mod admin;
 pub mod app;

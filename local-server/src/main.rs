@@ -1,4 +1,4 @@
-//! The `colloquy-local-server` program: reads its command line and settings, then does as told.
+//! The `colloquy-local-server` binary: parses the command line and settings and runs a command.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use colloquy_core::config::SettingsError;
 use colloquy_local_server::cli::{Cli, Command, Serve};
-use colloquy_local_server::environment::{BrokenFile, Environment};
+use colloquy_local_server::environment::{Environment, MalformedFile};
 use colloquy_local_server::{admin, healthcheck, run};
 
-/// The settings cannot be used; clap says the same of a command line.
-const UNUSABLE: u8 = 2;
+/// The exit code for invalid settings; clap uses the same for an invalid command line.
+const INVALID_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let command = Cli::parse()
@@ -20,9 +20,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let unusable = error.is::<SettingsError>() || error.is::<BrokenFile>();
-            if unusable {
-                ExitCode::from(UNUSABLE)
+            let invalid = error.is::<SettingsError>() || error.is::<MalformedFile>();
+            if invalid {
+                ExitCode::from(INVALID_USAGE)
             } else {
                 ExitCode::FAILURE
             }

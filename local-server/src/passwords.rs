@@ -1,4 +1,4 @@
-//! Password hashing off the threads that serve: few at a time, and few that wait.
+//! Password hashing on blocking threads, with a bound on running and waiting jobs.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,32 +11,31 @@ use colloquy_core::ports::Passwords;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-/// How many jobs may wait for each one that runs: about a second's worth. Who would wait longer
-/// is better told to come back.
-const WAITING_PER_RUNNING: usize = 32;
+/// Waiting jobs per running one: about a second of work. Further jobs are rejected with 503 and
+/// `Retry-After`.
+const MAX_WAITING_PER_THREAD: usize = 32;
 
-/// A pool of threads for password jobs. A thread begins with a job that need not wait and goes on
-/// with those that do, until none is left: on a busy server no core waits for two threads to wake
-/// each other between one hash and the next, and the memory of a hash serves the next one, where
-/// the kernel would take nearly as long as the hash itself to hand out new memory.
+/// A pool of threads for password jobs. A thread starts with one job and then takes waiting jobs
+/// until none is left. That saves a thread wake-up between hashes, and reuses the memory of a hash:
+/// mapping new memory takes the kernel nearly as long as hashing.
 pub struct BlockingPasswords {
     queue: Arc<Mutex<Queue>>,
 }
 
 struct Queue {
-    /// How many threads may yet begin.
+    /// Threads that may still be started.
     idle: usize,
     waiting: VecDeque<Waiting>,
-    most_waiting: usize,
+    max_waiting: usize,
 }
 
 struct Waiting {
     job: PasswordJob,
-    answer: oneshot::Sender<PasswordOutcome>,
+    sender: oneshot::Sender<PasswordOutcome>,
 }
 
 impl BlockingPasswords {
-    /// A pool that runs this many jobs at once; 0 for one a core.
+    /// A pool that runs `concurrency` jobs at once; 0 for one per core.
     pub fn new(concurrency: usize) -> Self {
         let cores = || available_parallelism().map_or(1, usize::from);
         let running = if concurrency == 0 {
@@ -48,7 +47,7 @@ impl BlockingPasswords {
             queue: Arc::new(Mutex::new(Queue {
                 idle: running,
                 waiting: VecDeque::new(),
-                most_waiting: running * WAITING_PER_RUNNING,
+                max_waiting: running * MAX_WAITING_PER_THREAD,
             })),
         }
     }
@@ -57,48 +56,48 @@ impl BlockingPasswords {
 #[async_trait]
 impl Passwords for BlockingPasswords {
     async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
-        let (answer, outcome) = oneshot::channel();
-        match lock(&self.queue).admit(Waiting { job, answer }) {
-            Admitted::Begins(first) => {
+        let (sender, outcome) = oneshot::channel();
+        match lock(&self.queue).admit(Waiting { job, sender }) {
+            Admission::Start(first) => {
                 let queue = Arc::clone(&self.queue);
-                spawn_blocking(move || work(first, &queue));
+                spawn_blocking(move || run_jobs(first, &queue));
             }
-            Admitted::Waits => {}
-            Admitted::Refused => return None,
+            Admission::Queued => {}
+            Admission::Rejected => return None,
         }
         Some(outcome.await.unwrap_or(PasswordOutcome::Failed))
     }
 }
 
-/// What becomes of a job.
-enum Admitted {
-    /// A thread is free for it.
-    Begins(Waiting),
-    Waits,
-    Refused,
+/// What happens to a new job.
+enum Admission {
+    /// A thread is free.
+    Start(Waiting),
+    Queued,
+    Rejected,
 }
 
 impl Queue {
-    fn admit(&mut self, job: Waiting) -> Admitted {
+    fn admit(&mut self, job: Waiting) -> Admission {
         if self.idle > 0 {
             self.idle -= 1;
-            return Admitted::Begins(job);
+            return Admission::Start(job);
         }
-        if self.waiting.len() >= self.most_waiting {
-            self.waiting.retain(|waiting| !waiting.answer.is_closed());
+        if self.waiting.len() >= self.max_waiting {
+            self.waiting.retain(|waiting| !waiting.sender.is_closed());
         }
-        if self.waiting.len() >= self.most_waiting {
-            return Admitted::Refused;
+        if self.waiting.len() >= self.max_waiting {
+            return Admission::Rejected;
         }
         self.waiting.push_back(job);
-        Admitted::Waits
+        Admission::Queued
     }
 
-    /// What a thread does next; without anything it is idle. Who has gone away is passed over.
+    /// The next job of a thread, which becomes idle without one. Cancelled jobs are skipped.
     fn next(&mut self) -> Option<Waiting> {
         loop {
             match self.waiting.pop_front() {
-                Some(next) if next.answer.is_closed() => {}
+                Some(next) if next.sender.is_closed() => {}
                 Some(next) => return Some(next),
                 None => {
                     self.idle += 1;
@@ -109,15 +108,15 @@ impl Queue {
     }
 }
 
-/// Runs a job and whatever waits when it is done.
-fn work(first: Waiting, queue: &Mutex<Queue>) {
+/// Runs a job and then the waiting ones.
+fn run_jobs(first: Waiting, queue: &Mutex<Queue>) {
     let mut memory = memory();
     let mut next = Some(first);
-    while let Some(Waiting { job, answer }) = next {
-        // A panic must not cost the pool its thread.
+    while let Some(Waiting { job, sender }) = next {
+        // A panic must not end the thread.
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut memory)));
-        // Nobody may be left to be told.
-        let _ = answer.send(outcome.unwrap_or(PasswordOutcome::Failed));
+        // The caller may have been cancelled.
+        let _ = sender.send(outcome.unwrap_or(PasswordOutcome::Failed));
         next = lock(queue).next();
     }
 }
@@ -126,10 +125,9 @@ fn lock(queue: &Mutex<Queue>) -> std::sync::MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The memory of a thread's jobs. glibc keeps freed blocks of up to 32 MiB for later and, aligned as
-/// these are, seldom fits one into the place of the last: the process would grow by hundreds of
-/// megabytes as people log in. A larger block is mapped for itself and given back at once when
-/// nobody waits any more, and what a job does not touch of it costs nothing.
+/// The memory of a thread's jobs. glibc keeps freed blocks of up to 32 MiB and seldom reuses them
+/// for blocks of this alignment, so the process would grow by hundreds of megabytes. A larger block
+/// is mapped separately and returned when the queue is empty; untouched pages cost nothing.
 pub(crate) fn memory() -> HashMemory {
     HashMemory::with_capacity(HashMemory::BYTES.max(33 * 1024 * 1024))
 }
@@ -147,14 +145,14 @@ mod tests {
         }
     }
 
-    /// A job with whoever waits for it.
-    fn asked() -> (Waiting, oneshot::Receiver<PasswordOutcome>) {
-        let (answer, outcome) = oneshot::channel();
-        (Waiting { job: job(), answer }, outcome)
+    /// A job with the receiver of its result.
+    fn waiting_job() -> (Waiting, oneshot::Receiver<PasswordOutcome>) {
+        let (sender, outcome) = oneshot::channel();
+        (Waiting { job: job(), sender }, outcome)
     }
 
     #[tokio::test]
-    async fn more_jobs_than_threads_are_all_done() {
+    async fn more_jobs_than_threads_all_complete() {
         let passwords = BlockingPasswords::new(2);
         let outcomes = join_all((0..7).map(|_| passwords.run(job()))).await;
         for outcome in outcomes {
@@ -164,25 +162,25 @@ mod tests {
     }
 
     #[test]
-    fn who_would_wait_too_long_is_sent_away_and_who_goes_away_gives_the_place_back() {
+    fn full_queue_rejects_jobs_until_waiting_ones_are_cancelled() {
         let passwords = BlockingPasswords::new(1);
         let mut queue = lock(&passwords.queue);
-        let (first, _outcome) = asked();
-        assert!(matches!(queue.admit(first), Admitted::Begins(_)));
+        let (first, _outcome) = waiting_job();
+        assert!(matches!(queue.admit(first), Admission::Start(_)));
         let mut outcomes = Vec::new();
-        for _ in 0..WAITING_PER_RUNNING {
-            let (waiting, outcome) = asked();
-            assert!(matches!(queue.admit(waiting), Admitted::Waits));
+        for _ in 0..MAX_WAITING_PER_THREAD {
+            let (waiting, outcome) = waiting_job();
+            assert!(matches!(queue.admit(waiting), Admission::Queued));
             outcomes.push(outcome);
         }
-        assert!(matches!(queue.admit(asked().0), Admitted::Refused));
+        assert!(matches!(queue.admit(waiting_job().0), Admission::Rejected));
         drop(outcomes.split_off(1));
-        let (last, _outcome) = asked();
-        assert!(matches!(queue.admit(last), Admitted::Waits));
+        let (last, _outcome) = waiting_job();
+        assert!(matches!(queue.admit(last), Admission::Queued));
         assert_eq!(
             [(); 3].map(|()| queue.next().is_some()),
             [true, true, false]
         );
-        assert!(matches!(queue.admit(asked().0), Admitted::Begins(_)));
+        assert!(matches!(queue.admit(waiting_job().0), Admission::Start(_)));
     }
 }

@@ -1,4 +1,4 @@
-//! `serve`: from settings to a server that listens, and to its end.
+//! `serve`: starts the server, listens, and shuts it down.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,20 +10,20 @@ use colloquy_core::config::{LogFormat, Settings};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::time::timeout;
 
-use crate::app::{App, Shown};
+use crate::app::{App, Redacted};
 use crate::clock::SystemClock;
 use crate::logging::Logging;
 use crate::serve::{Stop, serve};
 use crate::signals::stop_signal;
 
-/// How long closing the database may take after everything else has ended.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// The timeout for closing the database at the end of the shutdown.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections that may wait to be accepted: everyone comes back at once after a restart, and who
-/// finds no place is silently left to try again a second later. The system may allow fewer.
+/// The listen backlog. After a restart all clients reconnect at once, and the kernel drops
+/// connections beyond the backlog, which then retry after a second. The system may allow fewer.
 const BACKLOG: u32 = 4_096;
 
-/// Serves until the process is told to stop.
+/// Serves until a stop signal arrives.
 pub fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let _logs = Logging::of(&settings).install(Arc::new(SystemClock))?;
     log_panics();
@@ -35,7 +35,7 @@ pub fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
 
 async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
     let mut signal = Box::pin(stop_signal()?);
-    // First of all: a port that is taken should cost no migration.
+    // Before the database: a port in use should not run a migration.
     let (host, port) = (settings.host.as_str(), settings.port);
     let listener = listen(host.trim_matches(['[', ']']), port)
         .await
@@ -44,7 +44,7 @@ async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let app = tokio::select! {
         app = App::build(&settings) => app?,
-        // While it waits for a database.
+        // A signal while waiting for the database.
         () = &mut signal => return Ok(()),
     };
     announce(&settings, address);
@@ -55,47 +55,50 @@ async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
         drain: async move { rooms.shutdown().await },
         within,
     };
-    // As a task, for one among the runtime's threads accepts into its own queue; from this thread
-    // every connection would be handed over, and another thread woken for it.
+    // Spawned, because a runtime thread accepts into its own queue; from this thread every
+    // connection would be handed to another thread.
     if tokio::spawn(serve(listener, app.router, stop)).await? {
-        tracing::info!("all work is done");
+        tracing::info!("graceful shutdown complete");
     } else {
-        tracing::warn!(shutdown_s = settings.shutdown.0, "open work was cut off");
+        tracing::warn!(
+            shutdown_s = settings.shutdown.0,
+            "shutdown deadline exceeded"
+        );
     }
-    if timeout(CLOSE_WITHIN, app.backend.close()).await.is_err() {
-        tracing::warn!("the database did not close in time");
+    if timeout(CLOSE_TIMEOUT, app.backend.close()).await.is_err() {
+        tracing::warn!("database close timed out");
     }
     Ok(())
 }
 
-/// Listens on the first address of this name that can be had.
+/// Listens on the first usable address of the host.
 async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in lookup_host((host, port)).await? {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
-        // A restart must not wait for connections of before to be forgotten.
+        // Allows a restart while old connections are in TIME_WAIT.
         socket.set_reuseaddr(true)?;
         match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
             Ok(listener) => return Ok(listener),
-            Err(error) => refused = error,
+            Err(error) => last_error = error,
         }
     }
-    Err(refused)
+    Err(last_error)
 }
 
-/// Tells that the server listens, and people what to try next.
+/// Logs the address, and prints first steps in text mode.
 fn announce(settings: &Settings, address: SocketAddr) {
-    let database = Shown(&settings.database);
+    let database = Redacted(&settings.database);
     let cache = if settings.redis.is_some() {
         "Redis"
     } else {
         "in this process"
     };
-    let url = format!("http://{}", callable(address));
-    // Logs for programs stay free of other lines.
+    let url = format!("http://{}", connect_address(address));
+    // JSON output contains log lines only.
     if settings.log_format == LogFormat::Text {
         println!(
             "Colloquy {} listens on {url}
@@ -113,8 +116,8 @@ fn announce(settings: &Settings, address: SocketAddr) {
     tracing::info!(%url, %database, cache, "listening");
 }
 
-/// "Every address" is one to listen on, not one to call.
-fn callable(address: SocketAddr) -> String {
+/// Replaces the unspecified address, which can only be listened on.
+fn connect_address(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("localhost:{}", address.port())
     } else {
@@ -122,12 +125,12 @@ fn callable(address: SocketAddr) -> String {
     }
 }
 
-/// A panic ends one task; it must not go unseen where nobody reads standard error.
+/// Logs panics, because standard error may not be collected.
 fn log_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let location = panic.location().map(ToString::to_string);
-        tracing::error!(location, "a task panicked: a fault of ours");
+        tracing::error!(location, "task panicked");
         print(panic);
     }));
 }

@@ -1,7 +1,7 @@
-//! The key that signs tokens, when nobody gave one: made at random and kept in a file.
+//! The generated token-signing key and its file.
 //!
-//! Owns that the file is made once, even by two processes at once, is never half written, and is
-//! readable by its owner only. Does not decide when a file is good enough: settings do.
+//! The file is created once, even by two processes at a time, is never partially written, and is
+//! readable by its owner only. Whether a generated key is allowed is decided by the settings.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -11,10 +11,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use colloquy_core::ports::Rng;
 
-/// The shortest key HS256 may be used with (RFC 7518 §3.2), in bytes.
+/// The shortest key for HS256 (RFC 7518 §3.2), in bytes.
 const MIN_BYTES: usize = 32;
 
-/// The key in this file, which is made first when it is missing.
+/// Reads the key from the file, and creates the file if it is missing.
 pub fn load_or_create(path: &Path, rng: &dyn Rng) -> anyhow::Result<String> {
     let key = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -26,15 +26,15 @@ pub fn load_or_create(path: &Path, rng: &dyn Rng) -> anyhow::Result<String> {
     let key = key.trim();
     anyhow::ensure!(
         key.len() >= MIN_BYTES,
-        "the key file {} holds {} bytes, at least {MIN_BYTES} are needed: remove it to have a new one made (everyone must then log in again)",
+        "the key file {} has {} bytes but needs at least {MIN_BYTES}: remove it to generate a new one (all users must then log in again)",
         path.display(),
         key.len(),
     );
     Ok(key.to_owned())
 }
 
-/// Writes a new key beside `path`, then links it into place unless another process was faster:
-/// whoever reads `path` finds nothing or a whole key, and all find the same.
+/// Writes a new key to a draft file and hard-links it to `path`, unless another process was faster.
+/// A reader of `path` finds nothing or a complete key, and all readers find the same one.
 fn create(path: &Path, rng: &dyn Rng) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -75,7 +75,7 @@ mod tests {
     use crate::clock::SystemRng;
 
     #[test]
-    fn is_made_once_whoever_asks_first() {
+    fn concurrent_callers_create_one_key() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/secret.key");
         let keys: Vec<String> = std::thread::scope(|scope| {
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(
             fs::read_dir(path.parent().unwrap()).unwrap().count(),
             1,
-            "a draft was left"
+            "a draft file was left"
         );
         #[cfg(unix)]
         {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_no_key_is_refused() {
+    fn file_without_a_key_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret.key");
         fs::write(&path, "short\n").unwrap();

@@ -1,8 +1,8 @@
-//! From a listening socket to the router, and to an orderly end.
+//! HTTP connections: from the listening socket to the router, and graceful shutdown.
 //!
-//! Owns connections: their limits, the client's address, accepting whatever happens, and
-//! stopping. hyper is driven directly because `axum::serve` offers no limits on headers, neither
-//! on their size nor on how slowly they come. Adds no route and reads no request.
+//! Owns connection limits, the client's address, the accept loop and shutdown. It uses hyper
+//! directly because `axum::serve` offers no limit on the size of headers or the time to receive
+//! them. Adds no route and reads no request.
 
 use std::future::Future;
 use std::io;
@@ -26,27 +26,27 @@ use tower::Service as _;
 
 use crate::perf::deferred_write::{DeferredWrite, HoldSwitch};
 
-/// How long a request's headers may take, and how long a connection may idle between requests.
-const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// The timeout for receiving a request's headers, and for idling between requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The most bytes of a request's headers: a token in the URL and one in a header fit many times.
+/// The limit of a request's headers in bytes: many times a token in the URL and in a header.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// How long accepting pauses when the process has no file descriptor left.
-const WITHOUT_DESCRIPTORS: Duration = Duration::from_millis(100);
+/// The pause of the accept loop when the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What an adapter must do between the last accept and the end.
+/// How the server stops.
 pub struct Stop<S, D> {
-    /// Resolves when the process is told to stop.
+    /// Resolves when the server must stop.
     pub signal: S,
-    /// Ends what outlives a request: the Rooms and their sockets.
+    /// Shuts down the rooms and their sockets.
     pub drain: D,
-    /// The most time both the drain and open requests may take.
+    /// The deadline for the drain and open requests.
     pub within: Duration,
 }
 
-/// Serves until told to stop, then: accepts nothing more, drains, and waits for open requests.
-/// Returns whether all of it ended in time.
+/// Serves until the stop signal, then closes the listener, drains, and waits for open requests.
+/// Returns whether everything finished within the deadline.
 pub async fn serve<S, D>(listener: TcpListener, router: Router, stop: Stop<S, D>) -> bool
 where
     S: Future<Output = ()>,
@@ -63,13 +63,13 @@ where
             () = &mut signal => break,
         }
     }
-    // Closes the port: a balancer sees at once that it has to send people elsewhere.
+    // Closes the port, so that a load balancer fails over at once.
     drop(listener);
-    let end = async { tokio::join!(stop.drain, connections.finish()) };
-    timeout(stop.within, end).await.is_ok()
+    let finished = async { tokio::join!(stop.drain, connections.finish()) };
+    timeout(stop.within, finished).await.is_ok()
 }
 
-/// The connections that have not become sockets of a Room.
+/// The connections that have not been upgraded to a WebSocket.
 #[derive(Default)]
 struct Connections {
     tasks: TaskTracker,
@@ -78,7 +78,7 @@ struct Connections {
 
 impl Connections {
     fn add(&self, stream: TcpStream, address: SocketAddr, router: &Router) {
-        // Frames are small and must not wait for the next one; without it they are only slower.
+        // Disables Nagle's algorithm for small frames. A failure only costs latency.
         stream.set_nodelay(true).ok();
         // An IPv4 client of an IPv6 listener is the same client.
         let client = ClientAddress(address.ip().to_canonical());
@@ -90,7 +90,7 @@ impl Connections {
         ));
     }
 
-    /// Lets every request that has begun be answered; idle connections are closed.
+    /// Answers requests in flight and closes idle connections.
     async fn finish(&self) {
         self.stopping.cancel();
         self.tasks.close();
@@ -117,7 +117,7 @@ async fn connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
+        .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -129,23 +129,23 @@ async fn connection(
             connection.await
         }
     };
-    // A client that breaks off or speaks no HTTP is its own affair.
+    // Not an error of the server: the client disconnected or sent invalid HTTP.
     if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended early");
+        tracing::debug!(%error, "connection closed early");
     }
 }
 
-/// After an accept that failed. A client that is gone already concerns nobody; without file
-/// descriptors (EMFILE, ENFILE) or memory, trying again at once would only burn time.
+/// Handles a failed accept. A client that has already disconnected is ignored; without file
+/// descriptors (EMFILE, ENFILE) or memory the loop pauses instead of spinning.
 async fn recover(error: &io::Error) {
-    let gone = [
+    let disconnected = [
         io::ErrorKind::ConnectionAborted,
         io::ErrorKind::ConnectionReset,
         io::ErrorKind::ConnectionRefused,
         io::ErrorKind::Interrupted,
     ];
-    if !gone.contains(&error.kind()) {
-        tracing::error!(%error, "no connection could be accepted; is the limit of open files too low?");
-        tokio::time::sleep(WITHOUT_DESCRIPTORS).await;
+    if !disconnected.contains(&error.kind()) {
+        tracing::error!(%error, "accept failed; the limit of open files may be too low");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

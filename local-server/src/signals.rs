@@ -1,25 +1,25 @@
-//! SIGTERM and SIGINT: the first asks the server to stop, the second ends it.
+//! SIGTERM and SIGINT: the first starts a graceful shutdown, the second exits at once.
 
 use std::io;
 
 use tokio::sync::oneshot;
 
-/// What a shell reports for a process ended by Ctrl-C: 128 + SIGINT.
+/// The exit code of a process ended by Ctrl-C: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// Listens from now on; the returned future resolves at the first signal. The second ends the
-/// process where it stands.
+/// Installs the handlers. The returned future resolves at the first signal; the second exits the
+/// process at once.
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::new()?;
-    let (asked, asks) = oneshot::channel();
+    let (sender, stopped) = oneshot::channel();
     tokio::spawn(async move {
         signals.next().await;
-        tracing::info!("told to stop; once more to stop at once");
-        asked.send(()).ok();
+        tracing::info!("shutting down; signal again to exit at once");
+        sender.send(()).ok();
         signals.next().await;
         std::process::exit(INTERRUPTED);
     });
-    Ok(async move { drop(asks.await) })
+    Ok(async move { drop(stopped.await) })
 }
 
 #[cfg(unix)]

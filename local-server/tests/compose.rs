@@ -1,6 +1,6 @@
-//! `docker-compose.yml`, `Dockerfile` and `.env.example` say what the code says.
+//! `docker-compose.yml`, `Dockerfile` and `.env.example` agree with the code.
 //!
-//! Read here instead of run: what can drift is names, values and which service needs which.
+//! The files are parsed, not run: names, values and dependencies between services can drift.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ const DOCKERFILE: &str = include_str!("../../Dockerfile");
 const ENV_EXAMPLE: &str = include_str!("../../.env.example");
 const WORKSPACE: &str = include_str!("../../Cargo.toml");
 
-/// Where a deployment of several services starts from other values than a lone program.
+/// Settings whose compose default differs from that of the binary.
 const OTHER_DEFAULTS: [(&str, &str); 5] = [
     ("MIGRATE_ON_START", "true"),
     ("POSTGRES_DB", "colloquy"),
@@ -30,7 +30,7 @@ fn service(name: &str) -> Value {
     compose()["services"][name].clone()
 }
 
-/// A service's variables as they are written.
+/// A service's variables as written in the file.
 fn written(service: &Value) -> BTreeMap<String, String> {
     let variables = service["environment"]
         .as_object()
@@ -55,17 +55,14 @@ fn substitution(value: &str) -> Option<(&str, &str)> {
         .split_once(":-")
 }
 
-/// A service's variables where nothing is set outside.
+/// A service's variables with their defaults substituted.
 fn resolved(service: &Value) -> BTreeMap<String, String> {
     let mut variables = written(service);
     for value in variables.values_mut() {
         if let Some((_, default)) = substitution(value) {
             *value = default.to_owned();
         }
-        assert!(
-            !value.contains('$'),
-            "{value} is more than this test understands"
-        );
+        assert!(!value.contains('$'), "unsupported substitution in {value}");
     }
     variables
 }
@@ -80,20 +77,20 @@ fn strings(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn the_server_can_be_told_everything_there_is_to_tell() {
+fn compose_passes_every_setting_to_the_server() {
     let written = written(&service("server"));
-    let told: BTreeSet<&str> = written.keys().map(String::as_str).collect();
+    let passed: BTreeSet<&str> = written.keys().map(String::as_str).collect();
     // POSTGRES_* name the database here.
     let known = Settings::TABLE
         .iter()
         .map(|row| row.name)
         .filter(|name| *name != "DATABASE_URL");
-    assert_eq!(told, known.collect());
+    assert_eq!(passed, known.collect());
     for (name, value) in &written {
         let Some((outside, default)) = substitution(value) else {
             continue;
         };
-        assert_eq!(outside, name, "passed on under its own name");
+        assert_eq!(outside, name, "the variable keeps its name");
         let other = OTHER_DEFAULTS.iter().find(|(other, _)| other == name);
         let table = Settings::TABLE
             .iter()
@@ -108,11 +105,11 @@ fn the_server_can_be_told_everything_there_is_to_tell() {
 }
 
 #[test]
-fn with_nothing_set_the_server_starts_and_finds_its_neighbours() {
+fn server_reaches_its_services_with_default_settings() {
     let server = service("server");
     assert!(strings(&server["command"]).contains(&"--make-secret-key"));
     let mut variables = resolved(&server);
-    assert_eq!(variables["SECRET_KEY"], "", "no key that everyone knows");
+    assert_eq!(variables["SECRET_KEY"], "", "there is no default key");
     variables.insert("SECRET_KEY".to_owned(), "x".repeat(32));
     let settings = Settings::read(|name| variables.get(name).cloned()).expect("usable settings");
     let Database::Postgres(url) = &settings.database else {
@@ -145,7 +142,7 @@ fn with_nothing_set_the_server_starts_and_finds_its_neighbours() {
 }
 
 #[test]
-fn the_front_is_told_nothing_it_does_not_know() {
+fn redis_http_receives_only_known_settings() {
     let source = include_str!("../../redis-http/src/proxy/settings.rs");
     for name in written(&service("redis-http")).keys() {
         assert!(source.contains(&format!("{name:?}")), "{name}");
@@ -153,7 +150,7 @@ fn the_front_is_told_nothing_it_does_not_know() {
 }
 
 #[test]
-fn services_wait_for_the_health_of_what_they_need() {
+fn services_wait_until_their_dependencies_are_healthy() {
     let services = compose()["services"].as_object().expect("services").clone();
     let names: Vec<&str> = services.keys().map(String::as_str).collect();
     assert_eq!(
@@ -186,7 +183,7 @@ fn services_wait_for_the_health_of_what_they_need() {
 }
 
 #[test]
-fn the_image_holds_both_programs_and_starts_as_the_settings_say() {
+fn image_has_both_binaries_and_the_documented_settings() {
     for program in ["colloquy-local-server", "colloquy-redis-http"] {
         assert!(
             DOCKERFILE.contains(&format!("-p {program}")),
@@ -225,7 +222,7 @@ fn the_image_holds_both_programs_and_starts_as_the_settings_say() {
 }
 
 #[test]
-fn the_image_is_built_by_a_compiler_that_is_new_enough() {
+fn image_is_built_with_a_supported_compiler() {
     let minor = |text: &str| {
         let digits = text
             .split('.')
@@ -240,7 +237,7 @@ fn the_image_is_built_by_a_compiler_that_is_new_enough() {
 }
 
 #[test]
-fn the_example_lists_every_setting_with_its_default() {
+fn env_example_lists_every_setting_with_its_default() {
     let expected: Vec<String> = Settings::TABLE
         .iter()
         .map(|row| format!("# {}.\n#{}={}", row.description, row.name, row.default))
@@ -253,13 +250,13 @@ fn the_example_lists_every_setting_with_its_default() {
 }
 
 #[test]
-fn stopping_takes_less_time_than_docker_grants() {
+fn shutdown_deadline_is_shorter_than_the_stop_grace_period() {
     let server = service("server");
     let seconds = |text: &str| text.trim_end_matches('s').parse::<u64>().ok();
-    let granted = server["stop_grace_period"]
+    let grace_period = server["stop_grace_period"]
         .as_str()
         .and_then(seconds)
         .expect("whole seconds");
-    let wanted = seconds(&resolved(&server)["SHUTDOWN_SECONDS"]).expect("whole seconds");
-    assert!(wanted < granted);
+    let deadline = seconds(&resolved(&server)["SHUTDOWN_SECONDS"]).expect("whole seconds");
+    assert!(deadline < grace_period);
 }

@@ -1,4 +1,4 @@
-//! The program as a process: its exit codes, its words, its files, and how it ends.
+//! The binary as a process: exit codes, messages, files and shutdown.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A folder of its own, and the program in it, without this process's variables.
+/// The binary in its own folder, without this process's environment.
 fn program(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_colloquy-local-server"));
     command
@@ -28,7 +28,7 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// A running server; killed when the test is over.
+/// A running server; killed when dropped.
 struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -68,17 +68,17 @@ impl Server {
     }
 
     /// Sends a request and reads to the end of the connection.
-    fn ask(&self, request: &str) -> String {
+    fn request(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("answered");
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("a response");
+        response
     }
 
     fn post(&self, path: &str, headers: &str, body: &str) -> String {
         let length = body.len();
-        self.ask(&format!(
+        self.request(&format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
         ))
     }
@@ -92,11 +92,11 @@ impl Server {
         assert!(status.success());
     }
 
-    /// The exit code and all that was still printed.
-    fn end(mut self) -> (Option<i32>, String) {
+    /// Waits for the exit and returns the exit code and the remaining output.
+    fn wait(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("UTF-8");
-        (self.child.wait().expect("it ends").code(), rest)
+        (self.child.wait().expect("it exits").code(), rest)
     }
 }
 
@@ -112,7 +112,7 @@ const REGISTER: &str =
 const LIVE: &str = "GET /health/live/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 #[test]
-fn all_that_is_wrong_with_the_settings_is_told_at_once() {
+fn all_invalid_settings_are_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join(".env"),
@@ -137,10 +137,10 @@ fn all_that_is_wrong_with_the_settings_is_told_at_once() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_before_anything_is_made() {
+fn port_in_use_is_reported_before_any_file_is_created() {
     let folder = tempfile::tempdir().unwrap();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = occupied.local_addr().unwrap().port().to_string();
     let (code, _, stderr) = run(program(&folder).env("PORT", &port));
     assert_eq!(code, Some(1));
     assert!(
@@ -151,7 +151,7 @@ fn a_port_that_is_taken_is_told_before_anything_is_made() {
 }
 
 #[test]
-fn the_command_line_explains_itself() {
+fn command_line_has_help_and_version() {
     let folder = tempfile::tempdir().unwrap();
     let (code, stdout, _) = run(program(&folder).arg("--help"));
     assert_eq!(code, Some(0));
@@ -176,7 +176,7 @@ fn the_command_line_explains_itself() {
 }
 
 #[test]
-fn it_serves_with_nothing_set_and_ends_in_order_when_told() {
+fn server_runs_without_settings_and_shuts_down_gracefully() {
     let folder = tempfile::tempdir().unwrap();
     let started = Instant::now();
     let server = Server::start(&mut program(&folder));
@@ -197,21 +197,21 @@ fn it_serves_with_nothing_set_and_ends_in_order_when_told() {
     );
     server.signal("TERM");
     let address = server.address;
-    let (code, printed) = server.end();
+    let (code, printed) = server.wait();
     assert_eq!(code, Some(0), "{printed}");
     assert!(
-        printed.contains("curl") && printed.contains("all work is done"),
+        printed.contains("curl") && printed.contains("graceful shutdown complete"),
         "{printed}"
     );
     assert!(TcpStream::connect(address).is_err());
-    // SQLite's log was folded back: the one file is the whole database.
+    // SQLite's WAL was checkpointed: one file is the whole database.
     assert!(!folder.path().join("data/colloquy.sqlite3-wal").exists());
     let (code, _, stderr) = run(program(&folder).arg("healthcheck").env("PORT", &port));
     assert_eq!(code, Some(1), "{stderr}");
 }
 
 #[test]
-fn a_request_that_has_begun_is_answered_and_none_that_comes_later() {
+fn shutdown_answers_open_requests_and_accepts_no_new_ones() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&mut program(&folder));
     let mut slow = server.connect();
@@ -220,7 +220,8 @@ fn a_request_that_has_begun_is_answered_and_none_that_comes_later() {
         REGISTER.len()
     );
     slow.write_all(head.as_bytes()).unwrap();
-    // Kept alive and idle: closed at once. That it answered shows the slow one has begun, too.
+    // An idle keep-alive connection is closed at once. Its response shows that the slow request
+    // has been read too.
     let mut idle = server.connect();
     idle.write_all(b"GET /health/live/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
@@ -230,72 +231,72 @@ fn a_request_that_has_begun_is_answered_and_none_that_comes_later() {
     assert_eq!(idle.read(&mut [0; 16]).unwrap(), 0);
     assert!(TcpStream::connect(server.address).is_err());
     slow.write_all(REGISTER.as_bytes()).unwrap();
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    assert_eq!(server.end().0, Some(0));
+    let mut response = String::new();
+    slow.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    assert_eq!(server.wait().0, Some(0));
 }
 
 #[test]
-fn what_does_not_end_is_cut_off_and_a_second_signal_waits_for_nothing() {
+fn shutdown_deadline_aborts_requests_and_a_second_signal_exits_at_once() {
     let folder = tempfile::tempdir().unwrap();
     for (signals, limit, code) in [(1, "1", 0), (2, "60", 130)] {
         let server = Server::start(program(&folder).env("SHUTDOWN_SECONDS", limit));
         let mut endless = server.connect();
         endless.write_all(b"POST /api/users/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nContent-Type: application/json\r\n\r\n").unwrap();
         std::thread::sleep(Duration::from_millis(200));
-        let told = Instant::now();
+        let signalled = Instant::now();
         for _ in 0..signals {
             server.signal("TERM");
             std::thread::sleep(Duration::from_millis(200));
         }
-        assert_eq!(server.end().0, Some(code));
-        assert!(told.elapsed() < Duration::from_secs(5));
+        assert_eq!(server.wait().0, Some(code));
+        assert!(signalled.elapsed() < Duration::from_secs(5));
     }
 }
 
 #[test]
-fn headers_may_be_neither_endless_nor_many() {
+fn oversized_headers_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&mut program(&folder));
     let long = format!(
         "GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n",
         "x".repeat(20_000)
     );
-    assert!(server.ask(&long).starts_with("HTTP/1.1 431"));
+    assert!(server.request(&long).starts_with("HTTP/1.1 431"));
     let many = format!(
         "GET / HTTP/1.1\r\nHost: x\r\n{}\r\n",
         "X-Many: x\r\n".repeat(500)
     );
-    assert!(server.ask(&many).starts_with("HTTP/1.1 431"));
-    assert!(server.ask(LIVE).starts_with("HTTP/1.1 200"));
+    assert!(server.request(&many).starts_with("HTTP/1.1 431"));
+    assert!(server.request(LIVE).starts_with("HTTP/1.1 200"));
 }
 
 #[test]
-fn without_file_descriptors_it_waits_and_then_serves_on() {
+fn server_recovers_from_running_out_of_file_descriptors() {
     let folder = tempfile::tempdir().unwrap();
     let mut limited = Command::new("sh");
     let program = env!("CARGO_BIN_EXE_colloquy-local-server");
     limited.args(["-c", "ulimit -n 48 && exec \"$0\"", program]);
     limited.current_dir(folder.path()).env_remove("HOST");
     let server = Server::start(&mut limited);
-    let crowd: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
+    let connections: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
     std::thread::sleep(Duration::from_millis(500));
-    drop(crowd);
-    assert!(server.ask(LIVE).starts_with("HTTP/1.1 200"));
+    drop(connections);
+    assert!(server.request(LIVE).starts_with("HTTP/1.1 200"));
     server.signal("TERM");
-    let (code, printed) = server.end();
+    let (code, printed) = server.wait();
     assert_eq!(code, Some(0));
     assert!(
         printed.contains("open files"),
-        "the limit was never met: {printed}"
+        "the limit was not reached: {printed}"
     );
 }
 
 #[test]
-fn no_secret_reaches_a_log() {
+fn secrets_are_not_logged() {
     let folder = tempfile::tempdir().unwrap();
-    let key = "a-secret-key-that-nobody-may-see-0123456789";
+    let key = "a-secret-key-that-must-not-be-logged-01234567";
     let server = Server::start(
         program(&folder)
             .env("SECRET_KEY", key)
@@ -317,18 +318,18 @@ fn no_secret_reaches_a_log() {
         &bearer,
         &format!(r#"{{"refresh":"{refresh}"}}"#),
     );
-    server.ask(&format!(
+    server.request(&format!(
         "GET /ws/chat/1/?token={access} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     ));
-    server.ask("GET /api/%0a[ERROR]forged/?password=Other-Pass-88 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    server.request("GET /api/%0a[ERROR]forged/?password=Other-Pass-88 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     server.signal("TERM");
-    let (_, mut logged) = server.end();
+    let (_, mut logged) = server.wait();
     for name in ["server.log", "api.log"] {
         logged += &fs::read_to_string(folder.path().join("logs").join(name)).expect("a log file");
     }
     assert!(logged.contains("request.id: follow-me"));
     let parts: Vec<&str> = access.split('.').chain(refresh.split('.')).collect();
-    // A token's signature is its last part; its first is the same for all.
+    // The last part of a token is its signature; the first is the same for all tokens.
     let secrets = [
         key,
         "Hidden-Pass-77",
@@ -347,7 +348,7 @@ fn no_secret_reaches_a_log() {
 }
 
 #[test]
-fn an_operator_migrates_makes_an_administrator_and_renews_the_epoch() {
+fn operator_commands_migrate_create_an_administrator_and_renew_the_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let (code, stdout, stderr) = run(program(&folder).arg("migrate"));
     assert_eq!(code, Some(0), "{stderr}");

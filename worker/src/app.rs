@@ -1,8 +1,7 @@
-//! Puts the Worker together: what stands behind core's ports, once an isolate.
+//! Composition root: selects the implementations behind core's ports, once per isolate.
 //!
-//! The one place where an implementation is chosen. What is shared here outlives a request and
-//! so holds no connection: bindings, settings and the router are made of the environment alone,
-//! which is the same for all requests of an isolate.
+//! The shared state outlives a request and therefore holds no connection. It is built from the
+//! environment, which is the same for all requests of an isolate.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -28,25 +27,25 @@ use crate::logging;
 use crate::passwords::InlinePasswords;
 use crate::rooms::EdgeRooms;
 
-/// Where the platform says who is at the other end.
+/// The header with the client's address, set by the platform.
 const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 
-/// What the requests and the Rooms of an isolate share.
-pub(crate) struct Shared {
+/// The state shared by the requests and rooms of an isolate.
+pub(crate) struct IsolateState {
     pub(crate) recent: Arc<RecentHistory>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) throttle_ms: i64,
     router: Router,
 }
 
-/// The isolate's own, made by the first who asks.
-pub(crate) fn shared(env: &Env) -> Result<&'static Shared, &'static str> {
-    static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
+/// The state of this isolate, built on first use.
+pub(crate) fn shared(env: &Env) -> Result<&'static IsolateState, &'static str> {
+    static SHARED: OnceLock<Result<IsolateState, String>> = OnceLock::new();
     SHARED
         .get_or_init(|| {
             let built = build(env);
             if let Err(reason) = &built {
-                tracing::error!(reason, "the Worker cannot be used as it is configured");
+                tracing::error!(reason, "invalid configuration");
             }
             built
         })
@@ -54,15 +53,15 @@ pub(crate) fn shared(env: &Env) -> Result<&'static Shared, &'static str> {
         .map_err(String::as_str)
 }
 
-/// Answers one request.
+/// Handles one request.
 pub(crate) async fn serve(request: HttpRequest, env: &Env) -> Response<Body> {
     #[cfg(feature = "faults")]
     if let Some(status) = crate::faults::serve(request.uri().path(), env).await {
-        return answer(status);
+        return empty_response(status);
     }
     let Ok(shared) = shared(env) else {
-        // Why is in the log: a setting's value may be part of it.
-        return answer(StatusCode::INTERNAL_SERVER_ERROR);
+        // The reason is only logged, because it may contain a setting's value.
+        return empty_response(StatusCode::INTERNAL_SERVER_ERROR);
     };
     let address: Option<IpAddr> = request
         .headers()
@@ -78,15 +77,15 @@ pub(crate) async fn serve(request: HttpRequest, env: &Env) -> Response<Body> {
     }
 }
 
-fn answer(status: StatusCode) -> Response<Body> {
+fn empty_response(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-fn build(env: &Env) -> Result<Shared, String> {
+fn build(env: &Env) -> Result<IsolateState, String> {
     let settings = Settings::read(|name| lookup(env, name));
-    // Logging starts first, so that what is wrong can be read.
+    // Logging starts first, so that configuration errors are logged.
     let level = settings
         .as_ref()
         .map_or("", |settings| &settings.log_filter);
@@ -121,7 +120,7 @@ fn build(env: &Env) -> Result<Shared, String> {
     );
     let throttle_ms = settings.throttle_ms;
     let router = http::router(http::App::new(settings, Arc::new(services)));
-    Ok(Shared {
+    Ok(IsolateState {
         recent,
         tokens,
         throttle_ms,
@@ -129,7 +128,7 @@ fn build(env: &Env) -> Result<Shared, String> {
     })
 }
 
-/// A variable or secret of the Worker. The database is the binding's.
+/// A variable or secret of the Worker. The database comes from the Hyperdrive binding.
 fn lookup(env: &Env, name: &str) -> Option<String> {
     match name {
         "DATABASE_URL" => Some("postgres://hyperdrive".to_owned()),
@@ -147,7 +146,7 @@ fn tokens(settings: &Settings) -> Result<Tokens, String> {
             settings.refresh_token,
         )),
         SecretKey::CreateBeside(_) => {
-            Err("SECRET_KEY must be set: nothing is kept here".to_owned())
+            Err("SECRET_KEY must be set: the edge cannot store a generated key".to_owned())
         }
     }
 }

@@ -32,13 +32,13 @@ use axum::body::Body;
 use axum::http::Response;
 use worker::{Context, Env, HttpRequest, event};
 
-/// Once an instance, before anything else.
+/// Runs once per instance, before any request.
 #[event(start)]
 fn start() {
     perf::microtasks::patch_queue_microtask();
 }
 
-/// Every request from outside.
+/// Handles every external request.
 #[event(fetch)]
 async fn fetch(
     request: HttpRequest,

@@ -1,7 +1,6 @@
-//! Log events as one JSON object each, on the console, where the platform collects them.
+//! Logs: one JSON object per event, on the console, which the platform collects.
 //!
-//! Owns the form of a line. Which events are kept is `LOG_LEVEL`, read as one level; the platform
-//! filters and searches.
+//! Owns the format of a line. `LOG_LEVEL` is a single level; the platform filters and searches.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -19,20 +18,20 @@ use worker::{console_error, console_log, console_warn};
 
 use crate::clock::EdgeClock;
 
-/// Fields whose names end like this never show their values.
+/// Suffixes of field names whose values are redacted.
 const SECRET_NAMES: [&str; 5] = ["token", "password", "secret", "secret_key", "authorization"];
 
-/// Starts logging, once an isolate. `level` is the first word of `LOG_LEVEL`.
+/// Installs the subscriber, once per isolate. `level` is the first word of `LOG_LEVEL`.
 pub(crate) fn start(level: &str) {
     let word = level.split(',').next().unwrap_or_default();
     let filter = LevelFilter::from_str(word).unwrap_or(LevelFilter::INFO);
     let subscriber = Registry::default().with(ConsoleLayer.with_filter(filter));
-    // A second start of the same isolate keeps the first one's.
+    // A second call in the same isolate keeps the first subscriber.
     drop(tracing::subscriber::set_global_default(subscriber));
 }
 
-/// The id of the request that is being served, from the spans around: what an object is told, so
-/// that its lines can be found by it.
+/// The id of the current request, from the surrounding spans. It is passed to objects so that their
+/// log lines carry it.
 pub(crate) fn request_id() -> Option<String> {
     tracing::dispatcher::get_default(|dispatch| {
         let registry: &Registry = dispatch.downcast_ref()?;
@@ -40,7 +39,7 @@ pub(crate) fn request_id() -> Option<String> {
         let span = registry.span(current.id()?)?;
         span.scope().find_map(|span| {
             let extensions = span.extensions();
-            let id = extensions.get::<Said>()?.0.get("request.id")?;
+            let id = extensions.get::<Fields>()?.0.get("request.id")?;
             id.as_str().map(str::to_owned)
         })
     })
@@ -49,9 +48,9 @@ pub(crate) fn request_id() -> Option<String> {
 struct ConsoleLayer;
 
 #[derive(Default)]
-struct Said(Map<String, Value>);
+struct Fields(Map<String, Value>);
 
-impl Said {
+impl Fields {
     fn set(&mut self, field: &Field, value: Value) {
         let name = field.name();
         let secret = SECRET_NAMES.iter().any(|secret| name.ends_with(secret));
@@ -60,7 +59,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.set(field, format!("{value:?}").into());
     }
@@ -85,40 +84,44 @@ impl Visit for Said {
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ConsoleLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut said = Said::default();
-            attributes.record(&mut said);
-            span.extensions_mut().insert(said);
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(said) = span.extensions_mut().get_mut::<Said>()
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
         {
-            values.record(said);
+            values.record(fields);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut said = Said::default();
-        event.record(&mut said);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
         for span in context.event_scope(event).into_iter().flatten() {
-            if let Some(outer) = span.extensions().get::<Said>() {
+            if let Some(outer) = span.extensions().get::<Fields>() {
                 for (name, value) in &outer.0 {
-                    said.0.entry(name.clone()).or_insert_with(|| value.clone());
+                    fields
+                        .0
+                        .entry(name.clone())
+                        .or_insert_with(|| value.clone());
                 }
             }
         }
         let metadata = event.metadata();
-        // Last, so that no field can take the place of one of these.
+        // Last, so that no field can replace one of these.
         let own = [
             ("level", metadata.level().as_str().into()),
             ("timestamp", EdgeClock.now().to_string().into()),
             ("module", metadata.target().into()),
         ];
-        said.0
+        fields
+            .0
             .extend(own.map(|(name, value): (_, Value)| (name.to_owned(), value)));
-        let line = Value::Object(said.0).to_string();
+        let line = Value::Object(fields.0).to_string();
         match *metadata.level() {
             Level::ERROR => console_error!("{line}"),
             Level::WARN => console_warn!("{line}"),

@@ -1,9 +1,8 @@
-//! Password hashing where the request is: an isolate has one thread, so there is nothing to hand
-//! it to. Hashes take turns with everything else the isolate serves, and few wait.
+//! Password hashing on the isolate's only thread, scheduled between other work, with a bounded wait.
 //!
-//! A turn is a time, not a place in a queue: a request that goes away while it waits is never
-//! heard of again, and would keep its place for good. Owns the memory hashing takes, once an
-//! isolate: wasm gives none back, so it is used again.
+//! A job reserves a time slot, not a queue entry: a cancelled request never runs again, and would
+//! block its entry forever. The memory for hashing is allocated once per isolate and reused, because
+//! wasm memory is never returned.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,81 +16,83 @@ use worker::send::SendFuture;
 
 use crate::clock::EdgeClock;
 
-/// How long a job may wait, in milliseconds. Who would wait longer is better told to come back.
+/// The longest wait in milliseconds. Later jobs are rejected with 503 and `Retry-After`.
 const MAX_WAIT_MS: i64 = 2_500;
 
-/// What others get of the isolate between two jobs, in milliseconds.
-const REST_MS: i64 = 15;
+/// The time for other work between two jobs, in milliseconds.
+const PAUSE_MS: i64 = 15;
 
-/// How long a job is taken to last, in milliseconds: before one was timed, and at most.
-const FIRST_MS: i64 = 60;
-const LONGEST_MS: i64 = 500;
+/// The assumed duration of a job in milliseconds, before one has been measured.
+const INITIAL_JOB_MS: i64 = 60;
 
-/// Runs one job at a time, each in its turn.
+/// The largest assumed duration of a job in milliseconds.
+const MAX_JOB_MS: i64 = 500;
+
+/// Runs one job at a time, each in its slot.
 #[derive(Default)]
 pub(crate) struct InlinePasswords {
     memory: Mutex<HashMemory>,
-    turns: Mutex<Turns>,
+    schedule: Mutex<Schedule>,
 }
 
 #[async_trait]
 impl Passwords for InlinePasswords {
     async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
-        let wait = self.turns(|turns| turns.take(EdgeClock.now()))?;
+        let wait = self.with_schedule(|schedule| schedule.reserve(EdgeClock.now()))?;
         if !wait.is_zero() {
             SendFuture::new(Delay::from(wait)).await;
         }
-        let begun = EdgeClock.now();
+        let started = EdgeClock.now();
         let outcome = {
             let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
             job.run(&mut memory)
         };
-        // The clock stood still meanwhile; it moves on with an event.
+        // The runtime's clock advances only with I/O.
         SendFuture::new(Delay::from(Duration::ZERO)).await;
-        let took_ms = EdgeClock.now().millis_since(begun);
-        self.turns(|turns| turns.timed(took_ms));
+        let took_ms = EdgeClock.now().millis_since(started);
+        self.with_schedule(|schedule| schedule.record_duration(took_ms));
         Some(outcome)
     }
 }
 
 impl InlinePasswords {
-    fn turns<T>(&self, use_them: impl FnOnce(&mut Turns) -> T) -> T {
-        use_them(&mut self.turns.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_schedule<T>(&self, action: impl FnOnce(&mut Schedule) -> T) -> T {
+        action(&mut self.schedule.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// When the next job may run.
-struct Turns {
+struct Schedule {
     next: Timestamp,
-    lasts_ms: i64,
+    job_ms: i64,
 }
 
-impl Default for Turns {
+impl Default for Schedule {
     fn default() -> Self {
         Self {
             next: Timestamp(0),
-            lasts_ms: FIRST_MS,
+            job_ms: INITIAL_JOB_MS,
         }
     }
 }
 
-impl Turns {
-    /// How long to wait for a turn; `None` when that is too long.
-    fn take(&mut self, now: Timestamp) -> Option<Duration> {
+impl Schedule {
+    /// Reserves a slot and returns the wait for it; `None` if that is too long.
+    fn reserve(&mut self, now: Timestamp) -> Option<Duration> {
         let mut wait_ms = self.next.millis_since(now).max(0);
-        if wait_ms > MAX_WAIT_MS + LONGEST_MS + REST_MS {
-            // None is given that late: the clock was set back.
+        if wait_ms > MAX_WAIT_MS + MAX_JOB_MS + PAUSE_MS {
+            // No slot is that late, so the clock was set back.
             wait_ms = 0;
         }
         if wait_ms > MAX_WAIT_MS {
             return None;
         }
-        self.next = Timestamp(now.0 + wait_ms + self.lasts_ms + REST_MS);
+        self.next = Timestamp(now.0 + wait_ms + self.job_ms + PAUSE_MS);
         Some(Duration::from_millis(wait_ms.unsigned_abs()))
     }
 
-    fn timed(&mut self, took_ms: i64) {
-        self.lasts_ms = took_ms.clamp(0, LONGEST_MS);
+    fn record_duration(&mut self, took_ms: i64) {
+        self.job_ms = took_ms.clamp(0, MAX_JOB_MS);
     }
 }
 
@@ -101,34 +102,34 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
-    fn waits(turns: &mut Turns, now: Timestamp) -> Vec<u128> {
-        let taken = std::iter::from_fn(|| turns.take(now));
-        taken.take(1_000).map(|wait| wait.as_millis()).collect()
+    fn waits(schedule: &mut Schedule, now: Timestamp) -> Vec<u128> {
+        let reserved = std::iter::from_fn(|| schedule.reserve(now));
+        reserved.take(1_000).map(|wait| wait.as_millis()).collect()
     }
 
     #[test]
-    fn turns_follow_each_other_and_who_would_wait_too_long_is_sent_away() {
-        let mut turns = Turns::default();
-        let waits = waits(&mut turns, NOW);
+    fn slots_are_consecutive_and_long_waits_are_rejected() {
+        let mut schedule = Schedule::default();
+        let waits = waits(&mut schedule, NOW);
         assert_eq!(waits[..3], [0, 75, 150]);
         assert_eq!(waits.last(), Some(&2_475));
-        // A while later there is room for one more, and after all of them one is alone again.
-        assert!(turns.take(Timestamp(NOW.0 + 75)).is_some());
-        let later = turns.take(Timestamp(NOW.0 + 5_000));
+        // One slot becomes free later, and after all of them a job runs at once.
+        assert!(schedule.reserve(Timestamp(NOW.0 + 75)).is_some());
+        let later = schedule.reserve(Timestamp(NOW.0 + 5_000));
         assert_eq!(later, Some(Duration::ZERO));
     }
 
     #[test]
-    fn jobs_that_last_get_longer_turns() {
-        let mut turns = Turns::default();
-        turns.timed(10_000);
-        assert_eq!(waits(&mut turns, NOW)[..2], [0, 515]);
+    fn long_jobs_get_longer_slots() {
+        let mut schedule = Schedule::default();
+        schedule.record_duration(10_000);
+        assert_eq!(waits(&mut schedule, NOW)[..2], [0, 515]);
     }
 
     #[test]
-    fn a_clock_set_back_sends_nobody_away() {
-        let mut turns = Turns::default();
-        assert!(turns.take(NOW).is_some());
-        assert_eq!(turns.take(Timestamp(5_000)), Some(Duration::ZERO));
+    fn clock_set_back_rejects_no_job() {
+        let mut schedule = Schedule::default();
+        assert!(schedule.reserve(NOW).is_some());
+        assert_eq!(schedule.reserve(Timestamp(5_000)), Some(Duration::ZERO));
     }
 }

@@ -22,7 +22,7 @@ use worker::{
     WebSocketIncomingMessage, WebSocketPair, durable_object,
 };
 
-use crate::app::{Shared, shared};
+use crate::app::{IsolateState, shared};
 use crate::clock::{EdgeClock, remaining, staggered_delay};
 use crate::room_database::RoomDatabase;
 use crate::room_host::{Job, RoomHost, connection_of};
@@ -138,7 +138,7 @@ impl DurableObject for RoomObject {
 }
 
 impl Inner {
-    fn shared(&self) -> Result<&'static Shared> {
+    fn shared(&self) -> Result<&'static IsolateState> {
         shared(&self.env).map_err(Into::into)
     }
 

@@ -24,7 +24,7 @@ use colloquy_proto::room::{
 use futures_channel::oneshot;
 use worker::{State, WebSocket};
 
-use crate::app::Shared;
+use crate::app::IsolateState;
 use crate::clock::EdgeClock;
 use crate::isolate_load;
 use crate::room_sockets::{SharedFrames, attach, attached, end, last_ping};
@@ -75,7 +75,7 @@ impl RoomHost {
     /// list any more.
     pub(crate) fn restore(
         conversation_id: ConversationId,
-        shared: &Shared,
+        shared: &IsolateState,
         state: &State,
         also: Option<&WebSocket>,
     ) -> Self {

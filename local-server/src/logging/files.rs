@@ -1,7 +1,7 @@
-//! A log file a day: today's is `NAME`, earlier ones are `NAME.YYYY-MM-DD`, the last 14 stay.
+//! Daily rotation: today's file is `NAME`, earlier ones are `NAME.YYYY-MM-DD`, 14 are kept.
 //!
-//! The day is the line's own (UTC), so there is no clock here, and the file turns over at the
-//! first line of a new day.
+//! The day is that of the line (UTC), so there is no clock here: the first line of a new day
+//! rotates the file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -10,28 +10,28 @@ use std::time::UNIX_EPOCH;
 
 use colloquy_proto::domain::Timestamp;
 
-/// How many earlier files are kept.
+/// Earlier files that are kept.
 const KEPT_FILES: usize = 14;
 
 const DAY_MILLIS: i64 = 86_400_000;
 
-/// A log file that turns over daily.
+/// A log file that is rotated daily.
 pub(super) struct DailyFile {
     path: PathBuf,
-    /// The day of the file's lines, counted from 1970; unknown while it is empty.
+    /// The day of the file's lines, in days since 1970; `None` while it is empty.
     day: Option<i64>,
-    /// None after a failure, until a line can be written again.
+    /// `None` after a failure, until a line can be written again.
     file: Option<BufWriter<File>>,
 }
 
 impl DailyFile {
-    /// Opens the file, with its folder, to append to it.
+    /// Opens the file for appending and creates its folder.
     pub(super) fn open(folder: &Path, name: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let path = folder.join(name);
         let file = append(&path)?;
         let metadata = file.metadata()?;
-        // Lines of an earlier run: their day is that of the last one.
+        // Lines of an earlier run have the day of the last modification.
         let day = if metadata.len() == 0 {
             None
         } else {
@@ -47,9 +47,9 @@ impl DailyFile {
     /// Appends a line. After a failure the next line tries again.
     pub(super) fn write(&mut self, at: Timestamp, line: &str) -> io::Result<()> {
         let today = at.0.div_euclid(DAY_MILLIS);
-        // A clock that was set back does not turn the file over.
+        // A clock that is set back does not rotate the file.
         if self.day.is_some_and(|day| day < today) {
-            self.turn_over();
+            self.rotate();
         }
         self.day = Some(self.day.map_or(today, |day| day.max(today)));
         let file = match &mut self.file {
@@ -63,7 +63,7 @@ impl DailyFile {
         result
     }
 
-    /// Hands what was written to the operating system.
+    /// Flushes the buffer to the operating system.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let result = self.file.as_mut().map_or(Ok(()), BufWriter::flush);
         if result.is_err() {
@@ -72,18 +72,18 @@ impl DailyFile {
         result
     }
 
-    /// Renames the file after its day. When that fails the lines go on into the same file.
-    fn turn_over(&mut self) {
+    /// Renames the file to its day. If that fails, further lines go to the same file.
+    fn rotate(&mut self) {
         self.flush().ok();
         let Some(day) = self.day.take() else { return };
-        if fs::rename(&self.path, self.earlier(day)).is_ok() {
+        if fs::rename(&self.path, self.rotated_path(day)).is_ok() {
             self.file = None;
         }
         self.remove_oldest().ok();
     }
 
-    /// The name of a day's file; with a number when that is taken.
-    fn earlier(&self, day: i64) -> PathBuf {
+    /// The path of a day's file, with a number if it exists.
+    fn rotated_path(&self, day: i64) -> PathBuf {
         let date = Timestamp(day * DAY_MILLIS).to_string();
         let name = format!(
             "{}.{}",
@@ -108,7 +108,7 @@ impl DailyFile {
             .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
             .map(|entry| entry.path())
             .collect();
-        // Dates as written sort by age.
+        // ISO dates sort by age.
         earlier.sort();
         let surplus = earlier.len().saturating_sub(KEPT_FILES);
         earlier.iter().take(surplus).try_for_each(fs::remove_file)

@@ -1,4 +1,4 @@
-//! From tracing's events to lines: gathers the fields of an event and of the spans around it.
+//! The tracing layer: collects the fields of an event and its spans and renders a line.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::API_TARGET;
-use super::line::{Line, Said};
+use super::line::{Fields, Line};
 use super::writer::{Entry, Queue};
 
-/// Renders each event once and queues it.
+/// Renders each event once and queues the line.
 pub(super) struct LineLayer {
     clock: Arc<dyn Clock>,
     format: LogFormat,
@@ -34,31 +34,31 @@ impl LineLayer {
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut said = Said::of(attributes.metadata());
-            attributes.record(&mut said);
-            span.extensions_mut().insert(said);
+            let mut fields = Fields::new(attributes.metadata());
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(said) = span.extensions_mut().get_mut::<Said>()
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
         {
-            values.record(said);
+            values.record(fields);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut said = Said::of(event.metadata());
-        event.record(&mut said);
+        let mut fields = Fields::new(event.metadata());
+        event.record(&mut fields);
         let mut function = None;
-        // From the innermost span outwards: the nearer value of a name is the one that counts.
+        // From the innermost span outwards: the inner value of a name wins.
         for span in context.event_scope(event).into_iter().flatten() {
             function.get_or_insert(span.name());
-            if let Some(outer) = span.extensions().get::<Said>() {
-                for (name, value) in &outer.fields {
-                    if !said.fields.iter().any(|(known, _)| known == name) {
-                        said.fields.push((name, value.clone()));
+            if let Some(outer) = span.extensions().get::<Fields>() {
+                for (name, value) in &outer.values {
+                    if !fields.values.iter().any(|(known, _)| known == name) {
+                        fields.values.push((name, value.clone()));
                     }
                 }
             }
@@ -69,7 +69,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
             at,
             metadata,
             function,
-            said,
+            fields,
         }
         .render(self.format);
         let api = metadata.target() == API_TARGET;

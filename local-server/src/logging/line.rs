@@ -1,9 +1,8 @@
-//! The form of a line: `[LEVEL] TIMESTAMP MODULE FUNCTION - MESSAGE - field: value, field: value`,
+//! The format of a line: `[LEVEL] TIMESTAMP MODULE FUNCTION - MESSAGE - field: value, field: value`,
 //! or one JSON object.
 //!
-//! Owns escaping. INVARIANT: one event is one line, whatever its values hold, and no value can
-//! pass for another field: control characters are escaped, and a value with white space or
-//! punctuation of the form stands in quotes.
+//! Owns escaping. INVARIANT: one event is one line, and no value can imitate another field: control
+//! characters are escaped, and a value with white space or punctuation of the format is quoted.
 
 use std::fmt::{self, Write as _};
 
@@ -13,43 +12,43 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};
 
-/// The longest text of a message or value that is kept, in bytes.
+/// The limit of a message or value in bytes; longer ones are truncated.
 const MAX_VALUE_BYTES: usize = 4_096;
 
-/// Fields whose names end like this never show their values.
+/// Suffixes of field names whose values are redacted.
 const SECRET_NAMES: [&str; 5] = ["token", "password", "secret", "secret_key", "authorization"];
 
-/// What one event or span says: its message, and its fields in order.
+/// The message and fields of one event or span, in order.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct Fields {
     pub(super) message: String,
-    pub(super) fields: Vec<(&'static str, Value)>,
+    pub(super) values: Vec<(&'static str, Value)>,
 }
 
-impl Said {
-    /// What says nothing yet, with room for as many fields as there are.
-    pub(super) fn of(metadata: &Metadata<'_>) -> Self {
+impl Fields {
+    /// Without values, with capacity for the declared fields.
+    pub(super) fn new(metadata: &Metadata<'_>) -> Self {
         Self {
             message: String::new(),
-            fields: Vec::with_capacity(metadata.fields().len()),
+            values: Vec::with_capacity(metadata.fields().len()),
         }
     }
 
-    /// Sets a field; the last value stays.
+    /// Sets a field; the last value wins.
     pub(super) fn set(&mut self, name: &'static str, value: Value) {
         let value = if SECRET_NAMES.iter().any(|secret| name.ends_with(secret)) {
             "…".into()
         } else {
             value
         };
-        match self.fields.iter_mut().find(|(known, _)| *known == name) {
+        match self.values.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
-            None => self.fields.push((name, value)),
+            None => self.values.push((name, value)),
         }
     }
 
     fn text(&mut self, field: &Field, text: &str) {
-        let text = shortened(text);
+        let text = truncated(text);
         if field.name() == "message" {
             self.message = text;
         } else {
@@ -58,7 +57,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.text(field, &format!("{value:?}"));
     }
@@ -84,18 +83,18 @@ impl Visit for Said {
     }
 }
 
-/// What a line is made of.
+/// The parts of a line.
 pub(super) struct Line<'a> {
     pub(super) at: Timestamp,
     pub(super) metadata: &'a Metadata<'a>,
     /// The innermost span's name.
     pub(super) function: Option<&'a str>,
     /// The event's own fields and those of its spans.
-    pub(super) said: Said,
+    pub(super) fields: Fields,
 }
 
 impl Line<'_> {
-    /// The line, without its end.
+    /// The line without its line break.
     pub(super) fn render(self, format: LogFormat) -> String {
         match format {
             LogFormat::Text => self.text(),
@@ -108,7 +107,7 @@ impl Line<'_> {
             at,
             metadata,
             function,
-            said,
+            fields,
         } = self;
         let mut line = String::with_capacity(192);
         let function = function.unwrap_or("-");
@@ -119,8 +118,8 @@ impl Line<'_> {
             metadata.level(),
             metadata.target()
         );
-        escape(&mut line, &said.message);
-        for (index, (name, value)) in said.fields.iter().enumerate() {
+        escape(&mut line, &fields.message);
+        for (index, (name, value)) in fields.values.iter().enumerate() {
             let _ = write!(line, "{}{name}: ", if index == 0 { " - " } else { ", " });
             match value {
                 Value::String(text) => value_text(&mut line, text),
@@ -132,10 +131,10 @@ impl Line<'_> {
 
     fn json(self) -> String {
         let mut object = Map::new();
-        for (name, value) in self.said.fields {
+        for (name, value) in self.fields.values {
             object.insert(name.to_owned(), value);
         }
-        // Last, so that no field can take the place of one of these.
+        // Last, so that no field can replace one of these.
         object.insert(
             "level".to_owned(),
             level_name(*self.metadata.level()).into(),
@@ -143,7 +142,7 @@ impl Line<'_> {
         object.insert("timestamp".to_owned(), self.at.to_string().into());
         object.insert("module".to_owned(), self.metadata.target().into());
         object.insert("function".to_owned(), self.function.unwrap_or("-").into());
-        object.insert("message".to_owned(), self.said.message.into());
+        object.insert("message".to_owned(), self.fields.message.into());
         Value::Object(object).to_string()
     }
 }
@@ -158,7 +157,7 @@ fn level_name(level: Level) -> &'static str {
     }
 }
 
-fn shortened(text: &str) -> String {
+fn truncated(text: &str) -> String {
     if text.len() <= MAX_VALUE_BYTES {
         return text.to_owned();
     }
@@ -186,12 +185,12 @@ fn escape(line: &mut String, text: &str) {
     text.chars().for_each(|c| escape_char(line, c));
 }
 
-/// Escapes what ends a line or moves a terminal's cursor; U+2028 and U+2029 end lines for some
-/// viewers, and the bidirectional marks reorder what a reader sees.
+/// Escapes control characters and other characters that change the display: U+2028 and U+2029 end
+/// lines in some viewers, and bidirectional marks reorder text.
 fn escape_char(line: &mut String, c: char) {
-    let unseen =
+    let invisible =
         matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-    if c.is_control() || unseen {
+    if c.is_control() || invisible {
         line.extend(c.escape_default());
     } else {
         line.push(c);

@@ -1,11 +1,10 @@
-//! Logs: one line an event, to standard output, `server.log` and (for requests) `api.log`.
+//! Logs: one line per event, to standard output, `server.log` and (for requests) `api.log`.
 //!
-//! Owns the form of a line ([`line`]), the files and their daily rotation ([`files`]), and that
-//! logging never blocks who logs ([`writer`]). Deliberately knows nothing of what is logged: the
-//! request id of a line is simply a field of the span around it.
+//! Owns the format of a line ([`line`]), the files and their daily rotation ([`files`]), and the
+//! writer thread, so that logging never blocks the caller ([`writer`]). It knows nothing about the
+//! content: the request id is a field of the surrounding span.
 //!
-//! Nothing here makes a secret safe to log; who logs leaves it out. That the names of the usual
-//! secrets are blanked is a second net, not the first.
+//! Callers must not log secrets. Redaction of common secret names is a second line of defence.
 
 mod files;
 mod layer;
@@ -32,21 +31,21 @@ use writer::Sinks;
 /// Events with this target are requests; they also go to `api.log`.
 pub const API_TARGET: &str = "colloquy::api";
 
-/// Where lines go and how they look.
+/// Destination and format of log lines.
 #[derive(Debug, Clone)]
 pub struct Logging {
-    /// Which events are kept, as `RUST_LOG` directives.
+    /// Which events are logged, as `RUST_LOG` directives.
     pub filter: String,
-    /// For people or for programs.
+    /// Text or JSON.
     pub format: LogFormat,
-    /// The folder of the log files; none without it.
+    /// The folder of the log files; `None` writes no files.
     pub folder: Option<PathBuf>,
     /// Whether lines also go to standard output.
     pub stdout: bool,
 }
 
 impl Logging {
-    /// As the settings say.
+    /// From the settings.
     pub fn of(settings: &Settings) -> Self {
         Self {
             filter: settings.log_filter.clone(),
@@ -56,15 +55,15 @@ impl Logging {
         }
     }
 
-    /// Logs everything of this process this way from now on. What is logged is written when the
-    /// guard is dropped, at the latest.
+    /// Installs the global subscriber. Dropping the guard writes all pending lines.
     pub fn install(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Guard> {
         let (subscriber, guard) = self.subscriber(clock)?;
-        tracing::subscriber::set_global_default(subscriber).context("logging was set up twice")?;
+        tracing::subscriber::set_global_default(subscriber)
+            .context("logging is already installed")?;
         Ok(guard)
     }
 
-    /// The subscriber and the guard of its writing thread.
+    /// The subscriber and the guard of its writer thread.
     pub fn subscriber(
         &self,
         clock: Arc<dyn Clock>,
@@ -72,7 +71,7 @@ impl Logging {
         let filter = EnvFilter::try_new(&self.filter).map_err(|error| SettingsError {
             problems: vec![format!("LOG_LEVEL is {:?}: {error}", self.filter)],
         })?;
-        // Spans carry the request's id, which a warning needs even where info is left out.
+        // Spans carry the request id, which a warning needs even if info events are filtered out.
         let spans = filter_fn(|metadata: &Metadata<'_>| metadata.is_span())
             .with_max_level_hint(Level::INFO);
         let sinks = Sinks {
@@ -94,7 +93,7 @@ impl Logging {
         };
         let file = DailyFile::open(folder, name).with_context(|| {
             format!(
-                "{name} cannot be written in {} (LOG_DIR; set it to nothing for no log files)",
+                "{name} cannot be written in {} (LOG_DIR; set it to an empty value to disable log files)",
                 folder.display()
             )
         })?;

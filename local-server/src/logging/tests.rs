@@ -1,4 +1,4 @@
-//! Lines, files and what must never be in them, through the real subscriber and thread.
+//! Lines, files and redaction, through the real subscriber and writer thread.
 
 use std::fs;
 use std::path::Path;
@@ -12,17 +12,17 @@ use super::*;
 /// 2026-01-31T23:59:59.000Z
 const EVENING: i64 = 1_769_903_999_000;
 
-struct Hands(AtomicI64);
+struct ManualClock(AtomicI64);
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::Relaxed))
     }
 }
 
-/// Runs `work` with logs in `folder` from this time on; all is written when it returns.
-fn logged(folder: &Path, format: LogFormat, work: impl FnOnce(&Hands)) {
-    let clock = Arc::new(Hands(AtomicI64::new(EVENING)));
+/// Runs `work` with logs in `folder`; all lines are written when it returns.
+fn logged(folder: &Path, format: LogFormat, work: impl FnOnce(&ManualClock)) {
+    let clock = Arc::new(ManualClock(AtomicI64::new(EVENING)));
     let logging = Logging {
         filter: "info,quiet=off".to_owned(),
         format,
@@ -40,7 +40,7 @@ fn lines(folder: &Path, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_line_has_the_agreed_form_and_the_request_id_of_its_span() {
+fn line_has_the_documented_format_and_the_request_id_of_its_span() {
     let folder = tempfile::tempdir().unwrap();
     logged(folder.path(), LogFormat::Text, |_| {
         let _request = info_span!(
@@ -65,7 +65,7 @@ fn a_line_has_the_agreed_form_and_the_request_id_of_its_span() {
 }
 
 #[test]
-fn requests_are_in_both_files() {
+fn requests_are_written_to_both_files() {
     let folder = tempfile::tempdir().unwrap();
     logged(folder.path(), LogFormat::Text, |_| {
         info!(target: API_TARGET, { http.status = 200 }, "request");
@@ -83,13 +83,13 @@ fn requests_are_in_both_files() {
 }
 
 #[test]
-fn nothing_that_is_logged_makes_a_line_or_a_field_of_its_own() {
+fn logged_values_cannot_forge_lines_or_fields() {
     let folder = tempfile::tempdir().unwrap();
-    let evil = "x\n[ERROR] forged\r\u{1b}[2J\u{2028}, user.id: 1 - \"quoted\"";
+    let untrusted = "x\n[ERROR] forged\r\u{1b}[2J\u{2028}, user.id: 1 - \"quoted\"";
     logged(
         folder.path(),
         LogFormat::Text,
-        |_| info!(value = evil, shown = %evil, "said {evil}"),
+        |_| info!(value = untrusted, displayed = %untrusted, "said {untrusted}"),
     );
     let written = fs::read_to_string(folder.path().join("server.log")).unwrap();
     assert_eq!(written.matches('\n').count(), 1, "{written}");
@@ -105,18 +105,18 @@ fn nothing_that_is_logged_makes_a_line_or_a_field_of_its_own() {
         "{written}"
     );
     logged(folder.path(), LogFormat::Json, |_| {
-        info!(level = "FORGED", value = evil, "said {evil}");
+        info!(level = "FORGED", value = untrusted, "said {untrusted}");
     });
     let written = lines(folder.path(), "server.log");
     let json: serde_json::Value = serde_json::from_str(&written[1]).unwrap();
     assert_eq!(
         (&json["level"], &json["value"]),
-        (&"INFO".into(), &evil.into())
+        (&"INFO".into(), &untrusted.into())
     );
 }
 
 #[test]
-fn json_carries_the_same() {
+fn json_has_the_same_fields() {
     let folder = tempfile::tempdir().unwrap();
     logged(folder.path(), LogFormat::Json, |_| {
         let _request = info_span!("request", request.id = "r-1").entered();
@@ -132,7 +132,7 @@ fn json_carries_the_same() {
 }
 
 #[test]
-fn the_usual_secrets_are_blanked_by_name() {
+fn fields_with_secret_names_are_redacted() {
     let folder = tempfile::tempdir().unwrap();
     logged(folder.path(), LogFormat::Text, |_| {
         let _span = info_span!("request", access_token = "hunter2").entered();
@@ -146,7 +146,7 @@ fn the_usual_secrets_are_blanked_by_name() {
 }
 
 #[test]
-fn files_turn_over_with_the_day_and_the_oldest_go() {
+fn files_are_rotated_daily_and_the_oldest_removed() {
     let folder = tempfile::tempdir().unwrap();
     logged(folder.path(), LogFormat::Text, |clock| {
         for day in 0..20 {
@@ -174,7 +174,7 @@ fn files_turn_over_with_the_day_and_the_oldest_go() {
 }
 
 #[test]
-fn a_restart_appends_to_the_days_file() {
+fn restart_appends_to_the_current_file() {
     let folder = tempfile::tempdir().unwrap();
     let now = crate::clock::SystemClock.now();
     for _ in 0..2 {
@@ -187,7 +187,7 @@ fn a_restart_appends_to_the_days_file() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_told_by_its_setting() {
+fn unwritable_folder_is_reported_with_its_setting() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let logging = Logging {
         filter: "info".to_owned(),
@@ -195,7 +195,7 @@ fn a_folder_that_cannot_be_written_is_told_by_its_setting() {
         folder: Some(file.path().to_owned()),
         stdout: false,
     };
-    let clock = Arc::new(Hands(AtomicI64::new(EVENING)));
+    let clock = Arc::new(ManualClock(AtomicI64::new(EVENING)));
     let error = logging.subscriber(clock).err().unwrap();
     assert!(error.to_string().contains("LOG_DIR"), "{error:#}");
 }

@@ -1,5 +1,5 @@
-//! The one thread that writes: who logs only queues, and is never held up by a slow disk or a
-//! stopped terminal. The queue is bounded; what does not fit is counted and the count is logged.
+//! The writer thread. Callers only queue lines and are never blocked by a slow disk or a stopped
+//! terminal. The queue is bounded; dropped lines are counted, and the count is logged.
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 use std::sync::Arc;
@@ -13,64 +13,64 @@ use tracing::Level;
 
 use super::files::DailyFile;
 
-/// How many lines may wait to be written.
+/// The capacity of the queue in lines.
 const QUEUE_LINES: usize = 8_192;
 
-/// How long after a first line others are waited for: nobody sees it, and under load a line then
-/// wakes no thread and is no system call of its own.
-const GATHER: Duration = Duration::from_millis(5);
+/// How long the writer waits for further lines after the first, so that under load a line costs
+/// neither a thread wake-up nor a system call of its own.
+const LINGER: Duration = Duration::from_millis(5);
 
-/// How long the end of the process waits for the last lines.
-const LAST_LINES: Duration = Duration::from_secs(2);
+/// How long the process waits at exit for the last lines.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One line on its way.
+/// A queued line.
 pub(super) struct Entry {
     pub(super) at: Timestamp,
     pub(super) level: Level,
-    /// Whether it belongs to `api.log` too.
+    /// Whether it is also written to `api.log`.
     pub(super) api: bool,
     pub(super) text: String,
 }
 
-enum Order {
+enum Command {
     Write(Entry),
-    /// Write what came before, tell so, and end.
-    End(SyncSender<()>),
+    /// Flush, confirm, and end the thread.
+    Stop(SyncSender<()>),
 }
 
-/// Where lines are put.
+/// The sending side of the queue.
 #[derive(Clone)]
 pub(super) struct Queue {
-    orders: SyncSender<Order>,
-    lost: Arc<AtomicU64>,
+    commands: SyncSender<Command>,
+    dropped: Arc<AtomicU64>,
 }
 
 impl Queue {
-    /// Never blocks; counts what it has to drop.
+    /// Never blocks; counts dropped lines.
     pub(super) fn push(&self, entry: Entry) {
-        if self.orders.try_send(Order::Write(entry)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        if self.commands.try_send(Command::Write(entry)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// Sees to it that what was logged is written before the process ends.
-#[must_use = "lines are lost when the guard goes early"]
+/// Flushes pending lines when dropped.
+#[must_use = "lines are lost if the guard is dropped early"]
 pub struct Guard {
-    orders: SyncSender<Order>,
+    commands: SyncSender<Command>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let (told, tells) = sync_channel(1);
-        // A full queue means a writer that stands still; the end must not wait for that.
-        if self.orders.try_send(Order::End(told)).is_ok() {
-            tells.recv_timeout(LAST_LINES).ok();
+        let (done, confirmed) = sync_channel(1);
+        // A full queue means a blocked writer; the exit must not wait for it.
+        if self.commands.try_send(Command::Stop(done)).is_ok() {
+            confirmed.recv_timeout(FLUSH_TIMEOUT).ok();
         }
     }
 }
 
-/// Where the thread writes to.
+/// The outputs of the writer thread.
 pub(super) struct Sinks {
     pub(super) stdout: bool,
     pub(super) server: Option<DailyFile>,
@@ -79,26 +79,26 @@ pub(super) struct Sinks {
 
 /// Starts the thread.
 pub(super) fn start(sinks: Sinks) -> io::Result<(Queue, Guard)> {
-    let (orders, queue) = sync_channel(QUEUE_LINES);
-    let lost = Arc::new(AtomicU64::new(0));
+    let (commands, queue) = sync_channel(QUEUE_LINES);
+    let dropped = Arc::new(AtomicU64::new(0));
     let terminal = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut writer = Writer {
-        // Standard output itself would hand every line to the system alone.
+        // Unbuffered standard output would make one system call per line.
         stdout: sinks.stdout.then(|| BufWriter::new(io::stdout())),
         colours: terminal,
         server: sinks.server,
         api: sinks.api,
-        lost: lost.clone(),
+        dropped: dropped.clone(),
     };
     thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || writer.run(&queue))?;
     Ok((
         Queue {
-            orders: orders.clone(),
-            lost,
+            commands: commands.clone(),
+            dropped,
         },
-        Guard { orders },
+        Guard { commands },
     ))
 }
 
@@ -107,31 +107,31 @@ struct Writer {
     colours: bool,
     server: Option<DailyFile>,
     api: Option<DailyFile>,
-    lost: Arc<AtomicU64>,
+    dropped: Arc<AtomicU64>,
 }
 
 impl Writer {
-    fn run(&mut self, queue: &Receiver<Order>) {
+    fn run(&mut self, queue: &Receiver<Command>) {
         loop {
-            // Files are flushed when nothing waits, so that a burst costs few writes and a
-            // single line is seen soon.
-            let order = match queue.try_recv() {
-                Ok(order) => Ok(order),
+            // Flushed when the queue is empty, so that a burst costs few writes and a single
+            // line is visible soon.
+            let command = match queue.try_recv() {
+                Ok(command) => Ok(command),
                 Err(TryRecvError::Empty) => {
                     self.flush();
-                    let order = queue.recv_timeout(Duration::MAX);
-                    if matches!(order, Ok(Order::Write(_))) {
-                        thread::sleep(GATHER);
+                    let command = queue.recv_timeout(Duration::MAX);
+                    if matches!(command, Ok(Command::Write(_))) {
+                        thread::sleep(LINGER);
                     }
-                    order
+                    command
                 }
                 Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
             };
-            match order {
-                Ok(Order::Write(entry)) => self.write(&entry),
-                Ok(Order::End(told)) => {
+            match command {
+                Ok(Command::Write(entry)) => self.write(&entry),
+                Ok(Command::Stop(done)) => {
                     self.flush();
-                    told.send(()).ok();
+                    done.send(()).ok();
                     return;
                 }
                 Err(_) => return self.flush(),
@@ -140,10 +140,10 @@ impl Writer {
     }
 
     fn write(&mut self, entry: &Entry) {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
             let text = format!(
-                "[WARN] {} {} - - log lines were lost - lines: {lost}",
+                "[WARN] {} {} - - log lines were dropped - lines: {dropped}",
                 entry.at,
                 module_path!()
             );
@@ -159,13 +159,13 @@ impl Writer {
 
     fn put(&mut self, entry: &Entry) {
         if let Some(out) = &mut self.stdout {
-            // Nobody may be reading any more; the files still count.
+            // The reader of standard output may be gone; the files are still written.
             put_stdout(out, entry, self.colours).ok();
         }
         let api = self.api.as_mut().filter(|_| entry.api);
         for file in self.server.as_mut().into_iter().chain(api) {
             if file.write(entry.at, &entry.text).is_err() {
-                self.lost.fetch_add(1, Ordering::Relaxed);
+                self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -207,15 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_counted_and_told() {
+    fn dropped_lines_are_counted_and_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let (orders, waiting) = sync_channel(1);
-        let lost = Arc::new(AtomicU64::new(0));
+        let (commands, waiting) = sync_channel(1);
+        let dropped = Arc::new(AtomicU64::new(0));
         let queue = Queue {
-            orders,
-            lost: lost.clone(),
+            commands,
+            dropped: dropped.clone(),
         };
-        for text in ["kept", "lost", "lost"] {
+        for text in ["kept", "dropped", "dropped"] {
             queue.push(entry(text));
         }
         drop(queue);
@@ -224,12 +224,12 @@ mod tests {
             colours: false,
             server: Some(DailyFile::open(folder.path(), "server.log").unwrap()),
             api: None,
-            lost,
+            dropped,
         };
         writer.run(&waiting);
         let written = std::fs::read_to_string(folder.path().join("server.log")).unwrap();
         assert!(
-            written.contains("log lines were lost - lines: 2\nkept\n"),
+            written.contains("log lines were dropped - lines: 2\nkept\n"),
             "{written}"
         );
     }

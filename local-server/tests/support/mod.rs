@@ -1,7 +1,7 @@
-//! Databases of PostgreSQL for tests: one each, made and dropped again.
+//! PostgreSQL databases for tests: each test creates and drops its own.
 //!
 //! `COLLOQUY_TEST_POSTGRES_URL` names a server and a role that may create databases. Without it
-//! these tests fail: a test that quietly does nothing proves nothing.
+//! these tests fail, because a skipped test would look green.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,7 +31,7 @@ impl Database {
         database
     }
 
-    /// The same with every migration run.
+    /// A database with all migrations applied.
     pub(crate) async fn migrated() -> Self {
         let database = Self::create().await;
         let driver = database.driver(1);
@@ -43,15 +43,15 @@ impl Database {
     }
 
     pub(crate) fn url(&self) -> String {
-        let (place, query) = match self.server.split_once('?') {
-            Some((place, query)) => (place, format!("?{query}")),
+        let (address, query) = match self.server.split_once('?') {
+            Some((address, query)) => (address, format!("?{query}")),
             None => (self.server.as_str(), String::new()),
         };
-        let authority = place.find("://").map_or(0, |index| index + 3);
-        let end = place[authority..]
+        let authority = address.find("://").map_or(0, |index| index + 3);
+        let end = address[authority..]
             .find('/')
-            .map_or(place.len(), |index| authority + index);
-        format!("{}/{}{query}", &place[..end], self.name)
+            .map_or(address.len(), |index| authority + index);
+        format!("{}/{}{query}", &address[..end], self.name)
     }
 
     pub(crate) fn driver(&self, connections: u32) -> PostgresDriver {
@@ -68,7 +68,7 @@ impl Database {
     }
 }
 
-/// Runs SQL beside the store.
+/// Runs SQL on a separate connection.
 pub(crate) async fn execute(url: &str, sql: &str) {
     let mut connection = PgConnection::connect(url).await.expect("connects");
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))

@@ -8,7 +8,7 @@ use crate::server_log::ServerLog;
 use crate::{FAULTS, without_restarts};
 
 /// The panic message of the fault endpoints.
-const PANIC_MESSAGE: &str = "as a test asked";
+const PANIC_MESSAGE: &str = "requested by a test";
 
 /// Makes the server panic and waits until it has. The request itself may get no response.
 async fn panic(server: &Server, log: &ServerLog, path: &str) {

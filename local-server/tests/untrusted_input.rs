@@ -1,4 +1,4 @@
-//! What is written to a socket, read by a client that is none of ours.
+//! Frames that the server writes, read back by an independent WebSocket implementation.
 
 use std::io::{self, Read, Write};
 
@@ -8,10 +8,10 @@ use colloquy_proto::protocol::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-/// Where a frame's header changes its form (RFC 6455 §5.2).
-const BORDERS: [usize; 4] = [0, 125, 126, 65_535];
+/// Payload lengths at which the frame header changes its form (RFC 6455 §5.2).
+const LENGTH_BOUNDARIES: [usize; 4] = [0, 125, 126, 65_535];
 
-/// Bytes to be read; what is answered to them goes nowhere.
+/// A stream of prepared bytes; writes are discarded.
 struct Wire(io::Cursor<Vec<u8>>);
 
 impl Read for Wire {
@@ -30,29 +30,31 @@ impl Write for Wire {
     }
 }
 
-/// A text, often as long as a header may just tell.
-fn some_text(random: &mut Rng) -> String {
+/// A random text, often with a length near a boundary.
+fn random_text(random: &mut Rng) -> String {
     if random.bool() {
         return hostile_text(random);
     }
-    let length = BORDERS[random.usize(0..BORDERS.len())] + random.usize(0..3);
+    let length = LENGTH_BOUNDARIES[random.usize(0..LENGTH_BOUNDARIES.len())] + random.usize(0..3);
     let mut text = "é".repeat(length / 2);
     text.push_str(&"x".repeat(length - text.len()));
     text
 }
 
 #[test]
-fn frames_are_read_as_they_were_written() {
-    for_all("frames_are_read_as_they_were_written", 1_000, |random| {
+fn written_frames_are_read_back_unchanged() {
+    for_all("written_frames_are_read_back_unchanged", 1_000, |random| {
         let mut wire = Vec::new();
-        let mut meant = Vec::new();
+        let mut expected = Vec::new();
         for _ in 0..random.usize(0..4) {
-            let texts: Vec<String> = (0..random.usize(0..4)).map(|_| some_text(random)).collect();
+            let texts: Vec<String> = (0..random.usize(0..4))
+                .map(|_| random_text(random))
+                .collect();
             wire.extend_from_slice(&encode_text(texts.iter().map(String::as_str)));
-            meant.extend(texts.into_iter().map(|text| Message::Text(text.into())));
+            expected.extend(texts.into_iter().map(|text| Message::Text(text.into())));
             if random.bool() {
                 wire.extend_from_slice(&PING);
-                meant.push(Message::Ping(Bytes::new()));
+                expected.push(Message::Ping(Bytes::new()));
             }
         }
         let code = CloseCode::ALL[random.usize(0..CloseCode::ALL.len())];
@@ -61,7 +63,7 @@ fn frames_are_read_as_they_were_written() {
         let config = WebSocketConfig::default();
         let wire = Wire(io::Cursor::new(wire));
         let mut client = WebSocket::from_raw_socket(wire, Role::Client, Some(config));
-        for message in meant {
+        for message in expected {
             assert_eq!(client.read().expect("a message"), message);
         }
         let Ok(Message::Close(Some(close))) = client.read() else {
