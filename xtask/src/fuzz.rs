@@ -26,6 +26,18 @@ struct Program {
 
 const PROGRAMS: &[Program] = &[
     Program {
+        package: "colloquy-proto",
+        selection: &["--test", "untrusted_input"],
+        tests: &[
+            "frames::commands_round_trip",
+            "frames::frames",
+            "room::room",
+            "room::room_with_valid_commands",
+            "snapshots::snapshots",
+            "snapshots::snapshots_with_any_values",
+        ],
+    },
+    Program {
         package: "colloquy-core",
         selection: &["--test", "untrusted_input"],
         tests: &[
@@ -37,14 +49,8 @@ const PROGRAMS: &[Program] = &[
             "columns::batches_are_told_column_by_column",
             "cursors::cursors",
             "cursors::cursors_come_back",
-            "frames::commands_survive_the_wire",
-            "frames::frames",
             "lists::lists_show_what_the_database_would_tell",
-            "room::room",
-            "room::room_of_commands",
             "settings::settings",
-            "snapshots::snapshots",
-            "snapshots::snapshots_of_any_values",
             "tokens::claims_of_any_kind_are_never_more_than_refused",
             "tokens::issued_tokens_are_believed_until_they_end",
             "tokens::tokens_of_strangers",
@@ -193,6 +199,7 @@ mod tests {
     fn every_target_is_in_the_table() {
         let mut found = Vec::new();
         for directory in [
+            "proto/tests/untrusted_input",
             "core/tests/untrusted_input",
             "core/tests/http",
             "local-server/tests",

@@ -1,10 +1,9 @@
-//! Commands as a client writes them: the other half of `protocol::parse`, and the same for every
-//! target that needs it.
+//! Encodes commands as a client does: the inverse of `protocol::parse`.
 
 use colloquy_proto::protocol::{Command, SendCommand};
 use serde_json::{Value, json};
 
-/// A v2 frame of this command.
+/// The v2 frame of a command.
 pub(crate) fn v2(command: &Command) -> Value {
     match command {
         Command::Send(send) => {
@@ -13,7 +12,7 @@ pub(crate) fn v2(command: &Command) -> Value {
                 "client_message_id": send.client_message_id,
                 "message": send.message,
             });
-            // Left out where they are nothing, as clients do.
+            // Absent rather than null or empty, as clients send them.
             if let Some(reply_to) = send.reply_to {
                 frame["reply_to"] = json!(reply_to);
             }
@@ -30,7 +29,7 @@ pub(crate) fn v2(command: &Command) -> Value {
     }
 }
 
-/// A v1 frame of this send.
+/// The v1 frame of a send.
 pub(crate) fn v1(send: &SendCommand) -> Value {
     json!({"message": send.message})
 }

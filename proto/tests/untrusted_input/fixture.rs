@@ -1,10 +1,9 @@
-//! One Room with an honest host around it: a store that remembers, a clock that is set, tokens
-//! that are verified. Only what clients send is hostile.
+//! A Room with a correct host: a store in memory, a clock under control, tokens that are verified.
+//! Only the frames are untrusted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use colloquy_core::auth::{TokenError, Tokens};
 use colloquy_proto::domain::{
     Admission, AppendOutcome, BatchOutcome, Caller, ConversationId, Epoch, MessageId,
     MessageNumber, NewMessage, Position, Seconds, Seq, SessionId, StoredMessage, Timestamp, UserId,
@@ -15,19 +14,22 @@ use colloquy_proto::room::{
 };
 use serde_json::Value;
 
-use crate::tokens::{NOW, tokens};
-
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_123);
 const CONVERSATION: ConversationId = ConversationId(1);
 const THROTTLE_MS: i64 = 1_000;
 
-/// Connections 0 and 1 join as v1, 2 and 3 as v2; 0 and 2 are Ann's.
+/// The only token the host accepts: user 1, session `s1`, valid for 15 minutes from [`NOW`].
+pub(crate) const VALID_TOKEN: &str = "valid-token-of-user-1";
+const TOKEN_LIFETIME: Seconds = Seconds(900);
+
+/// Connections 0 and 1 start as v1, 2 and 3 as v2; 0 and 2 belong to user 1, 1 and 3 to user 2.
 pub(crate) const CONNECTIONS: u64 = 4;
 
-/// Whatever a frame asks for, this is the most that may come back of it at once, in bytes: a whole
-/// resume of the longest messages, in the longest spelling that JSON has for them.
-const MAX_ANSWER_BYTES: usize = 300 * (4_000 * 12 + 2_000);
+/// The maximum number of bytes one frame may cause: a whole resume of messages of maximum length,
+/// every character escaped.
+const MAX_RESPONSE_BYTES: usize = 300 * (4_000 * 12 + 2_000);
 
-/// Types a v2 socket may receive.
+/// The frame types a v2 socket may receive.
 const TYPES: [&str; 10] = [
     "hello",
     "ack",
@@ -41,45 +43,38 @@ const TYPES: [&str; 10] = [
     "pong",
 ];
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     room: Room,
-    tokens: Tokens,
     now: Timestamp,
     epoch: Epoch,
     stored: Vec<Event>,
-    known: BTreeMap<(UserId, String), StoredMessage>,
-    /// Open connections by number, each with whether it is v2 by now.
+    by_client_id: BTreeMap<(UserId, String), StoredMessage>,
+    /// The open connections by number, with whether each is v2.
     open: BTreeMap<u64, (ConnectionId, bool)>,
     next_connection: u64,
-    /// Bytes the last text led to.
-    answered: usize,
+    /// Bytes received because of the last frame.
+    response_bytes: usize,
 }
 
 fn user(number: u64) -> UserId {
     UserId(if number.is_multiple_of(2) { 1 } else { 2 })
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
         Self {
             room: Room::new(CONVERSATION, THROTTLE_MS),
-            tokens: tokens(),
             now: NOW,
             epoch: Epoch("e1".into()),
             stored: Vec::new(),
-            known: BTreeMap::new(),
+            by_client_id: BTreeMap::new(),
             open: BTreeMap::new(),
             next_connection: 0,
-            answered: 0,
+            response_bytes: 0,
         }
     }
 
-    /// An access token of Ann's, which a text may hold.
-    pub(crate) fn token(&self) -> String {
-        crate::tokens::access(&self.tokens)
-    }
-
-    /// Sends a text on one of the connections, opening it where it is not.
+    /// Sends a text frame on a connection, which is opened first if necessary.
     pub(crate) fn text(&mut self, number: u64, text: &str) {
         if !self.open.contains_key(&number) {
             self.connect(number);
@@ -87,17 +82,17 @@ impl World {
         let Some((id, _)) = self.open.get(&number).copied() else {
             return;
         };
-        self.answered = 0;
+        self.response_bytes = 0;
         self.drive(Input::Frame { id, text });
         assert!(
-            self.answered <= MAX_ANSWER_BYTES,
-            "{} bytes came back",
-            self.answered
+            self.response_bytes <= MAX_RESPONSE_BYTES,
+            "{} bytes of response",
+            self.response_bytes
         );
     }
 
-    /// A frame that is no text.
-    pub(crate) fn unusable(&mut self, number: u64) {
+    /// Sends a binary frame.
+    pub(crate) fn binary_frame(&mut self, number: u64) {
         if let Some((id, _)) = self.open.get(&number).copied() {
             let close = CloseCode::Malformed;
             self.drive(Input::InvalidFrame { id, close });
@@ -111,21 +106,20 @@ impl World {
         }
     }
 
-    /// Time passes.
-    pub(crate) fn wait(&mut self, length: Seconds) {
-        self.now = self.now.plus(length);
+    pub(crate) fn advance(&mut self, duration: Seconds) {
+        self.now = self.now.plus(duration);
         self.drive(Input::Tick);
     }
 
-    /// The Room loses its memory and wakes from what was kept of it.
-    pub(crate) fn sleep(&mut self) {
-        let kept: Vec<Snapshot> = self
+    /// Replaces the Room by the one restored from its snapshots.
+    pub(crate) fn hibernate(&mut self) {
+        let snapshots: Vec<Snapshot> = self
             .open
             .values()
             .map(|(id, _)| {
                 self.room
                     .snapshot(*id, self.now)
-                    .expect("of an open connection")
+                    .expect("a snapshot of an open connection")
             })
             .map(|snapshot| {
                 let text = serde_json::to_string(&snapshot).expect("JSON");
@@ -134,16 +128,16 @@ impl World {
                 read
             })
             .collect();
-        self.room = Room::restore(CONVERSATION, THROTTLE_MS, kept);
+        self.room = Room::restore(CONVERSATION, THROTTLE_MS, snapshots);
     }
 
-    /// The Room wakes from what is kept of connections 0, 1 and so on, whoever wrote it.
-    pub(crate) fn wake(&mut self, kept: &[String]) {
+    /// Replaces the Room by the one restored from these snapshots of connections 0, 1, ….
+    pub(crate) fn restore(&mut self, saved: &[String]) {
         self.open.clear();
-        // Beyond any that was kept.
+        // Higher than any id in the snapshots.
         self.next_connection = 1 << 40;
         let mut snapshots = Vec::new();
-        for (number, text) in (0..).zip(kept) {
+        for (number, text) in (0..).zip(saved) {
             let snapshot: Snapshot = serde_json::from_str(text).expect("a snapshot");
             let fields: Value = serde_json::from_str(text).expect("JSON");
             let id = snapshot.connection_id();
@@ -163,7 +157,7 @@ impl World {
             caller: Caller {
                 user_id: user(number),
                 session_id: SessionId("s1".into()),
-                expires_at: NOW.plus(Seconds(900)),
+                expires_at: NOW.plus(TOKEN_LIFETIME),
             },
             admission: Admission {
                 position: self.position(),
@@ -184,20 +178,20 @@ impl World {
     }
 
     fn drive(&mut self, input: Input<'_>) {
-        let mut waiting: Vec<Effect> = self.room.handle(input, self.now).into_iter().collect();
-        // A Room that never comes to rest would hold its host for ever.
+        let mut pending: Vec<Effect> = self.room.handle(input, self.now).into_iter().collect();
+        // A Room whose effects never end would block its host.
         for _ in 0..1_000 {
-            if waiting.is_empty() {
+            if pending.is_empty() {
                 return;
             }
-            for effect in std::mem::take(&mut waiting) {
-                waiting.extend(self.carry_out(effect));
+            for effect in std::mem::take(&mut pending) {
+                pending.extend(self.execute(effect));
             }
         }
-        panic!("the Room does not come to rest");
+        panic!("the effects of one input do not end");
     }
 
-    fn carry_out(&mut self, effect: Effect) -> Vec<Effect> {
+    fn execute(&mut self, effect: Effect) -> Vec<Effect> {
         let input = match effect {
             Effect::Reply { to, frames } => {
                 self.receive(to, &frames);
@@ -217,22 +211,31 @@ impl World {
             }
             Effect::CacheEvents { .. } => return Vec::new(),
             Effect::CompleteRequest { request_id, .. } => {
-                panic!("nobody sent over REST: {request_id:?}")
+                panic!("no REST send is pending: {request_id:?}")
             }
             Effect::Commit(sends) => Input::Committed(Ok(self.append(sends))),
             Effect::Load { since, limit } => Input::Loaded(Ok(Some(self.load(since, limit)))),
             Effect::Authenticate { id, token } => {
-                let result =
-                    self.tokens
-                        .verify_access(&token, self.now)
-                        .map_err(|error| match error {
-                            TokenError::Invalid => TokenRejected::Invalid,
-                            TokenError::Expired => TokenRejected::Expired,
-                        });
+                let result = self.verify(&token);
                 Input::Authenticated { id, result }
             }
         };
         self.room.handle(input, self.now).into_iter().collect()
+    }
+
+    fn verify(&self, token: &str) -> Result<Caller, TokenRejected> {
+        let expires_at = NOW.plus(TOKEN_LIFETIME);
+        if token != VALID_TOKEN {
+            return Err(TokenRejected::Invalid);
+        }
+        if expires_at <= self.now {
+            return Err(TokenRejected::Expired);
+        }
+        Ok(Caller {
+            user_id: UserId(1),
+            session_id: SessionId("s1".into()),
+            expires_at,
+        })
     }
 
     fn load(&self, since: Seq, limit: i64) -> EventPage {
@@ -261,7 +264,7 @@ impl World {
             .client_message_id
             .as_ref()
             .map(|id| (send.sender_id, id.as_str().to_owned()));
-        if let Some(stored) = key.as_ref().and_then(|key| self.known.get(key)) {
+        if let Some(stored) = key.as_ref().and_then(|key| self.by_client_id.get(key)) {
             return AppendOutcome::Duplicate(stored.clone());
         }
         if send.dedup_only {
@@ -295,33 +298,33 @@ impl World {
             version: 1,
         }));
         if let Some(key) = key {
-            self.known.insert(key, stored.clone());
+            self.by_client_id.insert(key, stored.clone());
         }
         AppendOutcome::Stored(stored)
     }
 
     fn receive(&mut self, to: ConnectionId, frames: &[EncodedFrame]) {
         let Some((_, v2)) = self.open.values_mut().find(|(id, _)| *id == to) else {
-            panic!("frames for a connection that is closed");
+            panic!("frames for a closed connection");
         };
         for text in frames {
-            self.answered += text.len();
+            self.response_bytes += text.len();
             let frame: Value = serde_json::from_str(text).expect("a frame of JSON");
             let kind = frame["type"].as_str().unwrap_or_default();
-            // A v1 socket becomes one of v2 by what it sends; it is told so first.
+            // An upgrade of a v1 socket starts with `hello`.
             *v2 |= kind == "hello";
             if let Some(code) = frame.get("error").and(frame["code"].as_str()) {
                 assert!(
-                    ErrorCode::ALL.iter().any(|known| known.as_str() == code),
+                    ErrorCode::ALL.iter().any(|one| one.as_str() == code),
                     "{frame}"
                 );
             }
             if *v2 {
                 assert!(TYPES.contains(&kind), "{frame}");
             } else {
-                let seed = frame["message_id"].is_number() && frame["message"].is_string();
+                let is_message = frame["message_id"].is_number() && frame["message"].is_string();
                 assert!(
-                    seed || frame["error"].is_string() || kind == "pong",
+                    is_message || frame["error"].is_string() || kind == "pong",
                     "to v1: {frame}"
                 );
             }

@@ -1,47 +1,45 @@
-//! What sockets carry of their connections while their Room sleeps. No stranger writes it, but
-//! another version of this server may have: whatever is there is refused or woken from, and the
-//! Room goes on.
+//! Persisted snapshots. Clients cannot write them, but another version of the server may have:
+//! every snapshot is either rejected or restored to a working Room.
 
 use colloquy_fuzz::{NUMBERS, Rng, Target, for_all, hostile_text};
 use colloquy_proto::domain::Seconds;
 use colloquy_proto::room::Snapshot;
 use serde_json::{Value, json};
 
-use crate::room_world::{CONNECTIONS, World};
-use crate::tokens::NOW;
+use crate::fixture::{CONNECTIONS, Fixture, NOW};
 
-/// How many connections a Room wakes with at most.
-const MAX_WOKEN: usize = 8;
+/// The maximum number of snapshots a Room is restored from.
+const MAX_SNAPSHOTS: usize = 8;
 
-/// A Room that wakes from these and is asked for all it does.
-fn live_on(kept: &[String]) {
-    let mut world = World::new();
-    world.text(
+/// Restores a Room from these snapshots and uses all of its functions.
+fn exercise_restored_room(snapshots: &[String]) {
+    let mut fixture = Fixture::new();
+    fixture.text(
         2,
         r#"{"type":"send","client_message_id":"a","message":"Hi"}"#,
     );
-    world.wait(Seconds(1));
-    world.wake(kept);
-    world.wait(Seconds(1));
+    fixture.advance(Seconds(1));
+    fixture.restore(snapshots);
+    fixture.advance(Seconds(1));
     for number in 0..CONNECTIONS {
-        world.text(number, r#"{"message":"Hello"}"#);
-        world.text(
+        fixture.text(number, r#"{"message":"Hello"}"#);
+        fixture.text(
             number,
             r#"[{"type":"ping"},{"type":"send","client_message_id":"a","message":"Hi"},
             {"type":"send","client_message_id":"b","message":"Hi"},
             {"type":"resume","since":0,"epoch":"e1"}]"#,
         );
-        world.wait(Seconds(1));
+        fixture.advance(Seconds(1));
     }
-    // What it keeps of them now can be read again; `sleep` compares.
-    world.sleep();
-    world.wait(Seconds(120));
-    world.wait(Seconds(100_000));
-    world.text(3, r#"{"type":"ping"}"#);
+    // `hibernate` checks that the new snapshots round-trip.
+    fixture.hibernate();
+    fixture.advance(Seconds(120));
+    fixture.advance(Seconds(100_000));
+    fixture.text(3, r#"{"type":"ping"}"#);
 }
 
-/// What was read is written and read again as it is.
-fn check_survives(text: &str) -> bool {
+/// Checks the round trip of a snapshot; false when it is rejected.
+fn check_round_trip(text: &str) -> bool {
     let Ok(snapshot) = serde_json::from_str::<Snapshot>(text) else {
         return false;
     };
@@ -65,14 +63,14 @@ fn snapshots() {
     };
     target.run(|input| {
         let text = String::from_utf8_lossy(input);
-        let mut kept: Vec<String> = text.lines().map(str::to_owned).collect();
-        kept.retain(|line| check_survives(line));
-        kept.truncate(MAX_WOKEN);
-        live_on(&kept);
+        let mut snapshots: Vec<String> = text.lines().map(str::to_owned).collect();
+        snapshots.retain(|line| check_round_trip(line));
+        snapshots.truncate(MAX_SNAPSHOTS);
+        exercise_restored_room(&snapshots);
     });
 }
 
-fn some_number(random: &mut Rng) -> Value {
+fn random_number(random: &mut Rng) -> Value {
     match random.u8(0..4) {
         0 => {
             let number = serde_json::from_str::<i64>(NUMBERS[random.usize(0..NUMBERS.len())]);
@@ -83,9 +81,9 @@ fn some_number(random: &mut Rng) -> Value {
     }
 }
 
-/// One with every field it may have, each of any value.
-fn some_snapshot(random: &mut Rng) -> Value {
-    let mut number = || some_number(random);
+/// A snapshot with random fields of random values.
+fn random_snapshot(random: &mut Rng) -> Value {
+    let mut number = || random_number(random);
     let mut snapshot = json!({
         "u": number(), "x": number(), "s": "s1",
         "l": number(), "m": number(), "t": number(),
@@ -117,14 +115,14 @@ fn some_snapshot(random: &mut Rng) -> Value {
 }
 
 #[test]
-fn snapshots_of_any_values() {
-    for_all("snapshots_of_any_values", 1_000, |random| {
-        let kept: Vec<String> = (0..random.usize(1..=4))
-            .map(|_| some_snapshot(random).to_string())
+fn snapshots_with_any_values() {
+    for_all("snapshots_with_any_values", 1_000, |random| {
+        let snapshots: Vec<String> = (0..random.usize(1..=4))
+            .map(|_| random_snapshot(random).to_string())
             .collect();
-        for text in &kept {
-            assert!(check_survives(text), "refused: {text}");
+        for text in &snapshots {
+            assert!(check_round_trip(text), "rejected: {text}");
         }
-        live_on(&kept);
+        exercise_restored_room(&snapshots);
     });
 }

@@ -1,4 +1,4 @@
-//! Text frames of clients, v1 and v2.
+//! Text frames, v1 and v2.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::encoder;
 
-/// The longest sentence a refusal may hold: it never repeats what was sent.
-const MAX_REFUSAL_BYTES: usize = 120;
+/// The maximum length of an error text, which never repeats the input.
+const MAX_ERROR_BYTES: usize = 120;
 
 #[test]
 fn frames() {
@@ -72,11 +72,11 @@ fn check_command(command: Result<Command, ParseError>) {
         check_send(send);
         assert!(send.client_message_id.is_some(), "a v2 send without an id");
     }
-    check_survives(command);
+    check_round_trip(command);
 }
 
-/// INVARIANT: what was understood is understood again when it is written anew.
-fn check_survives(command: Command) {
+/// INVARIANT: a parsed command parses to itself after it is encoded.
+fn check_round_trip(command: Command) {
     let frame = encoder::v2(&command).to_string();
     assert_eq!(
         parse(&frame),
@@ -94,14 +94,11 @@ fn check_send(send: &SendCommand) {
 
 fn check_error(error: &ParseError) {
     let text = error.to_string();
-    assert!(
-        !text.is_empty() && text.len() <= MAX_REFUSAL_BYTES,
-        "{text}"
-    );
+    assert!(!text.is_empty() && text.len() <= MAX_ERROR_BYTES, "{text}");
 }
 
-/// A command of any kind that clients may send.
-pub(crate) fn some_command(random: &mut Rng) -> Command {
+/// A random valid command.
+pub(crate) fn random_command(random: &mut Rng) -> Command {
     match random.u8(0..6) {
         0 => Command::Ping,
         1 => Command::Resume {
@@ -111,11 +108,11 @@ pub(crate) fn some_command(random: &mut Rng) -> Command {
         2 => Command::Auth {
             token: hostile_text(random).into(),
         },
-        _ => Command::Send(some_send(random)),
+        _ => Command::Send(random_send(random)),
     }
 }
 
-fn some_send(random: &mut Rng) -> SendCommand {
+fn random_send(random: &mut Rng) -> SendCommand {
     let text = loop {
         let text: Arc<str> = hostile_text(random).into();
         if let Ok(text) = MessageText::new(text) {
@@ -135,12 +132,12 @@ fn some_send(random: &mut Rng) -> SendCommand {
 }
 
 #[test]
-fn commands_survive_the_wire() {
-    for_all("commands_survive_the_wire", 3_000, |random| {
+fn commands_round_trip() {
+    for_all("commands_round_trip", 3_000, |random| {
         let count = random.usize(1..=MAX_COMMANDS_PER_FRAME);
-        let commands: Vec<Command> = (0..count).map(|_| some_command(random)).collect();
+        let commands: Vec<Command> = (0..count).map(|_| random_command(random)).collect();
         for command in &commands {
-            check_survives(command.clone());
+            check_round_trip(command.clone());
         }
         let frame = json!(commands.iter().map(encoder::v2).collect::<Vec<_>>());
         let read = parse(&frame.to_string());
