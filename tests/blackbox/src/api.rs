@@ -49,7 +49,7 @@ impl Api {
         api
     }
 
-    /// The server it talks to.
+    /// The server.
     pub fn server(&self) -> &Server {
         &self.server
     }
@@ -135,7 +135,7 @@ impl Request {
     }
 
     /// Sends the request and returns the status alone, unchecked: a proxy in front of the server,
-    /// which does not follow the protocol, may answer.
+    /// which does not follow the protocol, may response.
     pub async fn attempt_unchecked(self) -> Option<u16> {
         let response = self.inner.send().await.ok()?;
         Some(response.status().as_u16())

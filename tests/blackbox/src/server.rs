@@ -1,4 +1,4 @@
-//! The servers the suite talks to: the one the environment names, and those its host offers beside.
+//! The servers of the suite: the one under test from the environment, and others that the host offers.
 
 use std::env;
 use std::sync::Arc;

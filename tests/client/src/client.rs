@@ -41,8 +41,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for this account. Operations that repeat end with [`Error::Deadline`] after a
-    /// minute; see [`Client::give_up_after`].
+    /// A client for this account. Operations that repeat give up after a minute; see
+    /// [`Client::give_up_after`].
     pub const fn new(rest: Rest, account: Arc<Account>) -> Self {
         Self {
             rest,
@@ -51,7 +51,7 @@ impl Client {
         }
     }
 
-    /// Ends operations that repeat after this long.
+    /// Gives up repeating after this long.
     #[must_use]
     pub const fn give_up_after(mut self, limit: Duration) -> Self {
         self.give_up_after = limit;

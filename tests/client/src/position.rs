@@ -47,8 +47,8 @@ impl Position {
         self.resuming
     }
 
-    /// A new socket received `hello`. Returns whether it must send `resume`: a new client begins at
-    /// the head, and one that has missed nothing goes on from there.
+    /// A new socket received `hello`. Returns whether it must send `resume`: not at the first
+    /// `hello`, which sets the position, and not when nothing was missed.
     pub fn greeted(&mut self, head: u64, epoch: &str) -> bool {
         self.resuming = false;
         self.highest_seen = head;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn new_client_begins_at_the_head() {
+    fn new_client_starts_at_the_head() {
         let mut position = Position::default();
         assert!(!position.greeted(7, "e"));
         assert_eq!(position.arrived(8), Arrival::Apply);

@@ -104,7 +104,7 @@ impl Rest {
     }
 
     /// Sends a request once. An error means that no complete response arrived; the server may have
-    /// processed the request all the same.
+    /// processed the request nevertheless.
     pub async fn request(
         &self,
         method: Method,

@@ -28,7 +28,7 @@ pub enum Version {
     V2,
 }
 
-/// What a socket brought.
+/// What a socket received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     /// A text frame.

@@ -1,4 +1,4 @@
-//! Registering: what is taken, what is refused, and why.
+//! Registration and the profile.
 
 use colloquy_blackbox::{Account, Api, Server, unique};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ fn anonymous() -> Api {
     Api::anonymous(&Server::under_test())
 }
 
-/// A registration with some fields changed; a field set to null is left out.
+/// A registration with some fields changed; null removes a field.
 fn fields_with(changes: Value) -> Value {
     let mut fields = Account::registration();
     let Value::Object(changes) = changes else {
@@ -26,15 +26,15 @@ fn fields_with(changes: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_registration_answers_the_user_and_never_the_password() {
+async fn registration_returns_the_user_without_the_password() {
     let fields = Account::registration();
-    let answer = anonymous().post(REGISTER, &fields).await;
-    assert!(!answer.text.contains("password"), "{answer}");
+    let response = anonymous().post(REGISTER, &fields).await;
+    assert!(!response.text.contains("password"), "{response}");
     assert!(
-        !answer.text.contains(fields["password"].as_str().unwrap()),
-        "{answer}"
+        !response.text.contains(fields["password"].as_str().unwrap()),
+        "{response}"
     );
-    let user = answer.expect_status(201);
+    let user = response.expect_status(201);
     for name in ["username", "email", "first_name", "last_name"] {
         assert_eq!(user[name], fields[name], "{name}");
     }
@@ -42,7 +42,7 @@ async fn a_registration_answers_the_user_and_never_the_password() {
 }
 
 #[tokio::test]
-async fn names_are_optional_and_come_back_empty() {
+async fn omitted_names_are_empty() {
     let fields = fields_with(json!({"first_name": null, "last_name": null}));
     let user = anonymous().post(REGISTER, &fields).await.expect_status(201);
     assert_eq!(
@@ -52,7 +52,7 @@ async fn names_are_optional_and_come_back_empty() {
 }
 
 #[tokio::test]
-async fn a_username_is_taken_whatever_its_case() {
+async fn usernames_are_unique_ignoring_case() {
     let api = anonymous();
     let taken = unique("Mixed").to_lowercase();
     let first = fields_with(json!({"username": taken}));
@@ -64,7 +64,7 @@ async fn a_username_is_taken_whatever_its_case() {
 }
 
 #[tokio::test]
-async fn an_address_is_taken_whatever_its_case() {
+async fn email_addresses_are_unique_ignoring_case() {
     let api = anonymous();
     let taken = format!("{}@mail.example", unique("mixed"));
     let first = fields_with(json!({"email": taken}));
@@ -76,17 +76,17 @@ async fn an_address_is_taken_whatever_its_case() {
 }
 
 #[tokio::test]
-async fn both_are_named_when_both_are_taken() {
+async fn error_names_username_and_email_when_both_are_taken() {
     let api = anonymous();
     let fields = Account::registration();
     api.post(REGISTER, &fields).await.expect_status(201);
-    let answer = api.post(REGISTER, &fields).await;
-    answer.expect_invalid("username");
-    answer.expect_invalid("email");
+    let response = api.post(REGISTER, &fields).await;
+    response.expect_invalid("username");
+    response.expect_invalid("email");
 }
 
 #[tokio::test]
-async fn of_two_registrations_at_once_one_gets_the_name() {
+async fn one_of_two_concurrent_registrations_gets_the_username() {
     let api = anonymous();
     for _ in 0..5 {
         let username = unique("Race");
@@ -106,7 +106,7 @@ async fn of_two_registrations_at_once_one_gets_the_name() {
 }
 
 #[tokio::test]
-async fn malformed_addresses_are_refused() {
+async fn malformed_email_addresses_are_rejected() {
     let api = anonymous();
     for email in [
         "plain",
@@ -120,13 +120,13 @@ async fn malformed_addresses_are_refused() {
         "@",
     ] {
         let fields = fields_with(json!({"email": email}));
-        let answer = api.post(REGISTER, &fields).await;
-        assert!(!answer.expect_invalid("email").is_empty(), "{email}");
+        let response = api.post(REGISTER, &fields).await;
+        assert!(!response.expect_invalid("email").is_empty(), "{email}");
     }
 }
 
 #[tokio::test]
-async fn each_kind_of_weak_password_is_refused() {
+async fn weak_passwords_are_rejected() {
     let api = anonymous();
     let username = unique("bartholomew");
     let mine = json!({
@@ -151,20 +151,23 @@ async fn each_kind_of_weak_password_is_refused() {
     ] {
         let mut fields = fields_with(mine.clone());
         fields["password"] = json!(password);
-        let answer = api.post(REGISTER, &fields).await;
-        assert!(!answer.expect_invalid("password").is_empty(), "{password}");
+        let response = api.post(REGISTER, &fields).await;
+        assert!(
+            !response.expect_invalid("password").is_empty(),
+            "{password}"
+        );
     }
 }
 
 #[tokio::test]
-async fn passwords_of_the_shortest_and_longest_kind_work() {
+async fn shortest_and_longest_passwords_work() {
     let api = anonymous();
     let longest = format!("Kx{}", "ß".repeat(127));
     assert_eq!(longest.len(), 256);
     for password in ["x7!Qm-2z", longest.as_str(), "  spaces stay  "] {
         let fields = fields_with(json!({"password": password}));
-        let answer = api.post(REGISTER, &fields).await;
-        assert_eq!(answer.status, 201, "{password}: {answer}");
+        let response = api.post(REGISTER, &fields).await;
+        assert_eq!(response.status, 201, "{password}: {response}");
         let login = json!({"username": fields["username"], "password": password});
         api.post("/api/users/login/", &login)
             .await
@@ -177,37 +180,37 @@ async fn passwords_of_the_shortest_and_longest_kind_work() {
 }
 
 #[tokio::test]
-async fn what_is_missing_or_blank_is_named() {
+async fn missing_and_blank_fields_are_named() {
     let api = anonymous();
     for name in ["username", "email", "password"] {
         for value in [Value::Null, json!(""), json!("   ")] {
             let fields = fields_with(json!({name: value}));
-            let answer = api.post(REGISTER, &fields).await;
-            assert!(!answer.expect_invalid(name).is_empty(), "{name} {value}");
+            let response = api.post(REGISTER, &fields).await;
+            assert!(!response.expect_invalid(name).is_empty(), "{name} {value}");
         }
     }
-    let answer = api.post(REGISTER, &json!({})).await;
+    let response = api.post(REGISTER, &json!({})).await;
     for name in ["username", "email", "password"] {
-        answer.expect_invalid(name);
+        response.expect_invalid(name);
     }
 }
 
 #[tokio::test]
-async fn a_field_of_the_wrong_type_is_malformed() {
+async fn fields_of_the_wrong_type_are_malformed() {
     let api = anonymous();
     for name in ["username", "email", "password", "first_name"] {
         for value in [json!(1), json!(["x"]), json!({"a": "b"}), json!(true)] {
             let fields = fields_with(json!({name: value}));
-            let answer = api.post(REGISTER, &fields).await;
-            answer.expect_error(400, "malformed");
-            let detail = answer.body["detail"].as_str().unwrap_or_default();
-            assert!(detail.contains(name), "not said where: {answer}");
+            let response = api.post(REGISTER, &fields).await;
+            response.expect_error(400, "malformed");
+            let detail = response.body["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains(name), "the field is not named: {response}");
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_no_object_is_malformed() {
+async fn bodies_that_are_not_objects_are_malformed() {
     let api = anonymous();
     for body in [
         "",
@@ -221,13 +224,13 @@ async fn what_is_no_object_is_malformed() {
         "\u{feff}{}",
     ] {
         let request = api.request(reqwest::Method::POST, REGISTER);
-        let answer = request.raw_body("application/json", body).send().await;
-        answer.expect_error(400, "malformed");
+        let response = request.raw_body("application/json", body).send().await;
+        response.expect_error(400, "malformed");
     }
 }
 
 #[tokio::test]
-async fn unknown_fields_change_nothing() {
+async fn unknown_fields_are_ignored_in_registrations() {
     let fields = fields_with(json!({
         "id": 1, "is_admin": true, "is_active": false, "password_hash": "x", "nested": {"a": [1]},
     }));
@@ -241,7 +244,7 @@ async fn unknown_fields_change_nothing() {
 }
 
 #[tokio::test]
-async fn usernames_keep_to_their_alphabet_and_length() {
+async fn usernames_are_limited_in_alphabet_and_length() {
     let api = anonymous();
     let base = unique("u");
     let longest = format!("{base}{}", "x".repeat(150 - base.len()));
@@ -261,16 +264,16 @@ async fn usernames_keep_to_their_alphabet_and_length() {
         "x".repeat(10_000),
     ] {
         let fields = fields_with(json!({"username": username}));
-        let answer = api.post(REGISTER, &fields).await;
+        let response = api.post(REGISTER, &fields).await;
         assert!(
-            !answer.expect_invalid("username").is_empty(),
+            !response.expect_invalid("username").is_empty(),
             "{username:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn names_of_people_may_be_any_text() {
+async fn first_and_last_names_may_be_any_text() {
     let api = anonymous();
     for name in [
         "Zoë",
@@ -290,7 +293,7 @@ async fn names_of_people_may_be_any_text() {
 }
 
 #[tokio::test]
-async fn null_characters_and_endless_names_are_refused() {
+async fn null_characters_and_overlong_names_are_rejected() {
     let api = anonymous();
     for name in ["first_name", "last_name", "email"] {
         for value in ["a\0b".to_owned(), "x".repeat(10_000)] {
@@ -301,7 +304,7 @@ async fn null_characters_and_endless_names_are_refused() {
 }
 
 #[tokio::test]
-async fn the_profile_is_the_user_registered() {
+async fn profile_is_the_registered_user() {
     let account = Account::new(&Server::under_test()).await;
     let user = account.profile().await.expect_status(200);
     assert_eq!(user["id"], account.id);
@@ -311,13 +314,13 @@ async fn the_profile_is_the_user_registered() {
 }
 
 #[tokio::test]
-async fn the_profile_needs_a_token() {
-    let answer = anonymous().get("/api/users/profile/").await;
-    answer.expect_error(401, "not_authenticated");
+async fn profile_requires_a_token() {
+    let response = anonymous().get("/api/users/profile/").await;
+    response.expect_error(401, "not_authenticated");
 }
 
 #[tokio::test]
-async fn every_path_is_answered_without_its_last_slash() {
+async fn paths_work_without_the_final_slash() {
     let account = Account::new(&Server::under_test()).await;
     let api = anonymous();
     let fields = Account::registration();

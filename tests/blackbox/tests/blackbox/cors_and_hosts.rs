@@ -1,12 +1,12 @@
-//! Which web pages and which names of the server are let in, as the host's settings say.
+//! `CORS_ALLOWED_ORIGINS` and `ALLOWED_HOSTS`, as the host sets them.
 
 use colloquy_blackbox::{Account, Api, Control, Server, report_skipped, send_raw};
 use reqwest::Method;
 
-/// A page nobody has received of.
+/// An origin that no host allows.
 const FOREIGN_ORIGIN: &str = "https://outsider.example";
 
-/// An origin the server under test allows.
+/// An origin that the server under test allows.
 async fn allowed_origin() -> Option<String> {
     let origins = Control::from_env().setting("CORS_ALLOWED_ORIGINS").await?;
     let first = origins.split(',').next()?.trim().to_owned();
@@ -24,7 +24,7 @@ fn preflight(api: &Api, origin: &str) -> colloquy_blackbox::Request {
 }
 
 #[tokio::test]
-async fn a_page_that_is_allowed_may_read_the_answers() {
+async fn allowed_origin_may_read_responses() {
     let Some(origin) = allowed_origin().await else {
         report_skipped(
             "CORS for an allowed origin",
@@ -33,33 +33,33 @@ async fn a_page_that_is_allowed_may_read_the_answers() {
         return;
     };
     let api = Api::anonymous(&Server::under_test());
-    let answer = preflight(&api, &origin).send().await;
-    assert!((200..300).contains(&answer.status), "{answer}");
+    let response = preflight(&api, &origin).send().await;
+    assert!((200..300).contains(&response.status), "{response}");
     assert_eq!(
-        answer.header("access-control-allow-origin"),
+        response.header("access-control-allow-origin"),
         Some(origin.as_str())
     );
-    let allowed = |name: &str| answer.header(name).unwrap_or_default().to_lowercase();
+    let allowed = |name: &str| response.header(name).unwrap_or_default().to_lowercase();
     assert!(
         allowed("access-control-allow-methods").contains("post"),
         "{:?}",
-        answer.headers
+        response.headers
     );
     for name in ["authorization", "content-type", "idempotency-key"] {
         let names = allowed("access-control-allow-headers");
         assert!(names.contains(name) || names == "*", "{names}");
     }
-    // Refusals too: a page that cannot read them cannot act on them.
+    // Errors too: a page must be able to read them.
     for path in ["/health/live/", "/api/users/profile/", "/nothing/"] {
         let request = api.request(Method::GET, path).header("origin", &origin);
-        let answer = request.send().await;
-        let given = answer.header("access-control-allow-origin");
-        assert_eq!(given, Some(origin.as_str()), "{answer}");
+        let response = request.send().await;
+        let given = response.header("access-control-allow-origin");
+        assert_eq!(given, Some(origin.as_str()), "{response}");
     }
 }
 
 #[tokio::test]
-async fn a_page_that_is_not_allowed_may_not() {
+async fn other_origins_may_not_read_responses() {
     let setting = Control::from_env().setting("CORS_ALLOWED_ORIGINS").await;
     if setting.as_deref() == Some("*") {
         report_skipped("CORS for a foreign origin", "the host allows every origin");
@@ -71,18 +71,18 @@ async fn a_page_that_is_not_allowed_may_not() {
         "null",
         "https://outsider.example.evil.example",
     ] {
-        let answer = preflight(&account.api, origin).send().await;
+        let response = preflight(&account.api, origin).send().await;
         assert_eq!(
-            answer.header("access-control-allow-origin"),
+            response.header("access-control-allow-origin"),
             None,
-            "{answer}"
+            "{response}"
         );
         let request = account.api.request(Method::GET, "/api/users/profile/");
-        let answer = request.header("origin", origin).send().await;
+        let response = request.header("origin", origin).send().await;
         assert_eq!(
-            answer.header("access-control-allow-origin"),
+            response.header("access-control-allow-origin"),
             None,
-            "{answer}"
+            "{response}"
         );
     }
 }
@@ -92,7 +92,7 @@ fn get(host: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_the_servers_is_refused() {
+async fn unknown_hosts_are_rejected_except_for_health_checks() {
     let setting = Control::from_env().setting("ALLOWED_HOSTS").await;
     if setting.is_none_or(|hosts| hosts.contains('*')) {
         report_skipped(
@@ -101,8 +101,8 @@ async fn a_host_that_is_not_the_servers_is_refused() {
         );
         return;
     }
-    let left_out = "what is answered for a host that is no name";
-    let reads_http = Control::with_capability("http", left_out).await.is_some();
+    let skipped = "the response to an invalid host name";
+    let reads_http = Control::with_capability("http", skipped).await.is_some();
     let server = Server::under_test();
     for host in [
         "outsider.example",
@@ -111,36 +111,36 @@ async fn a_host_that_is_not_the_servers_is_refused() {
         "a b",
         "localhost@outsider.example",
     ] {
-        let Some(answer) = send_raw(&server, get(host).as_bytes()).await else {
+        let Some(response) = send_raw(&server, get(host).as_bytes()).await else {
             continue;
         };
-        if !reads_http && !answer.has_request_id() {
-            assert_ne!(answer.status, 200, "{host}: {answer:?}");
+        if !reads_http && !response.has_request_id() {
+            assert_ne!(response.status, 200, "{host}: {response:?}");
             continue;
         }
-        assert_eq!(answer.status, 400, "{host}: {answer:?}");
-        // An answer of the server itself says so; what is no name at all may not get that far.
+        assert_eq!(response.status, 400, "{host}: {response:?}");
+        // An invalid name may be rejected earlier, without the error code.
         if host.ends_with(".example") && !host.contains('@') {
             assert!(
-                answer.body.contains("\"invalid_host\""),
-                "{host}: {answer:?}"
+                response.body.contains("\"invalid_host\""),
+                "{host}: {response:?}"
             );
         }
     }
-    // Those who ask for its health ask by address.
+    // Health checks use the address as the host.
     for path in ["/health/", "/health/live/", "/health/ready/"] {
         let request = get("outsider.example").replace("/api/users/profile/", path);
-        let answer = send_raw(&server, request.as_bytes())
+        let response = send_raw(&server, request.as_bytes())
             .await
-            .expect("an answer");
-        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            .expect("a response");
+        assert_eq!(response.status, 200, "{path}: {response:?}");
     }
     let own = send_raw(&server, get(server.authority()).as_bytes()).await;
-    assert_eq!(own.expect("an answer").status, 401);
+    assert_eq!(own.expect("a response").status, 401);
 }
 
 #[tokio::test]
-async fn every_host_of_the_settings_is_answered() {
+async fn every_allowed_host_is_accepted() {
     let Some(setting) = Control::from_env().setting("ALLOWED_HOSTS").await else {
         report_skipped(
             "each of the allowed hosts",
@@ -156,10 +156,10 @@ async fn every_host_of_the_settings_is_answered() {
             None => pattern.to_owned(),
         };
         for host in [host.clone(), format!("{host}:8000"), host.to_uppercase()] {
-            let answer = send_raw(&server, get(&host).as_bytes())
+            let response = send_raw(&server, get(&host).as_bytes())
                 .await
-                .expect("an answer");
-            assert_eq!(answer.status, 401, "{host}: {answer:?}");
+                .expect("a response");
+            assert_eq!(response.status, 401, "{host}: {response:?}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Whether the server is well, as those ask who watch over it.
+//! The health endpoints that monitoring uses.
 
 use colloquy_blackbox::{Api, Server};
 
 #[tokio::test]
-async fn a_whole_server_is_healthy() {
+async fn server_with_its_stores_is_healthy() {
     let api = Api::anonymous(&Server::under_test());
     let health = api.get("/health/").await.expect_status(200);
     assert_eq!(health["status"], "healthy", "{health}");
@@ -13,7 +13,7 @@ async fn a_whole_server_is_healthy() {
 }
 
 #[tokio::test]
-async fn it_lives_and_is_ready() {
+async fn liveness_and_readiness_are_reported() {
     let api = Api::anonymous(&Server::under_test());
     for path in [
         "/health/live/",
@@ -26,7 +26,7 @@ async fn it_lives_and_is_ready() {
 }
 
 #[tokio::test]
-async fn health_needs_no_token_and_minds_none() {
+async fn health_ignores_tokens() {
     let api = Api::anonymous(&Server::under_test()).with_bearer("nonsense");
     for path in ["/health/", "/health/live/", "/health/ready/"] {
         assert_eq!(api.get(path).await.status, 200, "{path}");

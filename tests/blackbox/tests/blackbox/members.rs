@@ -1,10 +1,9 @@
-//! Members who come and go: who may bring that about, who hears of it, and that a removed member is
-//! out at once.
+//! Adding and removing members: permissions, events, and the immediate loss of access.
 
 use colloquy_blackbox::{Account, Group, Response, Server, Socket, is_event, unique};
 use serde_json::{Value, json};
 
-/// An id no account has.
+/// An id that no account has.
 const MISSING_ID: u64 = 999_999_999_999;
 
 async fn open(group: &Group, member: usize) -> Socket {
@@ -12,37 +11,37 @@ async fn open(group: &Group, member: usize) -> Socket {
 }
 
 #[track_caller]
-fn done(answer: &Response) {
-    assert_eq!(answer.status, 204, "{answer}");
+fn assert_no_content(response: &Response) {
+    assert_eq!(response.status, 204, "{response}");
 }
 
 #[track_caller]
-fn check_member(event: &Value, change: &str, who: &Account, by: &Account) {
+fn check_member(event: &Value, change: &str, user: &Account, by: &Account) {
     for (name, value) in [
         ("type", json!("member")),
         ("change", json!(change)),
-        ("user_id", json!(who.id)),
-        ("username", json!(who.username)),
+        ("user_id", json!(user.id)),
+        ("username", json!(user.username)),
         ("by", json!(by.id)),
     ] {
         assert_eq!(event[name], value, "{name} of {event}");
     }
 }
 
-/// That somebody is out: whatever they try there is refused.
-async fn check_out(account: &Account, conversation: u64, message: u64) {
+/// Asserts that every request of a removed member is refused.
+async fn check_no_access(account: &Account, conversation: u64, message: u64) {
     let path = format!("/api/chat/conversations/{conversation}/");
     for path in [path.clone(), format!("{path}messages/")] {
         account.api.get(&path).await.expect_error(403, "not_member");
     }
-    for answer in [
+    for response in [
         account.send(conversation, &unique("m"), "still here").await,
         account.edit(conversation, message, "still here").await,
         account.delete(conversation, message).await,
         account.add_member(conversation, account.id).await,
         account.remove_member(conversation, account.id).await,
     ] {
-        answer.expect_error(403, "not_member");
+        response.expect_error(403, "not_member");
     }
     let listed = account.api.get("/api/chat/conversations/").await;
     assert_eq!(listed.expect_status(200), json!([]));
@@ -52,62 +51,66 @@ async fn check_out(account: &Account, conversation: u64, message: u64) {
 }
 
 #[tokio::test]
-async fn a_removed_member_is_out_at_once_and_the_others_hear_of_it() {
+async fn removed_member_loses_access_at_once_and_others_receive_the_event() {
     let group = Group::new(&Server::under_test(), 3).await;
-    let [maker, other, removed] = &group.members[..] else {
+    let [creator, other, removed] = &group.members[..] else {
         panic!("three members");
     };
     let mut staying = open(&group, 1).await;
-    let mut leaving = [
+    let mut removed_sockets = [
         open(&group, 2).await,
         open(&group, 2).await,
         removed.socket(group.id).open().await,
     ];
-    let (key, text) = (unique("m"), "while I was here");
+    let (key, text) = (unique("m"), "before the removal");
     let own = removed.send(group.id, &key, text).await.expect_status(201);
-    done(&maker.remove_member(group.id, removed.id).await);
-    other.send_retrying(group.id, "among us").await;
+    assert_no_content(&creator.remove_member(group.id, removed.id).await);
+    other.send_retrying(group.id, "after the removal").await;
     let received = staying.expect_events(3).await;
-    check_member(&received[1], "left", removed, maker);
+    check_member(&received[1], "left", removed, creator);
     assert_eq!(
         (&received[1]["seq"], &received[2]["seq"]),
         (&json!(2), &json!(3))
     );
-    for socket in &mut leaving {
+    for socket in &mut removed_sockets {
         assert_eq!(socket.expect_close().await.code, 4403);
         let events: Vec<&Value> = socket
             .received()
             .iter()
             .filter(|one| is_event(one))
             .collect();
-        // What came before is theirs, and nothing from there on.
+        // They receive the events before the removal, and none after it.
         assert!(events.iter().all(|event| event["seq"] == 1), "{events:?}");
     }
     let message = own["id"].as_u64().expect("an id");
-    check_out(removed, group.id, message).await;
+    check_no_access(removed, group.id, message).await;
     let repeat = removed.send(group.id, &key, text).await;
     repeat.expect_error(403, "not_member");
-    // What they wrote stays.
+    // Their messages remain.
     let history = other.history(group.id).await;
     assert_eq!(history[0]["content"], text);
     let seen = other.api.get(&group.path("")).await.expect_status(200);
-    let people = seen["participants"].as_array().expect("participants");
-    assert!(people.iter().all(|person| person["id"] != removed.id));
-    // Once more is no error, and no event.
-    done(&maker.remove_member(group.id, removed.id).await);
-    maker.send_retrying(group.id, "next").await;
+    let accounts = seen["participants"].as_array().expect("participants");
+    assert!(
+        accounts
+            .iter()
+            .all(|participant| participant["id"] != removed.id)
+    );
+    // Repeating the removal is no error and causes no event.
+    assert_no_content(&creator.remove_member(group.id, removed.id).await);
+    creator.send_retrying(group.id, "next").await;
     assert_eq!(staying.expect_message("next").await["seq"], 4);
 }
 
 #[tokio::test]
-async fn whoever_is_added_is_in_at_once_and_the_others_hear_of_it() {
+async fn added_member_has_access_at_once_and_others_receive_the_event() {
     let server = Server::under_test();
     let group = Group::new(&server, 3).await;
     let newcomer = Account::new(&server).await;
     group.members[0].send_retrying(group.id, "before").await;
     newcomer.socket(group.id).v2().expect_refusal().await;
     let mut others = open(&group, 0).await;
-    // Any member may.
+    // Any member may add others.
     let by = &group.members[2];
     let added = by
         .add_member(group.id, newcomer.id)
@@ -122,7 +125,7 @@ async fn whoever_is_added_is_in_at_once_and_the_others_hear_of_it() {
         &newcomer,
         by,
     );
-    // What was said before is theirs to read as well.
+    // A new member may read the earlier messages.
     let mut socket = newcomer.socket(group.id).v2().open().await;
     let epoch = socket.epoch();
     socket.resume(0, &epoch).await;
@@ -131,30 +134,30 @@ async fn whoever_is_added_is_in_at_once_and_the_others_hear_of_it() {
     check_member(&events[1], "joined", &newcomer, by);
     assert_eq!(newcomer.history(group.id).await.len(), 1);
     newcomer.send_retrying(group.id, "hello").await;
-    // The second time was no event.
+    // Repeating the addition causes no event.
     assert_eq!(others.expect_message("hello").await["seq"], 3);
     let listed = newcomer.api.get("/api/chat/conversations/").await;
     assert_eq!(listed.expect_status(200)[0]["id"], group.id);
 }
 
 #[tokio::test]
-async fn whoever_is_added_again_resumes_across_it_all() {
+async fn readmitted_member_resumes_across_its_absence() {
     let group = Group::new(&Server::under_test(), 3).await;
-    let [maker, other, guest] = &group.members[..] else {
+    let [creator, other, guest] = &group.members[..] else {
         panic!("three members");
     };
     guest.send_retrying(group.id, "first").await;
     let mut before = open(&group, 2).await;
     let (since, epoch) = (before.position(), before.epoch());
-    done(&maker.remove_member(group.id, guest.id).await);
+    assert_no_content(&creator.remove_member(group.id, guest.id).await);
     assert_eq!(before.expect_close().await.code, 4403);
-    let missed = other.send_retrying(group.id, "in their absence").await;
+    let missed = other.send_retrying(group.id, "while removed").await;
     let id = missed["id"].as_u64().expect("an id");
     other
-        .edit(group.id, id, "behind their back")
+        .edit(group.id, id, "edited while removed")
         .await
         .expect_status(200);
-    maker
+    creator
         .add_member(group.id, guest.id)
         .await
         .expect_status(201);
@@ -162,35 +165,35 @@ async fn whoever_is_added_again_resumes_across_it_all() {
     socket.resume(since, &epoch).await;
     let events = socket.expect_events(4).await;
     assert_eq!(socket.expect_frame("sync").await["to"], 5);
-    check_member(&events[0], "left", guest, maker);
+    check_member(&events[0], "left", guest, creator);
     assert_eq!(events[1]["message_id"], missed["id"]);
-    assert_eq!(events[2]["message"], "behind their back");
-    check_member(&events[3], "joined", guest, maker);
+    assert_eq!(events[2]["message"], "edited while removed");
+    check_member(&events[3], "joined", guest, creator);
     let history = guest.history(group.id).await;
     assert_eq!(history.len(), 2, "{history:?}");
-    assert_eq!(history[1]["content"], "behind their back");
-    // And live, over both versions.
+    assert_eq!(history[1]["content"], "edited while removed");
+    // Live delivery works on both versions.
     let mut old = guest.socket(group.id).open().await;
     guest.send_retrying(group.id, "back").await;
     assert_eq!(socket.expect_message("back").await["seq"], 6);
     old.expect_message("back").await;
-    // A second time is as good as the first.
-    done(&maker.remove_member(group.id, guest.id).await);
+    // The member can be removed again.
+    assert_no_content(&creator.remove_member(group.id, guest.id).await);
     assert_eq!(socket.expect_close().await.code, 4403);
     assert_eq!(old.expect_close().await.code, 4403);
-    check_out(guest, group.id, id).await;
+    check_no_access(guest, group.id, id).await;
 }
 
 #[tokio::test]
-async fn others_are_removed_by_who_made_the_group_alone_and_everybody_may_leave() {
+async fn only_the_creator_removes_others_and_every_member_may_leave() {
     let server = Server::under_test();
     let group = Group::new(&server, 4).await;
     let outsider = Account::new(&server).await;
     let mut staying = open(&group, 3).await;
-    for (who, code) in [(&group.members[1], "forbidden"), (&outsider, "not_member")] {
+    for (user, code) in [(&group.members[1], "forbidden"), (&outsider, "not_member")] {
         for target in [&group.members[0], &group.members[2]] {
-            let answer = who.remove_member(group.id, target.id).await;
-            answer.expect_error(403, code);
+            let response = user.remove_member(group.id, target.id).await;
+            response.expect_error(403, code);
         }
     }
     outsider
@@ -198,36 +201,39 @@ async fn others_are_removed_by_who_made_the_group_alone_and_everybody_may_leave(
         .await
         .expect_error(403, "not_member");
     for index in [1, 0] {
-        let who = &group.members[index];
+        let user = &group.members[index];
         let mut socket = open(&group, index).await;
-        done(&who.remove_member(group.id, who.id).await);
+        assert_no_content(&user.remove_member(group.id, user.id).await);
         assert_eq!(socket.expect_close().await.code, 4403);
-        check_member(&staying.expect_frame("member").await, "left", who, who);
+        check_member(&staying.expect_frame("member").await, "left", user, user);
     }
-    // Who made it is no member any more, and has no say.
-    let maker = &group.members[0];
-    let answer = maker.remove_member(group.id, group.members[2].id).await;
-    answer.expect_error(403, "not_member");
+    // The creator is no member any more and has lost its rights.
+    let creator = &group.members[0];
+    let response = creator.remove_member(group.id, group.members[2].id).await;
+    response.expect_error(403, "not_member");
     group.members[2]
-        .send_retrying(group.id, "the two of us")
+        .send_retrying(group.id, "without the creator")
         .await;
-    assert_eq!(staying.expect_message("the two of us").await["seq"], 3);
+    assert_eq!(
+        staying.expect_message("without the creator").await["seq"],
+        3
+    );
 }
 
 #[tokio::test]
-async fn a_conversation_of_two_keeps_its_members() {
+async fn direct_conversation_keeps_its_members() {
     let server = Server::under_test();
     let (one, other, id) = Group::pair(&server).await;
     let third = Account::new(&server).await;
     let mut socket = other.socket(id).v2().open().await;
-    for answer in [
+    for response in [
         one.add_member(id, third.id).await,
         one.add_member(id, other.id).await,
         one.remove_member(id, other.id).await,
         one.remove_member(id, one.id).await,
         other.remove_member(id, one.id).await,
     ] {
-        answer.expect_error(409, "conflict");
+        response.expect_error(409, "conflict");
     }
     one.send_retrying(id, "still here").await;
     assert_eq!(socket.expect_message("still here").await["seq"], 1);
@@ -235,30 +241,30 @@ async fn a_conversation_of_two_keeps_its_members() {
 }
 
 #[tokio::test]
-async fn nobody_is_added_who_is_not_there() {
+async fn unknown_users_cannot_be_added() {
     let group = Group::new(&Server::under_test(), 2).await;
-    let maker = &group.members[0];
+    let creator = &group.members[0];
     for user in [MISSING_ID, 0] {
-        maker
+        creator
             .add_member(group.id, user)
             .await
             .expect_invalid("user_id");
     }
     let path = group.path("members/");
-    let answer = maker.api.post(&path, &json!({})).await;
-    answer.expect_invalid("user_id");
+    let response = creator.api.post(&path, &json!({})).await;
+    response.expect_invalid("user_id");
     for user in [json!("x"), json!(1.5), json!([1]), json!(u64::MAX)] {
-        let answer = maker.api.post(&path, &json!({"user_id": user})).await;
-        answer.expect_error(400, "malformed");
+        let response = creator.api.post(&path, &json!({"user_id": user})).await;
+        response.expect_error(400, "malformed");
     }
-    // Who is no member needs no removing.
-    done(&maker.remove_member(group.id, MISSING_ID).await);
-    let seen = maker.api.get(&group.path("")).await.expect_status(200);
+    // Removing a non-member is no error.
+    assert_no_content(&creator.remove_member(group.id, MISSING_ID).await);
+    let seen = creator.api.get(&group.path("")).await.expect_status(200);
     assert_eq!(seen["seq"], 0);
 }
 
 #[tokio::test]
-async fn nothing_reaches_a_removed_member_however_much_is_said() {
+async fn removed_member_receives_no_event_after_its_removal() {
     let server = Server::for_volume().await;
     let group = Group::new(&server, server.sender_count() + 1).await;
     let (removed, others) = group.members.split_last().expect("members");
@@ -267,13 +273,13 @@ async fn nothing_reaches_a_removed_member_however_much_is_said() {
         members: others.to_vec(),
     };
     let mut staying = open(&group, 0).await;
-    let mut leaving = removed.socket(group.id).v2().open().await;
+    let mut removed_socket = removed.socket(group.id).v2().open().await;
     let removing = async {
-        // Once the talk is under way.
-        leaving.expect_events(5).await;
-        done(&others.members[0].remove_member(group.id, removed.id).await);
-        assert_eq!(leaving.expect_close().await.code, 4403);
-        leaving.position()
+        // While messages are in flight.
+        removed_socket.expect_events(5).await;
+        assert_no_content(&others.members[0].remove_member(group.id, removed.id).await);
+        assert_eq!(removed_socket.expect_close().await.code, 4403);
+        removed_socket.position()
     };
     let (_, last) = tokio::join!(others.send_many(40), removing);
     let received = staying.expect_events(41).await;

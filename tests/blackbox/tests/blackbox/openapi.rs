@@ -1,12 +1,12 @@
-//! The server's description of itself: complete, valid, and walked by this suite path by path.
-//! That each answer is as described is checked by the client, in every test.
+//! The OpenAPI description: complete, valid, and exercised route by route. The HTTP client checks
+//! every response of every test against it.
 
 use std::collections::BTreeSet;
 
 use colloquy_blackbox::{Account, Api, Group, OpenApi, Response, Server, unique};
 use serde_json::{Value, json};
 
-/// What docs/protocol.md says there is.
+/// The routes of docs/protocol.md.
 const PATHS: [(&str, &str); 18] = [
     ("POST", "/api/users/register/"),
     ("POST", "/api/users/login/"),
@@ -28,8 +28,8 @@ const PATHS: [(&str, &str); 18] = [
     ("GET", "/api/openapi.json"),
 ];
 
-/// A path with whatever its parameters are called.
-fn anonymous(path: &str) -> String {
+/// A path template with all parameters named `id`.
+fn unnamed(path: &str) -> String {
     let parts = path
         .split('/')
         .map(|part| if part.starts_with('{') { "{id}" } else { part });
@@ -37,24 +37,24 @@ fn anonymous(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_documented_path_is_in_the_contract_and_the_other_way_round() {
+async fn openapi_describes_exactly_the_documented_routes() {
     let description = OpenApi::of(&Server::under_test()).await;
     let described: BTreeSet<(String, String)> = description
         .operations()
         .into_iter()
-        .map(|(method, path)| (method, anonymous(&path)))
-        // A path that upgrades may be described; it is no REST path.
+        .map(|(method, path)| (method, unnamed(&path)))
+        // A WebSocket path may be described; it is no REST path.
         .filter(|(_, path)| !path.starts_with("/ws/"))
         .collect();
-    let contract: BTreeSet<(String, String)> = PATHS
+    let documented: BTreeSet<(String, String)> = PATHS
         .iter()
         .map(|(method, path)| ((*method).to_owned(), (*path).to_owned()))
         .collect();
-    assert_eq!(described, contract);
+    assert_eq!(described, documented);
 }
 
 #[tokio::test]
-async fn every_path_of_the_contract_answers_as_described() {
+async fn every_route_responds_as_described() {
     let server = Server::under_test();
     let (api, fields) = (Api::anonymous(&server), Account::registration());
     let (account, _, id) = Group::pair(&server).await;
@@ -62,7 +62,7 @@ async fn every_path_of_the_contract_answers_as_described() {
     let conversation = format!("/api/chat/conversations/{id}/");
     let messages = format!("{conversation}messages/");
     let login = json!({"username": account.username, "password": account.password});
-    let message = json!({"message": "Hello", "client_message_id": unique("m")});
+    let send = json!({"message": "Hello", "client_message_id": unique("m")});
     let participants = json!({"participants": [friend.id]});
     let session = account.log_in().await;
     let refreshed = session.refresh().await;
@@ -70,9 +70,9 @@ async fn every_path_of_the_contract_answers_as_described() {
     let access = refreshed.body["access"].as_str().expect("a token");
     let group = Group::with_members(vec![account.clone(), friend.clone()]).await;
     let third = Account::new(&server).await;
-    let mine = account.send_retrying(group.id, "Hello").await["id"].clone();
-    let mine = mine.as_u64().expect("an id");
-    let walked: [(Response, u16); 18] = [
+    let message = account.send_retrying(group.id, "Hello").await["id"].clone();
+    let message_id = message.as_u64().expect("an id");
+    let responses: [(Response, u16); 18] = [
         (api.post("/api/users/register/", &fields).await, 201),
         (api.post("/api/users/login/", &login).await, 200),
         (refreshed.clone(), 200),
@@ -93,9 +93,9 @@ async fn every_path_of_the_contract_answers_as_described() {
         (account.api.get("/api/chat/conversations/").await, 200),
         (account.api.get(&conversation).await, 200),
         (account.api.get(&messages).await, 200),
-        (account.api.post(&messages, &message).await, 201),
-        (account.edit(group.id, mine, "Hello again").await, 200),
-        (account.delete(group.id, mine).await, 204),
+        (account.api.post(&messages, &send).await, 201),
+        (account.edit(group.id, message_id, "Hello again").await, 200),
+        (account.delete(group.id, message_id).await, 204),
         (account.add_member(group.id, third.id).await, 201),
         (account.remove_member(group.id, third.id).await, 204),
         (api.get("/health/").await, 200),
@@ -103,20 +103,20 @@ async fn every_path_of_the_contract_answers_as_described() {
         (api.get("/health/ready/").await, 200),
         (api.get("/api/openapi.json").await, 200),
     ];
-    for ((answer, status), (method, path)) in walked.iter().zip(PATHS) {
-        assert_eq!(answer.status, *status, "{answer}");
-        let (asked_method, asked_path) = answer.request.split_once(' ').expect("a request");
-        let asked = asked_path.split('/').map(|part| match part.parse::<u64>() {
+    for ((response, status), (method, path)) in responses.iter().zip(PATHS) {
+        assert_eq!(response.status, *status, "{response}");
+        let (method_sent, path_sent) = response.request.split_once(' ').expect("a request");
+        let template = path_sent.split('/').map(|part| match part.parse::<u64>() {
             Ok(_) => "{id}",
             Err(_) => part,
         });
-        let asked = asked.collect::<Vec<_>>().join("/");
-        assert_eq!((asked_method, &*asked), (method, path));
+        let template = template.collect::<Vec<_>>().join("/");
+        assert_eq!((method_sent, &*template), (method, path));
     }
 }
 
 #[tokio::test]
-async fn it_is_openapi_and_names_what_it_refers_to() {
+async fn openapi_document_is_valid_and_its_references_resolve() {
     let server = Server::under_test();
     let description = OpenApi::of(&server).await;
     let document = description.document();
@@ -132,7 +132,7 @@ async fn it_is_openapi_and_names_what_it_refers_to() {
             .expect("a reference inside the document");
         assert!(
             document.pointer(pointer).is_some(),
-            "{reference} leads nowhere"
+            "{reference} does not resolve"
         );
     }
 }
@@ -157,7 +157,7 @@ fn collect_references(value: &Value, references: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn what_needs_a_token_says_so() {
+async fn protected_routes_declare_security_and_401() {
     let description = OpenApi::of(&Server::under_test()).await;
     for (method, path) in description.operations() {
         let operation = &description.document()["paths"][&path][method.to_lowercase()];
@@ -167,11 +167,11 @@ async fn what_needs_a_token_says_so() {
         }
         assert!(
             operation["security"].is_array(),
-            "{method} {path} has no security"
+            "{method} {path} declares no security"
         );
         assert!(
             operation["responses"].get("401").is_some(),
-            "{method} {path} never answers 401"
+            "{method} {path} does not document 401"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The README's five minutes, run as they stand there.
+//! The tour of the README, run as written.
 
 use std::process::{Command, Stdio};
 
@@ -6,39 +6,41 @@ use colloquy_blackbox::{Server, unique};
 
 const README: &str = include_str!("../../../README.md");
 
-/// Where the README says the server listens.
+/// The address in the README.
 const DOCUMENTED: &str = "127.0.0.1:8000";
 
 /// The shell blocks of the tour, as one script for the server under test.
 fn script(server: &Server) -> String {
-    let start = README.find("<!-- tour").expect("the tour begins");
-    let end = README.find("<!-- end of tour").expect("the tour ends");
+    let start = README.find("<!-- tour").expect("the start of the tour");
+    let end = README
+        .find("<!-- end of tour")
+        .expect("the end of the tour");
     let blocks = README[start..end].split("```").skip(1).step_by(2);
     let shell: Vec<&str> = blocks
         .filter_map(|block| block.strip_prefix("sh\n"))
         .collect();
-    assert!(shell.len() > 4, "the tour has lost its commands");
+    assert!(shell.len() > 4, "the tour has too few commands");
 
     let mut script = format!("set -euo pipefail\n{}", shell.join("\n"));
     script = script.replace(DOCUMENTED, server.authority());
-    // On a server that has seen others, these two may be taken.
-    for person in ["alice", "bob"] {
-        let name = unique(person);
+    // On a server with other data these usernames may be taken.
+    for user in ["alice", "bob"] {
+        let name = unique(user);
         for verb in ["register", "login"] {
-            script = script.replace(&format!("{verb} {person}"), &format!("{verb} {name}"));
+            script = script.replace(&format!("{verb} {user}"), &format!("{verb} {name}"));
         }
     }
     script
 }
 
 #[test]
-fn every_command_of_the_tour_works_as_written() {
+fn every_command_of_the_readme_tour_works() {
     let script = script(&Server::under_test());
     let mut bash = Command::new("bash")
         .args(["-c", &script])
-        // The WebSocket client is installed here, so that npx need not fetch it.
+        // The WebSocket client is installed here, so that npx does not download it.
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/npm"))
-        // Left open: the client ends with its standard input.
+        // Kept open: the client ends when its standard input does.
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -46,8 +48,8 @@ fn every_command_of_the_tour_works_as_written() {
     let open = bash.stdin.take();
     let output = bash.wait_with_output().expect("bash ends");
     drop(open);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
     for wanted in [
         r#""message":"Hello, Bob!""#,
         r#""content":"Hello, Alice!""#,
@@ -55,6 +57,6 @@ fn every_command_of_the_tour_works_as_written() {
         r#""type":"hello""#,
         r#""type":"sync","from":0,"to":2,"count":2,"complete":true"#,
     ] {
-        assert!(said.contains(wanted), "{wanted} is missing: {said}");
+        assert!(printed.contains(wanted), "{wanted} is missing: {printed}");
     }
 }

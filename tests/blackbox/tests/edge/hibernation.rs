@@ -97,8 +97,8 @@ async fn check_still_throttled(sockets: &mut [Socket], sender: &Account) {
     let id = sockets[0].hello()["conversation_id"]
         .as_u64()
         .expect("an id");
-    let answer = sender.send(id, "another-one", "too soon").await;
-    answer.expect_error(429, "throttled");
+    let response = sender.send(id, "another-one", "too soon").await;
+    response.expect_error(429, "throttled");
 }
 
 async fn check_duplicate_is_known(socket: &mut Socket, key: &str, first: &Value) {

@@ -1,5 +1,5 @@
-//! The database becomes unavailable and recovers: sends are refused meanwhile, never acknowledged
-//! without being stored.
+//! The database becomes unavailable and recovers: until then sends are refused,
+//! never acknowledged without being stored.
 
 use colloquy_blackbox::{
     Account, Api, Control, Group, Received, Server, Socket, TIMEOUT, eventually, unique,

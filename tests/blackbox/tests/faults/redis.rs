@@ -48,7 +48,7 @@ async fn check_fallback(service: &str) {
     assert_eq!(history.len(), 4, "{history:?}");
 }
 
-/// The history has an acknowledged message at once, whatever the state of the cache.
+/// The history has an acknowledged message at once, with and without the cache.
 async fn send_and_read(account: &Account, id: u64) {
     let sent = account.send_retrying(id, "Hello").await;
     let page = account.newest_page(id).await;

@@ -26,9 +26,9 @@ async fn well_behaved_client_survives_restarts_and_receives_each_message_once() 
     };
     let _exclusive = exclusive(&control).await;
     let (account, other, id) = Group::pair(&Server::under_test()).await;
-    let (sender, receiver) = (well_behaved(&account).await, well_behaved(&other).await);
-    let mut sending = sender.open(id).await.expect("a conversation");
-    let mut receiving = receiver.open(id).await.expect("a conversation");
+    let (client, other_client) = (well_behaved(&account).await, well_behaved(&other).await);
+    let mut sending = client.open(id).await.expect("a conversation");
+    let mut receiving = other_client.open(id).await.expect("a conversation");
     let mut sent = Vec::new();
     for action in ["restart", "kill"] {
         for turn in 0..2 {

@@ -1,15 +1,16 @@
-//! History: where it is read, how it is paged, and that it never lags behind an acknowledgement.
+//! The history: source, paging, and that it contains every acknowledged message. Also the validation
+//! of sends over REST.
 
 use colloquy_blackbox::{
     Account, Control, Group, Server, StoredMessage, eventually, timestamp, unique,
 };
 use serde_json::{Value, json};
 
-fn sent(page: &Value) -> Vec<StoredMessage> {
+fn messages(page: &Value) -> Vec<StoredMessage> {
     StoredMessage::all_from_rest(page["messages"].as_array().expect("messages"))
 }
 
-/// A cursor as it stands in a query.
+/// A cursor as query text.
 fn cursor(page: &Value, name: &str) -> Option<String> {
     match &page[name] {
         Value::Null => None,
@@ -19,7 +20,7 @@ fn cursor(page: &Value, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn an_empty_history_is_empty() {
+async fn history_of_a_new_conversation_is_empty() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let page = account.newest_page(id).await;
     assert_eq!(page["conversation_id"], id);
@@ -32,7 +33,7 @@ async fn an_empty_history_is_empty() {
 }
 
 #[tokio::test]
-async fn a_message_comes_back_as_it_was_sent() {
+async fn stored_message_equals_the_sent_one() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let first = account.send_retrying(id, "first").await;
     let path = format!("/api/chat/conversations/{id}/messages/");
@@ -61,7 +62,7 @@ async fn a_message_comes_back_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_history_is_read_from_the_cache_and_is_the_databases() {
+async fn cached_history_equals_the_database() {
     let server = Server::under_test();
     let group = Group::new(&server, 4).await;
     group.send_many(8).await;
@@ -71,14 +72,14 @@ async fn a_history_is_read_from_the_cache_and_is_the_databases() {
         .as_array()
         .is_some_and(|all| all.iter().any(|name| name == "redis"));
     let expected = if has_redis { "redis" } else { "cache" };
-    let cached = eventually("the newest page comes from the cache", async || {
+    let cached = eventually("the newest page is read from the cache", async || {
         let page = reader.newest_page(group.id).await;
         let source = page["source"].as_str().expect("a source").to_owned();
         assert!(source == expected || source == "database", "{source}");
         (source == expected).then_some(page)
     });
     let cached = cached.await;
-    // The same again by ways that a cache of the newest cannot answer from the same place.
+    // The same messages by requests that the cached page cannot serve.
     let newest = reader.history_page(group.id, "?after=1").await;
     assert_eq!(
         newest["messages"],
@@ -90,7 +91,7 @@ async fn a_history_is_read_from_the_cache_and_is_the_databases() {
 }
 
 #[tokio::test]
-async fn the_next_read_has_what_was_just_sent() {
+async fn acknowledged_message_is_in_the_next_read() {
     let server = Server::under_test();
     let group = Group::new(&server, 10).await;
     for turn in 0..50 {
@@ -105,7 +106,7 @@ async fn the_next_read_has_what_was_just_sent() {
                 .as_array()
                 .and_then(|all| all.last())
                 .cloned();
-            let last = last.unwrap_or_else(|| panic!("turn {turn}: nothing from {page}"));
+            let last = last.unwrap_or_else(|| panic!("turn {turn}: no messages in {page}"));
             assert_eq!(
                 last["id"], message["id"],
                 "turn {turn} from {}",
@@ -116,7 +117,7 @@ async fn the_next_read_has_what_was_just_sent() {
     }
 }
 
-/// Follows one cursor from a page on, newest or oldest first as it comes.
+/// Follows one cursor from page to page.
 async fn walk(
     reader: &Account,
     id: u64,
@@ -129,16 +130,19 @@ async fn walk(
     let mut page = reader.history_page(id, start).await;
     loop {
         assert!(
-            sent(&page).len() <= limit,
+            messages(&page).len() <= limit,
             "{} of {limit}",
-            sent(&page).len()
+            messages(&page).len()
         );
-        assert!(pages.len() < 300, "no end");
-        pages.push(sent(&page));
+        assert!(pages.len() < 300, "too many pages");
+        pages.push(messages(&page));
         let Some(next) = cursor(&page, name) else {
             return pages;
         };
-        assert!(!sent(&page).is_empty(), "an empty page leads on: {page}");
+        assert!(
+            !messages(&page).is_empty(),
+            "an empty page has a cursor: {page}"
+        );
         page = reader
             .history_page(id, &format!("?{parameter}={next}&limit={limit}"))
             .await;
@@ -146,7 +150,7 @@ async fn walk(
 }
 
 #[tokio::test]
-async fn pages_walk_250_messages_without_gap_or_overlap() {
+async fn history_pages_have_no_gap_or_overlap() {
     let server = Server::for_volume().await;
     let group = Group::new(&server, server.sender_count()).await;
     let all = group.send_many(250).await;
@@ -159,8 +163,8 @@ async fn pages_walk_250_messages_without_gap_or_overlap() {
         let back: Vec<StoredMessage> = back.into_iter().rev().flatten().collect();
         assert_eq!(back, all, "backwards by {limit}");
         let start = format!("?around=1&limit={limit}");
-        let on = walk(reader, group.id, &start, "next_after", limit).await;
-        assert_eq!(on.concat(), all, "forwards by {limit}");
+        let forward = walk(reader, group.id, &start, "next_after", limit).await;
+        assert_eq!(forward.concat(), all, "forwards by {limit}");
     }
     around_is_a_window(reader, group.id, &all).await;
     default_is_the_newest_hundred(reader, group.id, &all).await;
@@ -171,7 +175,7 @@ async fn around_is_a_window(reader: &Account, id: u64, all: &[StoredMessage]) {
         let page = reader
             .history_page(id, &format!("?around={number}&limit=11"))
             .await;
-        let window = sent(&page);
+        let window = messages(&page);
         assert!(window.len() <= 11, "{}", window.len());
         let first = usize::try_from(window[0].number).unwrap() - 1;
         assert_eq!(window, all[first..first + window.len()], "around {number}");
@@ -180,19 +184,19 @@ async fn around_is_a_window(reader: &Account, id: u64, all: &[StoredMessage]) {
             window.iter().any(|message| message.number == wanted),
             "around {number}"
         );
-        // In the middle of everything it has both sides.
+        // In the middle the window extends to both sides.
         if number == 125 {
             assert!(window[0].number < 125 && window.last().unwrap().number > 125);
             let (before, after) = (cursor(&page, "next_before"), cursor(&page, "next_after"));
             let before = reader
                 .history_page(id, &format!("?before={}&limit=3", before.unwrap()))
                 .await;
-            assert_eq!(sent(&before), all[first - 3..first]);
+            assert_eq!(messages(&before), all[first - 3..first]);
             let after = reader
                 .history_page(id, &format!("?after={}&limit=3", after.unwrap()))
                 .await;
             assert_eq!(
-                sent(&after),
+                messages(&after),
                 all[first + window.len()..first + window.len() + 3]
             );
         }
@@ -201,7 +205,7 @@ async fn around_is_a_window(reader: &Account, id: u64, all: &[StoredMessage]) {
 
 async fn default_is_the_newest_hundred(reader: &Account, id: u64, all: &[StoredMessage]) {
     let newest = reader.newest_page(id).await;
-    assert_eq!(sent(&newest), all[150..]);
+    assert_eq!(messages(&newest), all[150..]);
     assert_eq!(newest["next_after"], Value::Null);
     assert_eq!(newest["as_of_seq"], all[249].seq);
     for (query, expected) in [
@@ -215,7 +219,7 @@ async fn default_is_the_newest_hundred(reader: &Account, id: u64, all: &[StoredM
         ("?limit=1", &all[249..]),
     ] {
         assert_eq!(
-            sent(&reader.history_page(id, query).await),
+            messages(&reader.history_page(id, query).await),
             expected,
             "{query}"
         );
@@ -225,28 +229,28 @@ async fn default_is_the_newest_hundred(reader: &Account, id: u64, all: &[StoredM
 }
 
 #[tokio::test]
-async fn a_page_of_one_way_leads_back_the_other() {
+async fn history_cursors_lead_in_both_directions() {
     let server = Server::under_test();
     let group = Group::new(&server, 6).await;
     let all = group.send_many(6).await;
     let reader = &group.members[0];
     let page = reader.history_page(group.id, "?before=5&limit=2").await;
-    assert_eq!(sent(&page), all[2..4]);
-    let back = cursor(&page, "next_after").expect("there are newer ones");
+    assert_eq!(messages(&page), all[2..4]);
+    let back = cursor(&page, "next_after").expect("newer messages");
     let page = reader
         .history_page(group.id, &format!("?after={back}&limit=2"))
         .await;
-    assert_eq!(sent(&page), all[4..6]);
+    assert_eq!(messages(&page), all[4..6]);
     assert_eq!(page["next_after"], Value::Null);
-    let back = cursor(&page, "next_before").expect("there are older ones");
+    let back = cursor(&page, "next_before").expect("older messages");
     let page = reader
         .history_page(group.id, &format!("?before={back}&limit=2"))
         .await;
-    assert_eq!(sent(&page), all[2..4]);
+    assert_eq!(messages(&page), all[2..4]);
 }
 
 #[tokio::test]
-async fn parameters_of_a_history_are_checked() {
+async fn history_parameters_are_validated() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     account.send_retrying(id, "one").await;
     let path = format!("/api/chat/conversations/{id}/messages/");
@@ -260,12 +264,12 @@ async fn parameters_of_a_history_are_checked() {
         "before=1&after=1",
         "before=1;drop",
     ] {
-        let answer = account.api.get(&format!("{path}?{query}")).await;
-        assert_eq!(answer.status, 400, "{query}: {answer}");
+        let response = account.api.get(&format!("{path}?{query}")).await;
+        assert_eq!(response.status, 400, "{query}: {response}");
     }
-    let answer = account.api.get(&format!("{path}?unknown=1")).await;
+    let response = account.api.get(&format!("{path}?unknown=1")).await;
     assert_eq!(
-        answer.expect_status(200)["messages"]
+        response.expect_status(200)["messages"]
             .as_array()
             .map(Vec::len),
         Some(1)
@@ -273,7 +277,7 @@ async fn parameters_of_a_history_are_checked() {
 }
 
 #[tokio::test]
-async fn a_send_names_what_it_lacks() {
+async fn invalid_sends_name_the_field() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let path = format!("/api/chat/conversations/{id}/messages/");
     for (fields, field) in [
@@ -300,8 +304,8 @@ async fn a_send_names_what_it_lacks() {
         ),
         (json!({"message": "x", "reply_to": 999_999_999}), "reply_to"),
     ] {
-        let answer = account.api.post(&path, &fields).await;
-        assert!(!answer.expect_invalid(field).is_empty(), "{fields}");
+        let response = account.api.post(&path, &fields).await;
+        assert!(!response.expect_invalid(field).is_empty(), "{fields}");
     }
     for fields in [
         json!({"message": 7}),
@@ -317,7 +321,7 @@ async fn a_send_names_what_it_lacks() {
             .await
             .expect_error(400, "malformed");
     }
-    // None of them cost the throttle anything, and none was stored.
+    // None of them started a throttle period, and none was stored.
     account
         .send(id, &unique("m"), "at last")
         .await
@@ -327,7 +331,7 @@ async fn a_send_names_what_it_lacks() {
 }
 
 #[tokio::test]
-async fn a_reply_stays_in_its_conversation() {
+async fn reply_must_be_in_the_same_conversation() {
     let server = Server::under_test();
     let (account, other, id) = Group::pair(&server).await;
     let elsewhere = Group::with_members(vec![account.clone(), other.clone()]).await;

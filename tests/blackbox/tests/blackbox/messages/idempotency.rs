@@ -1,19 +1,18 @@
-//! A send repeated with the same `client_message_id` is one message for ever, whichever way it
-//! came first and whichever way it comes again.
+//! Sends with the same `client_message_id` store one message, over sockets and REST alike.
 
 use colloquy_blackbox::{Account, Group, Response, Server, Socket, retry_after, unique};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// How a send is made.
+/// How a message is sent.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+enum Path {
     Rest,
     Socket,
 }
 
-/// What both ways answer, in one shape.
+/// The response of either path.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     message_id: Value,
@@ -24,38 +23,38 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(answer: &Value, id: &str) -> Self {
+    fn of(response: &Value, id: &str) -> Self {
         Self {
-            message_id: answer[id].clone(),
-            seq: answer["seq"].clone(),
-            number: answer["number"].clone(),
-            timestamp: answer["timestamp"].clone(),
-            duplicate: answer["duplicate"] == true,
+            message_id: response[id].clone(),
+            seq: response["seq"].clone(),
+            number: response["number"].clone(),
+            timestamp: response["timestamp"].clone(),
+            duplicate: response["duplicate"] == true,
         }
     }
 
-    /// The same, told as a repeat.
+    /// The same result as a duplicate.
     fn repeated(mut self) -> Self {
         self.duplicate = true;
         self
     }
 }
 
-async fn send(account: &Account, id: u64, socket: &mut Socket, key: &str, way: Way) -> Outcome {
-    match way {
-        Way::Rest => {
-            let answer = account.send(id, key, "the same").await;
-            let status = answer.status;
-            let body = answer.body.clone();
+async fn send(account: &Account, id: u64, socket: &mut Socket, key: &str, path: Path) -> Outcome {
+    match path {
+        Path::Rest => {
+            let response = account.send(id, key, "the same").await;
+            let status = response.status;
+            let body = response.body.clone();
             let outcome = Outcome::of(&body, "id");
             assert_eq!(
                 status,
                 if outcome.duplicate { 200 } else { 201 },
-                "{answer}"
+                "{response}"
             );
             outcome
         }
-        Way::Socket => {
+        Path::Socket => {
             let frame = json!({"type": "send", "client_message_id": key, "message": "the same"});
             socket.send(&frame).await;
             Outcome::of(&socket.expect_ack(key).await, "message_id")
@@ -63,25 +62,25 @@ async fn send(account: &Account, id: u64, socket: &mut Socket, key: &str, way: W
     }
 }
 
-/// Sends until the throttle lets it through; the message.
+/// Sends until the message is not throttled. Returns the message.
 async fn retry_throttled(send: impl AsyncFn() -> Response) -> Value {
     loop {
-        let answer = send().await;
-        if answer.status != 429 {
-            return answer.expect_status(201);
+        let response = send().await;
+        if response.status != 429 {
+            return response.expect_status(201);
         }
-        tokio::time::sleep(retry_after(&answer.body)).await;
+        tokio::time::sleep(retry_after(&response.body)).await;
     }
 }
 
 #[tokio::test]
-async fn a_repeat_answers_the_first_result_by_any_way_and_throttled_or_not() {
+async fn repeated_send_returns_the_first_result_on_every_path_even_when_throttled() {
     let server = Server::under_test();
     for (first, second) in [
-        (Way::Socket, Way::Socket),
-        (Way::Socket, Way::Rest),
-        (Way::Rest, Way::Socket),
-        (Way::Rest, Way::Rest),
+        (Path::Socket, Path::Socket),
+        (Path::Socket, Path::Rest),
+        (Path::Rest, Path::Socket),
+        (Path::Rest, Path::Rest),
     ] {
         let (account, other, id) = Group::pair(&server).await;
         let mut socket = account.socket(id).v2().open().await;
@@ -90,12 +89,12 @@ async fn a_repeat_answers_the_first_result_by_any_way_and_throttled_or_not() {
         let original = send(&account, id, &mut socket, &key, first).await;
         assert!(!original.duplicate, "{first:?}: {original:?}");
         let expected = original.repeated();
-        // At once, within the throttle's second.
+        // At once, within the throttle period.
         for _ in 0..2 {
             let again = send(&account, id, &mut socket, &key, second).await;
             assert_eq!(again, expected, "{first:?}, then {second:?}");
         }
-        // Received once, kept once: the next event is another message.
+        // Delivered and stored once: the next event is another message.
         listener.expect_message("the same").await;
         other.send_retrying(id, "another").await;
         listener.expect_message("another").await;
@@ -104,24 +103,24 @@ async fn a_repeat_answers_the_first_result_by_any_way_and_throttled_or_not() {
 }
 
 #[tokio::test]
-async fn a_repeat_costs_the_throttle_nothing() {
+async fn repeated_send_starts_no_throttle_period() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let first = account.send_retrying(id, "first").await;
     let key = first["client_message_id"]
         .as_str()
         .expect("an id")
         .to_owned();
-    // Once the period is over repeats must not start another.
+    // After the period, repeats must not start another one.
     account.send_retrying(id, "second").await;
-    let refusal = loop {
-        let answer = account.send(id, &unique("m"), "too soon").await;
-        if answer.status == 429 {
-            break answer;
+    let error = loop {
+        let response = account.send(id, &unique("m"), "too soon").await;
+        if response.status == 429 {
+            break response;
         }
-        // On a busy machine the period was over before it was asked: this one began the next.
-        answer.expect_status(201);
+        // On a busy machine the period may have ended: then this send started the next one.
+        response.expect_status(201);
     };
-    tokio::time::sleep(retry_after(&refusal.body)).await;
+    tokio::time::sleep(retry_after(&error.body)).await;
     for _ in 0..3 {
         let again = account.send(id, &key, "first").await;
         assert_eq!(again.expect_status(200)["duplicate"], true);
@@ -133,15 +132,15 @@ async fn a_repeat_costs_the_throttle_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_of_a_conversation_gone_quiet_is_known_while_throttled() {
+async fn client_message_id_is_known_after_the_room_is_gone() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let first = account.send_retrying(id, "first").await;
     let key = first["client_message_id"]
         .as_str()
         .expect("an id")
         .to_owned();
-    // Long enough for a server to put a conversation away that nobody is connected to. The rule
-    // is "for ever": what the Room remembers must not matter.
+    // Long enough for the server to drop the Room, which has no connections. An id is unique
+    // without a time limit, also when no Room remembers it.
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     account.send_retrying(id, "second").await;
     let again = account.send(id, &key, "first").await;
@@ -149,14 +148,14 @@ async fn an_id_of_a_conversation_gone_quiet_is_known_while_throttled() {
 }
 
 #[tokio::test]
-async fn on_two_sockets_at_once_it_is_one_message() {
+async fn concurrent_sends_with_one_id_store_one_message() {
     let server = Server::under_test();
     for _ in 0..5 {
         let (account, other, id) = Group::pair(&server).await;
-        let laptop = account.log_in().await;
+        let second_session = account.log_in().await;
         let mut listener = other.socket(id).v2().open().await;
         let mut one = account.socket(id).v2().open().await;
-        let mut two = laptop.socket(id).v2().open().await;
+        let mut two = second_session.socket(id).v2().open().await;
         let key = unique("m");
         let frame = json!({"type": "send", "client_message_id": key, "message": "the same"});
         let ((), (), by_rest) = tokio::join!(
@@ -173,7 +172,7 @@ async fn on_two_sockets_at_once_it_is_one_message() {
         assert!(ids.iter().all(|id| *id == ids[0]), "{acks:?} {by_rest}");
         let first = [&acks[0], &acks[1], &by_rest.body]
             .into_iter()
-            .filter(|answer| answer["duplicate"] != true)
+            .filter(|response| response["duplicate"] != true)
             .count();
         assert_eq!(first, 1, "{acks:?} {by_rest}");
         listener.expect_message("the same").await;
@@ -182,7 +181,7 @@ async fn on_two_sockets_at_once_it_is_one_message() {
 }
 
 #[tokio::test]
-async fn in_one_frame_twice_it_is_one_message() {
+async fn same_id_twice_in_one_frame_stores_one_message() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let key = unique("m");
@@ -198,7 +197,7 @@ async fn in_one_frame_twice_it_is_one_message() {
 }
 
 #[tokio::test]
-async fn the_header_is_the_fields_equal() {
+async fn idempotency_key_header_equals_client_message_id() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let path = format!("/api/chat/conversations/{id}/messages/");
     let key = unique("m");
@@ -218,12 +217,12 @@ async fn the_header_is_the_fields_equal() {
     assert_eq!(again["id"], first["id"]);
     let request = account.api.request(Method::POST, &path);
     let request = request.header("idempotency-key", "not a key");
-    let answer = request.json(&json!({"message": "x"})).send().await;
-    assert_eq!(answer.status, 400, "{answer}");
+    let response = request.json(&json!({"message": "x"})).send().await;
+    assert_eq!(response.status, 400, "{response}");
 }
 
 #[tokio::test]
-async fn without_an_id_every_send_is_its_own() {
+async fn sends_without_an_id_are_distinct() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let path = format!("/api/chat/conversations/{id}/messages/");
     let fields = json!({"message": "no id"});
@@ -233,7 +232,7 @@ async fn without_an_id_every_send_is_its_own() {
 }
 
 #[tokio::test]
-async fn another_users_or_conversations_same_id_is_another_message() {
+async fn client_message_ids_are_scoped_to_user_and_conversation() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let elsewhere = Group::with_members(vec![account.clone(), other.clone()]).await;
     let key = unique("m");
@@ -250,16 +249,16 @@ async fn another_users_or_conversations_same_id_is_another_message() {
 }
 
 #[tokio::test]
-async fn an_id_used_for_something_else_is_a_conflict_and_the_first_stands() {
+async fn reused_id_with_other_content_is_a_conflict() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
-    let answered = other.send_retrying(id, "a question").await;
+    let question = other.send_retrying(id, "a question").await;
     let path = format!("/api/chat/conversations/{id}/messages/");
     let key = unique("m");
     let first = account.send(id, &key, "the first").await.expect_status(201);
     let text = account.send(id, &key, "something else").await;
     text.expect_error(409, "conflict");
     let fields = json!({
-        "message": "the first", "client_message_id": key, "reply_to": answered["id"],
+        "message": "the first", "client_message_id": key, "reply_to": question["id"],
     });
     let reply = account.api.post(&path, &fields).await;
     reply.expect_error(409, "conflict");
@@ -271,14 +270,14 @@ async fn an_id_used_for_something_else_is_a_conflict_and_the_first_stands() {
 }
 
 #[tokio::test]
-async fn the_header_and_the_field_must_agree() {
+async fn conflicting_header_and_field_are_rejected() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let path = format!("/api/chat/conversations/{id}/messages/");
     let key = unique("m");
     let post = async |header: &str| {
         let request = account.api.request(Method::POST, &path);
         let request = request.header("idempotency-key", header);
-        let fields = json!({"message": "said twice", "client_message_id": key});
+        let fields = json!({"message": "in both", "client_message_id": key});
         request.json(&fields).send().await
     };
     assert_eq!(post(&unique("m")).await.status, 400);
@@ -289,7 +288,7 @@ async fn the_header_and_the_field_must_agree() {
 }
 
 #[tokio::test]
-async fn ids_differ_by_case() {
+async fn client_message_ids_are_case_sensitive() {
     let group = Group::new(&Server::under_test(), 2).await;
     let (account, id) = (&group.members[0], group.id);
     let key = unique("m");
@@ -299,28 +298,28 @@ async fn ids_differ_by_case() {
 }
 
 #[tokio::test]
-async fn a_socket_lost_right_after_the_send_leaves_one_message_after_a_retry() {
+async fn retry_after_a_lost_connection_stores_one_message() {
     let group = Group::new(&Server::under_test(), 12).await;
     let retries = group.members.iter().map(async |member| {
         let mut socket = member.socket(group.id).v2().open().await;
-        let key = socket.send_message("sent before the line broke").await;
+        let key = socket.send_message("sent before the connection was lost").await;
         socket.drop_connection();
         let mut socket = member.socket(group.id).v2().open().await;
         let frame =
-            json!({"type": "send", "client_message_id": key, "message": "sent before the line broke"});
+            json!({"type": "send", "client_message_id": key, "message": "sent before the connection was lost"});
         socket.send(&frame).await;
-        let answer = socket.expect_ack(&key).await;
-        (key, answer["message_id"].clone())
+        let response = socket.expect_ack(&key).await;
+        (key, response["message_id"].clone())
     });
     let acknowledged = join_all(retries).await;
     let history = group.members[0].history(group.id).await;
     assert_eq!(history.len(), 12, "{history:?}");
     for (key, id) in acknowledged {
-        let kept: Vec<&Value> = history
+        let stored: Vec<&Value> = history
             .iter()
             .filter(|message| message["client_message_id"] == key)
             .collect();
-        assert_eq!(kept.len(), 1, "{key}: {kept:?}");
-        assert_eq!(kept[0]["id"], id);
+        assert_eq!(stored.len(), 1, "{key}: {stored:?}");
+        assert_eq!(stored[0]["id"], id);
     }
 }

@@ -1,29 +1,29 @@
-//! The throttle: one send a second for each user and conversation, over every way of sending.
+//! The throttle: one send per second, user and conversation, over sockets and REST together.
 
 use std::time::Duration;
 
 use colloquy_blackbox::{Account, Group, Server, retry_after, timestamp, unique};
 use serde_json::{Value, json};
 
-/// What a send is refused with so soon after one that was stored. `None` when a busy machine took
-/// so long that it was rightly let through: then nothing was shown, and the test begins again.
-async fn refused_over_rest(account: &Account, id: u64, stored: &Value) -> Option<Value> {
-    let answer = account.send(id, &unique("m"), "too soon").await;
-    if answer.status == 201 {
-        assert_a_period_apart(stored, &answer.body);
+/// Sends within the throttle period and returns the error. `None` when a busy machine took longer
+/// than the period, so that the send was accepted: then the test starts again.
+async fn send_throttled(account: &Account, id: u64, stored: &Value) -> Option<Value> {
+    let response = account.send(id, &unique("m"), "too soon").await;
+    if response.status == 201 {
+        assert_a_period_apart(stored, &response.body);
         return None;
     }
-    answer.expect_error(429, "throttled");
-    let seconds = answer
+    response.expect_error(429, "throttled");
+    let seconds = response
         .header("retry-after")
         .and_then(|value| value.parse::<u64>().ok());
-    let wait = retry_after(&answer.body);
-    // Whole seconds, rounded up: whoever waits that long is let through.
+    let wait = retry_after(&response.body);
+    // Whole seconds, rounded up: a send after that time is accepted.
     assert_eq!(
         seconds,
         Some(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap())
     );
-    Some(answer.body)
+    Some(response.body)
 }
 
 fn assert_a_period_apart(first: &Value, second: &Value) {
@@ -31,18 +31,18 @@ fn assert_a_period_apart(first: &Value, second: &Value) {
     assert!(between >= time::Duration::milliseconds(990), "{second}");
 }
 
-/// Until everything in it came in time.
-async fn in_time(attempt: impl AsyncFn() -> Option<()>) {
+/// Repeats a test until it was fast enough.
+async fn retry_if_slow(attempt: impl AsyncFn() -> Option<()>) {
     for _ in 0..10 {
         if attempt().await.is_some() {
             return;
         }
     }
-    panic!("the machine never managed two sends within a second");
+    panic!("the machine is too slow for two sends within a second");
 }
 
 #[tokio::test]
-async fn the_wait_is_at_most_the_period_and_waiting_it_out_is_enough() {
+async fn retry_after_is_exact_and_at_most_one_period() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let key = socket.send_message("first").await;
@@ -62,18 +62,18 @@ async fn the_wait_is_at_most_the_period_and_waiting_it_out_is_enough() {
 }
 
 #[tokio::test]
-async fn rest_and_sockets_share_it() {
+async fn rest_and_sockets_share_the_throttle() {
     let server = Server::under_test();
-    in_time(async || {
+    retry_if_slow(async || {
         let (account, _, id) = Group::pair(&server).await;
         let mut socket = account.socket(id).v2().open().await;
         let mut v1 = account.socket(id).open().await;
         let key = socket.send_message("by socket").await;
         let stored = socket.expect_ack(&key).await;
-        let refusal = refused_over_rest(&account, id, &stored).await?;
-        tokio::time::sleep(retry_after(&refusal)).await;
+        let error = send_throttled(&account, id, &stored).await?;
+        tokio::time::sleep(retry_after(&error)).await;
         account
-            .send(id, &unique("m"), "by post")
+            .send(id, &unique("m"), "over REST")
             .await
             .expect_status(201);
         socket.send_message("too soon").await;
@@ -81,7 +81,7 @@ async fn rest_and_sockets_share_it() {
         let stored = v1.next().await;
         assert_eq!(stored["message"], "by socket");
         let stored = v1.next().await;
-        assert_eq!(stored["message"], "by post");
+        assert_eq!(stored["message"], "over REST");
         v1.send(&json!({"message": "too soon"})).await;
         assert_eq!(v1.next().await["code"], "throttled");
         Some(())
@@ -90,7 +90,7 @@ async fn rest_and_sockets_share_it() {
 }
 
 #[tokio::test]
-async fn every_login_and_socket_of_a_user_shares_it() {
+async fn sessions_and_sockets_of_a_user_share_the_throttle() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let laptop = account.log_in().await;
     let mut phone_socket = account.socket(id).v2().open().await;
@@ -102,9 +102,9 @@ async fn every_login_and_socket_of_a_user_shares_it() {
 }
 
 #[tokio::test]
-async fn a_refused_send_costs_nothing_and_leaves_nothing() {
+async fn throttled_send_stores_nothing_and_extends_no_period() {
     let server = Server::under_test();
-    in_time(async || {
+    retry_if_slow(async || {
         let (account, other, id) = Group::pair(&server).await;
         let mut listener = other.socket(id).v2().open().await;
         let stored = account
@@ -113,10 +113,10 @@ async fn a_refused_send_costs_nothing_and_leaves_nothing() {
             .expect_status(201);
         let mut waits = Vec::new();
         for _ in 0..6 {
-            let refusal = refused_over_rest(&account, id, &stored).await?;
-            waits.push(retry_after(&refusal));
+            let error = send_throttled(&account, id, &stored).await?;
+            waits.push(retry_after(&error));
         }
-        // Asking again does not put the end off: the wait only ever gets shorter.
+        // A throttled send does not extend the period: the wait only gets shorter.
         assert!(
             waits.is_sorted_by(|earlier, later| earlier >= later),
             "{waits:?}"
@@ -136,7 +136,7 @@ async fn a_refused_send_costs_nothing_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_malformed_send_costs_nothing() {
+async fn invalid_send_starts_no_throttle_period() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let key = unique("m");
@@ -149,7 +149,7 @@ async fn a_malformed_send_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_second_of_two_in_one_frame_is_refused() {
+async fn second_send_in_one_frame_is_throttled() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let (first, second) = (unique("m"), unique("m"));
@@ -168,13 +168,13 @@ async fn a_second_of_two_in_one_frame_is_refused() {
 }
 
 #[tokio::test]
-async fn of_many_sends_at_once_one_is_stored() {
+async fn one_of_many_concurrent_sends_is_stored() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let sends = (0..8).map(async |turn| {
-        let answer = account
+        let response = account
             .send(id, &unique("m"), &format!("at once {turn}"))
             .await;
-        answer.status
+        response.status
     });
     let statuses = futures_util::future::join_all(sends).await;
     let stored = statuses.iter().filter(|status| **status == 201).count();
@@ -187,31 +187,31 @@ async fn of_many_sends_at_once_one_is_stored() {
 }
 
 #[tokio::test]
-async fn others_and_other_conversations_are_not_concerned() {
+async fn throttle_is_per_user_and_conversation() {
     let server = Server::under_test();
-    in_time(async || {
+    retry_if_slow(async || {
         let (account, other, id) = Group::pair(&server).await;
         let elsewhere = Group::with_members(vec![account.clone(), other.clone()]).await;
         let stored = account
             .send(id, &unique("m"), "mine")
             .await
             .expect_status(201);
-        refused_over_rest(&account, id, &stored).await?;
+        send_throttled(&account, id, &stored).await?;
         other
             .send(id, &unique("m"), "yours")
             .await
             .expect_status(201);
         let key = unique("m");
-        let answer = account.send(elsewhere.id, &key, "elsewhere").await;
-        let stored = answer.expect_status(201);
-        refused_over_rest(&account, elsewhere.id, &stored).await?;
+        let response = account.send(elsewhere.id, &key, "elsewhere").await;
+        let stored = response.expect_status(201);
+        send_throttled(&account, elsewhere.id, &stored).await?;
         Some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn reconnecting_does_not_lift_it() {
+async fn throttle_survives_a_reconnect() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let key = socket.send_message("first").await;
@@ -219,26 +219,26 @@ async fn reconnecting_does_not_lift_it() {
     socket.close().await;
     let mut socket = account.socket(id).v2().open().await;
     let key = socket.send_message("again").await;
-    let answer = socket
+    let response = socket
         .find("ack or error", |frame| {
             frame["type"] == "ack" || frame["type"] == "error"
         })
         .await;
-    // A machine slow enough to take a second for this may let it through, later than a second on.
-    if answer["type"] == "ack" {
-        assert_a_period_apart(&stored, &answer);
+    // On a busy machine the period may have ended.
+    if response["type"] == "ack" {
+        assert_a_period_apart(&stored, &response);
     } else {
         assert_eq!(
-            (&answer["code"], &answer["client_message_id"]),
+            (&response["code"], &response["client_message_id"]),
             (&json!("throttled"), &json!(key))
         );
     }
 }
 
-/// Ten come at once, then one a second in the long run.
+/// Ten edits at once, then one per second on average.
 #[tokio::test]
-async fn edits_have_a_share_of_their_own() {
-    in_time(async || {
+async fn edits_have_a_separate_throttle() {
+    retry_if_slow(async || {
         let (account, other, id) = Group::pair(&Server::under_test()).await;
         let message = account.send_retrying(id, "version 1").await["id"].as_u64()?;
         for version in 2..=11 {
@@ -251,8 +251,8 @@ async fn edits_have_a_share_of_their_own() {
         }
         refused.expect_error(429, "throttled");
         let text = account.newest_page(id).await["messages"][0]["content"].clone();
-        assert_eq!(text, "version 11", "what was refused is not stored");
-        // Nobody else's share, and no share of sends or deletions.
+        assert_eq!(text, "version 11", "a throttled edit was stored");
+        // Other users, sends and deletions are not affected.
         let others = other.send_retrying(id, "mine").await["id"].as_u64()?;
         other
             .edit(id, others, "mine still")

@@ -1,11 +1,11 @@
-//! Logging in: what it answers, what it keeps to itself, and how often it may be tried.
+//! Login: its response, what it does not reveal, and its rate limit.
 
 use colloquy_blackbox::{Account, Api, Response, Server, Tokens, unique};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "/api/users/login/";
 
-/// Beyond any sensible number of attempts that an account is allowed.
+/// More attempts than any sensible limit.
 const MOST_ATTEMPTS: usize = 60;
 
 async fn log_in(username: &str, password: &str) -> Response {
@@ -15,7 +15,7 @@ async fn log_in(username: &str, password: &str) -> Response {
 }
 
 #[tokio::test]
-async fn a_login_answers_tokens_and_the_user() {
+async fn login_returns_tokens_and_the_user() {
     let account = Account::new(&Server::under_test()).await;
     let body = log_in(&account.username, &account.password)
         .await
@@ -31,17 +31,17 @@ async fn a_login_answers_tokens_and_the_user() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_and_a_wrong_password_are_told_alike() {
+async fn unknown_user_and_wrong_password_get_identical_responses() {
     let account = Account::new(&Server::under_test()).await;
     let mut wrong = log_in(&account.username, "not-the-password").await;
-    let mut unknown = log_in(&unique("nobody"), &account.password).await;
-    for answer in [&mut wrong, &mut unknown] {
-        answer.expect_error(401, "bad_credentials");
-        answer.body["request_id"] = Value::Null;
+    let mut unknown = log_in(&unique("unknown"), &account.password).await;
+    for response in [&mut wrong, &mut unknown] {
+        response.expect_error(401, "bad_credentials");
+        response.body["request_id"] = Value::Null;
     }
     assert_eq!(wrong.body, unknown.body);
-    let names = |answer: &Response| {
-        let mut names: Vec<String> = answer.headers.keys().map(ToString::to_string).collect();
+    let names = |response: &Response| {
+        let mut names: Vec<String> = response.headers.keys().map(ToString::to_string).collect();
         names.sort();
         names
     };
@@ -49,7 +49,7 @@ async fn an_unknown_user_and_a_wrong_password_are_told_alike() {
 }
 
 #[tokio::test]
-async fn the_password_is_exact() {
+async fn passwords_are_compared_exactly() {
     let account = Account::new(&Server::under_test()).await;
     for password in [
         account.password.to_uppercase(),
@@ -64,11 +64,11 @@ async fn the_password_is_exact() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named_and_what_is_mistyped_is_malformed() {
+async fn login_reports_missing_and_mistyped_fields() {
     let api = Api::anonymous(&Server::under_test());
-    let answer = api.post(LOGIN, &json!({})).await;
-    answer.expect_invalid("username");
-    answer.expect_invalid("password");
+    let response = api.post(LOGIN, &json!({})).await;
+    response.expect_invalid("username");
+    response.expect_invalid("password");
     let fields = json!({"username": 7, "password": "x"});
     api.post(LOGIN, &fields)
         .await
@@ -80,41 +80,44 @@ async fn what_is_missing_is_named_and_what_is_mistyped_is_malformed() {
 }
 
 #[tokio::test]
-async fn odd_usernames_are_unknown_users() {
+async fn unusual_usernames_are_unknown_users() {
     for username in ["' or 1=1 --", "a\0b", "%", "_", &"x".repeat(10_000), "😀"] {
-        let answer = log_in(username, "whatever-it-is").await;
-        assert!(matches!(answer.status, 400 | 401), "{answer}");
+        let response = log_in(username, "any-password").await;
+        assert!(matches!(response.status, 400 | 401), "{response}");
     }
 }
 
 #[tokio::test]
-async fn an_enormous_password_is_refused_and_costs_nothing() {
+async fn oversized_password_is_rejected() {
     let account = Account::new(&Server::under_test()).await;
-    let answer = log_in(&account.username, &"x".repeat(60_000)).await;
-    assert!(matches!(answer.status, 400 | 401), "{answer}");
+    let response = log_in(&account.username, &"x".repeat(60_000)).await;
+    assert!(matches!(response.status, 400 | 401), "{response}");
 }
 
 #[tokio::test]
-async fn an_account_allows_so_many_attempts_and_no_more() {
+async fn failed_logins_of_an_account_are_limited() {
     let server = Server::under_test();
     let (account, other) = tokio::join!(Account::new(&server), Account::new(&server));
     let mut attempts = 0;
-    let refusal = loop {
-        let answer = log_in(&account.username, "not-the-password").await;
-        if answer.status != 401 {
-            break answer;
+    let error = loop {
+        let response = log_in(&account.username, "not-the-password").await;
+        if response.status != 401 {
+            break response;
         }
         attempts += 1;
-        assert!(attempts < MOST_ATTEMPTS, "{attempts} attempts, no end");
+        assert!(
+            attempts < MOST_ATTEMPTS,
+            "{attempts} attempts without a limit"
+        );
     };
-    refusal.expect_error(429, "too_many_attempts");
+    error.expect_error(429, "too_many_attempts");
     assert!(attempts > 1, "no second attempt was allowed");
-    // Not even the right password, in any case of the name: else the limit tells which it is.
+    // The correct password is refused too: otherwise the limit would reveal it.
     for username in [account.username.clone(), account.username.to_uppercase()] {
-        let answer = log_in(&username, &account.password).await;
-        answer.expect_error(429, "too_many_attempts");
+        let response = log_in(&username, &account.password).await;
+        response.expect_error(429, "too_many_attempts");
     }
-    // Others, and the sessions that stand, are not concerned.
+    // Other accounts and existing sessions are not affected.
     log_in(&other.username, &other.password)
         .await
         .expect_status(200);
@@ -122,7 +125,7 @@ async fn an_account_allows_so_many_attempts_and_no_more() {
 }
 
 #[tokio::test]
-async fn logging_in_often_is_not_trying_often() {
+async fn successful_logins_are_not_limited() {
     let account = Account::new(&Server::under_test()).await;
     for _ in 0..15 {
         log_in(&account.username, &account.password)
@@ -132,12 +135,12 @@ async fn logging_in_often_is_not_trying_often() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_right_forgives_those_that_were_not() {
+async fn successful_login_resets_the_failure_count() {
     let account = Account::new(&Server::under_test()).await;
     for _ in 0..8 {
         for _ in 0..2 {
-            let answer = log_in(&account.username, "not-the-password").await;
-            answer.expect_error(401, "bad_credentials");
+            let response = log_in(&account.username, "not-the-password").await;
+            response.expect_error(401, "bad_credentials");
         }
         log_in(&account.username, &account.password)
             .await

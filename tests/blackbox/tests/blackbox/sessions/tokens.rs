@@ -1,4 +1,4 @@
-//! Sessions: refreshing, ending, and what happens at once when one is revoked.
+//! Sessions: refresh, logout and the immediate effect of a revocation.
 
 use colloquy_blackbox::{Account, Api, Group, Server, Tokens, token_payload};
 use futures_util::future::join_all;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 const REFRESH: &str = "/api/users/token/refresh/";
 
-/// The account with the tokens of a refresh.
+/// The account with these tokens.
 fn with_tokens(account: &Account, tokens: Tokens) -> Account {
     let mut account = account.clone();
     account.api = account.api.with_bearer(&tokens.access);
@@ -15,7 +15,7 @@ fn with_tokens(account: &Account, tokens: Tokens) -> Account {
 }
 
 #[tokio::test]
-async fn refreshing_exchanges_both_tokens() {
+async fn refresh_replaces_both_tokens() {
     let account = Account::new(&Server::under_test()).await;
     let fresh = Tokens::of(&account.refresh().await.expect_status(200));
     assert_ne!(fresh.refresh, account.tokens.refresh);
@@ -29,15 +29,15 @@ async fn refreshing_exchanges_both_tokens() {
 }
 
 #[tokio::test]
-async fn an_access_token_outlives_the_refresh_that_replaced_it() {
-    // The session stands; a request on its way must not fail because another tab refreshed.
+async fn access_token_stays_valid_after_a_refresh() {
+    // A request in flight must not fail because another tab has refreshed.
     let account = Account::new(&Server::under_test()).await;
     account.refresh().await.expect_status(200);
     account.profile().await.expect_status(200);
 }
 
 #[tokio::test]
-async fn a_refresh_token_used_twice_revokes_its_session_everywhere_at_once() {
+async fn reused_refresh_token_revokes_the_session_at_once() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let fresh = with_tokens(
         &account,
@@ -56,19 +56,22 @@ async fn a_refresh_token_used_twice_revokes_its_session_everywhere_at_once() {
 }
 
 #[tokio::test]
-async fn of_refreshes_at_once_at_most_one_wins_and_the_session_ends() {
+async fn concurrent_refreshes_revoke_the_session() {
     let account = Account::new(&Server::under_test()).await;
-    let answers = join_all((0..4).map(|_| account.refresh())).await;
-    let won = answers.iter().filter(|answer| answer.status == 200).count();
-    assert!(won <= 1, "{won} of four got new tokens");
-    for answer in answers.iter().filter(|answer| answer.status != 200) {
-        answer.expect_error(401, "session_revoked");
+    let responses = join_all((0..4).map(|_| account.refresh())).await;
+    let succeeded = responses
+        .iter()
+        .filter(|response| response.status == 200)
+        .count();
+    assert!(succeeded <= 1, "{succeeded} of four refreshes succeeded");
+    for response in responses.iter().filter(|response| response.status != 200) {
+        response.expect_error(401, "session_revoked");
     }
     account.profile().await.expect_error(401, "session_revoked");
 }
 
 #[tokio::test]
-async fn logging_out_ends_this_session_and_no_other() {
+async fn logout_revokes_this_session_only() {
     let (phone, friend, id) = Group::pair(&Server::under_test()).await;
     let laptop = phone.log_in().await;
     let mut phone_sockets = [
@@ -76,15 +79,19 @@ async fn logging_out_ends_this_session_and_no_other() {
         phone.socket(id).v2().open().await,
     ];
     let mut laptop_socket = laptop.socket(id).v2().open().await;
-    let answer = phone.log_out().await;
-    assert_eq!((answer.status, answer.text.as_str()), (205, ""), "{answer}");
+    let response = phone.log_out().await;
+    assert_eq!(
+        (response.status, response.text.as_str()),
+        (205, ""),
+        "{response}"
+    );
     for socket in &mut phone_sockets {
         assert_eq!(socket.expect_close().await.code, 4401);
     }
     phone.profile().await.expect_error(401, "session_revoked");
     phone.refresh().await.expect_error(401, "session_revoked");
     assert_eq!(phone.socket(id).expect_refusal().await.code, 4401);
-    // The other login goes on as if nothing had happened, its socket included.
+    // The other session is not affected, and neither is its socket.
     laptop.profile().await.expect_status(200);
     friend.send_retrying(id, "still there?").await;
     laptop_socket.expect_message("still there?").await;
@@ -94,13 +101,13 @@ async fn logging_out_ends_this_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn nothing_is_heard_or_sent_after_a_logout() {
-    let (gone, friend, id) = Group::pair(&Server::under_test()).await;
-    let mut socket = gone.socket(id).v2().open().await;
-    gone.log_out().await.expect_status(205);
-    let refused = gone.send(id, "late", "too late").await;
+async fn nothing_is_delivered_or_sent_after_a_logout() {
+    let (revoked, friend, id) = Group::pair(&Server::under_test()).await;
+    let mut socket = revoked.socket(id).v2().open().await;
+    revoked.log_out().await.expect_status(205);
+    let refused = revoked.send(id, "late", "too late").await;
     refused.expect_error(401, "session_revoked");
-    friend.send_retrying(id, "for other ears").await;
+    friend.send_retrying(id, "after the logout").await;
     assert_eq!(socket.expect_close().await.code, 4401);
     assert!(socket.received().is_empty(), "{:?}", socket.received());
     let history = friend.history(id).await;
@@ -108,12 +115,12 @@ async fn nothing_is_heard_or_sent_after_a_logout() {
 }
 
 #[tokio::test]
-async fn logging_out_needs_both_tokens() {
+async fn logout_requires_both_tokens() {
     let account = Account::new(&Server::under_test()).await;
     let anonymous = Api::anonymous(account.api.server());
     let fields = json!({"refresh": account.tokens.refresh});
-    let answer = anonymous.post("/api/users/logout/", &fields).await;
-    answer.expect_error(401, "not_authenticated");
+    let response = anonymous.post("/api/users/logout/", &fields).await;
+    response.expect_error(401, "not_authenticated");
     account
         .api
         .post("/api/users/logout/", &json!({}))
@@ -123,34 +130,34 @@ async fn logging_out_needs_both_tokens() {
 }
 
 #[tokio::test]
-async fn nobody_logs_out_another() {
+async fn logout_rejects_the_refresh_token_of_another_user() {
     let server = Server::under_test();
     let (victim, attacker) = tokio::join!(Account::new(&server), Account::new(&server));
     let fields = json!({"refresh": victim.tokens.refresh});
-    let answer = attacker.api.post("/api/users/logout/", &fields).await;
-    assert_eq!(answer.status, 400, "{answer}");
+    let response = attacker.api.post("/api/users/logout/", &fields).await;
+    assert_eq!(response.status, 400, "{response}");
     victim.profile().await.expect_status(200);
 }
 
 #[tokio::test]
-async fn the_two_kinds_of_token_do_not_stand_in_for_each_other() {
+async fn access_and_refresh_tokens_are_not_interchangeable() {
     let account = Account::new(&Server::under_test()).await;
     let api = account.api.with_bearer(&account.tokens.refresh);
-    let answer = api.get("/api/users/profile/").await;
-    answer.expect_error(401, "token_invalid");
+    let response = api.get("/api/users/profile/").await;
+    response.expect_error(401, "token_invalid");
     let fields = json!({"refresh": account.tokens.access});
     account
         .api
         .post(REFRESH, &fields)
         .await
         .expect_error(401, "token_invalid");
-    // Neither mistake cost the session anything.
+    // The session is still valid.
     account.profile().await.expect_status(200);
     account.refresh().await.expect_status(200);
 }
 
 #[tokio::test]
-async fn refreshing_takes_a_text_and_nothing_else() {
+async fn refresh_requires_a_text() {
     let api = Api::anonymous(&Server::under_test());
     api.post(REFRESH, &json!({}))
         .await
@@ -158,12 +165,12 @@ async fn refreshing_takes_a_text_and_nothing_else() {
     api.post(REFRESH, &json!({"refresh": 7}))
         .await
         .expect_error(400, "malformed");
-    let answer = api.post(REFRESH, &json!({"refresh": "nonsense"})).await;
-    answer.expect_error(401, "token_invalid");
+    let response = api.post(REFRESH, &json!({"refresh": "nonsense"})).await;
+    response.expect_error(401, "token_invalid");
 }
 
 #[tokio::test]
-async fn tokens_hold_nothing_private() {
+async fn tokens_contain_no_private_data() {
     let account = Account::new(&Server::under_test()).await;
     for token in [&account.tokens.access, &account.tokens.refresh] {
         let text = token_payload(token).to_string();

@@ -1,4 +1,4 @@
-//! Sockets that may not be, or no longer: each is accepted and closed with the code that says why.
+//! Refused sockets: the server accepts the upgrade and closes with the code of the reason.
 
 use colloquy_blackbox::{Account, Control, Group, Server, TokenIn};
 use tokio_tungstenite::tungstenite::Error;
@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Error;
 const MISSING_ID: u64 = 999_999_999_999;
 
 #[tokio::test]
-async fn without_a_token_there_is_no_socket() {
+async fn socket_without_a_token_is_refused() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     for v2 in [false, true] {
         let mut opening = account.socket(id).token_in(TokenIn::Nowhere);
@@ -22,7 +22,7 @@ async fn without_a_token_there_is_no_socket() {
 }
 
 #[tokio::test]
-async fn a_bad_token_is_refused_in_every_manner() {
+async fn invalid_token_is_refused_in_every_place() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     for manner in [TokenIn::Query, TokenIn::Subprotocol, TokenIn::Header] {
         for token in ["nonsense", &account.tokens.refresh] {
@@ -38,7 +38,7 @@ async fn a_bad_token_is_refused_in_every_manner() {
 }
 
 #[tokio::test]
-async fn a_foreign_conversation_is_refused() {
+async fn socket_of_a_non_member_is_refused() {
     let server = Server::under_test();
     let (_, _, id) = Group::pair(&server).await;
     let outsider = Account::new(&server).await;
@@ -56,7 +56,7 @@ async fn a_foreign_conversation_is_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_conversation_is_refused() {
+async fn socket_to_a_missing_conversation_is_refused() {
     let account = Account::new(&Server::under_test()).await;
     assert_eq!(account.socket(MISSING_ID).expect_refusal().await.code, 4404);
     assert_eq!(
@@ -67,7 +67,7 @@ async fn a_missing_conversation_is_refused() {
 }
 
 #[tokio::test]
-async fn a_path_without_a_number_is_no_conversation() {
+async fn socket_path_with_an_invalid_id_is_not_found() {
     let account = Account::new(&Server::under_test()).await;
     for path in [
         "/ws/chat/x/",
@@ -80,18 +80,18 @@ async fn a_path_without_a_number_is_no_conversation() {
             Err(other) => panic!("{path}: {other}"),
             Ok(mut socket) => assert_eq!(socket.expect_close().await.code, 4404, "{path}"),
         }
-        // Plain HTTP is told of the path or of the protocol, whichever is looked at first.
-        let answer = account.api.get(path).await;
-        assert!(matches!(answer.status, 404 | 426), "{answer}");
+        // Plain HTTP gets either the error of the path or that of the protocol.
+        let response = account.api.get(path).await;
+        assert!(matches!(response.status, 404 | 426), "{response}");
     }
 }
 
 #[tokio::test]
-async fn a_plain_request_is_told_to_upgrade() {
+async fn plain_request_to_a_socket_path_requires_an_upgrade() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     for path in [format!("/ws/chat/{id}/"), format!("/ws/chat/{id}")] {
-        let answer = account.api.get(&path).await;
-        answer.expect_error(426, "upgrade_required");
+        let response = account.api.get(&path).await;
+        response.expect_error(426, "upgrade_required");
         let path = format!("{path}?token={}", account.tokens.access);
         account
             .api
@@ -102,7 +102,7 @@ async fn a_plain_request_is_told_to_upgrade() {
 }
 
 #[tokio::test]
-async fn a_binary_frame_closes_the_socket() {
+async fn binary_frame_closes_the_socket() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     for bytes in [b"".as_slice(), br#"{"message":"Hello"}"#, &[0xff, 0x00]] {
         for v2 in [false, true] {
@@ -117,7 +117,7 @@ async fn a_binary_frame_closes_the_socket() {
 }
 
 #[tokio::test]
-async fn text_that_is_not_utf_8_closes_the_socket() {
+async fn invalid_utf_8_in_a_frame_closes_the_socket() {
     if Control::with_capability("utf-8", "text that is not UTF-8")
         .await
         .is_none()
@@ -133,21 +133,21 @@ async fn text_that_is_not_utf_8_closes_the_socket() {
         let mut socket = account.socket(id).open().await;
         socket.send_pieces(&[bytes]).await;
         let close = socket.expect_close().await;
-        // 1007 where the WebSocket layer itself notices (RFC 6455 §8.1).
+        // 1007 where the WebSocket library detects it (RFC 6455 §8.1).
         assert!(matches!(close.code, 4400 | 1007), "{close:?}");
     }
     assert!(account.history(id).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_message_in_pieces_is_one_message() {
+async fn fragmented_message_is_reassembled() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
-    // The cut goes through a character, which is allowed between frames (RFC 6455 §5.6).
-    let text = "{\"message\":\"in pieces: é\"}".as_bytes();
+    // Fragments may split a character (RFC 6455 §5.6).
+    let text = "{\"message\":\"in fragments: é\"}".as_bytes();
     let middle = text.len() - 3;
     socket
         .send_pieces(&[&text[..5], &text[5..middle], &text[middle..]])
         .await;
-    socket.expect_message("in pieces: é").await;
+    socket.expect_message("in fragments: é").await;
 }

@@ -1,17 +1,18 @@
-//! Coming back: everything missed arrives, or the server says that it cannot; never a part.
+//! Resume: every missed event arrives, or the server sends `reset`; never a part.
 
 use colloquy_blackbox::{Group, Received, Server, Socket, StoredMessage, TIMEOUT, random_below};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// The most missed events that one resume delivers.
-const MOST: usize = 300;
+/// The most events that one resume delivers.
+const MAX_EVENTS: usize = 300;
 
-/// How many a reader with a bad line has to catch; in each part it is lost once at least.
-const ALL: usize = 80;
+/// How many messages a client with a bad connection receives, sent in parts. The client reconnects
+/// at least once in each part.
+const MESSAGES: usize = 80;
 const PARTS: usize = 4;
 
-fn sent(events: &[Value]) -> Vec<StoredMessage> {
+fn stored(events: &[Value]) -> Vec<StoredMessage> {
     events.iter().map(StoredMessage::from_event).collect()
 }
 
@@ -20,7 +21,7 @@ async fn open(group: &Group, member: usize) -> Socket {
 }
 
 #[tokio::test]
-async fn what_was_missed_arrives_from_any_position() {
+async fn resume_delivers_missed_events_from_any_position() {
     let group = Group::new(&Server::under_test(), 8).await;
     let all = group.send_many(8).await;
     for since in 0..=8 {
@@ -29,7 +30,7 @@ async fn what_was_missed_arrives_from_any_position() {
         socket.resume(since, &epoch).await;
         let missed = 8 - usize::try_from(since).unwrap();
         let events = socket.expect_events(missed).await;
-        assert_eq!(sent(&events), all[8 - missed..], "since {since}");
+        assert_eq!(stored(&events), all[8 - missed..], "since {since}");
         let sync = socket.expect_frame("sync").await;
         assert_eq!(
             (
@@ -44,7 +45,7 @@ async fn what_was_missed_arrives_from_any_position() {
 }
 
 #[tokio::test]
-async fn a_resumed_event_is_the_event_as_it_was_live() {
+async fn resumed_events_equal_live_events() {
     let group = Group::new(&Server::under_test(), 3).await;
     let mut live = open(&group, 0).await;
     group.send_many(3).await;
@@ -56,7 +57,7 @@ async fn a_resumed_event_is_the_event_as_it_was_live() {
 }
 
 #[tokio::test]
-async fn live_delivery_goes_on_after_a_sync() {
+async fn live_delivery_continues_after_sync() {
     let group = Group::new(&Server::under_test(), 4).await;
     group.send_many(2).await;
     let mut socket = open(&group, 0).await;
@@ -72,7 +73,7 @@ async fn live_delivery_goes_on_after_a_sync() {
 }
 
 #[tokio::test]
-async fn a_position_ahead_or_another_epoch_is_reset() {
+async fn resume_ahead_of_the_head_or_in_another_epoch_is_reset() {
     let group = Group::new(&Server::under_test(), 4).await;
     group.send_many(2).await;
     let head = open(&group, 0).await;
@@ -91,7 +92,7 @@ async fn a_position_ahead_or_another_epoch_is_reset() {
             (&reset["seq"], &reset["epoch"]),
             (&json!(2), &json!(head.epoch()))
         );
-        // Live delivery goes on after the position of the reset, which the socket itself checks.
+        // The socket checks that live delivery continues after the position of the reset.
     }
     let mut socket = open(&group, 1).await;
     socket.resume(1, "another").await;
@@ -103,48 +104,53 @@ async fn a_position_ahead_or_another_epoch_is_reset() {
 }
 
 #[tokio::test]
-async fn three_hundred_missed_are_delivered_and_one_more_is_too_old() {
+async fn resume_delivers_at_most_300_events() {
     let server = Server::for_volume().await;
     let group = Group::new(&server, server.sender_count()).await;
-    let all = group.send_many(MOST + 1).await;
+    let all = group.send_many(MAX_EVENTS + 1).await;
     let mut socket = open(&group, 0).await;
     let epoch = socket.epoch();
     socket.resume(1, &epoch).await;
-    let events = socket.expect_events(MOST).await;
-    assert_eq!(sent(&events), all[1..]);
-    assert_eq!(socket.expect_frame("sync").await["count"], MOST);
+    let events = socket.expect_events(MAX_EVENTS).await;
+    assert_eq!(stored(&events), all[1..]);
+    assert_eq!(socket.expect_frame("sync").await["count"], MAX_EVENTS);
     socket.resume(0, &epoch).await;
     let reset = socket.expect_frame("reset").await;
     assert_eq!(reset["reason"], "too_old");
-    assert_eq!(reset["seq"], MOST + 1);
-    // Not a part of it came before.
+    assert_eq!(reset["seq"], MAX_EVENTS + 1);
+    // No event was delivered before the reset.
     assert!(socket.received().is_empty(), "{:?}", socket.received());
-    // The way back is the history, and live delivery after the position of the reset.
+    // The client recovers with the history, and with live delivery after the position of the reset.
     assert_eq!(
         StoredMessage::all_from_rest(&group.members[0].history(group.id).await),
         all
     );
     group.members[1].send_retrying(group.id, "live").await;
     let live = socket.expect_message("live").await;
-    assert_eq!(live["seq"], MOST + 2);
+    assert_eq!(live["seq"], MAX_EVENTS + 2);
 }
 
 #[tokio::test]
-async fn three_hundred_of_the_longest_messages_are_delivered() {
-    // Four bytes a letter: about five megabytes for one resume, and the client reads all along.
+async fn resume_delivers_300_messages_of_maximum_length() {
+    // Four bytes per character: one resume of about five megabytes.
     let server = Server::for_volume().await;
     let group = Group::new(&server, server.sender_count()).await;
-    let all = group.send_many_with(MOST, |_| "🐘".repeat(4_000)).await;
+    let all = group
+        .send_many_with(MAX_EVENTS, |_| "🐘".repeat(4_000))
+        .await;
     let mut socket = open(&group, 0).await;
     let epoch = socket.epoch();
     socket.resume(0, &epoch).await;
-    let events = socket.expect_events(MOST).await;
-    assert!(sent(&events) == all, "not the messages that were sent");
-    assert_eq!(socket.expect_frame("sync").await["count"], MOST);
+    let events = socket.expect_events(MAX_EVENTS).await;
+    assert!(
+        stored(&events) == all,
+        "the events differ from the messages sent"
+    );
+    assert_eq!(socket.expect_frame("sync").await["count"], MAX_EVENTS);
 }
 
 #[tokio::test]
-async fn a_reader_who_keeps_losing_the_line_misses_nothing() {
+async fn client_that_keeps_reconnecting_misses_nothing() {
     let server = Server::for_volume().await;
     let group = Group::new(&server, server.sender_count() + 1).await;
     let (reader, senders) = group.members.split_last().expect("members");
@@ -155,49 +161,49 @@ async fn a_reader_who_keeps_losing_the_line_misses_nothing() {
     let mut socket = reader.socket(group.id).v2().open().await;
     let epoch = socket.epoch();
     let (progress, mut reached) = watch::channel(0);
-    let telling = async {
-        let mut told = Vec::new();
+    let sending = async {
+        let mut sent = Vec::new();
         for _ in 0..PARTS {
-            // A reader that is slower than the senders would have all the rest at its first return.
-            let caught_up = reached.wait_for(|received| *received == told.len()).await;
-            drop(caught_up.expect("the reader is there"));
-            told.extend(senders.send_many(ALL / PARTS).await);
+            // If the senders ran ahead, the reader would get all the rest after its first reconnect.
+            let caught_up = reached.wait_for(|count| *count == sent.len()).await;
+            drop(caught_up.expect("the reader runs"));
+            sent.extend(senders.send_many(MESSAGES / PARTS).await);
         }
-        told
+        sent
     };
     let reading = async {
         let mut received: Vec<StoredMessage> = Vec::new();
-        let mut losses = 0;
-        while received.len() < ALL {
+        let mut reconnects = 0;
+        while received.len() < MESSAGES {
             let until = received.len() + 1 + random_below(12);
-            while received.len() < until.min(ALL) {
+            while received.len() < until.min(MESSAGES) {
                 let event = socket.expect_events(1).await;
-                received.extend(sent(&event));
+                received.extend(stored(&event));
                 progress.send_replace(received.len());
             }
-            // The position is what was read, not what the lost socket may have had in hand.
+            // The position is what was read, not what the lost connection had buffered.
             socket.drop_connection();
-            losses += 1;
+            reconnects += 1;
             socket = reader.socket(group.id).v2().open().await;
             let since = received.last().map_or(0, |last| last.seq);
             socket.resume(since, &epoch).await;
             read_resumed(&mut socket, since, &mut received).await;
             progress.send_replace(received.len());
         }
-        (received, losses)
+        (received, reconnects)
     };
-    let (told, (received, losses)) = tokio::join!(telling, reading);
-    assert_eq!(received, told, "with the line lost {losses} times");
-    assert!(losses >= PARTS, "{losses}");
+    let (all_sent, (received, reconnects)) = tokio::join!(sending, reading);
+    assert_eq!(received, all_sent, "after {reconnects} reconnects");
+    assert!(reconnects >= PARTS, "{reconnects}");
 }
 
-/// Takes what a resume brings, leaving out live events that came before its first answer.
+/// Reads the response to a resume. Live events before its first event are dropped.
 async fn read_resumed(socket: &mut Socket, since: u64, received: &mut Vec<StoredMessage>) {
     let mut seen: Vec<StoredMessage> = Vec::new();
     loop {
         match socket.receive(TIMEOUT).await {
             Received::Frame(frame) if frame["type"] == "message" => {
-                seen.push(StoredMessage::from_event(&frame))
+                seen.push(StoredMessage::from_event(&frame));
             }
             Received::Frame(frame) if frame["type"] == "sync" => {
                 let to = frame["to"].as_u64().expect("a position");
@@ -213,8 +219,8 @@ async fn read_resumed(socket: &mut Socket, since: u64, received: &mut Vec<Stored
 }
 
 #[tokio::test]
-async fn resuming_under_load_is_dense() {
-    // Positions are checked on every frame a socket receives; here resumes and live events race.
+async fn resume_under_load_delivers_dense_seq() {
+    // The socket checks the position of every frame while resumes and live events race.
     let server = Server::for_volume().await;
     let group = Group::new(&server, server.sender_count()).await;
     let resuming = async {
@@ -226,7 +232,7 @@ async fn resuming_under_load_is_dense() {
             socket.resume(since, &epoch).await;
             assert_eq!(socket.expect_resumed().await["type"], "sync");
         }
-        // Whatever raced, the last event is the last.
+        // In the end the client has the last event.
         while socket.position() < 60 {
             socket.expect_events(1).await;
         }

@@ -1,4 +1,5 @@
-//! A client that stops reading: it is let go, nobody else waits for it, and it loses nothing.
+//! A client that stops reading: the server closes its socket, no other client waits for it, and it
+//! loses nothing.
 
 use colloquy_blackbox::{
     Account, Control, Group, Received, Server, Socket, StoredMessage, TIMEOUT, report_skipped,
@@ -6,21 +7,21 @@ use colloquy_blackbox::{
 };
 use serde_json::json;
 
-/// More than the buffers between two processes hold: 19 MB of text.
+/// 19 MB of text: more than the buffers between two processes hold.
 const MESSAGES: usize = 1_200;
 
-/// Four bytes a letter: 16 kB a message, so that four fit a frame.
+/// Four bytes per character: 16 kB per message, so that four fit into a frame.
 const TEXT: &str = "🐌";
-const LETTERS: usize = 3_950;
-const FRAME: usize = 4;
+const CHARACTERS: usize = 3_950;
+const MESSAGES_PER_FRAME: usize = 4;
 
-/// Sends everything, a few frames ahead of the acknowledgements.
-async fn pour(sender: &Account, id: u64) -> u64 {
-    let text = TEXT.repeat(LETTERS);
+/// Sends everything, frame by frame. Returns the last `seq`.
+async fn send_all(sender: &Account, id: u64) -> u64 {
+    let text = TEXT.repeat(CHARACTERS);
     let mut socket = sender.socket(id).v2().open().await;
     let mut last = 0;
-    for _ in 0..MESSAGES / FRAME {
-        let keys: Vec<String> = (0..FRAME).map(|_| unique("m")).collect();
+    for _ in 0..MESSAGES / MESSAGES_PER_FRAME {
+        let keys: Vec<String> = (0..MESSAGES_PER_FRAME).map(|_| unique("m")).collect();
         let commands: Vec<_> = keys
             .iter()
             .map(|key| json!({"type": "send", "client_message_id": key, "message": text}))
@@ -29,13 +30,13 @@ async fn pour(sender: &Account, id: u64) -> u64 {
         for key in &keys {
             last = socket.expect_ack(key).await["seq"].as_u64().expect("a seq");
         }
-        // Received, checked and of no further interest here.
+        // The socket has checked these frames.
         while let Received::Frame(_) = socket.receive(std::time::Duration::ZERO).await {}
     }
     last
 }
 
-/// Reads everything there is, from a server that keeps all of it.
+/// Reads everything, from a server that buffers without limit.
 async fn read_everything(socket: &mut Socket, last: u64) {
     while socket.position() < last {
         match socket.receive(TIMEOUT).await {
@@ -45,29 +46,29 @@ async fn read_everything(socket: &mut Socket, last: u64) {
     }
 }
 
-/// Reads until the server lets go; how far it came.
-async fn read_to_the_end(socket: &mut Socket) -> (u64, u16) {
+/// Reads until the server closes the socket. Returns the position and the close code.
+async fn read_until_closed(socket: &mut Socket) -> (u64, u16) {
     loop {
         match socket.receive(TIMEOUT).await {
             Received::Frame(_) => {}
             Received::Closed(close) => return (socket.position(), close.code),
-            Received::TimedOut => panic!("neither let go nor served: at {}", socket.position()),
+            Received::TimedOut => panic!("neither closed nor served at {}", socket.position()),
         }
     }
 }
 
 #[tokio::test]
-async fn a_slow_reader_is_let_go_and_loses_nothing() {
+async fn slow_reader_is_closed_and_loses_nothing() {
     let Some(server) = Server::unthrottled().await else {
         report_skipped(
             "a reader too slow for its conversation",
-            "the host offers no server without a throttle, and a throttled one is never that fast",
+            "the host offers no unthrottled server",
         );
         return;
     };
     let group = Group::new(&server, 3).await;
-    let (sender, quick, slow) = (&group.members[0], &group.members[1], &group.members[2]);
-    let mut quick_socket = quick.socket(group.id).v2().open().await;
+    let (sender, fast, slow) = (&group.members[0], &group.members[1], &group.members[2]);
+    let mut fast_socket = fast.socket(group.id).v2().open().await;
     let mut slow_socket = slow
         .socket(group.id)
         .v2()
@@ -76,43 +77,44 @@ async fn a_slow_reader_is_let_go_and_loses_nothing() {
         .await;
     let reading = async {
         for _ in 0..MESSAGES {
-            quick_socket.expect_events(1).await;
+            fast_socket.expect_events(1).await;
         }
-        quick_socket.position()
+        fast_socket.position()
     };
-    // The sender is acknowledged and the quick one hears everything while the slow one sleeps.
-    let (last, received) = tokio::join!(pour(sender, group.id), reading);
+    // The sender is acknowledged and the fast reader receives everything while the slow one does not
+    // read.
+    let (last, received) = tokio::join!(send_all(sender, group.id), reading);
     assert_eq!((last, received), (MESSAGES as u64, MESSAGES as u64));
-    if Control::with_capability("outbox", "that a slow reader is let go")
+    if Control::with_capability("outbox", "the close of a slow reader")
         .await
         .is_none()
     {
         return read_everything(&mut slow_socket, last).await;
     }
-    let (reached, code) = read_to_the_end(&mut slow_socket).await;
+    let (reached, code) = read_until_closed(&mut slow_socket).await;
     assert!(
         reached < last,
-        "a server that kept all of it for a reader who does not read"
+        "the server buffered everything for a client that does not read"
     );
-    // 4001 where the close frame still gets through the full line.
+    // 1006 where the close frame does not get through the full buffers.
     assert!(matches!(code, 4001 | 1006), "{code}");
-    comes_back(&group, slow, reached, last).await;
+    recover(&group, slow, reached, last).await;
 }
 
-/// Resumes, learns that too much was missed, and finds it in the history.
-async fn comes_back(group: &Group, slow: &Account, reached: u64, last: u64) {
+/// Reconnects and gets what it missed, by resume or from the history.
+async fn recover(group: &Group, slow: &Account, reached: u64, last: u64) {
     let mut socket = slow.socket(group.id).v2().open().await;
     let epoch = socket.epoch();
     socket.resume(reached, &epoch).await;
-    let answer = socket.expect_resumed().await;
+    let response = socket.expect_resumed().await;
     if last - reached > 300 {
         assert_eq!(
-            (&answer["type"], &answer["reason"]),
+            (&response["type"], &response["reason"]),
             (&json!("reset"), &json!("too_old"))
         );
     } else {
         assert_eq!(
-            (&answer["type"], &answer["to"]),
+            (&response["type"], &response["to"]),
             (&json!("sync"), &json!(last))
         );
     }
@@ -121,5 +123,5 @@ async fn comes_back(group: &Group, slow: &Account, reached: u64, last: u64) {
         .await;
     let next = StoredMessage::all_from_rest(page["messages"].as_array().expect("messages"));
     assert_eq!(next[0].number, reached + 1);
-    assert_eq!(next[0].text, TEXT.repeat(LETTERS));
+    assert_eq!(next[0].text, TEXT.repeat(CHARACTERS));
 }

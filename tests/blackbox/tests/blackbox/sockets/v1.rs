@@ -1,21 +1,21 @@
-//! The socket existing clients open: two shapes of frame and nothing else, as they know it.
+//! v1 sockets, for existing clients: two shapes of frame and nothing else.
 
 use colloquy_blackbox::{
     Account, Group, Server, Socket, StoredMessage, TokenIn, retry_after, timestamp,
 };
 use serde_json::{Value, json};
 
-/// The words v1 clients show; they are part of the contract.
+/// v1 clients display this text, so it is part of the protocol.
 const TOO_FAST: &str = "You are sending messages too fast. Please wait a moment.";
 
-/// Sends as a v1 client does and takes the answer: its own message, or why there is none.
-async fn say(socket: &mut Socket, text: &str) -> Value {
+/// Sends a message and returns the next frame: the message or an error.
+async fn send(socket: &mut Socket, text: &str) -> Value {
     socket.send(&json!({"message": text})).await;
     socket.next().await
 }
 
-/// The refusal of a frame, which must leave the socket open and of v1.
-async fn refusal(socket: &mut Socket, frame: &str) -> Value {
+/// Sends a frame and returns the error, which must be a v1 error.
+async fn send_refused(socket: &mut Socket, frame: &str) -> Value {
     socket.send_text(frame).await;
     let error = socket.next().await;
     assert!(error["error"].is_string(), "{frame}: {error}");
@@ -24,7 +24,7 @@ async fn refusal(socket: &mut Socket, frame: &str) -> Value {
 }
 
 #[tokio::test]
-async fn two_unmodified_clients_chat() {
+async fn two_v1_clients_exchange_messages() {
     let (one, other, id) = Group::pair(&Server::under_test()).await;
     let mut first = one.socket(id).open().await;
     let mut second = other.socket(id).open().await;
@@ -49,30 +49,30 @@ async fn two_unmodified_clients_chat() {
 }
 
 #[tokio::test]
-async fn the_throttle_speaks_the_words_clients_know() {
+async fn throttled_v1_send_returns_the_documented_text() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
     let mut listener = other.socket(id).open().await;
-    assert_eq!(say(&mut socket, "first").await["message"], "first");
+    assert_eq!(send(&mut socket, "first").await["message"], "first");
     listener.expect_message("first").await;
-    let refusal = loop {
-        let answer = say(&mut socket, "too soon").await;
-        if answer.get("error").is_some() {
-            break answer;
+    let error = loop {
+        let response = send(&mut socket, "too soon").await;
+        if response.get("error").is_some() {
+            break response;
         }
-        // On a busy machine the period was over before it was asked: this one began the next.
+        // On a busy machine the period may have ended: then this send started the next one.
         listener.expect_message("too soon").await;
     };
-    assert_eq!(refusal["error"], TOO_FAST);
-    assert_eq!(refusal["code"], "throttled");
-    tokio::time::sleep(retry_after(&refusal)).await;
-    assert_eq!(say(&mut socket, "in time").await["message"], "in time");
-    // Nobody else received of the refusal.
+    assert_eq!(error["error"], TOO_FAST);
+    assert_eq!(error["code"], "throttled");
+    tokio::time::sleep(retry_after(&error)).await;
+    assert_eq!(send(&mut socket, "in time").await["message"], "in time");
+    // Other members do not receive the error.
     listener.expect_message("in time").await;
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_refused_and_the_socket_stays() {
+async fn malformed_v1_frame_leaves_the_socket_open() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
     for frame in [
@@ -86,19 +86,19 @@ async fn what_is_malformed_is_refused_and_the_socket_stays() {
         "{\"message\":\"\\ud800\"}",
     ] {
         assert_eq!(
-            refusal(&mut socket, frame).await["code"],
+            send_refused(&mut socket, frame).await["code"],
             "malformed",
             "{frame}"
         );
     }
     assert_eq!(
-        say(&mut socket, "still here").await["message"],
+        send(&mut socket, "still here").await["message"],
         "still here"
     );
 }
 
 #[tokio::test]
-async fn a_field_of_the_wrong_type_is_refused_and_the_socket_stays() {
+async fn v1_frame_with_a_wrong_type_leaves_the_socket_open() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
     for frame in [
@@ -110,49 +110,49 @@ async fn a_field_of_the_wrong_type_is_refused_and_the_socket_stays() {
         "{\"msg\":\"Hello\"}",
     ] {
         assert_eq!(
-            refusal(&mut socket, frame).await["code"],
+            send_refused(&mut socket, frame).await["code"],
             "malformed",
             "{frame}"
         );
     }
     assert_eq!(
-        say(&mut socket, "still here").await["message"],
+        send(&mut socket, "still here").await["message"],
         "still here"
     );
 }
 
 #[tokio::test]
-async fn what_breaks_a_rule_is_refused_and_costs_nothing() {
+async fn invalid_v1_message_is_refused_without_throttling() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
     let too_long = "x".repeat(4_001);
     for text in ["", " ", "\n\t \u{a0}", "a\0b", &too_long] {
         let frame = json!({"message": text}).to_string();
         assert_eq!(
-            refusal(&mut socket, &frame).await["code"],
+            send_refused(&mut socket, &frame).await["code"],
             "invalid",
             "{text:?}"
         );
     }
-    assert_eq!(say(&mut socket, "still here").await["number"], 1);
+    assert_eq!(send(&mut socket, "still here").await["number"], 1);
     assert_eq!(account.history(id).await.len(), 1);
 }
 
 #[tokio::test]
-async fn length_is_counted_in_characters() {
+async fn message_length_is_counted_in_characters() {
     let server = Server::under_test();
     let group = Group::new(&server, 3).await;
     for (member, letter) in group.members.iter().zip(["x", "é", "😀"]) {
         let mut socket = member.socket(group.id).open().await;
-        let error = say(&mut socket, &letter.repeat(4_001)).await;
+        let error = send(&mut socket, &letter.repeat(4_001)).await;
         assert_eq!(error["code"], "invalid");
         let longest = letter.repeat(4_000);
-        assert_eq!(say(&mut socket, &longest).await["message"], longest);
+        assert_eq!(send(&mut socket, &longest).await["message"], longest);
     }
 }
 
 #[tokio::test]
-async fn text_comes_back_as_it_was_sent() {
+async fn v1_text_is_delivered_verbatim() {
     let texts = [
         "  spaces around  ",
         "line\nbreak\r\n\ttab",
@@ -165,7 +165,7 @@ async fn text_comes_back_as_it_was_sent() {
     let group = Group::new(&Server::under_test(), texts.len()).await;
     for (member, text) in group.members.iter().zip(texts) {
         let mut socket = member.socket(group.id).open().await;
-        assert_eq!(say(&mut socket, text).await["message"], text);
+        assert_eq!(send(&mut socket, text).await["message"], text);
     }
     let stored = group.members[0].history(group.id).await;
     let stored: Vec<&str> = stored
@@ -176,7 +176,7 @@ async fn text_comes_back_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn unknown_fields_are_ignored() {
+async fn unknown_v1_fields_are_ignored() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
     let frame = json!({"message": "Hello", "sender_id": 1, "seq": 99, "room": {"a": [1]}});
@@ -189,22 +189,22 @@ async fn unknown_fields_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_and_changes_nothing() {
+async fn ping_is_answered_and_the_socket_stays_v1() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
     for _ in 0..3 {
         socket.send_text(r#"{"type":"ping"}"#).await;
         socket.expect_frame("pong").await;
     }
-    // Still v1: a typed refusal or a greeting would show here.
+    // Still v1: otherwise `hello` or a typed error would arrive.
     assert!(!socket.is_v2());
     other.send_retrying(id, "hello").await;
     socket.expect_message("hello").await;
-    assert!(refusal(&mut socket, "{}").await.get("type").is_none());
+    assert!(send_refused(&mut socket, "{}").await.get("type").is_none());
 }
 
 #[tokio::test]
-async fn a_typed_frame_makes_it_v2_and_it_is_greeted_first() {
+async fn typed_frame_upgrades_a_v1_socket_to_v2() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
     other.send_retrying(id, "before").await;
@@ -217,9 +217,9 @@ async fn a_typed_frame_makes_it_v2_and_it_is_greeted_first() {
 }
 
 #[tokio::test]
-async fn any_typed_frame_does_even_one_that_is_refused() {
+async fn any_typed_frame_upgrades_the_socket_even_a_refused_one() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
-    for (frame, answer) in [
+    for (frame, response) in [
         (r#"{"type": "ping"}"#, "pong"),
         (r#"{"type":"dance"}"#, "error"),
         (r#"[{"type":"ping"}]"#, "pong"),
@@ -227,12 +227,12 @@ async fn any_typed_frame_does_even_one_that_is_refused() {
         let mut socket = account.socket(id).open().await;
         socket.send_text(frame).await;
         socket.expect_frame("hello").await;
-        socket.expect_frame(answer).await;
+        socket.expect_frame(response).await;
     }
 }
 
 #[tokio::test]
-async fn the_last_slash_and_the_manner_of_the_token_make_no_difference() {
+async fn v1_sockets_open_with_every_path_form_and_token_place() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut sockets = Vec::new();
     for path in [format!("/ws/chat/{id}/"), format!("/ws/chat/{id}")] {
@@ -247,16 +247,16 @@ async fn the_last_slash_and_the_manner_of_the_token_make_no_difference() {
 }
 
 #[tokio::test]
-async fn a_sender_is_heard_by_others_only_in_its_own_conversation() {
+async fn messages_are_delivered_in_their_own_conversation_only() {
     let server = Server::under_test();
-    let people = Account::register_many(&server, 3).await;
-    let one = people[0].create_conversation(&[&people[1]]).await;
-    let two = people[0].create_conversation(&[&people[2]]).await;
+    let accounts = Account::register_many(&server, 3).await;
+    let one = accounts[0].create_conversation(&[&accounts[1]]).await;
+    let two = accounts[0].create_conversation(&[&accounts[2]]).await;
     let ids = [one, two].map(|made| made.expect_status(201)["id"].as_u64().unwrap());
-    let mut first = people[1].socket(ids[0]).open().await;
-    let mut second = people[2].socket(ids[1]).open().await;
-    people[0].send_retrying(ids[0], "for the first").await;
-    people[0].send_retrying(ids[1], "for the second").await;
+    let mut first = accounts[1].socket(ids[0]).open().await;
+    let mut second = accounts[2].socket(ids[1]).open().await;
+    accounts[0].send_retrying(ids[0], "for the first").await;
+    accounts[0].send_retrying(ids[1], "for the second").await;
     first.expect_message("for the first").await;
     second.expect_message("for the second").await;
 }

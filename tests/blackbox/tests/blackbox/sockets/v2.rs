@@ -1,10 +1,12 @@
-//! The typed socket: the greeting, acknowledgements, order, commands in arrays, fresher tokens.
+//! v2 sockets: `hello`, acknowledgements, order, command arrays and newer tokens.
 
-use colloquy_blackbox::{Account, Group, Server, StoredMessage, TokenIn, timestamp, unique};
+use colloquy_blackbox::{
+    Account, Group, Received, Server, StoredMessage, TIMEOUT, TokenIn, timestamp, unique,
+};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn the_greeting_says_where_the_conversation_stands() {
+async fn hello_describes_the_conversation() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut epochs = Vec::new();
     for expected in 0..2 {
@@ -33,11 +35,11 @@ async fn the_greeting_says_where_the_conversation_stands() {
 }
 
 #[tokio::test]
-async fn every_manner_of_opening_is_greeted() {
+async fn v2_sockets_receive_hello_for_every_token_place() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut sockets = Vec::new();
     for manner in [TokenIn::Query, TokenIn::Subprotocol, TokenIn::Header] {
-        // That exactly `chat.v2` is echoed is checked by every opening.
+        // The builder checks that exactly `chat.v2` is echoed.
         sockets.push(account.socket(id).v2().token_in(manner).open().await);
     }
     other.send_retrying(id, "to all of them").await;
@@ -47,7 +49,7 @@ async fn every_manner_of_opening_is_greeted() {
 }
 
 #[tokio::test]
-async fn a_send_is_acknowledged_and_heard_by_everyone_alike() {
+async fn send_is_acknowledged_and_delivered_identically_to_all() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let mut listeners = vec![
@@ -82,7 +84,7 @@ async fn a_send_is_acknowledged_and_heard_by_everyone_alike() {
 }
 
 #[tokio::test]
-async fn replies_and_mentions_travel() {
+async fn replies_and_mentions_are_delivered() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let first = account.send_retrying(id, "first").await;
     let mut socket = other.socket(id).v2().open().await;
@@ -101,16 +103,16 @@ async fn replies_and_mentions_travel() {
 }
 
 #[tokio::test]
-async fn a_send_over_rest_is_heard_on_sockets() {
+async fn send_over_rest_is_delivered_on_sockets() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut sockets = [
         account.socket(id).v2().open().await,
         other.socket(id).v2().open().await,
     ];
     let key = unique("m");
-    let made = account.send(id, &key, "by post").await.expect_status(201);
+    let made = account.send(id, &key, "over REST").await.expect_status(201);
     for socket in &mut sockets {
-        let received = socket.expect_message("by post").await;
+        let received = socket.expect_message("over REST").await;
         assert_eq!(
             StoredMessage::from_event(&received),
             StoredMessage::from_rest(&made)
@@ -120,7 +122,7 @@ async fn a_send_over_rest_is_heard_on_sockets() {
 }
 
 #[tokio::test]
-async fn a_refused_send_says_which_and_nothing_else_happens() {
+async fn refused_send_names_its_id_and_stores_nothing() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let mut listener = other.socket(id).v2().open().await;
@@ -153,7 +155,7 @@ async fn a_refused_send_says_which_and_nothing_else_happens() {
 }
 
 #[tokio::test]
-async fn a_send_needs_an_id_of_its_own() {
+async fn client_message_id_is_required_and_validated() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     for (key, code) in [
@@ -179,7 +181,7 @@ async fn a_send_needs_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn unknown_types_and_malformed_frames_leave_it_open() {
+async fn unknown_types_and_malformed_frames_leave_the_socket_open() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     for (frame, code) in [
@@ -202,14 +204,14 @@ async fn unknown_types_and_malformed_frames_leave_it_open() {
 }
 
 #[tokio::test]
-async fn a_frame_may_carry_twenty_commands() {
+async fn frame_may_contain_twenty_commands() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     socket.send(&json!(vec![json!({"type": "ping"}); 20])).await;
     for _ in 0..20 {
         socket.expect_frame("pong").await;
     }
-    // Each stands for itself: the ones refused do not spoil the others.
+    // Each command is handled on its own: a refused one does not affect the others.
     let key = unique("m");
     socket
         .send(&json!([
@@ -226,7 +228,7 @@ async fn a_frame_may_carry_twenty_commands() {
 }
 
 #[tokio::test]
-async fn a_frame_of_more_commands_is_refused_whole() {
+async fn frame_of_more_than_twenty_commands_is_rejected_whole() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let mut commands = vec![json!({"type": "ping"}); 20];
@@ -237,7 +239,7 @@ async fn a_frame_of_more_commands_is_refused_whole() {
     );
     socket.send(&json!(commands)).await;
     socket.expect_frame("error").await;
-    // No pong came before this one, and nothing was stored.
+    // There is one pong only, and nothing is stored.
     socket.send_text(r#"{"type":"ping"}"#).await;
     socket.expect_frame("pong").await;
     assert!(account.history(id).await.is_empty());
@@ -246,7 +248,7 @@ async fn a_frame_of_more_commands_is_refused_whole() {
 }
 
 #[tokio::test]
-async fn sends_of_one_frame_by_many_people_keep_their_order() {
+async fn events_have_the_same_order_on_v1_and_v2_sockets() {
     let server = Server::under_test();
     let group = Group::new(&server, 6).await;
     let mut listener = group.members[0].socket(group.id).v2().open().await;
@@ -258,34 +260,37 @@ async fn sends_of_one_frame_by_many_people_keep_their_order() {
         .map(|event| event["seq"].as_u64().unwrap())
         .collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5, 6]);
-    // Batches of v2 reach v1 one by one, the same events.
+    // Events that v2 sockets receive as a batch reach v1 sockets one by one.
     assert_eq!(v1.expect_events(6).await, received);
 }
 
 #[tokio::test]
-async fn a_fresher_token_of_the_session_is_taken() {
+async fn newer_token_of_the_session_is_accepted() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let body = account.refresh().await.expect_status(200);
     socket
         .send(&json!({"type": "auth", "token": body["access"]}))
         .await;
-    let taken = socket.expect_frame("auth.ok").await;
+    let accepted = socket.expect_frame("auth.ok").await;
     let before = timestamp(&socket.hello()["token_expires_at"]);
-    assert!(timestamp(&taken["token_expires_at"]) >= before, "{taken}");
+    assert!(
+        timestamp(&accepted["token_expires_at"]) >= before,
+        "{accepted}"
+    );
     let key = socket.send_message("still me").await;
     socket.expect_ack(&key).await;
 }
 
 #[tokio::test]
-async fn another_users_token_closes_the_socket() {
+async fn token_of_another_user_closes_the_socket() {
     let server = Server::under_test();
     let (account, other, id) = Group::pair(&server).await;
     let outsider = Account::new(&server).await;
-    for foreign in [&other, &outsider] {
+    for other_user in [&other, &outsider] {
         let mut socket = account.socket(id).v2().open().await;
         socket
-            .send(&json!({"type": "auth", "token": foreign.tokens.access}))
+            .send(&json!({"type": "auth", "token": other_user.tokens.access}))
             .await;
         assert_eq!(socket.expect_close().await.code, 4401);
         assert!(
@@ -298,23 +303,23 @@ async fn another_users_token_closes_the_socket() {
 }
 
 #[tokio::test]
-async fn what_is_no_access_token_of_the_session_is_never_taken() {
+async fn other_tokens_are_never_accepted_by_auth() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
-    let elsewhere = account.log_in().await;
+    let other_session = account.log_in().await;
     for token in [
         "",
         "nonsense",
         &account.tokens.refresh,
-        &elsewhere.tokens.access,
+        &other_session.tokens.access,
     ] {
         let mut socket = account.socket(id).v2().open().await;
         socket.send(&json!({"type": "auth", "token": token})).await;
-        match socket.receive(colloquy_blackbox::TIMEOUT).await {
-            colloquy_blackbox::Received::Closed(close) => assert_eq!(close.code, 4401),
-            colloquy_blackbox::Received::Frame(frame) => {
-                assert_eq!(frame["type"], "error", "{frame}")
+        match socket.receive(TIMEOUT).await {
+            Received::Closed(close) => assert_eq!(close.code, 4401),
+            Received::Frame(frame) => {
+                assert_eq!(frame["type"], "error", "{frame}");
             }
-            colloquy_blackbox::Received::TimedOut => panic!("no answer"),
+            Received::TimedOut => panic!("no response"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Cursors and numbers that no page ever gave out. A cursor is opaque, but nothing keeps a client
-//! from making one up; what a database says of it must not be what the client hears.
+//! Forged cursors. A client may invent a cursor; the database error it would cause must not reach the
+//! client.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,9 +20,9 @@ const NUMBERS: [&str; 12] = [
     "+7",
 ];
 
-/// A cursor is refused or it is a place; a place beyond everything has an empty page or a full one.
+/// A cursor is rejected or names a position. Beyond the ends the page is empty or full.
 #[tokio::test]
-async fn made_up_cursors_are_refused_or_answered() {
+async fn forged_cursors_are_rejected_or_return_a_page() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     account.send_retrying(id, "Hello").await;
     let messages = format!("/api/chat/conversations/{id}/messages/");
@@ -41,7 +41,10 @@ async fn made_up_cursors_are_refused_or_answered() {
         paths.push(format!("/api/chat/conversations/{number}/messages/"));
     }
     for path in paths {
-        let answer = account.api.get(&path).await;
-        assert!(matches!(answer.status, 200 | 400 | 403 | 404), "{answer}");
+        let response = account.api.get(&path).await;
+        assert!(
+            matches!(response.status, 200 | 400 | 403 | 404),
+            "{response}"
+        );
     }
 }

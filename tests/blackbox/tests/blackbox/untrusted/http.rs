@@ -1,5 +1,4 @@
-//! HTTP at its edges: methods, types and paths that are wrong, headers that are odd or enormous,
-//! the request's id.
+//! Unusual and malformed HTTP: methods, content types, paths, headers and request ids.
 
 use colloquy_blackbox::{Account, Api, Control, RawResponse, Server, send_raw};
 use reqwest::Method;
@@ -16,7 +15,7 @@ async fn still_works() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_type_is_refused() {
+async fn other_content_types_are_rejected() {
     let fields = Account::registration().to_string();
     let api = anonymous();
     for kind in [
@@ -28,8 +27,8 @@ async fn a_body_of_another_type_is_refused() {
         "json",
     ] {
         let request = api.request(Method::POST, "/api/users/register/");
-        let answer = request.raw_body(kind, fields.clone()).send().await;
-        answer.expect_error(415, "unsupported_media_type");
+        let response = request.raw_body(kind, fields.clone()).send().await;
+        response.expect_error(415, "unsupported_media_type");
     }
     let kind = "application/json; charset=utf-8";
     let request = api.request(Method::POST, "/api/users/register/");
@@ -41,15 +40,15 @@ async fn a_body_of_another_type_is_refused() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_utf_8_are_malformed() {
+async fn invalid_utf_8_in_a_body_is_malformed() {
     let request = anonymous().request(Method::POST, LOGIN);
     let body = b"{\"username\":\"\xff\",\"password\":\"x\"}".to_vec();
-    let answer = request.raw_body("application/json", body).send().await;
-    answer.expect_error(400, "malformed");
+    let response = request.raw_body("application/json", body).send().await;
+    response.expect_error(400, "malformed");
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_there_is_answered_with_those_that_are() {
+async fn unsupported_methods_return_405_with_allow() {
     let account = Account::new(&Server::under_test()).await;
     for (method, path, there) in [
         (Method::GET, LOGIN, "POST"),
@@ -77,18 +76,18 @@ async fn a_method_that_is_not_there_is_answered_with_those_that_are() {
         (Method::POST, "/health/live/", "GET"),
         (Method::DELETE, "/api/openapi.json", "GET"),
     ] {
-        let answer = account.api.request(method, path).send().await;
-        answer.expect_error(405, "method_not_allowed");
-        let allow = answer.header("allow").unwrap_or_default();
+        let response = account.api.request(method, path).send().await;
+        response.expect_error(405, "method_not_allowed");
+        let allow = response.header("allow").unwrap_or_default();
         assert!(
             allow.split(',').any(|name| name.trim() == there),
-            "{allow:?}: {answer}"
+            "{allow:?}: {response}"
         );
     }
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_not_found() {
+async fn unknown_paths_are_not_found() {
     let account = Account::new(&Server::under_test()).await;
     for path in [
         "/",
@@ -108,27 +107,27 @@ async fn an_unknown_path_is_not_found() {
         "/.env",
     ] {
         for api in [anonymous(), account.api.clone()] {
-            let answer = api.get(path).await;
-            answer.expect_error(404, "not_found");
-            assert!(answer.body["detail"].is_string(), "{answer}");
+            let response = api.get(path).await;
+            response.expect_error(404, "not_found");
+            assert!(response.body["detail"].is_string(), "{response}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_request_may_bring_its_own_id() {
+async fn valid_request_ids_are_returned() {
     let api = anonymous();
     for id in ["a", "my-request_1.2", &"x".repeat(64), "0"] {
         for (method, path) in [(Method::GET, "/health/live/"), (Method::GET, "/nothing/")] {
             let request = api.request(method, path);
-            let answer = request.header("x-request-id", id).send().await;
-            assert_eq!(answer.header("x-request-id"), Some(id));
+            let response = request.header("x-request-id", id).send().await;
+            assert_eq!(response.header("x-request-id"), Some(id));
         }
     }
 }
 
 #[tokio::test]
-async fn an_id_that_is_none_is_replaced() {
+async fn invalid_request_ids_are_replaced() {
     let api = anonymous();
     let mut seen = std::collections::HashSet::new();
     for id in [
@@ -143,26 +142,26 @@ async fn an_id_that_is_none_is_replaced() {
         &"x".repeat(4_000),
     ] {
         let request = api.request(Method::GET, "/nothing/");
-        let answer = request.header("x-request-id", id).send().await;
-        // That it is one of the right shape is checked of every answer.
-        let given = answer.header("x-request-id").expect("an id").to_owned();
+        let response = request.header("x-request-id", id).send().await;
+        // Every response is checked for a valid request id.
+        let given = response.header("x-request-id").expect("an id").to_owned();
         assert_ne!(given, id);
-        assert!(seen.insert(given), "an id was given twice");
+        assert!(seen.insert(given), "a request id was used twice");
     }
 }
 
 #[tokio::test]
-async fn every_request_without_an_id_gets_its_own() {
+async fn requests_without_an_id_get_unique_ids() {
     let api = anonymous();
     let mut seen = std::collections::HashSet::new();
     for _ in 0..20 {
-        let answer = api.get("/health/live/").await;
-        assert!(seen.insert(answer.header("x-request-id").expect("an id").to_owned()));
+        let response = api.get("/health/live/").await;
+        assert!(seen.insert(response.header("x-request-id").expect("an id").to_owned()));
     }
 }
 
 #[tokio::test]
-async fn enormous_headers_are_refused_or_ignored() {
+async fn oversized_headers_are_rejected_or_ignored() {
     let api = anonymous();
     let many = "x-filler: y\r\n".repeat(500);
     for (name, size) in [
@@ -172,14 +171,14 @@ async fn enormous_headers_are_refused_or_ignored() {
     ] {
         let request = api.request(Method::GET, "/health/live/");
         let request = request.header(name, &"x".repeat(size));
-        // Hanging up is an answer too, from whatever stands in front.
+        // A proxy in front of the server may close the connection.
         let _ = request.attempt_unchecked().await;
         send_raw(api.server(), get("/health/live/", &many).as_bytes()).await;
     }
     let request = api.request(Method::GET, "/api/users/profile/");
     let long = format!("Bearer {}", "x".repeat(5_000));
-    let answer = request.header("authorization", &long).send().await;
-    answer.expect_error(401, "token_invalid");
+    let response = request.header("authorization", &long).send().await;
+    response.expect_error(401, "token_invalid");
     still_works().await;
 }
 
@@ -187,22 +186,22 @@ fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}\r\n")
 }
 
-/// An answer, if there is one, that does not speak of a fault.
-fn no_fault(what: &str, answer: Option<&RawResponse>) {
-    if let Some(answer) = answer {
-        assert!(answer.status < 500, "{what}: {answer:?}");
-        assert!(!answer.body.contains("panicked"), "{what}: {answer:?}");
+/// Asserts that a response, if there is one, is no server error.
+fn assert_no_server_error(what: &str, response: Option<&RawResponse>) {
+    if let Some(response) = response {
+        assert!(response.status < 500, "{what}: {response:?}");
+        assert!(!response.body.contains("panicked"), "{what}: {response:?}");
     }
 }
 
 #[tokio::test]
-async fn requests_that_are_hardly_http_do_no_harm() {
+async fn malformed_http_causes_no_server_error() {
     let server = Server::under_test();
     let requests: [(&str, Vec<u8>); 9] = [
-        ("nonsense", b"nonsense\r\n\r\n".to_vec()),
-        ("zeroes", vec![0; 4_096]),
+        ("no HTTP", b"nonsense\r\n\r\n".to_vec()),
+        ("zero bytes", vec![0; 4_096]),
         (
-            "a TLS greeting",
+            "a TLS ClientHello",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
         ),
         (
@@ -210,11 +209,11 @@ async fn requests_that_are_hardly_http_do_no_harm() {
             b"GET /health/live/ HTTP/1.1\r\nConnection: close\r\n\r\n".to_vec(),
         ),
         (
-            "header without a name",
+            "a header without a name",
             get("/health/live/", ": x\r\n").into_bytes(),
         ),
         (
-            "bytes in a header",
+            "invalid bytes in a header",
             [get("/health/live/", "X-Odd: "), "\r\n".into()]
                 .concat()
                 .into_bytes(),
@@ -224,11 +223,11 @@ async fn requests_that_are_hardly_http_do_no_harm() {
             get("http://other.example/health/live/", "").into_bytes(),
         ),
         (
-            "an endless path",
+            "a very long path",
             get(&format!("/{}", "x".repeat(60_000)), "").into_bytes(),
         ),
         (
-            "two lengths",
+            "two Content-Length headers",
             get(
                 "/health/live/",
                 "Content-Length: 5\r\nContent-Length: 6\r\n",
@@ -236,34 +235,34 @@ async fn requests_that_are_hardly_http_do_no_harm() {
             .into_bytes(),
         ),
     ];
-    let left_out = "what is answered to requests that are hardly HTTP";
-    let reads_http = Control::with_capability("http", left_out).await.is_some();
+    let skipped = "the response to malformed HTTP";
+    let reads_http = Control::with_capability("http", skipped).await.is_some();
     for (what, request) in requests {
-        // The end of sending is the end of the request, however odd.
-        let answer = send_raw(&server, &request).await;
-        // What reads HTTP in a server's place may answer as it likes, but not in its name.
-        no_fault(
+        // The end of the bytes is the end of the request.
+        let response = send_raw(&server, &request).await;
+        // A runtime that parses HTTP itself may respond as it likes, but without a request id.
+        assert_no_server_error(
             what,
-            answer
+            response
                 .as_ref()
-                .filter(|answer| reads_http || answer.has_request_id()),
+                .filter(|response| reads_http || response.has_request_id()),
         );
     }
     still_works().await;
 }
 
 #[tokio::test]
-async fn headers_of_a_request_do_not_come_back_as_headers() {
+async fn request_data_is_not_injected_into_response_headers() {
     let server = Server::under_test();
     let path = "/nothing/%0d%0aSet-Cookie:%20a=b/";
-    let answer = send_raw(
+    let response = send_raw(
         &server,
         get(path, "X-Request-Id: a%0d%0aX-Evil: 1\r\n").as_bytes(),
     )
     .await;
-    let answer = answer.expect("an answer");
-    assert_eq!(answer.status, 404, "{answer:?}");
-    let head = answer.head.to_lowercase();
+    let response = response.expect("a response");
+    assert_eq!(response.status, 404, "{response:?}");
+    let head = response.head.to_lowercase();
     assert!(
         !head.contains("set-cookie") && !head.contains("x-evil"),
         "{head}"
@@ -271,7 +270,7 @@ async fn headers_of_a_request_do_not_come_back_as_headers() {
 }
 
 #[tokio::test]
-async fn an_upgrade_of_the_wrong_kind_is_no_socket() {
+async fn invalid_upgrades_are_rejected() {
     let account = Account::new(&Server::under_test()).await;
     let other = Account::new(&Server::under_test()).await;
     let id = account
@@ -287,40 +286,40 @@ async fn an_upgrade_of_the_wrong_kind_is_no_socket() {
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
     ] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
-        let answer = send_raw(account.api.server(), request.as_bytes()).await;
-        let status = answer.as_ref().map(|answer| answer.status);
+        let response = send_raw(account.api.server(), request.as_bytes()).await;
+        let status = response.as_ref().map(|response| response.status);
         assert!(
             status.is_none_or(|status| (400..500).contains(&status)),
-            "{headers}: {answer:?}"
+            "{headers}: {response:?}"
         );
     }
     still_works().await;
 }
 
 #[tokio::test]
-async fn refusals_tell_nothing_of_the_inside() {
+async fn errors_reveal_no_implementation_details() {
     let api = anonymous();
     for body in ["{", "[1,2", "{\"username\": tru}"] {
         let request = api.request(Method::POST, LOGIN);
-        let answer = request.raw_body("application/json", body).send().await;
-        let text = answer.text.to_lowercase();
+        let response = request.raw_body("application/json", body).send().await;
+        let text = response.text.to_lowercase();
         for word in [
             ".rs", "serde", "sqlx", "panicked", "stack", "select ", "/src/",
         ] {
-            assert!(!text.contains(word), "{word}: {answer}");
+            assert!(!text.contains(word), "{word}: {response}");
         }
     }
 }
 
 #[tokio::test]
-async fn head_answers_like_get_without_a_body() {
-    let answer = anonymous()
+async fn head_returns_get_headers_without_a_body() {
+    let response = anonymous()
         .request(Method::HEAD, "/health/live/")
         .send()
         .await;
     assert_eq!(
-        (answer.status, &answer.body),
+        (response.status, &response.body),
         (200, &Value::Null),
-        "{answer}"
+        "{response}"
     );
 }

@@ -1,12 +1,12 @@
-//! What nobody sends in good faith, over REST and sockets: it is refused or kept as the plain text
-//! it is, and the server goes on.
+//! Malicious payloads over REST and sockets: they are rejected or stored as plain text, and the server
+//! keeps working.
 
 use colloquy_blackbox::{Account, Api, Group, Received, Server, TIMEOUT, unique};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Texts that are something else to whoever does not quote them.
+/// Injection texts: harmful where they are not escaped.
 const TEXTS: [&str; 12] = [
     "'; drop table messages; --",
     "\" or \"1\"=\"1",
@@ -22,10 +22,10 @@ const TEXTS: [&str; 12] = [
     "\u{feff}\u{200f}\u{ffff}\u{10ffff}",
 ];
 
-/// Refused frames that one socket may send in ten seconds.
+/// The refused frames allowed on one socket in ten seconds.
 const ALLOWED: usize = 100;
 
-/// That the server still serves, as a user would see it.
+/// Asserts that the server is still healthy.
 async fn still_works(server: &Server) {
     let health = Api::anonymous(server)
         .get("/health/")
@@ -34,13 +34,13 @@ async fn still_works(server: &Server) {
     assert_eq!(health["database"], true, "{health}");
 }
 
-/// JSON nested this deep, closed properly.
+/// JSON nested this deep.
 fn deep(open: &str, close: &str, depth: usize) -> String {
     format!("{}1{}", open.repeat(depth), close.repeat(depth))
 }
 
 #[tokio::test]
-async fn messages_of_any_text_stay_the_text_they_are() {
+async fn message_text_is_stored_verbatim() {
     let server = Server::under_test();
     let group = Group::new(&server, TEXTS.len()).await;
     let mut listener = group.members[0].socket(group.id).v2().open().await;
@@ -65,9 +65,9 @@ async fn messages_of_any_text_stay_the_text_they_are() {
 }
 
 #[tokio::test]
-async fn names_of_any_text_stay_the_text_they_are() {
+async fn names_are_stored_verbatim() {
     let server = Server::under_test();
-    let people = Account::register_many(&server, 2).await;
+    let accounts = Account::register_many(&server, 2).await;
     let api = Api::anonymous(&server);
     for text in TEXTS {
         let mut fields = Account::registration();
@@ -76,10 +76,10 @@ async fn names_of_any_text_stay_the_text_they_are() {
             .post("/api/users/register/", &fields)
             .await
             .expect_status(201);
-        // Names are kept without the space around them.
+        // Names are stored without surrounding space.
         assert_eq!(user["first_name"], text.trim());
-        let fields = json!({"participants": [people[1].id], "name": text});
-        let made = people[0]
+        let fields = json!({"participants": [accounts[1].id], "name": text});
+        let made = accounts[0]
             .api
             .post("/api/chat/conversations/", &fields)
             .await;
@@ -89,7 +89,7 @@ async fn names_of_any_text_stay_the_text_they_are() {
 }
 
 #[tokio::test]
-async fn fields_with_an_alphabet_refuse_such_texts_and_logins_do_not_know_them() {
+async fn restricted_fields_reject_injection_texts() {
     let server = Server::under_test();
     let (account, _, id) = Group::pair(&server).await;
     let messages = format!("/api/chat/conversations/{id}/messages/");
@@ -103,22 +103,22 @@ async fn fields_with_an_alphabet_refuse_such_texts_and_logins_do_not_know_them()
                 .expect_invalid(field);
         }
         let fields = json!({"username": text, "password": text});
-        let answer = api.post("/api/users/login/", &fields).await;
-        assert!(matches!(answer.status, 400 | 401), "{answer}");
+        let response = api.post("/api/users/login/", &fields).await;
+        assert!(matches!(response.status, 400 | 401), "{response}");
         let fields = json!({"refresh": text});
-        let answer = api.post("/api/users/token/refresh/", &fields).await;
-        assert!(matches!(answer.status, 400 | 401), "{answer}");
+        let response = api.post("/api/users/token/refresh/", &fields).await;
+        assert!(matches!(response.status, 400 | 401), "{response}");
         let mut fields = json!({"message": "x"});
         fields["client_message_id"] = json!(text);
-        let answer = account.api.post(&messages, &fields).await;
-        // Without spaces and in ASCII some of them are honest ids.
-        assert!(matches!(answer.status, 201 | 400 | 429), "{answer}");
+        let response = account.api.post(&messages, &fields).await;
+        // Some of the texts are valid ids.
+        assert!(matches!(response.status, 201 | 400 | 429), "{response}");
     }
     still_works(&server).await;
 }
 
 #[tokio::test]
-async fn json_too_deep_is_refused_over_rest() {
+async fn deeply_nested_json_is_rejected_over_rest() {
     let server = Server::under_test();
     let (account, _, id) = Group::pair(&server).await;
     let messages = format!("/api/chat/conversations/{id}/messages/");
@@ -142,15 +142,15 @@ async fn json_too_deep_is_refused_over_rest() {
             "{\"a\":".repeat(10_000),
         ] {
             let request = account.api.request(method.clone(), path);
-            let answer = request.raw_body("application/json", body).send().await;
-            assert_eq!(answer.status, 400, "{answer}");
+            let response = request.raw_body("application/json", body).send().await;
+            assert_eq!(response.status, 400, "{response}");
         }
     }
     still_works(&server).await;
 }
 
 #[tokio::test]
-async fn json_too_deep_is_refused_on_a_socket() {
+async fn deeply_nested_json_is_rejected_on_sockets() {
     let server = Server::under_test();
     let (account, other, id) = Group::pair(&server).await;
     let frames = [
@@ -170,7 +170,7 @@ async fn json_too_deep_is_refused_on_a_socket() {
             socket.expect_error().await;
         }
     }
-    // What is deep in a field nobody reads may be ignored like the field; nothing may break.
+    // Deep nesting in an unknown field may be ignored with the field.
     let mut socket = account.socket(id).v2().open().await;
     let nested = deep("[", "]", 10_000);
     let frame = format!(
@@ -178,19 +178,21 @@ async fn json_too_deep_is_refused_on_a_socket() {
         unique("m")
     );
     socket.send_text(&frame).await;
-    let answer = socket.find("ack or error", |frame| {
+    let response = socket.find("ack or error", |frame| {
         frame["type"] == "ack" || frame["type"] == "error"
     });
-    answer.await;
-    other.send_retrying(id, "unharmed").await;
+    response.await;
+    other.send_retrying(id, "after deep nesting").await;
     socket
-        .find("the message", |frame| frame["message"] == "unharmed")
+        .find("the message", |frame| {
+            frame["message"] == "after deep nesting"
+        })
         .await;
     still_works(&server).await;
 }
 
 #[tokio::test]
-async fn numbers_beyond_every_type_are_refused() {
+async fn out_of_range_numbers_are_rejected() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let messages = format!("/api/chat/conversations/{id}/messages/");
     let group = Group::with_members(vec![account.clone(), other]).await;
@@ -216,41 +218,41 @@ async fn numbers_beyond_every_type_are_refused() {
             (members.as_str(), format!("{{\"user_id\":{number}}}")),
         ] {
             let request = account.api.request(Method::POST, path);
-            let answer = request
+            let response = request
                 .raw_body("application/json", body.clone())
                 .send()
                 .await;
-            assert_eq!(answer.status, 400, "{body}: {answer}");
+            assert_eq!(response.status, 400, "{body}: {response}");
         }
         if number == "0" {
-            // As a position it is the beginning.
+            // 0 is a valid position.
             continue;
         }
         let mut socket = account.socket(id).v2().open().await;
         let epoch = socket.epoch();
         let frame = format!("{{\"type\":\"resume\",\"since\":{number},\"epoch\":\"{epoch}\"}}");
         socket.send_text(&frame).await;
-        let answer = socket.next().await;
+        let response = socket.next().await;
         assert!(
-            matches!(answer["type"].as_str(), Some("reset" | "error")),
-            "{number}: {answer}"
+            matches!(response["type"].as_str(), Some("reset" | "error")),
+            "{number}: {response}"
         );
     }
 }
 
 #[tokio::test]
-async fn keys_said_twice_do_not_confuse() {
+async fn duplicate_json_keys_are_rejected_or_the_last_one_counts() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let request = account.api.request(
         Method::POST,
         &format!("/api/chat/conversations/{id}/messages/"),
     );
     let body = r#"{"message":"one","message":"two"}"#;
-    let answer = request.raw_body("application/json", body).send().await;
-    // Refused or the last counts (RFC 8259 §4 leaves it open); not something in between.
-    match answer.status {
-        201 => assert_eq!(answer.expect_status(201)["content"], "two"),
-        _ => drop(answer.expect_error(400, "malformed")),
+    let response = request.raw_body("application/json", body).send().await;
+    // Either is allowed (RFC 8259 §4).
+    match response.status {
+        201 => assert_eq!(response.expect_status(201)["content"], "two"),
+        _ => drop(response.expect_error(400, "malformed")),
     }
     let mut socket = account.socket(id).open().await;
     socket.send_text(body).await;
@@ -262,19 +264,19 @@ async fn keys_said_twice_do_not_confuse() {
 }
 
 #[tokio::test]
-async fn a_flood_of_refused_frames_is_closed_and_disturbs_nobody_else() {
+async fn flooding_socket_is_closed_without_affecting_others() {
     let server = Server::under_test();
     let (account, other, id) = Group::pair(&server).await;
     let mut listener = other.socket(id).v2().open().await;
     let mut socket = account.socket(id).v2().open().await;
-    // As many as are borne …
+    // Up to the limit the socket stays open.
     for _ in 0..ALLOWED {
         socket.send_text("{\"type\":\"dance\"}").await;
     }
     for _ in 0..ALLOWED {
         assert_eq!(socket.expect_frame("error").await["code"], "unknown_type");
     }
-    // … and then some: told to slow down, and for how long.
+    // Beyond it the socket is closed with a time to wait.
     for _ in 0..20 * ALLOWED {
         if socket.try_send_text("{\"type\":\"dance\"}").await.is_err() {
             break;
@@ -283,22 +285,22 @@ async fn a_flood_of_refused_frames_is_closed_and_disturbs_nobody_else() {
     let close = socket.expect_close().await;
     assert_eq!(close.code, 4100, "{close:?}");
     assert!(close.reason.contains("after_ms="), "{close:?}");
-    other.send_retrying(id, "undisturbed").await;
-    listener.expect_message("undisturbed").await;
+    other.send_retrying(id, "after the flood").await;
+    listener.expect_message("after the flood").await;
     still_works(&server).await;
 }
 
 #[tokio::test]
-async fn sockets_that_come_and_go_leave_nothing_behind() {
+async fn aborted_sockets_release_their_slots() {
     let server = Server::under_test();
     let (account, other, id) = Group::pair(&server).await;
     for _ in 0..3 {
-        // As many as a user may hold, lost without a word: their places must be free again.
+        // The slots of lost connections must become free again.
         let opening = (0..15).map(async |_| account.socket(id).v2().open().await);
         for socket in join_all(opening).await {
             socket.drop_connection();
         }
-        colloquy_blackbox::eventually("there is place for a socket again", async || {
+        colloquy_blackbox::eventually("a slot for a socket is free again", async || {
             let mut socket = account.socket(id).attempt().await.ok()?;
             socket.send_text(r#"{"type":"ping"}"#).await;
             matches!(socket.receive(TIMEOUT).await, Received::Frame(_)).then_some(())
