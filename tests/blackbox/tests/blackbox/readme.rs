@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use colloquy_blackbox::{Server, unique};
 
-const README: &str = include_str!("../../../README.md");
+const README: &str = include_str!("../../../../README.md");
 
 /// The address in the README.
 const DOCUMENTED: &str = "127.0.0.1:8000";
