@@ -1,14 +1,15 @@
-//! How the stores of core reach their database natively: pools, time limits, kinds of error.
+//! The native database drivers of core's stores: pools, timeouts, classification of errors.
 //!
-//! Owns connections. Knows neither tables nor JSON (`colloquy_core::store`) nor the schema's
-//! history ([`crate::migrate`]). To bring another database: a file beside these two, an arm in
-//! [`Backend`], and the contract suite over it in `tests/`.
+//! Owns connections. Knows neither tables nor JSON (`colloquy_core::store`) nor migrations
+//! ([`crate::migrate`]). To add a database: a file beside these two, an arm in [`Backend`], and the
+//! contract suite over it in `tests/`.
 
-mod lookups;
-mod owned;
+mod coalesced_lookups;
+mod owned_param;
 mod pool;
 mod postgres;
 mod sqlite;
+mod sqlite_steps;
 mod sqlite_writer;
 
 use std::sync::Arc;
@@ -22,14 +23,14 @@ use colloquy_core::store::{PostgresStore, SqliteStore};
 pub use postgres::PostgresDriver;
 pub use sqlite::SqliteDriver;
 
-/// How long a statement waits for a connection, a free one or a new one.
+/// How long a statement waits for a connection, idle or new.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a batch may take once it has a connection. Every statement is served by an index;
-/// one that takes this long is waiting for a database that is as good as away.
+/// How long a batch may take once it has a connection. Every statement is served by an index; one
+/// that takes this long waits for a database that does not respond.
 const RUN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The database a server was told to use, opened.
+/// The configured database, opened.
 #[derive(Debug, Clone)]
 pub enum Backend {
     /// A PostgreSQL server.
@@ -39,8 +40,8 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Opens the database. An SQLite file is made when it is missing; a PostgreSQL server is
-    /// first reached by the first statement, so that this succeeds while it is still starting.
+    /// Opens the database. An SQLite file is created when it is missing. PostgreSQL is connected to by
+    /// the first statement, so that this succeeds while the server is still starting.
     ///
     /// # Errors
     /// The URL is malformed, or the file cannot be opened.
@@ -64,8 +65,8 @@ impl Backend {
         }
     }
 
-    /// Closes every connection that is free, and each other when its statement has come to an end.
-    /// With the last one SQLite folds its log back into the one file.
+    /// Closes idle connections at once, and each other one when its statement ends. With the last one
+    /// SQLite checkpoints the WAL into the file.
     pub async fn close(&self) {
         match self {
             Self::Postgres(driver) => driver.close().await,
@@ -84,13 +85,13 @@ fn common_error(error: &sqlx::Error) -> DriverError {
         | Error::PoolClosed
         | Error::WorkerCrashed
         | Error::BeginFailed
-        // What ends while it is being connected to has said half a word, or none.
+        // The server closed the connection during the handshake.
         | Error::Protocol(_) => DriverError::Unavailable(error.to_string()),
         _ => DriverError::Unexpected(error.to_string()),
     }
 }
 
-/// What is said when [`RUN_TIMEOUT`] is over.
+/// The error after [`RUN_TIMEOUT`].
 fn timed_out() -> DriverError {
     DriverError::Unavailable(format!("no answer within {} s", RUN_TIMEOUT.as_secs()))
 }

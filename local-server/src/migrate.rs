@@ -1,6 +1,6 @@
-//! The schema of the database: bringing it up to date, and telling when it is not.
+//! The schema of the database: running migrations, and checking that the schema is current.
 //!
-//! Owns no table: the migrations lie in `migrations/<dialect>/` (its README has the rules) and
+//! Owns no table: the migrations are in `migrations/<dialect>/` (its README has the rules) and
 //! are embedded in the binary, so a server needs no files beside it.
 
 use colloquy_core::store::driver::DriverError;
@@ -16,7 +16,7 @@ static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 /// Why the schema cannot be used as it is.
 #[derive(Debug, Error)]
 pub enum SchemaError {
-    /// No migration has ever run.
+    /// No migration has run.
     #[error(
         "the database has no tables yet: run `colloquy-local-server migrate`, or set MIGRATE_ON_START=1"
     )]
@@ -33,7 +33,7 @@ pub enum SchemaError {
     },
     /// A newer build has migrated the database.
     #[error(
-        "the database is at migration {found}, this build knows only up to {known}: start a newer build"
+        "the database is at migration {found}, this build only knows {known}: start a newer build"
     )]
     Newer {
         /// The newest that has run.
@@ -41,15 +41,17 @@ pub enum SchemaError {
         /// The newest of this build.
         known: i64,
     },
-    /// A migration that has run is not the one of this number in this build.
-    #[error("migration {0} ran with another text than this build has: it belongs to another build")]
-    Changed(i64),
-    /// A migration stopped half way.
+    /// The checksum of a migration that has run differs from this build's.
     #[error(
-        "migration {0} did not finish: restore a backup, or mend the database and its row in _sqlx_migrations by hand"
+        "migration {0} has another checksum in this build: the database belongs to another build"
+    )]
+    Changed(i64),
+    /// A migration failed half way.
+    #[error(
+        "migration {0} did not finish: restore a backup, or repair the database and its row in _sqlx_migrations by hand"
     )]
     Unfinished(i64),
-    /// The database could not be asked.
+    /// The database call failed.
     #[error("the schema could not be read or changed: {0}")]
     Database(String),
 }
@@ -76,11 +78,11 @@ impl From<MigrateError> for SchemaError {
     }
 }
 
-/// Runs the migrations that are missing. Several servers may do so at once: on PostgreSQL one
-/// does the work while the others wait; on SQLite each waits for the file's lock.
+/// Runs the missing migrations. Several servers may do so concurrently: on PostgreSQL one runs them
+/// while the others wait; on SQLite each waits for the file's lock.
 ///
 /// # Errors
-/// [`SchemaError::Newer`] when a newer build was here before; nothing is changed then.
+/// [`SchemaError::Newer`] when a newer build has migrated the database; nothing is changed then.
 pub async fn migrate(backend: &Backend) -> Result<(), SchemaError> {
     if let Err(error @ (SchemaError::Newer { .. } | SchemaError::Changed(_))) =
         check_schema(backend).await
@@ -94,10 +96,10 @@ pub async fn migrate(backend: &Backend) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Whether the schema is the one this build was written for.
+/// Checks that the schema is the one of this build.
 ///
 /// # Errors
-/// What is wrong with it, and what to do.
+/// What differs, and what to do.
 pub async fn check_schema(backend: &Backend) -> Result<(), SchemaError> {
     let (known, applied) = match backend {
         Backend::Postgres(driver) => (
@@ -112,7 +114,7 @@ pub async fn check_schema(backend: &Backend) -> Result<(), SchemaError> {
     compare(known, applied.as_deref())
 }
 
-/// One row of sqlx's own table: version, whether it finished, the checksum of its text.
+/// A row of sqlx's own table: version, whether it finished, checksum.
 type Applied = (i64, bool, Vec<u8>);
 
 const APPLIED: &str = "select version, success, checksum from _sqlx_migrations order by version";

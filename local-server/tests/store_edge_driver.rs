@@ -1,5 +1,5 @@
-//! The edge's driver, held to the store contract here, where a database is at hand: it is compiled
-//! from its own file and given TCP instead of Hyperdrive's socket.
+//! The store contract over the edge's driver, which is compiled from its own file and runs over TCP
+//! instead of Hyperdrive's socket.
 
 #[path = "support/asking.rs"]
 mod asking;
@@ -26,20 +26,19 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::{Client, NoTls};
 
-/// TCP connections, counted.
+/// Opens TCP connections and counts them.
 struct Tcp {
     url: String,
-    made: AtomicUsize,
-    patience: Duration,
+    connections: AtomicUsize,
+    timeout: Duration,
 }
 
 impl Tcp {
     fn to(url: String) -> Self {
-        let (made, patience) = (AtomicUsize::new(0), driver::RUN_TIMEOUT);
         Self {
             url,
-            made,
-            patience,
+            connections: AtomicUsize::new(0),
+            timeout: driver::RUN_TIMEOUT,
         }
     }
 }
@@ -47,7 +46,7 @@ impl Tcp {
 #[async_trait]
 impl Connect for &'static Tcp {
     async fn connect(&self) -> Result<Client, DriverError> {
-        self.made.fetch_add(1, Ordering::Relaxed);
+        self.connections.fetch_add(1, Ordering::Relaxed);
         let connected = tokio_postgres::connect(&self.url, NoTls).await;
         let (client, connection) = connected.map_err(|error| driver::driver_error(&error))?;
         tokio::spawn(connection);
@@ -55,19 +54,19 @@ impl Connect for &'static Tcp {
     }
 
     async fn delay(&self, _time: Duration) {
-        tokio::time::sleep(self.patience).await;
+        tokio::time::sleep(self.timeout).await;
     }
 }
 
-/// Lives as long as the test's process, which is what a future that may outlive its caller needs.
+/// Leaked, since a connection's task may outlive the test.
 fn tcp(database: &Database) -> &'static Tcp {
     Box::leak(Box::new(Tcp::to(database.url())))
 }
 
 struct EdgeFixture {
-    /// As a Room has it.
+    /// As a Room uses it.
     keeping: PostgresStore<TypedDriver<&'static Tcp>>,
-    /// As a request has it.
+    /// As a request uses it.
     connecting: PostgresStore<TypedDriver<&'static Tcp>>,
     database: Database,
 }
@@ -118,61 +117,53 @@ static END_OTHERS: Statement = Statement {
 };
 
 #[tokio::test]
-async fn a_connection_is_kept_until_it_is_released() {
+async fn connection_is_kept_until_it_is_released() {
     let database = Database::create().await;
     let tcp = tcp(&database);
     let driver = TypedDriver::keeping(tcp);
     for _ in 0..3 {
-        run(&driver, Access::Write, &PING, [])
-            .await
-            .expect("answers");
+        run(&driver, Access::Write, &PING, []).await.expect("runs");
     }
-    assert_eq!(tcp.made.load(Ordering::Relaxed), 1);
+    assert_eq!(tcp.connections.load(Ordering::Relaxed), 1);
     driver.release();
-    run(&driver, Access::Write, &PING, [])
-        .await
-        .expect("answers");
-    assert_eq!(tcp.made.load(Ordering::Relaxed), 2);
+    run(&driver, Access::Write, &PING, []).await.expect("runs");
+    assert_eq!(tcp.connections.load(Ordering::Relaxed), 2);
     let driver = TypedDriver::connecting(tcp);
     for _ in 0..3 {
-        run(&driver, Access::Write, &PING, [])
-            .await
-            .expect("answers");
+        run(&driver, Access::Write, &PING, []).await.expect("runs");
     }
-    assert_eq!(tcp.made.load(Ordering::Relaxed), 5);
+    assert_eq!(tcp.connections.load(Ordering::Relaxed), 5);
     database.drop().await;
 }
 
-/// A pool between this and the server may close what it likes between two statements.
+/// A pooler may close a connection between two statements.
 #[tokio::test]
-async fn a_read_survives_a_kept_connection_that_ended() {
+async fn read_is_repeated_after_a_kept_connection_was_closed() {
     let database = Database::create().await;
     let (tcp, other) = (tcp(&database), TypedDriver::connecting(tcp(&database)));
     let driver = TypedDriver::keeping(tcp);
-    run(&driver, Access::Read, &PING, [])
-        .await
-        .expect("answers");
+    run(&driver, Access::Read, &PING, []).await.expect("runs");
     run(&other, Access::Write, &END_OTHERS, [])
         .await
-        .expect("ends");
+        .expect("runs");
     let answer = run(&driver, Access::Read, &PING, []).await;
-    assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
-    assert_eq!(tcp.made.load(Ordering::Relaxed), 2);
+    assert_eq!(answer.expect("runs").as_deref(), Some("pong"));
+    assert_eq!(tcp.connections.load(Ordering::Relaxed), 2);
     database.drop().await;
 }
 
 #[tokio::test]
-async fn a_database_that_is_silent_is_unavailable() {
+async fn unresponsive_database_is_unavailable() {
     let database = Database::create().await;
-    let mut impatient = Tcp::to(database.url());
-    impatient.patience = Duration::from_millis(200);
-    let impatient: &'static Tcp = Box::leak(Box::new(impatient));
-    let driver = TypedDriver::keeping(impatient);
+    let mut short = Tcp::to(database.url());
+    short.timeout = Duration::from_millis(200);
+    let short: &'static Tcp = Box::leak(Box::new(short));
+    let driver = TypedDriver::keeping(short);
     let answer = run(&driver, Access::Read, &SLEEP, []).await;
     assert!(matches!(answer, Err(DriverError::Unavailable(_))));
-    // What is still asked on the old connection is nobody's answer.
+    // The late response on the old connection is discarded.
     let answer = run(&driver, Access::Read, &PING, []).await;
-    assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
+    assert_eq!(answer.expect("runs").as_deref(), Some("pong"));
     database.drop().await;
 }
 
@@ -186,66 +177,49 @@ static FORGET: Statement = Statement {
 };
 
 #[tokio::test]
-async fn what_comes_again_on_a_connection_is_kept_by_the_server() {
+async fn statement_is_prepared_from_its_second_run_on_a_connection() {
     let database = Database::create().await;
     let driver = TypedDriver::keeping(tcp(&database));
     for kept in ["0", "0", "1", "1"] {
         let answer = run(&driver, Access::Write, &PREPARED, []).await;
-        assert_eq!(answer.expect("answers").as_deref(), Some(kept));
+        assert_eq!(answer.expect("runs").as_deref(), Some(kept));
     }
     database.drop().await;
 }
 
-/// As a pool does that does not carry statements over from one of its connections to another.
+/// A pooler may not carry prepared statements from one of its connections to another.
 #[tokio::test]
-async fn a_server_that_forgets_is_asked_in_full_from_then_on() {
+async fn statements_run_in_full_after_the_server_lost_a_prepared_one() {
     let database = Database::create().await;
     let driver = TypedDriver::keeping(tcp(&database));
     for _ in 0..3 {
-        run(&driver, Access::Write, &PING, [])
-            .await
-            .expect("answers");
+        run(&driver, Access::Write, &PING, []).await.expect("runs");
     }
     run(&driver, Access::Write, &FORGET, [])
         .await
-        .expect("forgets");
+        .expect("runs");
     for _ in 0..3 {
         let answer = run(&driver, Access::Write, &PING, []).await;
-        assert_eq!(answer.expect("answers").as_deref(), Some("pong"));
+        assert_eq!(answer.expect("runs").as_deref(), Some("pong"));
         let kept = run(&driver, Access::Write, &PREPARED, []).await;
-        assert_eq!(kept.expect("answers").as_deref(), Some("0"));
+        assert_eq!(kept.expect("runs").as_deref(), Some("0"));
     }
     database.drop().await;
 }
 
-static PLANS: Statement = Statement {
-    name: "test/plans",
-    text: "select current_setting('plan_cache_mode')",
-};
-static PLAN_AS_YOU_LIKE: Statement = Statement {
-    name: "test/plan",
-    text: "select set_config('plan_cache_mode', 'auto', false)",
-};
 static KEPT_PLANS: Statement = Statement {
     name: "test/kept",
     text: "select max(generic_plans)::text from pg_prepared_statements \
            where statement like '%insert into messages%'",
 };
 
-/// Planning a batch takes longer than storing it. A migrated database plans once; and where its
-/// role's settings do not hold, the server finds by itself that one plan serves every batch.
+/// Planning a statement takes longer than running it. Under default settings the server plans five
+/// times and then finds that one plan serves every call.
 #[tokio::test]
-async fn a_batch_is_not_planned_again() {
+async fn append_is_not_planned_again_from_the_sixth_run_on() {
     let database = Database::migrated().await;
     let store = PostgresStore::new(TypedDriver::keeping(tcp(&database)));
-    let answer = run(store.driver(), Access::Read, &PLANS, []).await;
-    assert_eq!(
-        answer.expect("answers").as_deref(),
-        Some("force_generic_plan")
-    );
-    let answer = run(store.driver(), Access::Read, &PLAN_AS_YOU_LIKE, []).await;
-    assert_eq!(answer.expect("answers").as_deref(), Some("auto"));
-    // Nobody's send is judged by the same statement.
+    // A send of an unknown user runs append_one and append_each.
     let send = NewMessage {
         conversation_id: ConversationId(1),
         sender_id: UserId(1),
@@ -260,68 +234,63 @@ async fn a_batch_is_not_planned_again() {
     for _ in 0..10 {
         let batch = store.append(std::slice::from_ref(&send)).await;
         let denied = AppendOutcome::Denied(Denied::Session);
-        assert_eq!(batch.expect("answers").outcomes, [denied]);
+        assert_eq!(batch.expect("runs").outcomes, [denied]);
     }
     let answer = run(store.driver(), Access::Read, &KEPT_PLANS, []).await;
     let kept: u32 = answer
-        .expect("answers")
+        .expect("runs")
         .expect("prepared")
         .parse()
         .expect("a count");
-    assert!(
-        kept >= 2,
-        "{kept} of 10 batches were stored by a plan that was kept"
-    );
+    assert!(kept >= 2, "{kept} of 10 batches were run by a kept plan");
     database.drop().await;
 }
 
-/// At the edge a round trip may be half a continent.
+/// At the edge a round trip may cross half a continent.
 #[tokio::test]
-async fn a_statement_is_one_round_trip() {
+async fn statement_is_one_round_trip() {
     let database = Database::create().await;
-    let (url, turns) = counted(&database.url()).await;
+    let (url, round_trips) = counted(&database.url()).await;
     let driver = TypedDriver::keeping(&*Box::leak(Box::new(Tcp::to(url))));
-    run(&driver, Access::Read, &PING, [])
-        .await
-        .expect("answers");
-    let before = turns.load(Ordering::SeqCst);
+    run(&driver, Access::Read, &PING, []).await.expect("runs");
+    let before = round_trips.load(Ordering::SeqCst);
     for _ in 0..5 {
-        run(&driver, Access::Write, &PING, [])
-            .await
-            .expect("answers");
+        run(&driver, Access::Write, &PING, []).await.expect("runs");
     }
-    assert_eq!(turns.load(Ordering::SeqCst) - before, 5);
+    assert_eq!(round_trips.load(Ordering::SeqCst) - before, 5);
     driver.release();
     database.drop().await;
 }
 
-/// The same server behind a proxy that counts how often the client spoke and then waited.
+/// The same server behind a proxy that counts the round trips.
 async fn counted(url: &str) -> (String, &'static AtomicUsize) {
-    let turns: &'static AtomicUsize = Box::leak(Box::default());
+    let round_trips: &'static AtomicUsize = Box::leak(Box::default());
     let config: tokio_postgres::Config = url.parse().expect("a URL");
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let own = listener.local_addr().expect("bound").port();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let mut server = TcpStream::connect(("127.0.0.1", port)).await.expect("up");
+            let mut server = TcpStream::connect(("127.0.0.1", port))
+                .await
+                .expect("connects");
             tokio::spawn(async move {
-                let (mut question, mut answer) = ([0; 8192], [0; 8192]);
-                let mut asking = false;
+                let (mut request, mut response) = ([0; 8192], [0; 8192]);
+                let mut waiting = false;
                 loop {
                     tokio::select! {
-                        count = client.read(&mut question) => match count {
+                        count = client.read(&mut request) => match count {
                             Ok(count @ 1..) => {
-                                turns.fetch_add(usize::from(!asking), Ordering::SeqCst);
-                                asking = true;
-                                server.write_all(&question[..count]).await.expect("takes it");
+                                round_trips.fetch_add(usize::from(!waiting), Ordering::SeqCst);
+                                waiting = true;
+                                server.write_all(&request[..count]).await.expect("writes");
                             }
                             _ => return,
                         },
-                        count = server.read(&mut answer) => match count {
+                        count = server.read(&mut response) => match count {
                             Ok(count @ 1..) => {
-                                asking = false;
-                                client.write_all(&answer[..count]).await.expect("takes it");
+                                waiting = false;
+                                client.write_all(&response[..count]).await.expect("writes");
                             }
                             _ => return,
                         },
@@ -330,5 +299,8 @@ async fn counted(url: &str) -> (String, &'static AtomicUsize) {
             });
         }
     });
-    (url.replace(&format!(":{port}"), &format!(":{own}")), turns)
+    (
+        url.replace(&format!(":{port}"), &format!(":{own}")),
+        round_trips,
+    )
 }

@@ -1,9 +1,9 @@
-//! Connections kept for the next statement.
+//! A pool that reuses the most recently used connection first.
 //!
-//! Not sqlx's own pool: it asks each connection that comes back whether it is well, which is a
-//! round trip more for every statement, and hands out the one that has rested longest, so that a
-//! server with little to do visits all of its connections in turn and finds the memory of each
-//! gone cold. Here the one used last goes first.
+//! sqlx's own pool pings every returned connection, one more round trip for each statement, and
+//! hands out the one that was idle longest, so that a server under little load rotates through all
+//! connections and finds the memory of each cold (docs/decisions/0003-native-io.md). Correctness
+//! does not depend on the order.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use tokio::time::timeout;
 
 use super::ACQUIRE_TIMEOUT;
 
-/// How long a connection may take to say that it is well.
-const TEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the health check of a connection may take.
+const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An empty pool of at most so many connections, and at least one.
+/// An empty pool of at most `size` connections, and at least one.
 pub(super) fn pool<M: Manager>(manager: M, size: u32) -> Result<Pool<M>, DriverError> {
     let config = PoolConfig {
         max_size: usize::try_from(size).unwrap_or(usize::MAX).max(1),
         timeouts: Timeouts {
-            // All together: see `acquire`.
+            // `acquire` limits the sum of both.
             wait: None,
             create: None,
-            recycle: Some(TEST_TIMEOUT),
+            recycle: Some(HEALTH_CHECK_TIMEOUT),
         },
         queue_mode: QueueMode::Lifo,
     };
@@ -37,10 +37,10 @@ pub(super) fn pool<M: Manager>(manager: M, size: u32) -> Result<Pool<M>, DriverE
         .map_err(|error| DriverError::Unexpected(error.to_string()))
 }
 
-/// A connection that is free, or a new one.
+/// An idle connection, or a new one.
 ///
 /// # Errors
-/// `PoolTimedOut` or `PoolClosed`, or why there is no new one.
+/// `PoolTimedOut`, `PoolClosed`, or the error of connecting.
 pub(super) async fn acquire<M>(pool: &Pool<M>) -> Result<Object<M>, sqlx::Error>
 where
     M: Manager<Error = sqlx::Error>,
@@ -57,15 +57,15 @@ where
     })
 }
 
-/// Closes every connection that is free, and each other when its statement has come to an end.
+/// Closes idle connections at once, and each other one when its statement ends.
 pub(super) async fn close<M>(pool: &Pool<M>)
 where
     M: Manager<Type: Connection>,
 {
-    let free = pool.retain(|_, _| false).removed;
+    let idle = pool.retain(|_, _| false).removed;
     pool.close();
-    for connection in free {
-        // One that does not part in peace is gone all the same.
+    for connection in idle {
+        // The connection is dropped even when closing it fails.
         drop(connection.close().await);
     }
 }

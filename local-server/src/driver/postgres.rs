@@ -1,6 +1,6 @@
 //! PostgreSQL through sqlx: a pool, prepared statements, one round trip a batch.
 //!
-//! Lookups that come at the same time share one: see [`lookups`](super::lookups).
+//! Concurrent lookups share a round trip: see [`coalesced_lookups`](super::coalesced_lookups).
 
 use std::fmt;
 use std::io;
@@ -15,41 +15,35 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::time::{sleep, timeout};
 
-use super::lookups::{Lookups, Reader};
-use super::owned::Owned;
+use super::coalesced_lookups::{CoalescedLookups, Reader};
+use super::owned_param::OwnedParam;
 use super::pool::{acquire, close, pool};
 use super::{RUN_TIMEOUT, common_error, timed_out};
 
-/// What every connection is told once. Every statement is served by an index; the planner is
-/// kept from thinking otherwise while tables are small, since a prepared statement keeps its
-/// plan while they grow. The server gives up on a statement just before this side does.
-const SETTINGS: &str = "set enable_seqscan = off; \
-     set plan_cache_mode = force_generic_plan; \
-     set jit = off; \
-     set statement_timeout = '4s'";
+/// Runs on every new connection. The server cancels a statement just before this side gives up.
+const SETTINGS: &str = "set statement_timeout = '4s'";
 
-/// A connection that has been idle for longer is tested before use.
+/// A connection that was idle for longer is pinged before use.
 const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 
-/// How often a server that is starting is tried again.
+/// The retry interval while the server is starting.
 const STARTING_RETRY: Duration = Duration::from_millis(50);
 
-/// A connection that nobody has needed for longer is closed: the server may want its memory, and
-/// what lies between may have forgotten it.
+/// A connection that was idle for longer is closed: it holds server memory, and a NAT or firewall may
+/// have dropped its state.
 const MAX_IDLE: Duration = Duration::from_mins(5);
 
-/// A connection that is older than this is replaced, so that the server gets back what a long
-/// life has gathered there.
+/// A connection that is older is replaced, which frees the caches of its server process.
 const MAX_AGE: Duration = Duration::from_mins(30);
 
 /// A [`Driver`] over a pool of PostgreSQL connections.
 #[derive(Debug, Clone)]
 pub struct PostgresDriver {
     pool: Pool<Connections>,
-    lookups: Lookups<Pool<Connections>>,
+    lookups: CoalescedLookups<Pool<Connections>>,
 }
 
-/// What makes connections, and tells which may be used again.
+/// Opens connections and decides which may be reused.
 struct Connections(PgConnectOptions);
 
 impl fmt::Debug for Connections {
@@ -63,7 +57,7 @@ impl Manager for Connections {
     type Type = PgConnection;
     type Error = sqlx::Error;
 
-    /// A server that is being restarted is waited for, as long as the pool lets one wait.
+    /// Retries while the server is starting, up to the pool's own timeout.
     async fn create(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = loop {
             match self.0.connect().await {
@@ -81,7 +75,7 @@ impl Manager for Connections {
         metrics: &Metrics,
     ) -> RecycleResult<sqlx::Error> {
         if metrics.age() > MAX_AGE {
-            return Err(RecycleError::message("old"));
+            return Err(RecycleError::message("too old"));
         }
         if metrics.last_used() > TRUSTED_IDLE {
             connection.ping().await?;
@@ -105,12 +99,12 @@ impl PostgresDriver {
             .disable_statement_logging();
         let pool = pool(Connections(options), pool_size)?;
         Ok(Self {
-            lookups: Lookups::new(pool.clone(), pool.status().max_size),
+            lookups: CoalescedLookups::new(pool.clone(), pool.status().max_size),
             pool,
         })
     }
 
-    /// Closes every connection that is free, and each other when its statement has come to an end.
+    /// Closes idle connections at once, and each other one when its statement ends.
     pub async fn close(&self) {
         close(&self.pool).await;
     }
@@ -118,7 +112,7 @@ impl PostgresDriver {
     /// A connection of the pool.
     ///
     /// # Errors
-    /// `Unavailable` when none is free in time, or the server is away.
+    /// `Unavailable` when none is idle in time, or the server is unreachable.
     pub async fn acquire(
         &self,
     ) -> Result<impl DerefMut<Target = PgConnection> + use<>, DriverError> {
@@ -127,10 +121,10 @@ impl PostgresDriver {
             .map_err(|error| driver_error(&error))
     }
 
-    /// A connection of its own without the pool's settings: a migration may take long.
+    /// A connection outside of the pool and without its statement timeout, for migrations.
     ///
     /// # Errors
-    /// `Unavailable` when the server is away.
+    /// `Unavailable` when the server is unreachable.
     pub async fn connect(&self) -> Result<PgConnection, DriverError> {
         PgConnection::connect_with(&self.pool.manager().0)
             .await
@@ -147,17 +141,17 @@ impl Driver for PostgresDriver {
     ) -> Result<Vec<Option<String>>, DriverError> {
         let [step] = steps else {
             return Err(DriverError::Unexpected(
-                "PostgreSQL takes one step at a time".to_owned(),
+                "a PostgreSQL batch has one step".to_owned(),
             ));
         };
-        let answer = match access {
-            Access::Lookup => self.lookups.look(step).await,
+        let result = match access {
+            Access::Lookup => self.lookups.run(step).await,
             Access::Read => self.pool.one(step).await,
             Access::Write => run_step(&self.pool, step)
                 .await
                 .map_err(|error| driver_error(&error)),
         };
-        answer.map(|answer| vec![answer])
+        result.map(|result| vec![result])
     }
 }
 
@@ -169,23 +163,23 @@ impl Reader for Pool<Connections> {
     async fn many(
         &self,
         text: &Arc<str>,
-        asked: &[Vec<Owned>],
+        callers: &[Vec<OwnedParam>],
     ) -> Result<Vec<Option<String>>, DriverError> {
-        read(|| run_many(self, text, asked)).await
+        read(|| run_many(self, text, callers)).await
     }
 }
 
-/// Runs what only reads. After a restart of the server a connection fails once, so it is then
-/// repeated.
+/// Runs a read. It is repeated once on a lost connection: after a restart of the server every pooled
+/// connection fails once.
 async fn read<T, F>(run: impl Fn() -> F) -> Result<T, DriverError>
 where
     F: Future<Output = Result<T, sqlx::Error>>,
 {
-    let answer = match run().await {
+    let result = match run().await {
         Err(error) if is_lost(&error) => run().await,
-        answer => answer,
+        result => result,
     };
-    answer.map_err(|error| driver_error(&error))
+    result.map_err(|error| driver_error(&error))
 }
 
 async fn run_step(
@@ -204,9 +198,9 @@ async fn run_step(
 async fn run_many(
     pool: &Pool<Connections>,
     text: &Arc<str>,
-    asked: &[Vec<Owned>],
+    callers: &[Vec<OwnedParam>],
 ) -> Result<Vec<Option<String>>, sqlx::Error> {
-    let arguments = columns(asked)?;
+    let arguments = arrays(callers)?;
     let text = AssertSqlSafe(Arc::clone(text));
     let query = sqlx::query_scalar_with::<_, Vec<Option<String>>, _>(text, arguments);
     Lease::of(pool)
@@ -216,21 +210,21 @@ async fn run_many(
 }
 
 /// An array for each parameter.
-fn columns(asked: &[Vec<Owned>]) -> Result<PgArguments, sqlx::Error> {
+fn arrays(callers: &[Vec<OwnedParam>]) -> Result<PgArguments, sqlx::Error> {
     let mut arguments = PgArguments::default();
-    for (index, kind) in asked.first().into_iter().flatten().enumerate() {
-        let values = asked.iter().map(|params| params.get(index));
+    for (index, kind) in callers.first().into_iter().flatten().enumerate() {
+        let values = callers.iter().map(|params| params.get(index));
         match kind {
-            Owned::Int(_) => {
+            OwnedParam::Int(_) => {
                 let ints = values.map(|value| match value {
-                    Some(Owned::Int(value)) => *value,
+                    Some(OwnedParam::Int(value)) => *value,
                     _ => None,
                 });
                 arguments.add(ints.collect::<Vec<_>>())
             }
-            Owned::Text(_) => {
+            OwnedParam::Text(_) => {
                 let texts = values.map(|value| match value {
-                    Some(Owned::Text(value)) => value.as_deref(),
+                    Some(OwnedParam::Text(value)) => value.as_deref(),
                     _ => None,
                 });
                 arguments.add(texts.collect::<Vec<_>>())
@@ -241,9 +235,9 @@ fn columns(asked: &[Vec<Owned>]) -> Result<PgArguments, sqlx::Error> {
     Ok(arguments)
 }
 
-/// A connection that goes back to the pool only when its statement came to an end. When the
-/// statement timed out, or who asked went away, it is closed instead: what it would receive next
-/// belongs to the statement before, and a stalled server would never be done with it.
+/// A connection that returns to the pool only when its statement ended. When the statement timed out
+/// or its future was dropped, the connection is closed instead: the next bytes on it belong to that
+/// statement, and a stalled server may never send them.
 struct Lease<'p> {
     pool: &'p Pool<Connections>,
     connection: Option<Object<Connections>>,
@@ -269,16 +263,16 @@ impl<'p> Lease<'p> {
     {
         let connection = self.connection.as_deref_mut();
         let connection = connection.ok_or(sqlx::Error::PoolClosed)?;
-        let answer = timeout(RUN_TIMEOUT, query(connection))
+        let result = timeout(RUN_TIMEOUT, query(connection))
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
-        if answer.as_ref().is_err_and(is_lost) {
-            // The server has ended the others, too.
+        if result.as_ref().is_err_and(is_lost) {
+            // The server has closed the others, too.
             drop(self.pool.retain(|_, _| false));
         } else {
-            self.finished = matches!(&answer, Ok(_) | Err(sqlx::Error::Database(_)));
+            self.finished = matches!(&result, Ok(_) | Err(sqlx::Error::Database(_)));
         }
-        answer
+        result
     }
 }
 
@@ -306,8 +300,8 @@ fn arguments(params: &[Param<'_>]) -> Result<PgArguments, sqlx::Error> {
     Ok(arguments)
 }
 
-/// Nobody listens, or the server says that it does not take connections yet, or has as many as it
-/// can: `cannot_connect_now`, `too_many_connections`.
+/// The port is closed, or the server rejects connections for now: `cannot_connect_now`,
+/// `too_many_connections`.
 fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
@@ -318,11 +312,11 @@ fn is_starting(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The connection had ended before the statement reached the server, or with it.
+/// The connection was closed before or while the statement ran.
 fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() != io::ErrorKind::TimedOut,
-        // The server tells the connections it ends: admin_shutdown, crash_shutdown.
+        // What the server sends before it closes connections: admin_shutdown, crash_shutdown.
         sqlx::Error::Database(error) => {
             matches!(error.code().as_deref(), Some("57P01" | "57P02"))
         }

@@ -1,60 +1,60 @@
-//! The one thread that writes to an SQLite database.
+//! The thread that does all writes to an SQLite database.
 
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
-use colloquy_core::store::driver::DriverError;
+use colloquy_core::store::driver::{DriverError, Step};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use super::sqlite::{Answers, OwnedStep, closed, driver_error, run_owned};
+use super::sqlite_steps::{OwnedStep, StepResults, closed, driver_error, run_owned};
 
-/// A batch, and who waits for it.
-struct Job {
+/// A batch, and where its results go.
+struct WriteJob {
     steps: Vec<OwnedStep>,
-    asker: oneshot::Sender<Answers>,
+    reply: oneshot::Sender<StepResults>,
 }
 
-/// Hands batches to the thread; it ends with this.
+/// Sends batches to the thread, which ends when this is closed or dropped.
 #[derive(Debug)]
-pub(super) struct Writer(Mutex<Option<(mpsc::Sender<Job>, JoinHandle<()>)>>);
+pub(super) struct SqliteWriter(Mutex<Option<(mpsc::Sender<WriteJob>, JoinHandle<()>)>>);
 
-impl Writer {
-    /// Begins the thread, which keeps the connection.
-    pub(super) fn over(mut connection: Connection) -> Result<Self, DriverError> {
+impl SqliteWriter {
+    /// Starts the thread, which owns the connection.
+    pub(super) fn spawn(mut connection: Connection) -> Result<Self, DriverError> {
         let (sender, jobs) = mpsc::channel();
         let thread = thread::Builder::new().name("sqlite-writer".to_owned());
         let thread = thread.spawn(move || {
-            for Job { steps, asker } in jobs {
-                // Nobody waits for it any more, and nothing of it was done.
-                if asker.is_closed() {
+            for WriteJob { steps, reply } in jobs {
+                // The caller is gone before anything was done.
+                if reply.is_closed() {
                     continue;
                 }
-                let answers = write(&mut connection, &steps);
-                // Who has given up meanwhile does not know what became of it.
-                let _ = asker.send(answers.map_err(|error| driver_error(&error)));
+                let results = write(&mut connection, &steps);
+                // A caller that has given up does not learn the outcome.
+                let _ = reply.send(results.map_err(|error| driver_error(&error)));
             }
         });
         let thread = thread.map_err(|error| DriverError::Unavailable(error.to_string()))?;
         Ok(Self(Mutex::new(Some((sender, thread)))))
     }
 
-    /// Does the whole batch or nothing.
-    pub(super) async fn write(&self, steps: Vec<OwnedStep>) -> Answers {
-        let (asker, answers) = oneshot::channel();
-        let job = Job { steps, asker };
+    /// Runs the whole batch or nothing.
+    pub(super) async fn write(&self, steps: &[Step<'_>]) -> StepResults {
+        let steps = OwnedStep::copy(steps);
+        let (reply, results) = oneshot::channel();
         let sent = match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((sender, _)) => sender.send(job).is_ok(),
+            Some((sender, _)) => sender.send(WriteJob { steps, reply }).is_ok(),
             None => false,
         };
         if !sent {
             return Err(closed());
         }
-        answers.await.unwrap_or_else(|_| Err(closed()))
+        results.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Ends the thread when it has done what it was given, and with it the connection.
+    /// Waits until the thread has done its queued batches, and closes the connection.
     pub(super) async fn close(&self) {
         let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((sender, thread)) = running {
@@ -64,15 +64,15 @@ impl Writer {
     }
 }
 
-/// `begin immediate` takes the write lock at once: a transaction that first reads and then writes
-/// could otherwise be refused half way, when another process wrote in between.
+/// `begin immediate` takes the write lock at the start. A transaction that reads first and writes
+/// later would fail half way when another process wrote in between.
 fn write(
     connection: &mut Connection,
     steps: &[OwnedStep],
 ) -> rusqlite::Result<Vec<Option<String>>> {
-    // Dropped before its end, it is rolled back.
+    // Rolled back when it is dropped before the commit.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let answers = run_owned(&transaction, steps)?;
+    let results = run_owned(&transaction, steps)?;
     transaction.commit()?;
-    Ok(answers)
+    Ok(results)
 }

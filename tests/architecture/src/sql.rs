@@ -21,7 +21,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "the checker reads the database directly and locks rows the server writes",
     ),
     (
-        "local-server/src/driver/lookups.rs",
+        "local-server/src/driver/coalesced_lookups.rs",
         "it wraps a statement of core to serve several callers at once",
     ),
     (

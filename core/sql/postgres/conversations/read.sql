@@ -15,7 +15,7 @@ select (
                     ) order by u.id
                 )
                 from members m
-                join users u on u.id = m.user_id
+                cross join lateral (select * from users where id = m.user_id limit 1) as u
                 where m.conversation_id = c.id
             ),
             'messages', (

@@ -2,7 +2,7 @@
 //!
 //! A single send is stored by `append_one`, several by `append_all`, which stores all or none. Only
 //! when nothing was stored does `append_each` decide for each send. The batch is correct with
-//! `append_each` alone: the others save server CPU time (docs/decisions/0022, 0026).
+//! `append_each` alone: the others save server CPU time (docs/decisions/0004-batched-commits.md).
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -1,7 +1,7 @@
 //! The parameters of a batch of sends in PostgreSQL: one array for each column.
 //!
 //! The senders are apart from the sends: a busy Room's batch holds many sends of few senders
-//! (docs/decisions/0010).
+//! (docs/decisions/0004-batched-commits.md).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -4,12 +4,12 @@ use colloquy_core::store::driver::Param;
 
 /// A [`Param`] that outlives the call.
 #[derive(Debug)]
-pub(super) enum Owned {
+pub(super) enum OwnedParam {
     Int(Option<i64>),
     Text(Option<Box<str>>),
 }
 
-impl From<Param<'_>> for Owned {
+impl From<Param<'_>> for OwnedParam {
     fn from(param: Param<'_>) -> Self {
         match param {
             Param::Int(value) => Self::Int(Some(value)),
@@ -20,11 +20,11 @@ impl From<Param<'_>> for Owned {
     }
 }
 
-impl<'a> From<&'a Owned> for Param<'a> {
-    fn from(param: &'a Owned) -> Self {
+impl<'a> From<&'a OwnedParam> for Param<'a> {
+    fn from(param: &'a OwnedParam) -> Self {
         match param {
-            Owned::Int(value) => Self::OptionalInt(*value),
-            Owned::Text(value) => Self::OptionalText(value.as_deref()),
+            OwnedParam::Int(value) => Self::OptionalInt(*value),
+            OwnedParam::Text(value) => Self::OptionalText(value.as_deref()),
         }
     }
 }

@@ -1,0 +1,2 @@
+-- SQLite has no planner settings to revert.
+select 1;
