@@ -1,9 +1,10 @@
 //! The Room: the state machine of one live conversation, without sockets, clock or tasks.
 //!
-//! [`Room::handle`] takes one [`Input`] and the time and returns [`Effects`]. A host (a task, a
-//! Durable Object, the simulator) passes the inputs and executes the effects in order. The Room
-//! owns the order of sends, the throttle, the connections and how far each has been served. It does
-//! not own what is stored, who is a member, or whether a token is valid: those are inputs.
+//! [`Room::handle`] takes one [`Input`] and the time and returns [`Effects`]. Its [`Host`], driven by
+//! a task, a Durable Object or the simulator, passes the inputs and executes the effects in order.
+//! The Room owns the order of sends, the throttle, the connections and how far each has been
+//! served. It does not own what is stored, the memberships, or the validity of tokens: those are
+//! inputs.
 //!
 //! A send takes this path, one module each; read them in this order:
 //!
@@ -27,13 +28,14 @@
 //! | `reset` | a history that cannot be continued |
 //! | `removals` | a removed member cannot connect with an older authorization |
 //! | `snapshot` | hibernation: what is persisted of each connection, and the restore |
+//! | [`host`] | what every host of a Room does: pending requests, revoked sessions, deadlines |
 //! | `batching` | an optimisation: the window in which sends wait to form larger batches |
 //!
 //! To add a command, see `commands.rs`. To add a durable event, add its variant in
 //! [`crate::protocol::Event`]: fan-out and resume are generic, the cache must be taught what the
 //! event does to a history.
 //!
-//! // INVARIANT: nothing is delivered before it is stored. Frames of events are built from
+//! INVARIANT: nothing is delivered before it is stored. Frames of events are built from
 //! [`Input::Committed`], [`Input::Loaded`] and [`Input::ChangeStored`] only.
 
 mod admission;
