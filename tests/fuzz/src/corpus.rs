@@ -1,5 +1,5 @@
-//! How inputs lie in a file: one a line, in the escapes of a Rust byte string, so that any bytes
-//! can be read, compared and pasted. Blank lines and those that begin with `#` are for people.
+//! The format of a corpus: one input per line, escaped as in a Rust byte string, so that any bytes can
+//! be read, compared and pasted. Blank lines and lines that start with `#` are comments.
 
 /// The input as a line of a corpus.
 pub fn escape(input: &[u8]) -> String {
@@ -12,15 +12,15 @@ pub fn escape(input: &[u8]) -> String {
     }
 }
 
-/// The inputs of a corpus. Panics where a line breaks off within an escape.
+/// The inputs of a corpus. Panics on an incomplete escape.
 pub(crate) fn inputs(text: &str) -> Vec<Vec<u8>> {
     text.lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| unescape(line).unwrap_or_else(|| panic!("no line of a corpus: {line}")))
+        .map(|line| unescape(line).unwrap_or_else(|| panic!("invalid line of a corpus: {line}")))
         .collect()
 }
 
-/// The input a line stands for.
+/// Decodes a line.
 pub(crate) fn unescape(line: &str) -> Option<Vec<u8>> {
     let mut input = Vec::with_capacity(line.len());
     let mut bytes = line.bytes();
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_read_as_it_was_written() {
+    fn escaped_line_decodes_to_its_input() {
         let all: Vec<u8> = (0..=255).collect();
         for input in [&all[..], b"", b"# no comment", br#"{"a":"\n"}"#, b"a\\"] {
             let line = escape(input);

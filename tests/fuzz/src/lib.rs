@@ -1,21 +1,23 @@
-//! Hostile input for whatever reads what strangers send.
+//! Mutation fuzzing and property tests for code that parses untrusted input.
 //!
-//! A **target** is a function that takes any bytes and panics when a promise is broken; it stands
-//! beside the code it tests, in a test program called `hostile` (in a unit test where that code is
-//! private). This package owns what targets share: corpora, mutations, the watch over time,
-//! shrinking, and the line that replays a failure. It knows nothing of what is tested and needs no
-//! special toolchain: every input follows from the target's name, its corpus and a case's number.
+//! A **target** takes any bytes and panics on a failure. It is a test in a program called
+//! `untrusted_input` next to the tested code, or a unit test where that code is private. This crate
+//! owns what targets share: corpora, mutations, hang detection, shrinking and the replay command. It
+//! needs no special toolchain: an input follows from the name of the target, its corpus and the number
+//! of the case.
 //!
-//! To add a target: a test that calls [`Target::run`], a corpus beside it, and a row in
-//! `xtask/src/fuzz.rs`. To keep what was found: add the input that the failure prints to the
-//! corpus, whose every line is tried as it stands before anything else.
+//! To add a target: a test that calls [`Target::run`], a corpus next to it, and a row in
+//! `xtask/src/fuzz.rs`. To add a regression test: append the input printed by the failure to the
+//! corpus; every line of the corpus runs unchanged before any mutation.
+//!
+//! `docs/decisions/0029-property-tests.md` compares it with proptest and bolero.
 
 mod corpus;
-mod hunt;
 mod mutate;
-mod plan;
+mod runner;
+mod selection;
 
 pub use corpus::escape;
 pub use fastrand::Rng;
-pub use hunt::{Target, for_all};
 pub use mutate::{NUMBERS, TEXTS, hostile_text};
+pub use runner::{Target, for_all};

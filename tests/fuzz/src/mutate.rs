@@ -1,8 +1,8 @@
-//! How an input is made worse. Each step is small; several of them follow each other.
+//! Mutations of an input, applied in small steps.
 
 use fastrand::Rng;
 
-/// Numbers at the borders of what numbers can be, as they stand in a text.
+/// Numbers at the limits of number types, as text.
 pub const NUMBERS: &[&str] = &[
     "0",
     "-0",
@@ -22,7 +22,7 @@ pub const NUMBERS: &[&str] = &[
     "NaN",
 ];
 
-/// Texts that programs trip over.
+/// Texts that parsers often handle wrongly.
 pub const TEXTS: &[&str] = &[
     "",
     " ",
@@ -52,7 +52,7 @@ pub const TEXTS: &[&str] = &[
     "null,null",
 ];
 
-/// Bytes that no text of UTF-8 has at that place.
+/// Bytes that are not valid UTF-8.
 const BYTES: &[&[u8]] = &[
     b"\xff",
     b"\xc3",
@@ -61,10 +61,10 @@ const BYTES: &[&[u8]] = &[
     b"\x00",
 ];
 
-/// An input beyond every limit there is, but not so long that trying it takes long.
+/// Above every limit of the tested code, but short enough to be fast.
 const MAX_BYTES: usize = 80 * 1_024;
 
-/// A short text, harmless more often than not.
+/// A short text, sometimes with special characters.
 pub fn hostile_text(random: &mut Rng) -> String {
     let pieces = random.usize(0..5);
     let mut text = String::new();
@@ -83,12 +83,12 @@ fn pick<'a, T: ?Sized>(random: &mut Rng, from: &[&'a T]) -> &'a T {
     from[random.usize(0..from.len())]
 }
 
-/// One of the inputs, made worse.
+/// A mutation of one of the inputs.
 pub(crate) fn mutated(random: &mut Rng, corpus: &[Vec<u8>], words: &[&str]) -> Vec<u8> {
     let Some(mut input) = random.choice(corpus).cloned() else {
         return (0..random.usize(0..64)).map(|_| random.u8(..)).collect();
     };
-    // Mostly one or two steps: what is too far from anything meant is refused at the door.
+    // Mostly one or two steps: inputs far from valid ones are rejected early.
     let steps = 1 + random.u8(0..8).saturating_sub(3).pow(2) / 2;
     for _ in 0..steps {
         step(random, &mut input, corpus, words);
@@ -98,7 +98,7 @@ pub(crate) fn mutated(random: &mut Rng, corpus: &[Vec<u8>], words: &[&str]) -> V
 }
 
 fn step(random: &mut Rng, input: &mut Vec<u8>, corpus: &[Vec<u8>], words: &[&str]) {
-    let range = some_range(random, input.len());
+    let range = random_range(random, input.len());
     match random.u8(0..14) {
         0 => {
             if let Some(byte) = input.get_mut(range.start) {
@@ -117,7 +117,7 @@ fn step(random: &mut Rng, input: &mut Vec<u8>, corpus: &[Vec<u8>], words: &[&str
         7 | 8 => replace_token(random, input, words),
         9 => {
             let other = random.choice(corpus).map_or(&[][..], Vec::as_slice);
-            let part = other[some_range(random, other.len())].to_vec();
+            let part = other[random_range(random, other.len())].to_vec();
             replace(input, range, &part);
         }
         10 => input.truncate(range.start),
@@ -131,7 +131,7 @@ fn step(random: &mut Rng, input: &mut Vec<u8>, corpus: &[Vec<u8>], words: &[&str
     }
 }
 
-/// Rarely something very long or very deep.
+/// Inserts something very long or deeply nested.
 fn grow(random: &mut Rng, input: &mut Vec<u8>, range: std::ops::Range<usize>) {
     let (one, other): (&[u8], &[u8]) = match random.u8(0..6) {
         0 => (b"[", b"]"),
@@ -152,15 +152,15 @@ fn replace(input: &mut Vec<u8>, range: std::ops::Range<usize>, by: &[u8]) {
     input.splice(range, by.iter().copied());
 }
 
-/// A range within a length; short more often than long.
-fn some_range(random: &mut Rng, length: usize) -> std::ops::Range<usize> {
+/// A random range, more often short than long.
+fn random_range(random: &mut Rng, length: usize) -> std::ops::Range<usize> {
     let start = random.usize(0..=length);
     let longest = if random.u8(0..4) == 0 { length } else { 4 };
     let end = length.min(start + random.usize(0..=longest));
     start..end
 }
 
-/// Where the words, numbers and strings of an input are, whatever language it is in.
+/// The words, numbers and strings of an input in any format.
 fn tokens(input: &[u8]) -> Vec<std::ops::Range<usize>> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+%".contains(byte);
     let mut tokens = Vec::new();
@@ -184,7 +184,7 @@ fn tokens(input: &[u8]) -> Vec<std::ops::Range<usize>> {
     tokens
 }
 
-/// A token becomes another one, perhaps of another type.
+/// Replaces a token by another one, possibly of another type.
 fn replace_token(random: &mut Rng, input: &mut Vec<u8>, words: &[&str]) {
     let Some(range) = random.choice(tokens(input)) else {
         return;
@@ -222,12 +222,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_makes_the_same_input_and_others_others() {
+    fn mutations_depend_on_the_seed_alone() {
         let corpus = [br#"{"type":"ping","since":7}"#.to_vec()];
         let of_seed = |seed| mutated(&mut Rng::with_seed(seed), &corpus, &["send"]);
-        let made: std::collections::HashSet<Vec<u8>> = (0..500).map(of_seed).collect();
-        assert!(made.len() > 300, "only {} different inputs", made.len());
-        assert!(made.iter().any(|input| input.len() > 1_000));
+        let inputs: std::collections::HashSet<Vec<u8>> = (0..500).map(of_seed).collect();
+        assert!(inputs.len() > 300, "only {} different inputs", inputs.len());
+        assert!(inputs.iter().any(|input| input.len() > 1_000));
         assert_eq!(of_seed(42), of_seed(42));
     }
 

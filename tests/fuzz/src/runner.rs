@@ -1,4 +1,4 @@
-//! Tries a property with input after input, watches the time, and makes what fails small.
+//! Runs a property on inputs or seeds, aborts on hangs, and shrinks failing inputs.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -11,59 +11,58 @@ use fastrand::Rng;
 
 use crate::corpus::{escape, inputs};
 use crate::mutate::mutated;
-use crate::plan::Plan;
+use crate::selection::Selection;
 
-/// Nothing takes this long unless it does not end. No measure of speed: machines may be busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// A case that takes this long hangs. Generous, since the host may be busy.
+const HANG_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How often a failing input is tried in other, smaller forms.
-const SHRINKING_STEPS: u32 = 3_000;
+/// The most attempts to shrink a failing input.
+const MAX_SHRINK_STEPS: u32 = 3_000;
 
-/// How much of a failing input is printed, in characters of its escapes.
-const SHOWN_CHARS: usize = 2_000;
+/// The longest failing input that is printed, in escaped characters.
+const MAX_PRINTED_CHARS: usize = 2_000;
 
-/// Something that reads bytes of strangers.
+/// A fuzz target: code that parses untrusted input.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// As `cargo xtask fuzz` calls it.
+    /// Its name in `cargo xtask fuzz`.
     pub name: &'a str,
-    /// The text of its corpus: an input a line, in the escapes of a byte string.
+    /// The text of its corpus: one escaped input per line.
     pub corpus: &'a str,
-    /// Words of its language that its corpus may lack.
+    /// A dictionary: tokens of the format that the corpus may lack.
     pub words: &'a [&'a str],
-    /// How many cases a plain test run tries: a few seconds' worth.
+    /// The number of cases in a test run, a few seconds' worth.
     pub cases: u64,
 }
 
 impl Target<'_> {
-    /// Tries `property` with the corpus and with mutations of it. `property` panics where a
-    /// promise is broken.
+    /// Runs `property`, which panics on a failure, on the corpus and on mutations of it.
     ///
     /// # Panics
-    /// With the smallest input found that breaks the property, and the line that replays it.
+    /// With the smallest failing input found, and the command that replays it.
     pub fn run(&self, property: impl Fn(&[u8])) {
         let corpus = inputs(self.corpus);
-        let made = |case| mutated(&mut self.random(case), &corpus, self.words);
-        let plan = Plan::read(self.cases);
-        let watch = Watch::default();
+        let generated = |case| mutated(&mut self.random(case), &corpus, self.words);
+        let selection = Selection::from_env(self.cases);
+        let watchdog = Watchdog::default();
         let attempt = |case: Option<u64>, input: &[u8]| {
-            watch.begin(case);
+            watchdog.start(case);
             let outcome = caught(|| property(input));
-            watch.end();
+            watchdog.end();
             if let Err(reason) = outcome {
                 let (input, reason) = shrink(input.to_vec(), reason, &property);
                 panic!("{}", self.failure(case, &input, &reason));
             }
         };
-        watch.over(self.name, || match &plan {
-            Plan::Input(input) => attempt(None, input),
-            Plan::Case(case) => attempt(Some(*case), &made(*case)),
-            Plan::Cases(_) | Plan::For(..) => {
+        watchdog.watch(self.name, || match &selection {
+            Selection::Input(input) => attempt(None, input),
+            Selection::Case(case) => attempt(Some(*case), &generated(*case)),
+            Selection::Cases(_) | Selection::For(..) => {
                 for input in &corpus {
                     attempt(None, input);
                 }
-                let tried = plan.cases(|case| attempt(Some(case), &made(case)));
-                println!("{}: {} inputs and {tried} cases", self.name, corpus.len());
+                let count = selection.run(|case| attempt(Some(case), &generated(case)));
+                println!("{}: {} inputs and {count} cases", self.name, corpus.len());
             }
         });
     }
@@ -76,7 +75,7 @@ impl Target<'_> {
         let name = self.name;
         let line = escape(input);
         let mut text = format!("{name}: {reason}\n");
-        // Writing to a String cannot fail.
+        // Writing to a String does not fail.
         let _ = match case {
             Some(case) => writeln!(text, "Replay: cargo xtask fuzz {name} --case {case}"),
             None => writeln!(
@@ -85,7 +84,7 @@ impl Target<'_> {
                 line.replace('\'', "\\x27")
             ),
         };
-        let _ = if line.len() > SHOWN_CHARS {
+        let _ = if line.len() > MAX_PRINTED_CHARS {
             write!(text, "The smallest input found has {} bytes.", input.len())
         } else {
             write!(
@@ -97,33 +96,33 @@ impl Target<'_> {
     }
 }
 
-/// Tries `property` with `cases` sources of randomness, for properties of values instead of bytes.
+/// Runs `property` with `cases` seeded random generators, for properties of values instead of bytes.
 ///
 /// # Panics
-/// With the line that replays the case that broke the property.
+/// With the command that replays the failing case.
 pub fn for_all(name: &str, cases: u64, property: impl Fn(&mut Rng)) {
-    let plan = match Plan::read(cases) {
-        // An input is meant for another test of the same program.
-        Plan::Input(_) => Plan::Cases(cases),
-        plan => plan,
+    let selection = match Selection::from_env(cases) {
+        // A single input is for another test of the same program.
+        Selection::Input(_) => Selection::Cases(cases),
+        selection => selection,
     };
-    let watch = Watch::default();
+    let watchdog = Watchdog::default();
     let attempt = |case: u64| {
-        watch.begin(Some(case));
+        watchdog.start(Some(case));
         let outcome = caught(|| property(&mut Rng::with_seed(seed(name, case))));
-        watch.end();
+        watchdog.end();
         if let Err(reason) = outcome {
             panic!("{name}: {reason}\nReplay: cargo xtask fuzz {name} --case {case}");
         }
     };
-    watch.over(name, || {
-        let tried = plan.cases(attempt);
-        println!("{name}: {tried} cases");
+    watchdog.watch(name, || {
+        let count = selection.run(attempt);
+        println!("{name}: {count} cases");
     });
 }
 
-/// FNV-1a over the name, then the case: near cases of near names are far from each other, since
-/// the generator scrambles its seed.
+/// FNV-1a over the name, combined with the case. The generator scrambles the seed, so similar names and
+/// cases give unrelated sequences.
 fn seed(name: &str, case: u64) -> u64 {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -131,9 +130,9 @@ fn seed(name: &str, case: u64) -> u64 {
     hash ^ case.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-impl Plan {
-    /// Goes through the cases; how many there were.
-    fn cases(&self, attempt: impl Fn(u64)) -> u64 {
+impl Selection {
+    /// Runs the selected cases; returns their number.
+    fn run(&self, attempt: impl Fn(u64)) -> u64 {
         match *self {
             Self::Input(_) => 0,
             Self::Case(case) => {
@@ -153,16 +152,16 @@ impl Plan {
     }
 }
 
-/// The words of a panic, or nothing when there was none.
+/// Runs `work`; the error is the message of its panic.
 fn caught(work: impl FnOnce()) -> Result<(), String> {
     thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });
     static HOOK: Once = Once::new();
-    // A panic is told once, small; not for every form it was tried in.
+    // Only the final, shrunken failure is printed.
     HOOK.call_once(|| {
-        let usual = panic::take_hook();
+        let default_hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if !QUIET.get() {
-                usual(info);
+                default_hook(info);
             }
         }));
     });
@@ -172,18 +171,18 @@ fn caught(work: impl FnOnce()) -> Result<(), String> {
     outcome.map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        text.unwrap_or("a panic without words").to_owned()
+        text.unwrap_or("a panic without a message").to_owned()
     })
 }
 
-/// Leaves out parts of a failing input, and simplifies bytes, as long as it still fails.
+/// Removes parts of a failing input while it still fails.
 fn shrink(mut input: Vec<u8>, mut reason: String, property: impl Fn(&[u8])) -> (Vec<u8>, String) {
     let started = Instant::now();
-    let mut steps = SHRINKING_STEPS;
+    let mut steps = MAX_SHRINK_STEPS;
     let mut chunk = input.len().div_ceil(2).max(1);
     while chunk > 0 {
         let mut at = 0;
-        while at < input.len() && steps > 0 && started.elapsed() < PATIENCE / 2 {
+        while at < input.len() && steps > 0 && started.elapsed() < HANG_TIMEOUT / 2 {
             steps -= 1;
             let mut smaller = input.clone();
             smaller.drain(at..input.len().min(at + chunk));
@@ -197,17 +196,17 @@ fn shrink(mut input: Vec<u8>, mut reason: String, property: impl Fn(&[u8])) -> (
     (input, reason)
 }
 
-/// Ends the program when a case does not end: a test that hangs tells nothing.
+/// Aborts the process when a case hangs, and prints the command that replays it.
 #[derive(Default)]
-struct Watch {
-    /// The case under way, and since when.
+struct Watchdog {
+    /// The running case and its start.
     current: Mutex<Option<(Option<u64>, Instant)>>,
     done: AtomicBool,
     woken: Condvar,
 }
 
-impl Watch {
-    fn begin(&self, case: Option<u64>) {
+impl Watchdog {
+    fn start(&self, case: Option<u64>) {
         *self.lock() = Some((case, Instant::now()));
     }
 
@@ -221,10 +220,10 @@ impl Watch {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Does the work under watch.
-    fn over(&self, name: &str, work: impl FnOnce()) {
+    /// Runs `work` with a thread that watches it.
+    fn watch(&self, name: &str, work: impl FnOnce()) {
         std::thread::scope(|scope| {
-            scope.spawn(|| self.keep(name));
+            scope.spawn(|| self.monitor(name));
             let outcome = panic::catch_unwind(AssertUnwindSafe(work));
             self.done.store(true, Ordering::Relaxed);
             self.woken.notify_all();
@@ -232,17 +231,20 @@ impl Watch {
         });
     }
 
-    fn keep(&self, name: &str) {
+    fn monitor(&self, name: &str) {
         let mut current = self.lock();
         while !self.done.load(Ordering::Relaxed) {
             if let Some((case, since)) = *current
-                && since.elapsed() > PATIENCE
+                && since.elapsed() > HANG_TIMEOUT
             {
                 let which = case.map_or_else(
                     || "an input of its corpus".to_owned(),
                     |case| format!("case {case}\nReplay: cargo xtask fuzz {name} --case {case}"),
                 );
-                eprintln!("{name}: no end within {} s: {which}", PATIENCE.as_secs());
+                eprintln!(
+                    "{name}: no result within {} s: {which}",
+                    HANG_TIMEOUT.as_secs()
+                );
                 std::process::abort();
             }
             let waited = self.woken.wait_timeout(current, Duration::from_millis(200));
@@ -257,7 +259,7 @@ mod tests {
 
     const TARGET: Target<'_> = Target {
         name: "example",
-        corpus: "harmless\nlonger words without harm\n",
+        corpus: "valid\nlonger valid words\n",
         words: &["bad"],
         cases: 5_000,
     };
@@ -268,13 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_is_made_small_and_can_be_replayed() {
-        let told = caught(|| TARGET.run(no_bad)).expect_err("nothing was found");
-        assert!(told.starts_with("example: found it"), "{told}");
-        assert!(told.ends_with("\nba"), "{told}");
-        let (_, case) = told
+    fn failing_input_is_shrunk_and_can_be_replayed() {
+        let failure = caught(|| TARGET.run(no_bad)).expect_err("nothing was found");
+        assert!(failure.starts_with("example: found it"), "{failure}");
+        assert!(failure.ends_with("\nba"), "{failure}");
+        let (_, case) = failure
             .split_once("fuzz example --case ")
-            .expect("a line to replay");
+            .expect("a replay command");
         let case: u64 = case
             .lines()
             .next()
@@ -282,17 +284,18 @@ mod tests {
             .parse()
             .expect("a case");
         let corpus = inputs(TARGET.corpus);
-        let made = mutated(&mut TARGET.random(case), &corpus, TARGET.words);
-        assert!(caught(|| no_bad(&made)).is_err());
+        let input = mutated(&mut TARGET.random(case), &corpus, TARGET.words);
+        assert!(caught(|| no_bad(&input)).is_err());
     }
 
     #[test]
-    fn a_harmless_property_holds_for_all() {
+    fn property_that_holds_passes_all_cases() {
         TARGET.run(|_| {});
         for_all("numbers", 100, |random| assert!(random.u8(..10) < 10));
-        let told = caught(|| for_all("numbers", 100, |random| assert!(random.u8(..) < 200)));
+        let failure = caught(|| for_all("numbers", 100, |random| assert!(random.u8(..) < 200)));
         assert!(
-            told.expect_err("it held")
+            failure
+                .expect_err("the property held")
                 .contains("cargo xtask fuzz numbers --case ")
         );
     }
