@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use colloquy_fuzz::{Rng, for_all, hostile_text};
+use colloquy_fuzz::{Rng, arbitrary_text, for_all};
 use colloquy_local_server::send_queue::{PING, encode_close, encode_text};
 use colloquy_proto::protocol::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
@@ -33,7 +33,7 @@ impl Write for Wire {
 /// A random text, often with a length near a boundary.
 fn random_text(random: &mut Rng) -> String {
     if random.bool() {
-        return hostile_text(random);
+        return arbitrary_text(random);
     }
     let length = LENGTH_BOUNDARIES[random.usize(0..LENGTH_BOUNDARIES.len())] + random.usize(0..3);
     let mut text = "é".repeat(length / 2);

@@ -298,7 +298,7 @@ impl From<SendResponse> for SendOutcome {
 
 #[cfg(test)]
 mod tests {
-    use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+    use colloquy_fuzz::{Rng, Target, arbitrary_text, for_all};
 
     use super::*;
 
@@ -311,7 +311,7 @@ mod tests {
     fn some_caller(random: &mut Rng) -> Caller {
         Caller {
             user_id: UserId(random.i64(..)),
-            session_id: SessionId(hostile_text(random).into()),
+            session_id: SessionId(arbitrary_text(random).into()),
             expires_at: Timestamp(random.i64(..)),
         }
     }
@@ -324,7 +324,7 @@ mod tests {
                 conversation_id: ConversationId(random.i64(..)),
                 admission: Admission {
                     position: Position {
-                        epoch: Epoch(hostile_text(random).into()),
+                        epoch: Epoch(arbitrary_text(random).into()),
                         seq: Seq(random.i64(..)),
                         number: MessageNumber(random.i64(..)),
                     },
@@ -343,7 +343,7 @@ mod tests {
         let id: String = (0..random.usize(1..9))
             .map(|_| random.char('!'..='~'))
             .collect();
-        let text = format!("{}.", hostile_text(random).replace('\0', ""));
+        let text = format!("{}.", arbitrary_text(random).replace('\0', ""));
         SendCommand {
             client_message_id: random
                 .bool()
@@ -363,7 +363,7 @@ mod tests {
             seq: Seq(random.i64(..)),
             number: MessageNumber(random.i64(..)),
             timestamp: Timestamp(random.i64(..)),
-            sender: hostile_text(random).into(),
+            sender: arbitrary_text(random).into(),
         };
         SendOutcome::Appended(match random.u8(0..10) {
             0 => AppendOutcome::Stored(stored),

@@ -161,7 +161,7 @@ fn some_stored(random: &mut Rng) -> (Value, StoredMessage) {
         seq: Seq(random.i64(..)),
         number: MessageNumber(random.i64(..)),
         timestamp: Timestamp(random.i64(..)),
-        sender: Arc::from(colloquy_fuzz::hostile_text(random)),
+        sender: Arc::from(colloquy_fuzz::arbitrary_text(random)),
     };
     let fields = json!([
         stored.message_id,
@@ -208,7 +208,7 @@ fn answers_are_read_as_they_were_meant() {
         assert_eq!(read.outcomes, [AppendOutcome::Stored(stored)]);
 
         let [seq, number, first] = [(); 3].map(|()| random.i64(0..1 << 53));
-        let name = colloquy_fuzz::hostile_text(random);
+        let name = colloquy_fuzz::arbitrary_text(random);
         let answer = json!({
             "epoch": "e1",
             "ids": [first, first + 1],

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use colloquy_core::cache::{InProcess, RecentHistory, RenderedPage, redis_args};
 use colloquy_core::ports::{Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock};
-use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+use colloquy_fuzz::{Rng, Target, arbitrary_text, for_all};
 use colloquy_proto::domain::{
     ConversationId, Epoch, Message, MessageId, MessageNumber, Position, Seq, Timestamp, UserId,
 };
@@ -146,7 +146,7 @@ fn some_story(random: &mut Rng) -> Story {
     let mut number = 0;
     for seq in 1..=random.i64(0..60) {
         let changed = MessageId(random.i64(1..=seq));
-        let text: Arc<str> = hostile_text(random).into();
+        let text: Arc<str> = arbitrary_text(random).into();
         let (seq, user_id, timestamp) = (Seq(seq), UserId(1), Timestamp(NOW.0 + seq));
         let kind = random.u8(0..8);
         let event = match (kind, story.texts.get_mut(&changed)) {
@@ -289,7 +289,7 @@ fn damage(random: &mut Rng, facts: &mut Vec<Arc<str>>) {
         (1, Some(fact)) => fact.clone(),
         (2, Some(fact)) => fact.replacen("e1 ", "e2 ", 1).into(),
         (3, Some(fact)) => fact.get(..fact.len() / 2).unwrap_or_default().into(),
-        _ => hostile_text(random).into(),
+        _ => arbitrary_text(random).into(),
     };
     facts.insert(index, strange);
 }
@@ -444,7 +444,7 @@ fn some_cache_command(random: &mut Rng) -> CacheCommand {
     match random.u8(0..10) {
         0 | 1 => {
             let entries = (0..random.usize(1..4)).map(|_| {
-                let member: Arc<str> = hostile_text(random).into();
+                let member: Arc<str> = arbitrary_text(random).into();
                 // A member always comes with the same score.
                 (i64::try_from(member.len()).expect("short"), member)
             });

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use colloquy_core::ports::Store;
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
-use colloquy_fuzz::{Rng, for_all, hostile_text};
+use colloquy_fuzz::{Rng, arbitrary_text, for_all};
 use colloquy_proto::domain::{
     ClientMessageId, ConversationId, MessageId, MessageText, NewMessage, SessionId, Timestamp,
     UserId,
@@ -82,7 +82,7 @@ fn texts<T: ToString>(values: impl Iterator<Item = Option<T>>) -> Vec<Option<Str
 
 fn some_text(random: &mut Rng) -> MessageText {
     let special = ['"', '\\', '{', '}', ',', ' ', '\n', 'n', 'é'];
-    let mut text = hostile_text(random);
+    let mut text = arbitrary_text(random);
     for _ in 0..random.usize(0..6) {
         text.push(special[random.usize(0..special.len())]);
     }
@@ -93,7 +93,7 @@ fn some_send(random: &mut Rng) -> NewMessage {
     NewMessage {
         conversation_id: ConversationId(random.i64(1..4)),
         sender_id: UserId(random.i64(1..4)),
-        session_id: SessionId(hostile_text(random).into()),
+        session_id: SessionId(arbitrary_text(random).into()),
         client_message_id: random.bool().then(|| {
             let id: String = (0..random.usize(1..9))
                 .map(|_| random.char('!'..='~'))

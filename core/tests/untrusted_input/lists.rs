@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use colloquy_core::cache::{PageKey, RenderedSummary, SummaryCache, cached_summaries};
 use colloquy_core::ports::{CachedSummaries, ConversationPage, ListedConversation};
-use colloquy_fuzz::{Rng, for_all, hostile_text};
+use colloquy_fuzz::{Rng, arbitrary_text, for_all};
 use colloquy_proto::domain::{
     ConversationId, ConversationKind, ConversationSummary, Epoch, MessageNumber, Seq, Timestamp,
     User, UserId,
@@ -17,14 +17,14 @@ fn some_summary(random: &mut Rng, id: i64, seq: i64) -> ConversationSummary {
     ConversationSummary {
         id: ConversationId(id),
         kind: ConversationKind::Group,
-        name: random.bool().then(|| hostile_text(random)),
+        name: random.bool().then(|| arbitrary_text(random)),
         participants: (0..random.i64(0..3))
             .map(|user| {
                 Arc::new(User {
                     id: UserId(user),
-                    username: hostile_text(random).into(),
-                    email: hostile_text(random),
-                    first_name: hostile_text(random),
+                    username: arbitrary_text(random).into(),
+                    email: arbitrary_text(random),
+                    first_name: arbitrary_text(random),
                     last_name: String::new(),
                 })
             })

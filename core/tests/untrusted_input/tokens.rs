@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use colloquy_core::auth::{TokenError, Tokens};
 use colloquy_core::config::Secret;
-use colloquy_fuzz::{NUMBERS, Rng, Target, for_all, hostile_text};
+use colloquy_fuzz::{NUMBERS, Rng, Target, arbitrary_text, for_all};
 use colloquy_proto::domain::{Seconds, SessionId, Timestamp, UserId};
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt as _, Claims, Header, UntrustedToken};
@@ -137,16 +137,16 @@ fn some_claims(random: &mut Rng) -> Map<String, Value> {
         claims.insert("token_type".to_owned(), json!("refresh"));
     }
     if random.u8(0..4) == 0 {
-        claims.insert(hostile_text(random), some_value(random));
+        claims.insert(arbitrary_text(random), some_value(random));
     }
     claims
 }
 
 fn some_value(random: &mut Rng) -> Value {
     match random.u8(0..4) {
-        0 => json!(hostile_text(random)),
+        0 => json!(arbitrary_text(random)),
         1 => json!(random.i64(..)),
-        2 => json!([null, {"a": hostile_text(random)}]),
+        2 => json!([null, {"a": arbitrary_text(random)}]),
         _ => serde_json::from_str(NUMBERS[random.usize(0..NUMBERS.len())]).unwrap_or_default(),
     }
 }
@@ -162,7 +162,7 @@ fn issued_tokens_are_believed_until_they_end() {
             let now = Timestamp(random.i64(0..=4_000_000_000_000));
             let (user, session) = (
                 UserId(random.i64(..)),
-                SessionId(hostile_text(random).into()),
+                SessionId(arbitrary_text(random).into()),
             );
             let generation = random.i64(..);
             let (token, ends) = tokens.issue_access(user, &session, now);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use colloquy_fuzz::{Rng, for_all, hostile_text};
+use colloquy_fuzz::{Rng, arbitrary_text, for_all};
 use colloquy_proto::domain::{
     ClientMessageId, ConversationId, Epoch, Message, MessageId, MessageNumber, Seq, Timestamp,
     UserId,
@@ -35,7 +35,7 @@ pub(crate) fn some_event(random: &mut Rng) -> Event {
         0 => Event::Edited(EditedEvent {
             seq,
             message_id,
-            message: hostile_text(random).into(),
+            message: arbitrary_text(random).into(),
             version,
             user_id,
             timestamp,
@@ -50,7 +50,7 @@ pub(crate) fn some_event(random: &mut Rng) -> Event {
         2 => Event::Member(MemberEvent {
             seq,
             user_id,
-            username: hostile_text(random).into(),
+            username: arbitrary_text(random).into(),
             change: if random.bool() {
                 MemberChange::Added
             } else {
@@ -69,9 +69,9 @@ fn some_message(random: &mut Rng) -> MessageEvent {
         seq: Seq(random.i64(..)),
         number: MessageNumber(random.i64(..)),
         message_id: MessageId(random.i64(..)),
-        message: hostile_text(random).into(),
+        message: arbitrary_text(random).into(),
         sender_id: UserId(random.i64(..)),
-        sender: hostile_text(random).into(),
+        sender: arbitrary_text(random).into(),
         timestamp: some_time(random),
         client_message_id: random.bool().then(|| some_id(random)),
         reply_to: random.bool().then(|| MessageId(random.i64(..))),
@@ -145,7 +145,7 @@ fn times_come_back_in_either_form() {
 fn replies_are_frames_of_their_type() {
     for_all("replies_are_frames_of_their_type", 3_000, |random| {
         let (seq, number) = (Seq(random.i64(..)), MessageNumber(random.i64(..)));
-        let epoch = Epoch(hostile_text(random).into());
+        let epoch = Epoch(arbitrary_text(random).into());
         let at = some_time(random);
         let limits = Limits::with_throttle(random.i64(0..));
         let hello = Hello::new(
@@ -209,7 +209,7 @@ fn replies_are_frames_of_their_type() {
         let code = ErrorCode::ALL[random.usize(0..ErrorCode::ALL.len())];
         let error = ErrorReply {
             kind: random.bool().then_some("error"),
-            error: hostile_text(random),
+            error: arbitrary_text(random),
             code,
             client_message_id: random.bool().then(|| some_id(random)),
             retryable: code.retryable(),

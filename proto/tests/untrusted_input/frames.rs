@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+use colloquy_fuzz::{Rng, Target, arbitrary_text, for_all};
 use colloquy_proto::domain::{
     ClientMessageId, Epoch, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, MessageText, Seq, UserId,
 };
@@ -103,10 +103,10 @@ pub(crate) fn random_command(random: &mut Rng) -> Command {
         0 => Command::Ping,
         1 => Command::Resume {
             since: Seq(random.i64(..)),
-            epoch: random.bool().then(|| Epoch(hostile_text(random).into())),
+            epoch: random.bool().then(|| Epoch(arbitrary_text(random).into())),
         },
         2 => Command::Auth {
-            token: hostile_text(random).into(),
+            token: arbitrary_text(random).into(),
         },
         _ => Command::Send(random_send(random)),
     }
@@ -114,7 +114,7 @@ pub(crate) fn random_command(random: &mut Rng) -> Command {
 
 fn random_send(random: &mut Rng) -> SendCommand {
     let text = loop {
-        let text: Arc<str> = hostile_text(random).into();
+        let text: Arc<str> = arbitrary_text(random).into();
         if let Ok(text) = MessageText::new(text) {
             break text;
         }

@@ -1,7 +1,7 @@
 //! Persisted snapshots. Clients cannot write them, but another version of the server may have:
 //! every snapshot is either rejected or restored to a working Room.
 
-use colloquy_fuzz::{NUMBERS, Rng, Target, for_all, hostile_text};
+use colloquy_fuzz::{NUMBERS, Rng, Target, arbitrary_text, for_all};
 use colloquy_proto::domain::Seconds;
 use colloquy_proto::room::Snapshot;
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn random_snapshot(random: &mut Rng) -> Value {
     });
     snapshot["r"][1] = json!(random.bool());
     snapshot["r"][2] = json!(random.usize(..));
-    snapshot["w"] = json!(hostile_text(random));
+    snapshot["w"] = json!(arbitrary_text(random));
     for flag in ["v2", "n"] {
         snapshot[flag] = json!(random.bool());
     }

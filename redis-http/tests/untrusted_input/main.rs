@@ -1,7 +1,7 @@
 //! The Upstash protocol with hostile bodies: of callers, which the proxy reads, and of whatever
 //! answers in a Redis's place, which the client reads. A failure prints the line that replays it.
 
-use colloquy_fuzz::{Rng, Target, for_all, hostile_text};
+use colloquy_fuzz::{Rng, Target, arbitrary_text, for_all};
 use colloquy_redis_http::codec::{
     CodecError, Command, CommandError, Encoding, Outcome, Reply, decode_command, decode_commands,
     decode_outcomes, decode_refusal, encode_commands, encode_outcomes, encode_refusal,
@@ -86,9 +86,9 @@ fn some_reply(random: &mut Rng, depth: u32) -> Reply {
     match random.u8(0..if depth == 0 { 5 } else { 6 }) {
         0 => Reply::Nil,
         1 => Reply::Integer(random.i64(..)),
-        2 => Reply::Text(hostile_text(random)),
+        2 => Reply::Text(arbitrary_text(random)),
         3 => Reply::from_bytes((0..random.usize(0..20)).map(|_| random.u8(..)).collect()),
-        4 => Reply::Error(CommandError::new(hostile_text(random))),
+        4 => Reply::Error(CommandError::new(arbitrary_text(random))),
         _ => Reply::Array(
             (0..random.usize(0..5))
                 .map(|_| some_reply(random, depth - 1))
@@ -110,7 +110,7 @@ fn redis_values_come_back() {
         let commands: Vec<Command> = (0..random.usize(0..5))
             .map(|_| {
                 (0..random.usize(0..6))
-                    .map(|_| hostile_text(random))
+                    .map(|_| arbitrary_text(random))
                     .collect()
             })
             .collect();

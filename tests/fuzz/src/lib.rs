@@ -19,5 +19,5 @@ mod selection;
 
 pub use corpus::escape;
 pub use fastrand::Rng;
-pub use mutate::{NUMBERS, TEXTS, hostile_text};
+pub use mutate::{NUMBERS, TEXTS, arbitrary_text};
 pub use runner::{Target, for_all};

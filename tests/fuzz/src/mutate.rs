@@ -65,7 +65,7 @@ const BYTES: &[&[u8]] = &[
 const MAX_BYTES: usize = 80 * 1_024;
 
 /// A short text, sometimes with special characters.
-pub fn hostile_text(random: &mut Rng) -> String {
+pub fn arbitrary_text(random: &mut Rng) -> String {
     let pieces = random.usize(0..5);
     let mut text = String::new();
     for _ in 0..pieces {
