@@ -1,4 +1,4 @@
-//! The documents' tables say what the code says.
+//! The tables in README.md and docs/protocol.md agree with the code.
 
 use colloquy_core::config::Settings;
 use colloquy_proto::protocol::{CloseCode, ErrorCode};
@@ -6,8 +6,8 @@ use colloquy_proto::protocol::{CloseCode, ErrorCode};
 const PROTOCOL: &str = include_str!("../../docs/protocol.md");
 const README: &str = include_str!("../../README.md");
 
-/// The cells of every table row whose first cell is wanted, in order.
-fn rows(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<Vec<&str>> {
+/// The cells of every table row whose first cell matches, in order.
+fn rows(text: &str, matches: impl Fn(&str) -> bool) -> Vec<Vec<&str>> {
     text.lines()
         .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'))
         .map(|line| {
@@ -15,12 +15,12 @@ fn rows(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<Vec<&str>> {
                 .map(|cell| cell.trim().trim_matches('`'))
                 .collect::<Vec<_>>()
         })
-        .filter(|cells| cells.first().is_some_and(|first| wanted(first)))
+        .filter(|cells| cells.first().is_some_and(|first| matches(first)))
         .collect()
 }
 
 #[test]
-fn every_error_code_has_its_row() {
+fn error_code_table_matches_the_code() {
     let start = PROTOCOL
         .find("| code | HTTP status |")
         .expect("the table of error codes");
@@ -46,7 +46,7 @@ fn every_error_code_has_its_row() {
 }
 
 #[test]
-fn every_close_code_has_its_row() {
+fn close_code_table_matches_the_code() {
     let is_code = |first: &str| first.len() == 4 && first.starts_with('4');
     let documented: Vec<(String, String)> = rows(PROTOCOL, is_code)
         .into_iter()
@@ -63,7 +63,7 @@ fn every_close_code_has_its_row() {
 }
 
 #[test]
-fn every_setting_has_its_row() {
+fn settings_table_matches_the_code() {
     let start = README
         .find("| variable | default |")
         .expect("the table of settings");

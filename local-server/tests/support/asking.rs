@@ -1,4 +1,4 @@
-//! One statement, asked of a driver.
+//! Runs a single statement on a driver.
 
 use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Statement, Step};
 
@@ -8,6 +8,6 @@ pub(crate) async fn run<'a, D: Driver>(
     statement: &'static Statement,
     params: impl Into<Vec<Param<'a>>>,
 ) -> Result<Option<String>, DriverError> {
-    let mut answers = driver.run(access, &[Step::new(statement, params)]).await?;
-    Ok(answers.remove(0))
+    let mut results = driver.run(access, &[Step::new(statement, params)]).await?;
+    Ok(results.remove(0))
 }

@@ -1,4 +1,4 @@
-//! A driver that counts what it is asked to run: one statement is one round trip.
+//! A driver that counts statements; one statement is one round trip.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,7 +18,7 @@ impl<D> Counting<D> {
         }
     }
 
-    /// How many statements ran since the last call.
+    /// The number of statements since the last call.
     pub(crate) fn take(&self) -> usize {
         self.count.swap(0, Ordering::Relaxed)
     }

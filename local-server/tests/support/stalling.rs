@@ -1,4 +1,4 @@
-//! A server that can fall silent: a proxy that goes on accepting and stops forwarding.
+//! A TCP proxy that can stall: it keeps accepting connections and discards all data.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,12 @@ pub(crate) struct Stalling {
 }
 
 impl Stalling {
-    /// Forwards to this address.
+    /// Forwards to `address`, from a free port.
     pub(crate) async fn before(address: String) -> Self {
         Self::at(0, address).await
     }
 
-    /// The same at this port; at a free one for 0.
+    /// Forwards to `address` from `port`; 0 takes a free one.
     pub(crate) async fn at(port: u16, address: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("binds");
         let port = listener.local_addr().expect("bound").port();
@@ -27,8 +27,8 @@ impl Stalling {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&address).await.expect("connects");
                 let ((from, to), (back_from, back_to)) = (client.into_split(), server.into_split());
-                tokio::spawn(carry(from, back_to, Arc::clone(&shared)));
-                tokio::spawn(carry(back_from, to, Arc::clone(&shared)));
+                tokio::spawn(forward(from, back_to, Arc::clone(&shared)));
+                tokio::spawn(forward(back_from, to, Arc::clone(&shared)));
             }
         });
         Self { port, silent }
@@ -39,14 +39,14 @@ impl Stalling {
     }
 }
 
-async fn carry(
+async fn forward(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     silent: Arc<AtomicBool>,
 ) {
     let mut buffer = [0; 8192];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        // Swallowed rather than held back: a line that has lost bytes never recovers.
+        // Discarded, not delayed: a connection that has lost bytes never recovers.
         if !silent.load(Ordering::Relaxed) && to.write_all(&buffer[..count]).await.is_err() {
             return;
         }
