@@ -35,7 +35,7 @@ enum Needs {
     File,
 }
 
-/// A route with a request that only the caller can make invalid.
+/// A route with a request that fails only because of its caller.
 struct Row {
     method: &'static str,
     path: &'static str,
@@ -313,7 +313,7 @@ async fn administrators_may_use_what_belongs_to_them() {
     check_administrator(Caller::Creator).await;
 }
 
-/// A refresh token is a credential of its own, and the only one the exchange takes.
+/// A refresh token is the only credential of the refresh route.
 #[tokio::test]
 async fn only_refresh_tokens_of_active_sessions_are_exchanged() {
     let account = Account::new(&Server::under_test()).await;

@@ -102,7 +102,9 @@ async fn unknown_hosts_are_rejected_except_for_health_checks() {
         return;
     }
     let skipped = "the response to an invalid host name";
-    let reads_http = Control::with_capability("http", skipped).await.is_some();
+    let reads_http = Control::with_capability("raw-http", skipped)
+        .await
+        .is_some();
     let server = Server::under_test();
     for host in [
         "outsider.example",

@@ -8,6 +8,7 @@ mod accounts;
 mod authorisation;
 mod conversations;
 mod cors_and_hosts;
+mod examples;
 mod health;
 mod limits;
 mod members;

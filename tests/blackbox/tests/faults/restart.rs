@@ -15,7 +15,8 @@ async fn control(skipped: &str) -> Option<Control> {
 /// Whether the host closes sockets with a code on shutdown. Where it does not, the connections are
 /// lost without one.
 async fn closes_with_a_code() -> bool {
-    let control = Control::with_capability("farewell", "the close code of a restart").await;
+    let control =
+        Control::with_capability("close-on-shutdown", "the close code of a restart").await;
     control.is_some()
 }
 

@@ -118,7 +118,7 @@ async fn binary_frame_closes_the_socket() {
 
 #[tokio::test]
 async fn invalid_utf_8_in_a_frame_closes_the_socket() {
-    if Control::with_capability("utf-8", "text that is not UTF-8")
+    if Control::with_capability("raw-text", "text that is not UTF-8")
         .await
         .is_none()
     {

@@ -85,7 +85,7 @@ async fn slow_reader_is_closed_and_loses_nothing() {
     // read.
     let (last, received) = tokio::join!(send_all(sender, group.id), reading);
     assert_eq!((last, received), (MESSAGES as u64, MESSAGES as u64));
-    if Control::with_capability("outbox", "the close of a slow reader")
+    if Control::with_capability("slow-reader-close", "the close of a slow reader")
         .await
         .is_none()
     {

@@ -236,7 +236,9 @@ async fn malformed_http_causes_no_server_error() {
         ),
     ];
     let skipped = "the response to malformed HTTP";
-    let reads_http = Control::with_capability("http", skipped).await.is_some();
+    let reads_http = Control::with_capability("raw-http", skipped)
+        .await
+        .is_some();
     for (what, request) in requests {
         // The end of the bytes is the end of the request.
         let response = send_raw(&server, &request).await;
