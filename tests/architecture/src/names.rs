@@ -36,11 +36,11 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         directory: "core/sql/postgres",
-        others: &["instance"],
+        others: &["instance", "shared"],
     },
     Layer {
         directory: "core/sql/sqlite",
-        others: &["instance"],
+        others: &["instance", "shared"],
     },
     Layer {
         directory: "tests/contract/src",

@@ -1,15 +1,15 @@
-//! What every method that depends on who asks refuses, and how it says so.
+//! Denials: every method that takes a caller checks session and membership.
 
 use super::Fixture;
-use super::world::{
-    LATER, NOW, Person, append_one, group, list, new_session, pair, person, send, wish,
+use super::fixtures::{
+    LATER, NOW, Person, append_one, group, list, new_conversation, new_session, pair, person, send,
 };
 use colloquy_core::ports::{AppendOutcome, CachedSummaries, Denied, HistoryRange, Store};
 use colloquy_proto::domain::{
     ConversationId, ConversationKind, MessageId, MessageText, SessionId, Timestamp,
 };
 
-/// Asks every method about one conversation. Each must refuse for this reason.
+/// Calls every method on one conversation. Each must be denied for this reason.
 async fn assert_conversation_denied(
     store: &dyn Store,
     who: &Person,
@@ -54,7 +54,7 @@ async fn assert_conversation_denied(
     assert_eq!(append_one(store, refused).await, AppendOutcome::Denied(why));
 }
 
-/// The methods that concern no conversation yet, too.
+/// Also calls the methods that take no conversation.
 async fn assert_session_denied(
     store: &dyn Store,
     who: &Person,
@@ -76,16 +76,16 @@ async fn assert_session_denied(
         why
     );
     for kind in [ConversationKind::Direct, ConversationKind::Group] {
-        let made = store
-            .create_conversation(caller, &wish(kind, &[other]), now)
+        let created = store
+            .create_conversation(caller, &new_conversation(kind, &[other]), now)
             .await
             .unwrap();
-        assert_eq!(made.unwrap_err(), why);
+        assert_eq!(created.unwrap_err(), why);
     }
 }
 
-/// Revoked, ended, unknown, someone else's, of an inactive account: all the same.
-pub async fn a_session_that_does_not_stand_is_denied_everything(fixture: &dyn Fixture) {
+/// Revoked, expired, unknown, another user's, of an inactive account.
+pub async fn inactive_session_is_denied_everything(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     assert!(store.position(&ada.caller, id, NOW).await.unwrap().is_ok());
@@ -125,14 +125,14 @@ pub async fn a_session_that_does_not_stand_is_denied_everything(fixture: &dyn Fi
     fixture.deactivate(ada.id()).await;
     assert_session_denied(store, &second, &bob, id, NOW).await;
 
-    // Of all the refused sends and conversations nothing was kept.
+    // None of the denied sends and conversations was stored.
     let listed = list(store, &bob).await;
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].number.0, 0);
 }
 
-/// Not found, told apart from not a member.
-pub async fn a_conversation_that_does_not_exist_is_not_found(fixture: &dyn Fixture) {
+/// Distinct from a conversation that the caller is not a member of.
+pub async fn unknown_conversation_is_not_found(fixture: &dyn Fixture) {
     let store = fixture.store();
     let ada = person(store, "ada").await;
     for id in [1, 0, -1, i64::MAX, i64::MIN] {
@@ -140,8 +140,8 @@ pub async fn a_conversation_that_does_not_exist_is_not_found(fixture: &dyn Fixtu
     }
 }
 
-/// Whoever is not in it sees nothing of it and puts nothing into it.
-pub async fn who_is_not_a_member_is_told_so(fixture: &dyn Fixture) {
+/// A non-member neither reads nor writes.
+pub async fn non_member_is_denied_every_method(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let eve = person(store, "eve").await;

@@ -1,27 +1,27 @@
-//! Making accounts and finding them.
+//! Creating accounts and finding them.
 
 use super::Fixture;
-use super::world::{AWKWARD, NOW, new_user, user};
+use super::fixtures::{AWKWARD, NOW, new_user, user};
 use colloquy_core::ports::CreatedUser;
 use colloquy_proto::domain::NewUser;
 
-/// What was given comes back, under any case of the name.
-pub async fn an_account_is_made_and_found(fixture: &dyn Fixture) {
+/// Every field is returned, for any case of the name.
+pub async fn account_is_created_and_found(fixture: &dyn Fixture) {
     let store = fixture.store();
-    let made = user(store, "Ada.Lovelace").await;
-    assert_eq!(&*made.username, "Ada.Lovelace");
-    assert_eq!(made.email, "Ada.Lovelace@example.com");
-    assert_eq!((&*made.first_name, &*made.last_name), ("First", ""));
+    let created = user(store, "Ada.Lovelace").await;
+    assert_eq!(&*created.username, "Ada.Lovelace");
+    assert_eq!(created.email, "Ada.Lovelace@example.com");
+    assert_eq!((&*created.first_name, &*created.last_name), ("First", ""));
     for name in ["Ada.Lovelace", "ada.lovelace", "ADA.LOVELACE"] {
         let found = store.credentials(name).await.unwrap().unwrap();
-        assert_eq!(found.user, made);
+        assert_eq!(found.user, created);
         assert_eq!(found.password_hash, "hash of Ada.Lovelace");
     }
     assert!(store.credentials("ada").await.unwrap().is_none());
 }
 
-/// Also beyond ASCII, where the databases' own folding would differ.
-pub async fn names_are_unique_whatever_their_case(fixture: &dyn Fixture) {
+/// Also beyond ASCII, where the databases' own case folding differs.
+pub async fn names_are_unique_regardless_of_case(fixture: &dyn Fixture) {
     let store = fixture.store();
     let first = NewUser {
         email: "Jörg@Example.com".to_owned(),
@@ -39,24 +39,24 @@ pub async fn names_are_unique_whatever_their_case(fixture: &dyn Fixture) {
         };
         match store.create_user(&user, NOW).await.unwrap() {
             CreatedUser::Taken { username, email } => (username, email),
-            CreatedUser::Created(user) => panic!("{user:?} was made"),
+            CreatedUser::Created(user) => panic!("{user:?} was created"),
         }
     };
     assert_eq!(taken("JÖRG", "new@example.com").await, (true, false));
     assert_eq!(taken("new", "JÖRG@EXAMPLE.COM").await, (false, true));
     assert_eq!(taken("jörg", "jörg@example.com").await, (true, true));
-    // Nothing was kept of what was refused.
+    // Nothing was stored.
     assert!(store.credentials("new").await.unwrap().is_none());
     user(store, "new").await;
 }
 
 /// An inactive account cannot be logged in to.
-pub async fn an_inactive_account_has_no_credentials(fixture: &dyn Fixture) {
+pub async fn inactive_account_has_no_credentials(fixture: &dyn Fixture) {
     let store = fixture.store();
     let gone = user(store, "gone").await;
     fixture.deactivate(gone.id).await;
     assert!(store.credentials("gone").await.unwrap().is_none());
-    // Its name stays taken.
+    // Its name stays in use.
     assert_eq!(
         store.create_user(&new_user("GONE"), NOW).await.unwrap(),
         CreatedUser::Taken {
@@ -66,8 +66,8 @@ pub async fn an_inactive_account_has_no_credentials(fixture: &dyn Fixture) {
     );
 }
 
-/// Nothing in a text is understood by the database.
-pub async fn texts_are_kept_as_they_are(fixture: &dyn Fixture) {
+/// The database interprets no text.
+pub async fn account_texts_are_stored_verbatim(fixture: &dyn Fixture) {
     let store = fixture.store();
     for (index, text) in AWKWARD.iter().enumerate() {
         let user = NewUser {
@@ -78,15 +78,15 @@ pub async fn texts_are_kept_as_they_are(fixture: &dyn Fixture) {
             last_name: (*text).to_owned(),
             is_admin: true,
         };
-        let CreatedUser::Created(made) = store.create_user(&user, NOW).await.unwrap() else {
+        let CreatedUser::Created(created) = store.create_user(&user, NOW).await.unwrap() else {
             panic!("{text:?} was taken");
         };
         let found = store.credentials(&user.username).await.unwrap().unwrap();
-        assert_eq!(found.user, made);
-        assert_eq!(&*made.username, user.username);
-        assert_eq!(made.email, user.email);
+        assert_eq!(found.user, created);
+        assert_eq!(&*created.username, user.username);
+        assert_eq!(created.email, user.email);
         assert_eq!(
-            (made.first_name, made.last_name),
+            (created.first_name, created.last_name),
             (user.first_name, user.last_name)
         );
         assert_eq!(found.password_hash, user.password_hash);

@@ -1,26 +1,26 @@
-//! Making conversations and reading one.
+//! Creating conversations and reading one.
 
 use futures_util::{StreamExt, stream};
 
 use super::Fixture;
-use super::world::{NOW, fill, group, list, pair, person, say, user, wish};
+use super::fixtures::{NOW, fill, group, list, new_conversation, pair, person, say, user};
 use colloquy_core::ports::{CreatedConversation, Store};
 use colloquy_proto::domain::{ConversationKind, NewConversation, UserId};
 
 async fn create(
     store: &dyn Store,
     caller: &colloquy_proto::domain::Caller,
-    wish: &NewConversation,
+    new_conversation: &NewConversation,
 ) -> CreatedConversation {
     store
-        .create_conversation(caller, wish, NOW)
+        .create_conversation(caller, new_conversation, NOW)
         .await
         .unwrap()
         .unwrap()
 }
 
-/// The creator is one of the members; all come by id, and the group is empty.
-pub async fn a_group_has_its_members_in_order(fixture: &dyn Fixture) {
+/// The creator is one of the members; they are ordered by id, and the group has no messages.
+pub async fn group_lists_its_members_in_order(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (cy, ada, bob) = (
         person(store, "cy").await,
@@ -28,50 +28,55 @@ pub async fn a_group_has_its_members_in_order(fixture: &dyn Fixture) {
         person(store, "bob").await,
     );
     let name = Some("Größe ' \" \\ 1".to_owned());
-    let wish = NewConversation {
+    let new_conversation = NewConversation {
         name,
-        ..wish(ConversationKind::Group, &[&cy, &bob])
+        ..new_conversation(ConversationKind::Group, &[&cy, &bob])
     };
-    let CreatedConversation::Created(made) = create(store, &ada.caller, &wish).await else {
+    let CreatedConversation::Created(created) = create(store, &ada.caller, &new_conversation).await
+    else {
         panic!("not created");
     };
-    assert_eq!(made.kind, ConversationKind::Group);
-    assert_eq!(made.name, wish.name);
+    assert_eq!(created.kind, ConversationKind::Group);
+    assert_eq!(created.name, new_conversation.name);
     assert_eq!(
-        made.participants,
+        created.participants,
         [cy.user.clone(), ada.user.clone(), bob.user.clone()]
     );
-    assert!(made.messages.is_empty());
-    assert_eq!((made.created_at, made.seq.0, made.number.0), (NOW, 0, 0));
+    assert!(created.messages.is_empty());
+    assert_eq!(
+        (created.created_at, created.seq.0, created.number.0),
+        (NOW, 0, 0)
+    );
     for member in [&ada, &bob, &cy] {
         let read = store
-            .conversation(&member.caller, made.id, NOW)
+            .conversation(&member.caller, created.id, NOW)
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(read, made);
+        assert_eq!(read, created);
     }
 }
 
-/// Whoever of the two asks, and however often; with what was said in it.
-pub async fn a_pair_has_one_conversation(fixture: &dyn Fixture) {
+/// For either of the two, at every call; with its messages.
+pub async fn two_users_share_one_direct_conversation(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, cy) = (
         person(store, "ada").await,
         person(store, "bob").await,
         person(store, "cy").await,
     );
-    let with = |other| wish(ConversationKind::Direct, &[other]);
-    let CreatedConversation::Created(made) = create(store, &bob.caller, &with(&ada)).await else {
+    let with = |other| new_conversation(ConversationKind::Direct, &[other]);
+    let CreatedConversation::Created(created) = create(store, &bob.caller, &with(&ada)).await
+    else {
         panic!("not created");
     };
-    assert_eq!(made.kind, ConversationKind::Direct);
-    assert_eq!(made.participants, [ada.user.clone(), bob.user.clone()]);
+    assert_eq!(created.kind, ConversationKind::Direct);
+    assert_eq!(created.participants, [ada.user.clone(), bob.user.clone()]);
     for number in 0..3 {
-        say(store, &ada, made.id, &format!("hello {number}")).await;
+        say(store, &ada, created.id, &format!("hello {number}")).await;
     }
     let read = store
-        .conversation(&ada.caller, made.id, NOW)
+        .conversation(&ada.caller, created.id, NOW)
         .await
         .unwrap()
         .unwrap();
@@ -81,13 +86,13 @@ pub async fn a_pair_has_one_conversation(fixture: &dyn Fixture) {
         assert_eq!(found, CreatedConversation::Existing(read.clone()));
     }
     let third = create(store, &cy.caller, &with(&ada)).await;
-    assert!(matches!(third, CreatedConversation::Created(other) if other.id != made.id));
+    assert!(matches!(third, CreatedConversation::Created(other) if other.id != created.id));
     // A group of the same two is another conversation.
-    assert_ne!(group(store, &ada, &[&bob]).await.id, made.id);
+    assert_ne!(group(store, &ada, &[&bob]).await.id, created.id);
 }
 
-/// Unknown and inactive accounts are named, and nothing is made.
-pub async fn unknown_participants_are_named(fixture: &dyn Fixture) {
+/// Unknown and inactive accounts are reported, and nothing is created.
+pub async fn unknown_participants_are_reported(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, gone) = (
         person(store, "ada").await,
@@ -102,20 +107,20 @@ pub async fn unknown_participants_are_named(fixture: &dyn Fixture) {
         UserId(4_000),
         UserId(i64::MAX),
     ];
-    let wish = NewConversation {
+    let new_conversation = NewConversation {
         others,
         kind: ConversationKind::Group,
         name: None,
     };
     let unknown = vec![UserId(-5), gone.id, UserId(4_000), UserId(i64::MAX)];
-    let answer = create(store, &ada.caller, &wish).await;
+    let answer = create(store, &ada.caller, &new_conversation).await;
     assert_eq!(answer, CreatedConversation::UnknownParticipants(unknown));
-    let wish = NewConversation {
+    let new_conversation = NewConversation {
         others: vec![gone.id],
         kind: ConversationKind::Direct,
         name: None,
     };
-    let answer = create(store, &ada.caller, &wish).await;
+    let answer = create(store, &ada.caller, &new_conversation).await;
     assert_eq!(
         answer,
         CreatedConversation::UnknownParticipants(vec![gone.id])
@@ -125,8 +130,8 @@ pub async fn unknown_participants_are_named(fixture: &dyn Fixture) {
     }
 }
 
-/// Only pairs are found again.
-pub async fn groups_of_the_same_people_are_different(fixture: &dyn Fixture) {
+/// Only direct conversations are unique.
+pub async fn groups_of_the_same_users_are_distinct(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, first) = pair(store).await;
     let second = group(store, &ada, &[&bob]).await.id;
@@ -134,8 +139,8 @@ pub async fn groups_of_the_same_people_are_different(fixture: &dyn Fixture) {
     assert!(first != second && second != third && third != first);
 }
 
-/// Hundreds of members are no special case.
-pub async fn a_group_may_be_large(fixture: &dyn Fixture) {
+/// A large group works like a small one.
+pub async fn group_may_have_a_thousand_members(fixture: &dyn Fixture) {
     const MEMBERS: usize = 1_000;
     let store = fixture.store();
     let ada = person(store, "ada").await;
@@ -145,27 +150,28 @@ pub async fn a_group_may_be_large(fixture: &dyn Fixture) {
         .collect()
         .await;
     others.sort_unstable();
-    let wish = NewConversation {
+    let new_conversation = NewConversation {
         others,
         kind: ConversationKind::Group,
         name: None,
     };
-    let CreatedConversation::Created(made) = create(store, &ada.caller, &wish).await else {
+    let CreatedConversation::Created(created) = create(store, &ada.caller, &new_conversation).await
+    else {
         panic!("not created");
     };
-    assert_eq!(made.participants.len(), MEMBERS);
-    assert!(made.participants.is_sorted_by_key(|member| member.id));
-    say(store, &ada, made.id, "hello all").await;
+    assert_eq!(created.participants.len(), MEMBERS);
+    assert!(created.participants.is_sorted_by_key(|member| member.id));
+    say(store, &ada, created.id, "hello all").await;
     let read = store
-        .conversation(&ada.caller, made.id, NOW)
+        .conversation(&ada.caller, created.id, NOW)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(read.participants, made.participants);
+    assert_eq!(read.participants, created.participants);
 }
 
 /// The newest hundred, oldest first.
-pub async fn a_conversation_comes_with_its_newest_messages(fixture: &dyn Fixture) {
+pub async fn conversation_includes_its_newest_messages(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     fill(store, &ada, id, 130).await;

@@ -1,7 +1,7 @@
-//! Reading what was said: pages by number, events by position.
+//! Reading history: pages by number, events by position.
 
 use super::Fixture;
-use super::world::{NOW, Person, append_one, fill, pair, say, send, send_as, stored};
+use super::fixtures::{NOW, Person, append_one, fill, pair, say, send, send_as, stored};
 use colloquy_core::ports::{HistoryRange, Store};
 use colloquy_proto::domain::{ConversationId, Epoch, Message, MessageNumber, Seq, UserId};
 use colloquy_proto::protocol::Event;
@@ -29,7 +29,7 @@ fn range(numbers: std::ops::RangeInclusive<i64>) -> Vec<i64> {
     numbers.collect()
 }
 
-/// Walking back and forth from any end sees every message once, in order.
+/// Paging in either direction returns every message once, in order.
 pub async fn pages_meet_without_gap_or_overlap(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -84,7 +84,7 @@ pub async fn pages_meet_without_gap_or_overlap(fixture: &dyn Fixture) {
 }
 
 /// Half before, the message itself, half after; at most the limit.
-pub async fn around_a_message_are_its_neighbours(fixture: &dyn Fixture) {
+pub async fn page_around_a_message_has_its_neighbours(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     fill(store, &ada, id, 25).await;
@@ -104,14 +104,14 @@ pub async fn around_a_message_are_its_neighbours(fixture: &dyn Fixture) {
     assert!(read(12, 0).await.is_empty());
     assert_eq!(read(1, 5).await, range(1..=3));
     assert_eq!(read(25, 5).await, range(23..=25));
-    // A number that no message has: its neighbours all the same.
+    // A number without a message still has neighbours.
     assert_eq!(read(0, 5).await, range(1..=2));
     assert_eq!(read(1_000, 5).await, range(23..=25));
     assert_eq!(read(i64::MAX, 4).await, range(23..=25));
 }
 
-/// The position is of the same moment as the page, and equal to what the small statement says.
-pub async fn a_page_says_where_the_conversation_stands(fixture: &dyn Fixture) {
+/// The position is of the page's snapshot, and equal to the result of `Store::position`.
+pub async fn page_reports_the_position(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     fill(store, &ada, id, 3).await;
@@ -133,7 +133,7 @@ pub async fn a_page_says_where_the_conversation_stands(fixture: &dyn Fixture) {
     assert!(!position.epoch.0.is_empty());
 }
 
-/// Dense from the position asked for, at most the limit, the same content as the history.
+/// Dense after the given position, at most the limit, with the same content as the history.
 pub async fn events_follow_a_position(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -198,8 +198,8 @@ pub async fn events_follow_a_position(fixture: &dyn Fixture) {
     );
 }
 
-/// No conversation is told apart from one without events.
-pub async fn events_of_no_conversation_are_none(fixture: &dyn Fixture) {
+/// Distinct from a conversation without events.
+pub async fn events_of_an_unknown_conversation_are_none(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (_, _, id) = pair(store).await;
     assert!(
@@ -220,8 +220,8 @@ pub async fn events_of_no_conversation_are_none(fixture: &dyn Fixture) {
     );
 }
 
-/// Every answer that carries a position names the same history, before and after.
-pub async fn a_renewed_epoch_is_seen_everywhere(fixture: &dyn Fixture) {
+/// Every result with a position has the same epoch, before and after.
+pub async fn renewed_epoch_is_in_every_result(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, _, id) = pair(store).await;
     say(store, &ada, id, "hello").await;
@@ -229,7 +229,7 @@ pub async fn a_renewed_epoch_is_seen_everywhere(fixture: &dyn Fixture) {
     store.renew_epoch(&Epoch("another".into())).await.unwrap();
     let after = store.position(&ada.caller, id, NOW).await.unwrap().unwrap();
     assert_ne!(before.epoch, after.epoch);
-    // Also one that stores nothing.
+    // Also a batch that stores nothing.
     let refused = send(&ada, ConversationId(404_404), "nowhere");
     assert_eq!(store.append(&[refused]).await.unwrap().epoch, after.epoch);
     assert_eq!(after.epoch, Epoch("another".into()));
@@ -260,8 +260,8 @@ pub async fn a_renewed_epoch_is_seen_everywhere(fixture: &dyn Fixture) {
     );
 }
 
-/// The cheapest statement there is.
-pub async fn the_database_answers(fixture: &dyn Fixture) {
+/// The cheapest statement.
+pub async fn database_responds_to_ping(fixture: &dyn Fixture) {
     fixture.store().ping().await.unwrap();
     fixture.other_store().ping().await.unwrap();
 }

@@ -1,9 +1,8 @@
-//! The contract of [`Store`], as functions over any store: each states one clause of
-//! `ports::Store` and panics where the store breaks it.
+//! The contract of [`Store`] as functions over any store. Each asserts one clause of `ports::Store`.
 //!
-//! Owns no database: a host's tests bring a [`Fixture`] with an empty one and name it to
-//! [`store_contract!`](crate::store_contract), which makes a test of every case. To add a case:
-//! the function in the file of its subject, its name in the macro's list.
+//! Owns no database: an adapter's tests bring a [`Fixture`] with an empty one and pass it to
+//! [`store_contract!`](crate::store_contract), which expands to a test for every case. To add a case:
+//! a function in the file of its resource, its name in the macro's list.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -14,17 +13,18 @@
 
 pub mod access;
 pub mod accounts;
-pub mod appending;
-pub mod changes;
-pub mod changing;
+pub mod append;
+pub mod concurrent_calls;
+pub mod concurrent_changes;
+pub mod conversation_list;
 pub mod conversations;
+mod fixtures;
 pub mod history;
-pub mod listing;
 pub mod members;
-pub mod racing;
-pub mod refusing;
+pub mod messages;
+pub mod rejections;
 pub mod sessions;
-mod world;
+pub mod sockets;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::Pin;
@@ -35,23 +35,23 @@ use futures_util::FutureExt;
 use colloquy_core::ports::Store;
 use colloquy_proto::domain::UserId;
 
-/// A database of a test's own, empty but for its tables.
+/// A migrated database without rows, for one test.
 #[async_trait]
 pub trait Fixture: Send + Sync {
     /// A store over it.
     fn store(&self) -> &dyn Store;
 
-    /// Another one that shares no connection with the first, like that of a second server.
+    /// A second store that shares no connection with the first, like that of a second server.
     fn other_store(&self) -> &dyn Store;
 
-    /// Makes an account inactive, for which the port has no method.
+    /// Deactivates an account; the port has no method for it.
     async fn deactivate(&self, user_id: UserId);
 
     /// Removes the database.
     async fn close(self: Box<Self>);
 }
 
-/// Runs a case and removes its database, whatever the outcome.
+/// Runs a case and removes its database, also after a panic.
 pub async fn run<F>(fixture: Box<dyn Fixture>, case: F)
 where
     F: for<'a> FnOnce(&'a dyn Fixture) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>,
@@ -63,93 +63,96 @@ where
     }
 }
 
-/// Makes a test of every case of the contract. Takes the path of an
+/// A test for every case of the contract. Takes the path of an
 /// `async fn() -> Box<dyn Fixture>`; the calling crate needs tokio with macros.
 #[macro_export]
 macro_rules! store_contract {
     ($fixture:path) => {
         $crate::store_contract! { @tests $fixture,
             access {
-                a_session_that_does_not_stand_is_denied_everything
-                a_conversation_that_does_not_exist_is_not_found
-                who_is_not_a_member_is_told_so
+                inactive_session_is_denied_everything
+                unknown_conversation_is_not_found
+                non_member_is_denied_every_method
             }
             accounts {
-                an_account_is_made_and_found
-                names_are_unique_whatever_their_case
-                an_inactive_account_has_no_credentials
-                texts_are_kept_as_they_are
+                account_is_created_and_found
+                names_are_unique_regardless_of_case
+                inactive_account_has_no_credentials
+                account_texts_are_stored_verbatim
             }
-            appending {
+            append {
                 sends_are_numbered_in_the_order_given
-                a_repeat_is_answered_with_the_first_result
-                a_client_message_id_belongs_to_its_conversation_and_sender
-                time_never_goes_back
-                one_batch_may_serve_several_conversations
-                no_sends_are_no_work
-                messages_are_kept_as_they_are
+                duplicate_returns_the_first_result
+                client_message_id_is_scoped_to_conversation_and_sender
+                timestamps_never_decrease
+                batch_may_span_several_conversations
+                empty_batch_stores_nothing
+                messages_are_stored_verbatim
             }
-            changes {
-                an_edit_is_an_event_and_shows_wherever_the_message_does
-                a_deleted_message_has_no_text_left
-                only_its_writer_changes_a_message
+            messages {
+                edit_is_an_event_and_changes_every_read
+                deleted_message_has_no_text_anywhere
+                only_the_sender_changes_a_message
                 events_of_all_kinds_follow_a_position
-                a_repeat_of_what_was_edited_is_a_duplicate
+                repeat_of_an_edited_send_is_a_duplicate
             }
-            changing {
-                changes_and_sends_at_once_leave_one_order
-                of_an_edit_and_a_deletion_at_once_the_deletion_stays
-                the_same_change_at_once_is_done_once
+            concurrent_changes {
+                concurrent_changes_and_sends_have_one_order
+                deletion_wins_over_a_concurrent_edit
+                concurrent_identical_changes_are_done_once
             }
             conversations {
-                a_group_has_its_members_in_order
-                a_pair_has_one_conversation
-                unknown_participants_are_named
-                groups_of_the_same_people_are_different
-                a_group_may_be_large
-                a_conversation_comes_with_its_newest_messages
+                group_lists_its_members_in_order
+                two_users_share_one_direct_conversation
+                unknown_participants_are_reported
+                groups_of_the_same_users_are_distinct
+                group_may_have_a_thousand_members
+                conversation_includes_its_newest_messages
             }
             history {
                 pages_meet_without_gap_or_overlap
-                around_a_message_are_its_neighbours
-                a_page_says_where_the_conversation_stands
+                page_around_a_message_has_its_neighbours
+                page_reports_the_position
                 events_follow_a_position
-                events_of_no_conversation_are_none
-                a_renewed_epoch_is_seen_everywhere
-                the_database_answers
+                events_of_an_unknown_conversation_are_none
+                renewed_epoch_is_in_every_result
+                database_responds_to_ping
             }
-            listing {
+            conversation_list {
                 conversations_are_listed_by_latest_activity
-                a_list_continues_where_it_ended
-                a_list_shows_what_reading_shows
-                a_list_names_alone_what_is_held
+                list_continues_after_its_last_entry
+                list_agrees_with_reading_each_conversation
+                unchanged_cached_conversation_is_listed_by_id
             }
             members {
-                members_come_and_go_by_events
-                who_is_no_member_any_more_is_told_so
-                a_conversation_of_two_keeps_them
+                members_are_added_and_removed_by_events
+                removed_member_is_denied_every_method
+                direct_conversation_has_fixed_members
             }
-            racing {
-                of_two_registrations_at_once_one_wins
-                of_two_rotations_at_once_one_wins
-                a_pair_that_meets_at_once_has_one_conversation
-                the_same_send_twice_at_once_is_stored_once
-                writers_at_once_leave_one_order
-                batches_that_cross_do_not_block_each_other
+            concurrent_calls {
+                one_of_two_concurrent_registrations_wins
+                one_of_two_concurrent_rotations_wins
+                concurrent_direct_conversations_are_one
+                concurrent_duplicate_sends_are_stored_once
+                concurrent_writers_have_one_order
+                crossing_batches_do_not_deadlock
             }
-            refusing {
-                a_reply_names_a_message_of_the_same_conversation
-                one_send_that_is_refused_is_found_among_good_ones
-                refused_sends_leave_no_gap
-                a_send_alone_is_judged_as_among_others
+            rejections {
+                reply_must_be_to_a_message_of_the_same_conversation
+                rejected_send_does_not_affect_the_rest_of_its_batch
+                rejected_sends_leave_no_gap
+                single_send_has_the_same_outcome_as_in_a_batch
             }
             sessions {
-                a_session_belongs_to_an_active_account
-                a_new_hash_replaces_the_old
-                a_session_rotates
-                a_used_generation_revokes
-                a_session_that_does_not_stand_does_not_rotate
-                revoking_ends_a_session_once
+                session_requires_an_active_account
+                new_password_hash_replaces_the_old
+                session_rotates
+                reused_generation_revokes_the_session
+                inactive_session_does_not_rotate
+                session_is_revoked_once
+            }
+            sockets {
+                admission_reports_position_and_last_removal
             }
         }
     };

@@ -1,8 +1,9 @@
-//! Who is a member, and how that changes.
+//! Adding and removing members.
 
 use super::Fixture;
-use super::world::{
-    NOW, Person, add, append_one, done, events, list, pair, person, remove, say, send, texts, wish,
+use super::fixtures::{
+    NOW, Person, add, append_one, done, events, list, new_conversation, pair, person, remove, say,
+    send, texts,
 };
 use colloquy_core::ports::{
     AppendOutcome, ChangeOutcome, CreatedConversation, Denied, HistoryRange, StoredEvent,
@@ -10,8 +11,8 @@ use colloquy_core::ports::{
 use colloquy_proto::domain::{ConversationKind, MessageNumber, Seq, UserId};
 use colloquy_proto::protocol::{Event, MemberChange, MemberEvent};
 
-/// Who may do what, and what is told of it.
-pub async fn members_come_and_go_by_events(fixture: &dyn Fixture) {
+/// Who may add and remove whom, and the events of it.
+pub async fn members_are_added_and_removed_by_events(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let (cora, dan) = (person(store, "cora").await, person(store, "dan").await);
@@ -25,54 +26,60 @@ pub async fn members_come_and_go_by_events(fixture: &dyn Fixture) {
             timestamp: NOW,
         })
     };
-    let mut told = Vec::new();
-    let mut note = |change: StoredEvent, event: Event| {
+    let mut expected = Vec::new();
+    let mut check = |change: StoredEvent, event: Event| {
         assert_eq!(change.event, event);
-        told.push(event);
+        expected.push(event);
     };
-    // Any member brings others in.
-    let joined = done(add(store, &bob, id, cora.id()).await);
-    note(joined, event(1, &cora, MemberChange::Added, &bob));
+    // Any member adds others.
+    let added = done(add(store, &bob, id, cora.id()).await);
+    check(added, event(1, &cora, MemberChange::Added, &bob));
     assert_eq!(
         add(store, &bob, id, cora.id()).await,
         ChangeOutcome::Unchanged
     );
-    let nobody = add(store, &bob, id, UserId(404_404)).await;
-    assert_eq!(nobody, ChangeOutcome::UnknownUser);
+    let unknown = add(store, &bob, id, UserId(404_404)).await;
+    assert_eq!(unknown, ChangeOutcome::UnknownUser);
     fixture.deactivate(dan.id()).await;
     assert_eq!(
         add(store, &bob, id, dan.id()).await,
         ChangeOutcome::UnknownUser
     );
-    // Who made the group removes others, whoever is in it leaves.
+    // The creator removes others; any member leaves.
     assert_eq!(
         remove(store, &bob, id, cora.id()).await,
         ChangeOutcome::NotOwner
     );
-    let join = store.admit(&cora.caller, id, NOW).await.unwrap().unwrap();
-    assert_eq!((join.position.seq, join.last_removal_seq), (Seq(1), Seq(0)));
-    let left = done(remove(store, &ada, id, cora.id()).await);
-    note(left, event(2, &cora, MemberChange::Removed, &ada));
+    let admission = store.admit(&cora.caller, id, NOW).await.unwrap().unwrap();
+    assert_eq!(
+        (admission.position.seq, admission.last_removal_seq),
+        (Seq(1), Seq(0))
+    );
+    let removed = done(remove(store, &ada, id, cora.id()).await);
+    check(removed, event(2, &cora, MemberChange::Removed, &ada));
     assert_eq!(
         remove(store, &ada, id, cora.id()).await,
         ChangeOutcome::Unchanged
     );
-    let back = done(add(store, &ada, id, cora.id()).await);
-    note(back, event(3, &cora, MemberChange::Added, &ada));
-    let left = done(remove(store, &bob, id, bob.id()).await);
-    note(left, event(4, &bob, MemberChange::Removed, &bob));
-    let join = store.admit(&cora.caller, id, NOW).await.unwrap().unwrap();
-    assert_eq!((join.position.seq, join.last_removal_seq), (Seq(4), Seq(4)));
-    assert_eq!(join.position.number, MessageNumber(0));
-    assert_eq!(events(store, id, 0).await, told);
+    let added = done(add(store, &ada, id, cora.id()).await);
+    check(added, event(3, &cora, MemberChange::Added, &ada));
+    let removed = done(remove(store, &bob, id, bob.id()).await);
+    check(removed, event(4, &bob, MemberChange::Removed, &bob));
+    let admission = store.admit(&cora.caller, id, NOW).await.unwrap().unwrap();
+    assert_eq!(
+        (admission.position.seq, admission.last_removal_seq),
+        (Seq(4), Seq(4))
+    );
+    assert_eq!(admission.position.number, MessageNumber(0));
+    assert_eq!(events(store, id, 0).await, expected);
     let people = store.conversation(&ada.caller, id, NOW).await;
     let people = people.unwrap().unwrap().participants;
     let ids: Vec<_> = people.iter().map(|user| user.id).collect();
     assert_eq!(ids, [ada.id(), cora.id()]);
 }
 
-/// By every method, from then on.
-pub async fn who_is_no_member_any_more_is_told_so(fixture: &dyn Fixture) {
+/// From the removal on.
+pub async fn removed_member_is_denied_every_method(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let said = say(store, &bob, id, "I was here").await.message_id;
@@ -97,25 +104,27 @@ pub async fn who_is_no_member_any_more_is_told_so(fixture: &dyn Fixture) {
     assert_eq!(texts(store, &ada, id).await, ["I was here".into()]);
 }
 
-/// Their conversation would be no pair's without one of them, or with a third.
-pub async fn a_conversation_of_two_keeps_them(fixture: &dyn Fixture) {
+/// Members are neither added nor removed.
+pub async fn direct_conversation_has_fixed_members(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
     let cora = person(store, "cora").await;
-    let wish = wish(ConversationKind::Direct, &[&bob]);
-    let made = store.create_conversation(&ada.caller, &wish, NOW).await;
-    let CreatedConversation::Created(made) = made.unwrap().unwrap() else {
-        panic!("made before");
+    let new_conversation = new_conversation(ConversationKind::Direct, &[&bob]);
+    let created = store
+        .create_conversation(&ada.caller, &new_conversation, NOW)
+        .await;
+    let CreatedConversation::Created(created) = created.unwrap().unwrap() else {
+        panic!("not created");
     };
     assert_eq!(
-        add(store, &ada, made.id, cora.id()).await,
+        add(store, &ada, created.id, cora.id()).await,
         ChangeOutcome::Direct
     );
     for who in [&ada, &bob] {
         assert_eq!(
-            remove(store, &ada, made.id, who.id()).await,
+            remove(store, &ada, created.id, who.id()).await,
             ChangeOutcome::Direct
         );
     }
-    assert_eq!(events(store, made.id, 0).await, []);
+    assert_eq!(events(store, created.id, 0).await, []);
 }

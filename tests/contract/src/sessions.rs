@@ -1,7 +1,7 @@
-//! Logins: opening, rotating, revoking.
+//! Sessions: opening, rotating, revoking.
 
 use super::Fixture;
-use super::world::{LATER, NOW, caller, new_session, user};
+use super::fixtures::{LATER, NOW, caller, new_session, user};
 use colloquy_core::ports::{Denied, NewSession, Rotation, RotationOutcome, Store};
 use colloquy_proto::domain::{Seconds, SessionId, Timestamp, UserId};
 
@@ -15,7 +15,7 @@ fn rotation(user_id: UserId, session: &str, generation: i64) -> Rotation {
     }
 }
 
-async fn stands(store: &dyn Store, user_id: UserId, session: &str, now: Timestamp) -> bool {
+async fn is_active(store: &dyn Store, user_id: UserId, session: &str, now: Timestamp) -> bool {
     match store.profile(&caller(user_id, session), now).await.unwrap() {
         Ok(_) => true,
         Err(denied) => {
@@ -25,8 +25,8 @@ async fn stands(store: &dyn Store, user_id: UserId, session: &str, now: Timestam
     }
 }
 
-/// No session for nobody, nor for an inactive account.
-pub async fn a_session_belongs_to_an_active_account(fixture: &dyn Fixture) {
+/// No session for an unknown or inactive account.
+pub async fn session_requires_an_active_account(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, gone) = (user(store, "ada").await, user(store, "gone").await);
     fixture.deactivate(gone.id).await;
@@ -54,14 +54,14 @@ pub async fn a_session_belongs_to_an_active_account(fixture: &dyn Fixture) {
             .await
             .unwrap()
     );
-    assert!(stands(store, ada.id, "s1", NOW).await);
-    assert!(stands(store, ada.id, "s2", NOW).await);
-    assert!(!stands(store, gone.id, "s3", NOW).await);
-    assert!(!stands(store, UserId(404), "s4", NOW).await);
+    assert!(is_active(store, ada.id, "s1", NOW).await);
+    assert!(is_active(store, ada.id, "s2", NOW).await);
+    assert!(!is_active(store, gone.id, "s3", NOW).await);
+    assert!(!is_active(store, UserId(404), "s4", NOW).await);
 }
 
-/// A login may bring a fresher hash; without one the hash stays.
-pub async fn a_new_hash_replaces_the_old(fixture: &dyn Fixture) {
+/// A login may carry a new hash; without one the hash stays.
+pub async fn new_password_hash_replaces_the_old(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
     store
@@ -103,8 +103,8 @@ pub async fn a_new_hash_replaces_the_old(fixture: &dyn Fixture) {
     assert!(bob.id != ada.id);
 }
 
-/// Generations follow one another, and each moves the session's end.
-pub async fn a_session_rotates(fixture: &dyn Fixture) {
+/// Generations increase by one, and each moves the session's expiry.
+pub async fn session_rotates(fixture: &dyn Fixture) {
     let store = fixture.store();
     let ada = user(store, "ada").await;
     store.open_session(&new_session(ada.id, "s")).await.unwrap();
@@ -115,7 +115,7 @@ pub async fn a_session_rotates(fixture: &dyn Fixture) {
             .unwrap();
         assert_eq!(outcome, RotationOutcome::Rotated);
     }
-    assert!(!stands(store, ada.id, "s", LATER).await);
+    assert!(!is_active(store, ada.id, "s", LATER).await);
     let expires_at = LATER.plus(Seconds(60));
     let longer = Rotation {
         expires_at,
@@ -125,12 +125,12 @@ pub async fn a_session_rotates(fixture: &dyn Fixture) {
         store.rotate_session(&longer).await.unwrap(),
         RotationOutcome::Rotated
     );
-    assert!(stands(store, ada.id, "s", LATER).await);
-    assert!(!stands(store, ada.id, "s", expires_at).await);
+    assert!(is_active(store, ada.id, "s", LATER).await);
+    assert!(!is_active(store, ada.id, "s", expires_at).await);
 }
 
-/// A refresh token shown twice ends the login of whoever has the other copy.
-pub async fn a_used_generation_revokes(fixture: &dyn Fixture) {
+/// A refresh token used twice revokes the session for both holders.
+pub async fn reused_generation_revokes_the_session(fixture: &dyn Fixture) {
     let store = fixture.store();
     let ada = user(store, "ada").await;
     store.open_session(&new_session(ada.id, "s")).await.unwrap();
@@ -149,12 +149,12 @@ pub async fn a_used_generation_revokes(fixture: &dyn Fixture) {
     assert_eq!(rotate(0).await, RotationOutcome::Reused);
     assert_eq!(rotate(2).await, RotationOutcome::Refused);
     assert_eq!(rotate(0).await, RotationOutcome::Refused);
-    assert!(!stands(store, ada.id, "s", NOW).await);
-    assert!(stands(store, ada.id, "other", NOW).await);
+    assert!(!is_active(store, ada.id, "s", NOW).await);
+    assert!(is_active(store, ada.id, "other", NOW).await);
 }
 
-/// Neither unknown, foreign, ended, revoked sessions rotate, nor those of an inactive account.
-pub async fn a_session_that_does_not_stand_does_not_rotate(fixture: &dyn Fixture) {
+/// Unknown, another user's, expired, revoked, or of an inactive account.
+pub async fn inactive_session_does_not_rotate(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
     store.open_session(&new_session(ada.id, "s")).await.unwrap();
@@ -172,7 +172,7 @@ pub async fn a_session_that_does_not_stand_does_not_rotate(fixture: &dyn Fixture
         ..rotation(ada.id, "s", 0)
     })
     .await;
-    assert!(stands(store, ada.id, "s", NOW).await);
+    assert!(is_active(store, ada.id, "s", NOW).await);
     fixture.deactivate(ada.id).await;
     refused(rotation(ada.id, "s", 0)).await;
     store
@@ -186,11 +186,11 @@ pub async fn a_session_that_does_not_stand_does_not_rotate(fixture: &dyn Fixture
     refused(rotation(bob.id, "revoked", 0)).await;
 }
 
-/// Only its user ends a session, only once, and no other session with it.
-pub async fn revoking_ends_a_session_once(fixture: &dyn Fixture) {
+/// Only by its user, only once, and no other session with it.
+pub async fn session_is_revoked_once(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
-    for session in ["s", "other", "ended"] {
+    for session in ["s", "other", "expired"] {
         store
             .open_session(&new_session(ada.id, session))
             .await
@@ -204,10 +204,10 @@ pub async fn revoking_ends_a_session_once(fixture: &dyn Fixture) {
     };
     assert!(!revoke(bob.id, "s", NOW).await);
     assert!(!revoke(ada.id, "unknown", NOW).await);
-    assert!(!revoke(ada.id, "ended", LATER).await);
-    assert!(stands(store, ada.id, "s", NOW).await);
+    assert!(!revoke(ada.id, "expired", LATER).await);
+    assert!(is_active(store, ada.id, "s", NOW).await);
     assert!(revoke(ada.id, "s", NOW).await);
     assert!(!revoke(ada.id, "s", NOW).await);
-    assert!(!stands(store, ada.id, "s", NOW).await);
-    assert!(stands(store, ada.id, "other", NOW).await);
+    assert!(!is_active(store, ada.id, "s", NOW).await);
+    assert!(is_active(store, ada.id, "other", NOW).await);
 }

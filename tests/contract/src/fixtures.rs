@@ -1,4 +1,4 @@
-//! What the cases are made of: people who are logged in, conversations, sends.
+//! What the cases share: users with sessions, conversations, sends.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use colloquy_proto::domain::{
 };
 use colloquy_proto::protocol::Event;
 
-/// When everything happens.
+/// The current time of every case.
 pub(super) const NOW: Timestamp = Timestamp(1_900_000_000_123);
 
-/// When every session ends.
+/// When every session expires.
 pub(super) const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000);
 
-/// Texts that have broken a store before.
+/// Texts that need escaping somewhere.
 pub(super) const AWKWARD: &[&str] = &[
     "plain",
     "'; drop table messages; --",
@@ -30,7 +30,7 @@ pub(super) const AWKWARD: &[&str] = &[
     " spaces at both ends ",
 ];
 
-/// Somebody with an account and a session.
+/// A user with a session.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     pub(super) user: User,
@@ -43,25 +43,25 @@ impl Person {
     }
 }
 
-/// The newest thousand of their conversations, each in full.
+/// The user's conversations, at most a thousand, each in full.
 pub(super) async fn list(store: &dyn Store, who: &Person) -> Vec<ConversationSummary> {
-    let nothing = CachedSummaries::default();
-    let listing = store
-        .conversations(&who.caller, None, 1_000, &nothing, NOW)
+    let cached = CachedSummaries::default();
+    let page = store
+        .conversations(&who.caller, None, 1_000, &cached, NOW)
         .await;
-    let listed = listing.unwrap().unwrap().conversations.into_iter();
+    let listed = page.unwrap().unwrap().conversations.into_iter();
     listed.map(in_full).collect()
 }
 
-/// What is told of one that was not held.
+/// The summary of a conversation that was not cached.
 pub(super) fn in_full(listed: ListedConversation) -> ConversationSummary {
     match listed {
         ListedConversation::Summary(summary) => *summary,
-        ListedConversation::NotModified(id) => panic!("{id} is not held"),
+        ListedConversation::NotModified(id) => panic!("{id} is not cached"),
     }
 }
 
-/// An account that has not been made.
+/// An account to create.
 pub(super) fn new_user(name: &str) -> NewUser {
     NewUser {
         username: name.to_owned(),
@@ -80,7 +80,7 @@ pub(super) async fn user(store: &dyn Store, name: &str) -> User {
     }
 }
 
-/// A session that is not open yet.
+/// A session to open.
 pub(super) fn new_session(user_id: UserId, id: &str) -> NewSession {
     NewSession {
         id: SessionId(id.into()),
@@ -112,8 +112,8 @@ pub(super) async fn person(store: &dyn Store, name: &str) -> Person {
     Person { user, caller }
 }
 
-/// A conversation to be made with these others.
-pub(super) fn wish(kind: ConversationKind, others: &[&Person]) -> NewConversation {
+/// A conversation to create with these others.
+pub(super) fn new_conversation(kind: ConversationKind, others: &[&Person]) -> NewConversation {
     let mut others: Vec<_> = others.iter().map(|person| person.id()).collect();
     others.sort_unstable();
     NewConversation {
@@ -124,9 +124,9 @@ pub(super) fn wish(kind: ConversationKind, others: &[&Person]) -> NewConversatio
 }
 
 pub(super) async fn group(store: &dyn Store, creator: &Person, others: &[&Person]) -> Conversation {
-    let wish = wish(ConversationKind::Group, others);
+    let new_conversation = new_conversation(ConversationKind::Group, others);
     match store
-        .create_conversation(&creator.caller, &wish, NOW)
+        .create_conversation(&creator.caller, &new_conversation, NOW)
         .await
         .unwrap()
         .unwrap()
@@ -136,7 +136,7 @@ pub(super) async fn group(store: &dyn Store, creator: &Person, others: &[&Person
     }
 }
 
-/// Two people and their group.
+/// Two users and their group.
 pub(super) async fn pair(store: &dyn Store) -> (Person, Person, ConversationId) {
     let (one, two) = (person(store, "one").await, person(store, "two").await);
     let id = group(store, &one, &[&two]).await.id;

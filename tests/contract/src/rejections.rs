@@ -1,7 +1,7 @@
-//! Sends that are not stored, and what becomes of those beside them.
+//! Sends that are not stored, and the other sends of their batch.
 
 use super::Fixture;
-use super::world::{
+use super::fixtures::{
     AWKWARD, LATER, NOW, append_one, group, new_session, pair, person, say, send, send_as, stored,
     texts,
 };
@@ -10,8 +10,8 @@ use colloquy_proto::domain::{
     ConversationId, Message, MessageId, MessageNumber, Seconds, Seq, SessionId,
 };
 
-/// Another conversation's message cannot be answered, nor one that does not exist.
-pub async fn a_reply_names_a_message_of_the_same_conversation(fixture: &dyn Fixture) {
+/// Neither to another conversation's message nor to one that does not exist.
+pub async fn reply_must_be_to_a_message_of_the_same_conversation(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let elsewhere = group(store, &ada, &[&bob]).await.id;
@@ -49,8 +49,8 @@ pub async fn a_reply_names_a_message_of_the_same_conversation(fixture: &dyn Fixt
     assert_eq!(history.position.seq, Seq(2));
 }
 
-/// Whatever is the one thing wrong with a batch, the rest of it is stored; alone it is refused too.
-pub async fn one_send_that_is_refused_is_found_among_good_ones(fixture: &dyn Fixture) {
+/// For every reason, the rest of the batch is stored; as a single send it is rejected too.
+pub async fn rejected_send_does_not_affect_the_rest_of_its_batch(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let eve = person(store, "eve").await;
@@ -82,7 +82,7 @@ pub async fn one_send_that_is_refused_is_found_among_good_ones(fixture: &dyn Fix
     };
     let session = AppendOutcome::Denied(Denied::Session);
     let not_found = send(&ada, ConversationId(404), "nowhere");
-    let refused = [
+    let rejected = [
         (late, session.clone()),
         (by(&SessionId("unknown".into())), session.clone()),
         (by(&ada.caller.session_id), session.clone()),
@@ -100,20 +100,20 @@ pub async fn one_send_that_is_refused_is_found_among_good_ones(fixture: &dyn Fix
             AppendOutcome::Duplicate(earlier),
         ),
     ];
-    for ((wrong, answer), number) in refused.into_iter().zip((2..).step_by(2)) {
+    for ((wrong, answer), number) in rejected.into_iter().zip((2..).step_by(2)) {
         let what = wrong.message.clone();
         assert_eq!(append_one(store, wrong.clone()).await, answer, "{what:?}");
         let batch = [send(&ada, id, "before"), wrong, send(&bob, id, "after")];
         let answers = store.append(&batch).await.unwrap().outcomes;
         assert_eq!(answers[1], answer, "{what:?}");
-        let numbers = [0, 2].map(|place| stored(&answers[place]).number.0);
+        let numbers = [0, 2].map(|index| stored(&answers[index]).number.0);
         assert_eq!(numbers, [number, number + 1], "{what:?}");
     }
     assert_eq!(texts(store, &ada, with_gone).await.len(), 0);
 }
 
-/// What is refused takes no number, whoever stands beside it in the batch.
-pub async fn refused_sends_leave_no_gap(fixture: &dyn Fixture) {
+/// A rejected send takes no number, regardless of its position in the batch.
+pub async fn rejected_sends_leave_no_gap(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let eve = person(store, "eve").await;
@@ -149,9 +149,8 @@ pub async fn refused_sends_leave_no_gap(fixture: &dyn Fixture) {
     assert_eq!(texts(store, &bob, id).await.len(), 4);
 }
 
-/// A send is decided and kept alike by itself, among others that cannot be stored, and among those
-/// that can.
-pub async fn a_send_alone_is_judged_as_among_others(fixture: &dyn Fixture) {
+/// By itself, among sends that cannot be stored, and among sends that can.
+pub async fn single_send_has_the_same_outcome_as_in_a_batch(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, first) = pair(store).await;
     let second = group(store, &ada, &[&bob]).await.id;
@@ -160,7 +159,7 @@ pub async fn a_send_alone_is_judged_as_among_others(fixture: &dyn Fixture) {
     let mut ended = bob.clone();
     ended.caller.session_id = SessionId("unknown".into());
     let mut kept = Vec::new();
-    // The first six cannot be stored.
+    // The first six sends cannot be stored.
     for (id, batches) in [
         (first, [1; 16].as_slice()),
         (second, &[16]),
@@ -200,7 +199,7 @@ pub async fn a_send_alone_is_judged_as_among_others(fixture: &dyn Fixture) {
             .unwrap()
             .messages;
         assert_eq!(messages[3].reply_to, Some(earlier.message_id));
-        // All but the ids of messages, which are not of one conversation alone.
+        // Message ids are shared by all conversations and differ.
         let answers: Vec<AppendOutcome> = answers
             .into_iter()
             .map(|answer| match answer {

@@ -1,22 +1,21 @@
-//! Two at once: what only a real database decides.
+//! Concurrent calls, over two servers: what only a real database decides.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::{join, join_all, join3};
 
 use super::Fixture;
-use super::world::LATER;
-use super::world::{
-    NOW, Person, append_one, group, new_session, new_user, pair, person, send, send_as, stored,
-    user, wish,
+use super::fixtures::{
+    LATER, NOW, Person, append_one, group, new_conversation, new_session, new_user, pair, person,
+    send, send_as, stored, user,
 };
 use colloquy_core::ports::{
     AppendOutcome, CreatedConversation, CreatedUser, HistoryRange, Rotation, RotationOutcome, Store,
 };
 use colloquy_proto::domain::{ConversationId, ConversationKind, Seq, SessionId};
 
-/// The other is told that the name is taken.
-pub async fn of_two_registrations_at_once_one_wins(fixture: &dyn Fixture) {
+/// The other call returns that the names are in use.
+pub async fn one_of_two_concurrent_registrations_wins(fixture: &dyn Fixture) {
     for round in 0..10 {
         let (one, two) = (
             new_user(&format!("Name{round}")),
@@ -40,8 +39,8 @@ pub async fn of_two_registrations_at_once_one_wins(fixture: &dyn Fixture) {
     }
 }
 
-/// The other revokes: a token was used twice.
-pub async fn of_two_rotations_at_once_one_wins(fixture: &dyn Fixture) {
+/// The other call revokes the session: its token was used twice.
+pub async fn one_of_two_concurrent_rotations_wins(fixture: &dyn Fixture) {
     let ada = user(fixture.store(), "ada").await;
     for round in 0..10 {
         let session = format!("s{round}");
@@ -78,23 +77,23 @@ pub async fn of_two_rotations_at_once_one_wins(fixture: &dyn Fixture) {
     }
 }
 
-/// One is made, every other call finds it.
-pub async fn a_pair_that_meets_at_once_has_one_conversation(fixture: &dyn Fixture) {
+/// One call creates it, every other call finds it.
+pub async fn concurrent_direct_conversations_are_one(fixture: &dyn Fixture) {
     let stores = [fixture.store(), fixture.other_store()];
     let ada = person(fixture.store(), "ada").await;
     for round in 0..10 {
         let bob = person(fixture.store(), &format!("bob{round}")).await;
         let (with_bob, with_ada) = (
-            wish(ConversationKind::Direct, &[&bob]),
-            wish(ConversationKind::Direct, &[&ada]),
+            new_conversation(ConversationKind::Direct, &[&bob]),
+            new_conversation(ConversationKind::Direct, &[&ada]),
         );
         let calls = (0..8).map(|index| {
-            let (who, wish) = if index % 3 == 0 {
+            let (who, new_conversation) = if index % 3 == 0 {
                 (&bob, &with_ada)
             } else {
                 (&ada, &with_bob)
             };
-            stores[index % 2].create_conversation(&who.caller, wish, NOW)
+            stores[index % 2].create_conversation(&who.caller, new_conversation, NOW)
         });
         let mut created = 0;
         let mut ids = Vec::new();
@@ -116,7 +115,7 @@ pub async fn a_pair_that_meets_at_once_has_one_conversation(fixture: &dyn Fixtur
     }
 }
 
-/// One of two equal sends was stored, the other is answered with its result.
+/// One of two equal sends is stored, the other returns its result.
 fn assert_stored_once(one: &AppendOutcome, two: &AppendOutcome) {
     match (one, two) {
         (AppendOutcome::Stored(first), AppendOutcome::Duplicate(repeat))
@@ -127,12 +126,12 @@ fn assert_stored_once(one: &AppendOutcome, two: &AppendOutcome) {
     }
 }
 
-/// A client that sends again over another server before the first has answered.
-pub async fn the_same_send_twice_at_once_is_stored_once(fixture: &dyn Fixture) {
+/// A client repeats a send over another server before the first one responds.
+pub async fn concurrent_duplicate_sends_are_stored_once(fixture: &dyn Fixture) {
     let (ada, bob, id) = pair(fixture.store()).await;
     for round in 0..30 {
         let key = format!("k-{round}");
-        // Beside others, that must be stored all the same.
+        // In batches with other sends, which are stored.
         let one = [send(&bob, id, "beside"), send_as(&ada, id, &key, "once")];
         let two = [send_as(&ada, id, &key, "once"), send(&bob, id, "beside")];
         let (one, two) = join(
@@ -161,7 +160,7 @@ pub async fn the_same_send_twice_at_once_is_stored_once(fixture: &dyn Fixture) {
     assert_eq!(position.seq, Seq(120));
 }
 
-/// Reads the events as they come, until there are `total`; at no moment is there a gap.
+/// Reads events until there are `total` of them; at no time is there a gap.
 async fn follow(store: &dyn Store, id: ConversationId, total: usize) -> Vec<String> {
     let mut texts = Vec::new();
     while texts.len() < total {
@@ -198,8 +197,8 @@ async fn write(
     }
 }
 
-/// Dense while it is being written, and the same for every reader.
-pub async fn writers_at_once_leave_one_order(fixture: &dyn Fixture) {
+/// Dense at all times, and the same for every reader.
+pub async fn concurrent_writers_have_one_order(fixture: &dyn Fixture) {
     const EACH: usize = 500;
     let (ada, bob, id) = pair(fixture.store()).await;
     let done = AtomicUsize::new(0);
@@ -226,7 +225,7 @@ pub async fn writers_at_once_leave_one_order(fixture: &dyn Fixture) {
             .map(|message| &*message.content)
             .eq(followed.iter())
     );
-    // Each writer's own sends are in the order they were sent.
+    // Each writer's own sends are in the order of its calls.
     for who in [&ada, &bob] {
         let own = followed
             .iter()
@@ -236,8 +235,8 @@ pub async fn writers_at_once_leave_one_order(fixture: &dyn Fixture) {
     }
 }
 
-/// The same conversations in opposite orders: neither waits for the other for ever.
-pub async fn batches_that_cross_do_not_block_each_other(fixture: &dyn Fixture) {
+/// The same conversations in opposite orders.
+pub async fn crossing_batches_do_not_deadlock(fixture: &dyn Fixture) {
     const ROUNDS: usize = 30;
     let (ada, bob, first) = pair(fixture.store()).await;
     let mut ids = vec![first];

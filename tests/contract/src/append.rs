@@ -1,7 +1,7 @@
-//! Sends: order, repeats, what is kept.
+//! Sends: order, duplicates, stored fields.
 
 use super::Fixture;
-use super::world::{
+use super::fixtures::{
     AWKWARD, NOW, append_one, group, list, pair, say, send, send_as, stored, texts,
 };
 use colloquy_core::ports::{AppendOutcome, HistoryRange, NewMessage};
@@ -10,7 +10,7 @@ use colloquy_proto::domain::{
     Timestamp, UserId,
 };
 
-/// Answers come in the order of the sends; so do seq, number and id.
+/// Outcomes, `seq`, `number` and id are in the order of the sends.
 pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -57,8 +57,8 @@ pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
     assert!(history.messages.is_sorted_by_key(|message| message.id));
 }
 
-/// Whatever the repeat says, and however late it comes.
-pub async fn a_repeat_is_answered_with_the_first_result(fixture: &dyn Fixture) {
+/// Regardless of the repeat's text and time.
+pub async fn duplicate_returns_the_first_result(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let first = stored(&append_one(store, send_as(&ada, id, "k-1", "first")).await);
@@ -71,7 +71,7 @@ pub async fn a_repeat_is_answered_with_the_first_result(fixture: &dyn Fixture) {
             AppendOutcome::Duplicate(first.clone())
         );
     }
-    // A repeat is found before its reply is looked at, and beside new sends of its batch.
+    // A duplicate is detected before its reply_to is checked, also beside new sends of its batch.
     let mut unknown_reply = send_as(&ada, id, "k-1", "first");
     unknown_reply.reply_to = Some(MessageId(404_404));
     let batch = [
@@ -92,8 +92,8 @@ pub async fn a_repeat_is_answered_with_the_first_result(fixture: &dyn Fixture) {
     );
 }
 
-/// Unique per conversation and sender, exact to the letter.
-pub async fn a_client_message_id_belongs_to_its_conversation_and_sender(fixture: &dyn Fixture) {
+/// Unique per conversation and sender, compared byte by byte.
+pub async fn client_message_id_is_scoped_to_conversation_and_sender(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let elsewhere = group(store, &ada, &[&bob]).await.id;
@@ -103,15 +103,15 @@ pub async fn a_client_message_id_belongs_to_its_conversation_and_sender(fixture:
             stored(&append_one(store, send_as(sender, conversation, key, "once")).await);
         }
     }
-    // Without an id nothing is a repeat.
+    // Without an id nothing is a duplicate.
     assert_ne!(
         say(store, &ada, id, "same").await,
         say(store, &ada, id, "same").await
     );
 }
 
-/// A clock that lags behind does not take the conversation back.
-pub async fn time_never_goes_back(fixture: &dyn Fixture) {
+/// A lagging clock does not set the conversation's time back.
+pub async fn timestamps_never_decrease(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let at = |offset: i64| {
@@ -154,14 +154,14 @@ pub async fn time_never_goes_back(fixture: &dyn Fixture) {
     );
 }
 
-/// Each conversation keeps its own order.
-pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
+/// Each conversation has its own order.
+pub async fn batch_may_span_several_conversations(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, first) = pair(store).await;
     let second = group(store, &bob, &[&ada]).await.id;
     let third = group(store, &bob, &[&ada]).await.id;
-    let places = [third, first, second, first, third, third, first];
-    let sends: Vec<_> = places
+    let conversations = [third, first, second, first, third, third, first];
+    let sends: Vec<_> = conversations
         .iter()
         .enumerate()
         .map(|(index, id)| send_as(&ada, *id, "k", &index.to_string()))
@@ -191,7 +191,7 @@ pub async fn one_batch_may_serve_several_conversations(fixture: &dyn Fixture) {
 }
 
 /// Nothing in, nothing out.
-pub async fn no_sends_are_no_work(fixture: &dyn Fixture) {
+pub async fn empty_batch_stores_nothing(fixture: &dyn Fixture) {
     assert!(
         fixture
             .store()
@@ -204,7 +204,7 @@ pub async fn no_sends_are_no_work(fixture: &dyn Fixture) {
 }
 
 /// Every field comes back as it went in, up to the limits.
-pub async fn messages_are_kept_as_they_are(fixture: &dyn Fixture) {
+pub async fn messages_are_stored_verbatim(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let longest = "𝄞".repeat(MAX_MESSAGE_CHARS);
@@ -215,8 +215,8 @@ pub async fn messages_are_kept_as_they_are(fixture: &dyn Fixture) {
         .chain([&*longest, &*quotes])
         .map(|text| send(&ada, id, text))
         .collect();
-    let everybody: Vec<_> = (1..).take(MAX_MENTIONS).map(UserId).collect();
-    sends[0].mentions = everybody;
+    let mentions: Vec<_> = (1..).take(MAX_MENTIONS).map(UserId).collect();
+    sends[0].mentions = mentions;
     sends[1].mentions = vec![bob.id()];
     sends[2].client_message_id = Some(ClientMessageId::new("'\"\\;--").unwrap());
     let answers = store.append(&sends).await.unwrap().outcomes;

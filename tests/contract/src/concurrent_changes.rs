@@ -1,9 +1,9 @@
-//! Changes at once, by one server or two.
+//! Concurrent changes, by one server or two.
 
 use futures_util::future::{join, join_all};
 
 use super::Fixture;
-use super::world::{
+use super::fixtures::{
     LATER, add, append_one, delete, done, edit, events, history, pair, person, remove, say, send,
     stored, texts,
 };
@@ -11,8 +11,8 @@ use colloquy_core::ports::ChangeOutcome;
 use colloquy_proto::domain::Timestamp;
 use colloquy_proto::protocol::Event;
 
-/// Whoever writes what, by two servers: dense, each once, and none is lost.
-pub async fn changes_and_sends_at_once_leave_one_order(fixture: &dyn Fixture) {
+/// Sends, edits and membership changes by two servers: dense, each once, none lost.
+pub async fn concurrent_changes_and_sends_have_one_order(fixture: &dyn Fixture) {
     const ROUNDS: usize = 12;
     let (store, other) = (fixture.store(), fixture.other_store());
     let (ada, bob, id) = pair(store).await;
@@ -67,8 +67,8 @@ pub async fn changes_and_sends_at_once_leave_one_order(fixture: &dyn Fixture) {
     assert_eq!(position.number.0, i64::try_from(numbers.len()).unwrap());
 }
 
-/// Whichever comes first: a text that is gone does not come back.
-pub async fn of_an_edit_and_a_deletion_at_once_the_deletion_stays(fixture: &dyn Fixture) {
+/// In either order, a deleted text does not return.
+pub async fn deletion_wins_over_a_concurrent_edit(fixture: &dyn Fixture) {
     let (store, other) = (fixture.store(), fixture.other_store());
     let (ada, bob, id) = pair(store).await;
     for round in 0..20 {
@@ -84,7 +84,7 @@ pub async fn of_an_edit_and_a_deletion_at_once_the_deletion_stays(fixture: &dyn 
             matches!(edited, ChangeOutcome::Done(_) | ChangeOutcome::Deleted),
             "{edited:?}"
         );
-        // And of two at once one does it.
+        // Repeated deletions change nothing.
         let both = join_all([delete(store, &ada, id, said), delete(other, &ada, id, said)]).await;
         assert_eq!(both, [ChangeOutcome::Unchanged, ChangeOutcome::Unchanged]);
     }
@@ -102,8 +102,9 @@ pub async fn of_an_edit_and_a_deletion_at_once_the_deletion_stays(fixture: &dyn 
     assert_eq!(at.seq.0, i64::try_from(events.len()).unwrap());
 }
 
-/// As a client repeats what was not answered in time: one of them does it, the others find it done.
-pub async fn the_same_change_at_once_is_done_once(fixture: &dyn Fixture) {
+/// Repeats of a change that was not acknowledged in time: one call does it, the others return
+/// `Unchanged`.
+pub async fn concurrent_identical_changes_are_done_once(fixture: &dyn Fixture) {
     let stores = [fixture.store(), fixture.other_store()];
     let (ada, bob, id) = pair(stores[0]).await;
     let cora = person(stores[0], "cora").await;
@@ -112,11 +113,8 @@ pub async fn the_same_change_at_once_is_done_once(fixture: &dyn Fixture) {
             .iter()
             .filter(|changed| matches!(changed, ChangeOutcome::Done(_)));
         assert_eq!(done.count(), 1, "{changes:?}");
-        let done_already = |changed: &&ChangeOutcome| **changed == ChangeOutcome::Unchanged;
-        assert_eq!(
-            changes.iter().filter(done_already).count(),
-            changes.len() - 1
-        );
+        let unchanged = |changed: &&ChangeOutcome| **changed == ChangeOutcome::Unchanged;
+        assert_eq!(changes.iter().filter(unchanged).count(), changes.len() - 1);
     };
     let eight = || stores.into_iter().cycle().take(8);
     for round in 0..10 {

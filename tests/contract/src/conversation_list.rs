@@ -1,11 +1,11 @@
-//! The list of a person's conversations.
+//! The list of a user's conversations.
 
 use std::sync::Arc;
 
 use super::Fixture;
-use super::world::{
-    AWKWARD, NOW, Person, add, append_one, delete, edit, group, history, in_full, list, person,
-    remove, say, send, send_as, stored, wish,
+use super::fixtures::{
+    AWKWARD, NOW, Person, add, append_one, delete, edit, group, history, in_full, list,
+    new_conversation, person, remove, say, send, send_as, stored,
 };
 use colloquy_core::ports::{
     CachedSummaries, ChangeOutcome, CreatedConversation, ListedConversation, Store,
@@ -35,7 +35,7 @@ pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) 
     );
     assert_eq!(ids(&list(store, &bob).await), [second.id, first.id]);
 
-    // Of the same moment as the rest: activity counts first, and this is none yet.
+    // At the time of creation: the latest activity is unchanged.
     say(store, &cy, second.id, "hello").await;
     assert_eq!(
         ids(&list(store, &ada).await),
@@ -64,27 +64,26 @@ pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) 
     assert!(list(store, &person(store, "dee").await).await.is_empty());
 }
 
-/// The newest message and the name are those that reading the conversation shows, whatever is in
-/// them.
-pub async fn a_list_shows_what_reading_shows(fixture: &dyn Fixture) {
+/// Name and newest message are equal to those of `Store::conversation`, for any text.
+pub async fn list_agrees_with_reading_each_conversation(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
     for text in AWKWARD {
         let name = (!text.contains(char::is_control)).then(|| (*text).to_owned());
         let named = NewConversation {
             name,
-            ..wish(ConversationKind::Group, &[&bob])
+            ..new_conversation(ConversationKind::Group, &[&bob])
         };
-        let made = store
+        let created = store
             .create_conversation(&ada.caller, &named, NOW)
             .await
             .unwrap()
             .unwrap();
-        let CreatedConversation::Created(made) = made else {
-            panic!("{made:?}");
+        let CreatedConversation::Created(created) = created else {
+            panic!("{created:?}");
         };
-        let first = say(store, &bob, made.id, "first").await;
-        let mut newest = send_as(&ada, made.id, "'\"\\;--", text);
+        let first = say(store, &bob, created.id, "first").await;
+        let mut newest = send_as(&ada, created.id, "'\"\\;--", text);
         newest.reply_to = Some(first.message_id);
         newest.mentions = vec![bob.id(), ada.id()];
         stored(&append_one(store, newest).await);
@@ -106,8 +105,8 @@ pub async fn a_list_shows_what_reading_shows(fixture: &dyn Fixture) {
     }
 }
 
-/// Every conversation comes exactly once, also where many share a moment.
-pub async fn a_list_continues_where_it_ended(fixture: &dyn Fixture) {
+/// Every conversation is listed exactly once, also when several have the same time.
+pub async fn list_continues_after_its_last_entry(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
     for index in 0..11 {
@@ -139,37 +138,37 @@ pub async fn a_list_continues_where_it_ended(fixture: &dyn Fixture) {
     assert!(none.unwrap().unwrap().conversations.is_empty());
 }
 
-/// One that still stands where it is held is named alone, and every change of it is told. What is
-/// held of another epoch counts for nothing, and naming one gives no sight of it.
-pub async fn a_list_names_alone_what_is_held(fixture: &dyn Fixture) {
+/// Every change returns the summary again. A cached entry of another epoch is ignored, and an entry of
+/// a conversation the caller is not a member of reveals nothing.
+pub async fn unchanged_cached_conversation_is_listed_by_id(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
     let cora = person(store, "cora").await;
-    let (quiet, lively) = (
+    let (quiet, active) = (
         group(store, &ada, &[&bob]).await.id,
         group(store, &ada, &[&bob]).await.id,
     );
-    let strangers = group(store, &bob, &[&cora]).await.id;
-    let said = say(store, &ada, lively, "Helo").await;
-    let epoch = history(store, &ada, lively).await.1.epoch;
+    let not_member = group(store, &bob, &[&cora]).await.id;
+    let said = say(store, &ada, active, "Helo").await;
+    let epoch = history(store, &ada, active).await.1.epoch;
 
     let mut seq = Seq(1);
     for step in 0..6 {
-        let held = CachedSummaries {
+        let cached = CachedSummaries {
             epoch: Some(epoch.clone()),
-            at: vec![(quiet, Seq(0)), (lively, seq), (strangers, Seq(0))],
+            at: vec![(quiet, Seq(0)), (active, seq), (not_member, Seq(0))],
         };
-        let as_held = [lively, quiet].map(ListedConversation::NotModified);
-        assert_eq!(listing(store, &ada, &held).await, as_held);
+        let unchanged = [active, quiet].map(ListedConversation::NotModified);
+        assert_eq!(list_page(store, &ada, &cached).await, unchanged);
         let id = said.message_id;
         let changed = match step {
-            0 => edit(store, &ada, lively, id, "Hello").await,
-            1 => delete(store, &ada, lively, id).await,
-            2 => add(store, &ada, lively, cora.id()).await,
-            3 => remove(store, &ada, lively, cora.id()).await,
-            4 => remove(store, &ada, lively, bob.id()).await,
+            0 => edit(store, &ada, active, id, "Hello").await,
+            1 => delete(store, &ada, active, id).await,
+            2 => add(store, &ada, active, cora.id()).await,
+            3 => remove(store, &ada, active, cora.id()).await,
+            4 => remove(store, &ada, active, bob.id()).await,
             _ => {
-                say(store, &ada, lively, "alone").await;
+                say(store, &ada, active, "alone").await;
                 ChangeOutcome::Unchanged
             }
         };
@@ -177,29 +176,31 @@ pub async fn a_list_names_alone_what_is_held(fixture: &dyn Fixture) {
         seq = Seq(seq.0 + 1);
         let whole = list(store, &ada).await;
         assert_eq!(whole[0].seq, seq);
-        let told = [
+        let expected = [
             ListedConversation::Summary(Box::new(whole[0].clone())),
             ListedConversation::NotModified(quiet),
         ];
-        assert_eq!(listing(store, &ada, &held).await, told);
+        assert_eq!(list_page(store, &ada, &cached).await, expected);
     }
 
     let whole = list(store, &ada).await.into_iter().map(Box::new);
     let whole: Vec<_> = whole.map(ListedConversation::Summary).collect();
     for epoch in [Some(Epoch("another".into())), None] {
-        let at = vec![(quiet, Seq(0)), (lively, seq)];
+        let at = vec![(quiet, Seq(0)), (active, seq)];
         assert_eq!(
-            listing(store, &ada, &CachedSummaries { epoch, at }).await,
+            list_page(store, &ada, &CachedSummaries { epoch, at }).await,
             whole
         );
     }
 }
 
-async fn listing(
+async fn list_page(
     store: &dyn Store,
     who: &Person,
-    held: &CachedSummaries,
+    cached: &CachedSummaries,
 ) -> Vec<ListedConversation> {
-    let listing = store.conversations(&who.caller, None, 10, held, NOW).await;
-    listing.unwrap().unwrap().conversations
+    let page = store
+        .conversations(&who.caller, None, 10, cached, NOW)
+        .await;
+    page.unwrap().unwrap().conversations
 }

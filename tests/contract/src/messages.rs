@@ -1,7 +1,7 @@
-//! Changes to messages that are there, and how they stand among all events.
+//! Editing and deleting messages, and their events among all others.
 
 use super::Fixture;
-use super::world::{
+use super::fixtures::{
     NOW, add, append_one, delete, done, edit, events, group, history, list, pair, remove, say,
     send, send_as, stored, texts,
 };
@@ -9,8 +9,8 @@ use colloquy_core::ports::{AppendOutcome, ChangeOutcome};
 use colloquy_proto::domain::{MessageId, MessageNumber, Seq};
 use colloquy_proto::protocol::{DeletedEvent, EditedEvent, Event};
 
-/// The event is the conversation's next, and told alike by the change and by whoever reads later.
-pub async fn an_edit_is_an_event_and_shows_wherever_the_message_does(fixture: &dyn Fixture) {
+/// The event takes the conversation's next `seq`; the change and later reads return the same event.
+pub async fn edit_is_an_event_and_changes_every_read(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let first = say(store, &ada, id, "Helo").await;
@@ -37,26 +37,26 @@ pub async fn an_edit_is_an_event_and_shows_wherever_the_message_does(fixture: &d
         (Seq(1), MessageNumber(1), first.timestamp)
     );
     assert_eq!((&*other.content, other.version), ("what?", 1));
-    let told = [
+    let expected = [
         Event::Message(now.clone().into()),
         Event::Message(other.clone().into()),
         Event::Edited(edited),
     ];
-    assert_eq!(events(store, id, 0).await, told);
-    // Asked again, nothing is done; another time it counts on.
+    assert_eq!(events(store, id, 0).await, expected);
+    // A repeat changes nothing; another edit has the next version.
     assert_eq!(
         edit(store, &ada, id, first.message_id, "Hello \"you\" \\").await,
         ChangeOutcome::Unchanged
     );
     let again = done(edit(store, &ada, id, first.message_id, "Hello").await);
     assert_eq!((again.event.seq(), again.event.version()), (Seq(4), 3));
-    // What is told of the first edit now is the newest text.
+    // The first edit's event now carries the newest text.
     let [_, _, Event::Edited(one), Event::Edited(two)] = &*events(store, id, 0).await else {
         panic!("two edits");
     };
     assert_eq!((&*one.message, one.version), ("Hello", 3));
     assert_eq!((&*two.message, two.version), ("Hello", 3));
-    // The next message follows, and where the list stands has not changed by an edit.
+    // An edit takes a seq but no number.
     let third = say(store, &bob, id, "hi").await;
     assert_eq!((third.seq, third.number), (Seq(5), MessageNumber(3)));
     let whole = store.conversation(&bob.caller, id, NOW).await;
@@ -65,8 +65,8 @@ pub async fn an_edit_is_an_event_and_shows_wherever_the_message_does(fixture: &d
     assert_eq!(&*whole.messages.first().unwrap().content, "Hello");
 }
 
-/// Neither in the history, nor in the list, nor in any event that is told from then on.
-pub async fn a_deleted_message_has_no_text_left(fixture: &dyn Fixture) {
+/// Neither in the history, nor in the list, nor in any event read afterwards.
+pub async fn deleted_message_has_no_text_anywhere(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let said = say(store, &ada, id, "a secret").await;
@@ -89,7 +89,7 @@ pub async fn a_deleted_message_has_no_text_left(fixture: &dyn Fixture) {
     let listed = list(store, &bob).await;
     let newest = listed.first().unwrap().last_message.as_ref().unwrap();
     assert_eq!((&*newest.content, newest.version), ("", 3));
-    // Once is enough, and nothing brings it back.
+    // A repeat changes nothing, and an edit does not restore it.
     assert_eq!(
         delete(store, &ada, id, said.message_id).await,
         ChangeOutcome::Unchanged
@@ -99,8 +99,8 @@ pub async fn a_deleted_message_has_no_text_left(fixture: &dyn Fixture) {
     assert_eq!(history(store, &bob, id).await.1.seq, Seq(3));
 }
 
-/// And only where it stands.
-pub async fn only_its_writer_changes_a_message(fixture: &dyn Fixture) {
+/// And only in its own conversation.
+pub async fn only_the_sender_changes_a_message(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
     let said = say(store, &ada, id, "mine").await.message_id;
@@ -113,11 +113,11 @@ pub async fn only_its_writer_changes_a_message(fixture: &dyn Fixture) {
         delete(store, &bob, id, said).await,
         ChangeOutcome::NotSender
     );
-    for (place, message) in [(elsewhere, said), (id, MessageId(said.0 + 1))] {
-        let edited = edit(store, &ada, place, message, "moved").await;
+    for (conversation, message) in [(elsewhere, said), (id, MessageId(said.0 + 1))] {
+        let edited = edit(store, &ada, conversation, message, "moved").await;
         assert_eq!(edited, ChangeOutcome::UnknownMessage);
         assert_eq!(
-            delete(store, &ada, place, message).await,
+            delete(store, &ada, conversation, message).await,
             ChangeOutcome::UnknownMessage
         );
     }
@@ -125,7 +125,7 @@ pub async fn only_its_writer_changes_a_message(fixture: &dyn Fixture) {
     assert_eq!(events(store, id, 1).await, []);
 }
 
-/// From any position and however many at a time, they are the same and without a gap.
+/// From any position and with any limit, the events are the same and without a gap.
 pub async fn events_of_all_kinds_follow_a_position(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -148,7 +148,7 @@ pub async fn events_of_all_kinds_follow_a_position(fixture: &dyn Fixture) {
         done(delete(store, &ada, id, said.last().unwrap().message_id).await);
         say(store, &ada, id, "well").await;
         if round == 0 {
-            // What was deleted is edited no more.
+            // The deleted message cannot be edited in the next rounds.
             said.first_mut().unwrap().message_id = say(store, &ada, id, "kept").await.message_id;
         }
     }
@@ -170,8 +170,8 @@ pub async fn events_of_all_kinds_follow_a_position(fixture: &dyn Fixture) {
     }
 }
 
-/// Its first result, with the position it was stored at.
-pub async fn a_repeat_of_what_was_edited_is_a_duplicate(fixture: &dyn Fixture) {
+/// It returns the first result, with the position it was stored at.
+pub async fn repeat_of_an_edited_send_is_a_duplicate(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, _, id) = pair(store).await;
     let once = || send_as(&ada, id, "once", "hello");
