@@ -1,10 +1,10 @@
-//! PostgreSQL by `tokio_postgres`: one statement, one round trip.
+//! PostgreSQL through `tokio_postgres`: one statement, one round trip.
 //!
-//! Statements have built-in types alone and answer one row with one text column: what a connection
-//! pool between this and the server (Hyperdrive) carries without knowing the session. A connection
-//! that is kept has the server keep its statements, too (see [`Session`]). Owns connections and how
-//! long to wait for them; what a connection runs over is brought by a [`Connect`], so that the
-//! store contract holds this driver natively too.
+//! Statements use built-in types only and return one row with one text column, which a transaction
+//! pooler (Hyperdrive) carries without session state. No session setting is made, since a pooler does
+//! not keep it. A kept connection prepares its statements (see [`KeptConnection`]). Owns connections
+//! and timeouts; the transport is a [`Connect`], so that the contract suite runs over this driver
+//! natively too.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,33 +17,32 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row, Statement};
 
-/// How long connecting and a statement may take together. Every statement is served by an index;
-/// one that takes this long is waiting for a database that is as good as away.
+/// How long connecting and a statement may take together. Every statement is served by an index; one
+/// that takes this long waits for a database that does not respond.
 pub const RUN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How connections are made.
+/// Opens connections.
 #[async_trait]
 pub trait Connect: Send + Sync {
-    /// A connected client; whatever moves its bytes has been started.
+    /// A connected client, whose connection task is running.
     async fn connect(&self) -> Result<Client, DriverError>;
 
     /// Returns after this time.
     async fn delay(&self, time: Duration);
 }
 
-/// A [`Driver`] that connects when it has to.
+/// A [`Driver`] that connects on demand.
 pub struct TypedDriver<C> {
     connect: C,
     /// Whether a connection is kept for the next statement, until [`Self::release`].
     keeps: bool,
-    kept: Mutex<Option<Session>>,
-    /// Whether the server is asked to keep statements: until that has failed once.
+    kept: Mutex<Option<KeptConnection>>,
+    /// Whether statements are prepared: until a prepared statement was lost once.
     prepares: AtomicBool,
 }
 
 impl<C: Connect> TypedDriver<C> {
-    /// A driver that connects anew for every statement: where a connection may not outlive the
-    /// request it was made for.
+    /// A driver that connects for every statement: a connection may not outlive its request.
     pub const fn connecting(connect: C) -> Self {
         Self {
             connect,
@@ -63,90 +62,90 @@ impl<C: Connect> TypedDriver<C> {
         }
     }
 
-    /// Closes the connection that is kept.
+    /// Closes the kept connection.
     pub fn release(&self) {
         drop(self.take());
     }
 
-    fn take(&self) -> Option<Session> {
+    fn take(&self) -> Option<KeptConnection> {
         self.kept
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
-            .filter(|session| !session.client.is_closed())
+            .filter(|connection| !connection.client.is_closed())
     }
 
-    async fn connect(&self) -> Result<Session, Failure> {
+    async fn connect(&self) -> Result<KeptConnection, Failure> {
         let client = self.connect.connect().await.map_err(Failure::Driver)?;
-        Ok(Session {
+        Ok(KeptConnection {
             client,
-            known: Vec::new(),
+            statements: Vec::new(),
         })
     }
 
     async fn run_step(&self, access: Access, step: &Step<'_>) -> Result<Option<String>, Failure> {
         let kept = self.take();
         let reused = kept.is_some();
-        let mut session = match kept {
-            Some(session) => session,
+        let mut connection = match kept {
+            Some(connection) => connection,
             None => self.connect().await?,
         };
-        let answer = match session.run(step, &self.prepares).await {
-            // A kept connection may have ended unnoticed; what only reads is asked again.
+        let result = match connection.run(step, &self.prepares).await {
+            // A kept connection may be closed already; a read is repeated.
             Err(error) if reused && access != Access::Write && is_lost(&error) => {
-                session = self.connect().await?;
-                session.run(step, &self.prepares).await
+                connection = self.connect().await?;
+                connection.run(step, &self.prepares).await
             }
-            answer => answer,
+            result => result,
         };
-        let answer = answer.map_err(Failure::Postgres)?;
+        let result = result.map_err(Failure::Postgres)?;
         if self.keeps {
-            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         }
-        Ok(answer)
+        Ok(result)
     }
 }
 
 /// A connection, and the statements that have run on it.
 ///
-/// To plan a large statement takes the server longer than to run it. One that comes a second time
-/// is therefore prepared, by the protocol's own means, and from then on run by its name. A pool
-/// between this and the server must carry that over to whichever connection of its own it uses;
-/// where one does not, it says so before anything is run, and nothing is prepared any more.
-struct Session {
+/// Parsing and planning a large statement takes the server longer than running it. A statement is
+/// therefore prepared at its second run, by the protocol's own messages, and run by its name from then
+/// on. A pooler must repeat that on whichever of its connections it uses. If it does not, the server
+/// reports the unknown name before anything has run, and no further statement is prepared.
+struct KeptConnection {
     client: Client,
-    /// By name; with what the server keeps, once it has been asked to.
-    known: Vec<(&'static str, Option<Statement>)>,
+    /// By name, each with its prepared statement from the second run on.
+    statements: Vec<(&'static str, Option<Statement>)>,
 }
 
-impl Session {
+impl KeptConnection {
     async fn run(
         &mut self,
         step: &Step<'_>,
         prepares: &AtomicBool,
     ) -> Result<Option<String>, Error> {
         let name = step.statement.name;
-        let found = self.known.iter_mut().find(|(known, _)| *known == name);
+        let found = self.statements.iter_mut().find(|(key, _)| *key == name);
         match found {
             _ if !prepares.load(Ordering::Relaxed) => query(&self.client, step).await,
             None => {
-                self.known.push((name, None));
+                self.statements.push((name, None));
                 query(&self.client, step).await
             }
-            Some((_, kept @ None)) => {
-                // Both at once: to prepare is no round trip of its own.
+            Some((_, prepared @ None)) => {
+                // Both are pipelined: preparing adds no round trip.
                 let types: Vec<Type> = step.params.iter().map(|param| typed(param).1).collect();
                 let prepare = self.client.prepare_typed(step.statement.text, &types);
-                let (answer, ready) = join(query(&self.client, step), prepare).await;
+                let (result, ready) = join(query(&self.client, step), prepare).await;
                 prepares.fetch_and(ready.is_ok(), Ordering::Relaxed);
-                *kept = ready.ok();
-                answer
+                *prepared = ready.ok();
+                result
             }
             Some((_, Some(ready))) => {
                 let params: Vec<_> = step.params.iter().map(|param| typed(param).0).collect();
                 match self.client.query(&*ready, &params).await {
                     Err(error) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
-                        tracing::warn!("the database forgets prepared statements");
+                        tracing::warn!("prepared statement lost, preparing disabled");
                         prepares.store(false, Ordering::Relaxed);
                         query(&self.client, step).await
                     }
@@ -171,14 +170,14 @@ impl<C: Connect> Driver for TypedDriver<C> {
     ) -> Result<Vec<Option<String>>, DriverError> {
         let [step] = steps else {
             return Err(DriverError::Unexpected(
-                "PostgreSQL takes one step at a time".to_owned(),
+                "a PostgreSQL batch has one step".to_owned(),
             ));
         };
-        tracing::debug!(statement = step.statement.name, "the database is asked");
+        tracing::debug!(statement = step.statement.name, "running a statement");
         let work = std::pin::pin!(self.run_step(access, step));
-        let answer = match futures_util::future::select(work, self.connect.delay(RUN_TIMEOUT)).await
+        let result = match futures_util::future::select(work, self.connect.delay(RUN_TIMEOUT)).await
         {
-            futures_util::future::Either::Left((answer, _)) => answer,
+            futures_util::future::Either::Left((result, _)) => result,
             futures_util::future::Either::Right(((), _)) => {
                 return Err(DriverError::Unavailable(format!(
                     "no answer within {} s",
@@ -186,8 +185,8 @@ impl<C: Connect> Driver for TypedDriver<C> {
                 )));
             }
         };
-        answer
-            .map(|answer| vec![answer])
+        result
+            .map(|result| vec![result])
             .map_err(|error| match error {
                 Failure::Driver(error) => error,
                 Failure::Postgres(error) => driver_error(&error),
@@ -195,7 +194,7 @@ impl<C: Connect> Driver for TypedDriver<C> {
     }
 }
 
-/// Whether the connection is to blame rather than the statement.
+/// Whether the connection failed, not the statement.
 fn is_lost(error: &Error) -> bool {
     matches!(driver_error(error), DriverError::Unavailable(_))
 }
@@ -219,13 +218,13 @@ fn typed<'a>(param: &'a Param<'_>) -> (&'a (dyn ToSql + Sync), Type) {
     }
 }
 
-/// What an error of `tokio_postgres` amounts to.
+/// Classifies an error of `tokio_postgres`.
 pub fn driver_error(error: &Error) -> DriverError {
     match error.as_db_error() {
         Some(error) => {
             DriverError::of_postgres(error.code().code(), error.constraint(), error.message())
         }
-        // Everything else that happens to a connection in order is that it ends.
+        // Any other error means that the connection is closed.
         None => DriverError::Unavailable(error.to_string()),
     }
 }

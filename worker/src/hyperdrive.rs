@@ -1,7 +1,7 @@
 //! Connections through the Hyperdrive binding.
 //!
-//! The binding gives a bare socket and, field by field, whom to log in as; its connection string
-//! is not percent-encoded and is not read. TLS to the server is Hyperdrive's part.
+//! The binding provides a plain socket and the credentials as separate fields; its connection string
+//! is not percent-encoded and is not used. Hyperdrive does TLS to the server.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const BINDING: &str = "HYPERDRIVE";
 pub(crate) struct Database(Hyperdrive);
 
 impl Database {
-    /// The one this Worker is bound to. Opens no connection yet.
+    /// The database of this Worker's binding. Opens no connection yet.
     pub(crate) fn of(env: &Env) -> worker::Result<Self> {
         env.hyperdrive(BINDING).map(Self)
     }
@@ -46,14 +46,14 @@ impl Database {
             }
         };
         worker::wasm_bindgen_futures::spawn_local(async move {
-            // The statement under way says what went wrong; without one nobody is concerned.
+            // The statement in flight reports the error.
             drop(connection.await);
             close(&socket).await;
         });
         Ok(client)
     }
 
-    /// The runtime's own socket: the crate's gives no way to close it once it is handed on.
+    /// The runtime's own socket: that of the `worker` crate cannot be closed once it is a stream.
     fn connect_socket(&self) -> Result<worker_sys::Socket, DriverError> {
         let binding: worker_sys::Hyperdrive = self.0.as_ref().clone().into();
         binding.connect().map_err(unavailable)
@@ -64,11 +64,11 @@ fn unavailable(error: JsValue) -> DriverError {
     DriverError::Unavailable(worker::Error::from(error).to_string())
 }
 
-/// Closes both ways. The protocol's farewell closes one, and a socket that is half open keeps its
-/// object awake although the server has hung up.
+/// Closes both directions. The protocol's Terminate message closes one, and a half-open socket keeps
+/// its object awake after the server has closed its side.
 async fn close(socket: &worker_sys::Socket) {
     if let Ok(closing) = socket.close() {
-        // One that broke is closed as well.
+        // A failed socket is closed as well.
         drop(JsFuture::from(closing).await);
     }
 }

@@ -1,8 +1,8 @@
-//! The bytes of one of the runtime's sockets.
+//! A byte stream over one of the runtime's sockets.
 //!
-//! Reader and writer are taken once and kept: the `worker` crate's own socket takes them anew for
-//! every piece, and giving a lock back costs the runtime an error object each time, which was a
-//! fifth of all that a Room's messages left to the garbage collector.
+//! Acquires the socket's reader and writer locks once. The `worker` crate's socket acquires them for
+//! every chunk, and each release allocates an error object in the runtime: a fifth of the garbage of a
+//! Room's messages (docs/decisions/0009-edge-connections.md). Correctness does not depend on it.
 
 use std::io::{Error, Result};
 use std::pin::Pin;
@@ -19,22 +19,22 @@ use worker::worker_sys::Socket;
 
 #[wasm_bindgen]
 extern "C" {
-    /// What a reader resolves to.
-    type Piece;
+    /// The result of a read.
+    type ReadResult;
     #[wasm_bindgen(method, structural, getter)]
-    fn done(this: &Piece) -> bool;
+    fn done(this: &ReadResult) -> bool;
     #[wasm_bindgen(method, structural, getter)]
-    fn value(this: &Piece) -> Uint8Array;
+    fn value(this: &ReadResult) -> Uint8Array;
 }
 
 /// A socket as a stream of bytes. Dropping it closes nothing.
 pub(crate) struct Stream {
     reader: ReadableStreamDefaultReader,
     reading: Option<JsFuture>,
-    /// What has come and was not taken yet.
+    /// Received bytes that were not read yet.
     rest: Option<Uint8Array>,
     writer: WritableStreamDefaultWriter,
-    /// What the runtime has not sent yet. Awaited before more is written.
+    /// The write in flight. Awaited before the next one.
     writing: Option<JsFuture>,
     closing: Option<JsFuture>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// # Errors
     ///
-    /// When somebody else has its reader or its writer.
+    /// When its reader or writer is locked.
     pub(crate) fn of(socket: &Socket) -> std::result::Result<Self, JsValue> {
         Ok(Self {
             reader: socket.readable()?.get_reader().dyn_into()?,
@@ -55,13 +55,13 @@ impl Stream {
     }
 }
 
-/// Polls what is under way, if anything is; it is over then.
-fn poll(under_way: &mut Option<JsFuture>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-    let Some(future) = under_way else {
+/// Polls the operation in flight, if any, and clears it when it is done.
+fn poll(in_flight: &mut Option<JsFuture>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    let Some(future) = in_flight else {
         return Poll::Ready(Ok(()));
     };
     let result = ready!(future.poll_unpin(cx));
-    *under_way = None;
+    *in_flight = None;
     Poll::Ready(result.map(drop).map_err(failed))
 }
 
@@ -75,7 +75,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        let piece = if let Some(rest) = self.rest.take() {
+        let chunk = if let Some(rest) = self.rest.take() {
             rest
         } else {
             let mut reading = self
@@ -86,21 +86,21 @@ impl AsyncRead for Stream {
                 self.reading = Some(reading);
                 return Poll::Pending;
             };
-            let piece: Piece = read.map_err(failed)?.unchecked_into();
-            if piece.done() {
+            let result: ReadResult = read.map_err(failed)?.unchecked_into();
+            if result.done() {
                 return Poll::Ready(Ok(()));
             }
-            piece.value()
+            result.value()
         };
-        let length = usize::try_from(piece.length()).map_err(Error::other)?;
+        let length = usize::try_from(chunk.length()).map_err(Error::other)?;
         let taken = length.min(buf.remaining());
         let end = u32::try_from(taken).map_err(Error::other)?;
-        piece
+        chunk
             .subarray(0, end)
             .copy_to(buf.initialize_unfilled_to(taken));
         buf.advance(taken);
         if taken < length {
-            self.rest = Some(piece.subarray(end, piece.length()));
+            self.rest = Some(chunk.subarray(end, chunk.length()));
         }
         Poll::Ready(Ok(()))
     }
@@ -118,7 +118,7 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(buf.len()))
     }
 
-    /// What the runtime was given is on its way; that it failed is told by what comes next.
+    /// The runtime sends what it was given; a failure is reported by the next write or read.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
     }

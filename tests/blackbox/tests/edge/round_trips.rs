@@ -24,7 +24,7 @@ async fn assert_round_trips(
     })
     .await;
     log.wait_until_flushed().await;
-    let executed = log.lines_of_request(request_id, "the database is asked");
+    let executed = log.lines_of_request(request_id, "running a statement");
     let executed: Vec<&str> = executed
         .iter()
         .map(|line| line["statement"].as_str().expect("a name"))
