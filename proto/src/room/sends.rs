@@ -109,18 +109,13 @@ impl Room {
         let id = message.client_message_id;
         let (user_id, queued_at) = (message.sender_id, message.now);
         self.mark_sender_dirty(user_id, reply_to);
-        let is_new = matches!(outcome, SendOutcome::Appended(AppendOutcome::Stored(_)));
-        if !message.dedup_only && !is_new {
+        if !message.dedup_only && !is_newly_stored(&outcome) {
             // Only a newly stored message counts against the throttle. Any connection of the user
             // may have a snapshot with the period that ends here.
             self.throttle.refund(user_id, queued_at);
             self.connections.mark_dirty_where(|c| c.user_id == user_id);
         }
-        if let SendOutcome::Appended(
-            AppendOutcome::Stored(stored) | AppendOutcome::Duplicate(stored),
-        ) = &outcome
-            && let Some(id) = &id
-        {
+        if let (Some(id), Some(stored)) = (&id, stored_message(&outcome)) {
             self.recent_sends
                 .insert(user_id, id.clone(), stored.clone());
         }
@@ -157,39 +152,55 @@ impl Room {
             }
         };
         let (code, text, retry_after_ms) = match outcome {
-            SendOutcome::Appended(AppendOutcome::Stored(stored)) => {
-                self.acknowledge(id, client_message_id, stored, false, effects);
+            SendOutcome::Appended(outcome) => {
+                self.reply_append_outcome(id, client_message_id, outcome, now, effects);
                 return;
-            }
-            SendOutcome::Appended(AppendOutcome::Duplicate(stored)) => {
-                self.acknowledge(id, client_message_id, stored, true, effects);
-                return;
-            }
-            SendOutcome::Appended(AppendOutcome::Denied(denied)) => {
-                self.close(id, close_code(*denied), effects);
-                return;
-            }
-            SendOutcome::Appended(AppendOutcome::UnknownReplyTo) => {
-                let text = "reply_to: there is no such message in this conversation.";
-                (ErrorCode::Invalid, text, None)
-            }
-            SendOutcome::Appended(AppendOutcome::NotADuplicate) => {
-                (ErrorCode::Throttled, THROTTLED_TEXT, None)
             }
             SendOutcome::Throttled { retry_after_ms } => {
-                (ErrorCode::Throttled, THROTTLED_TEXT, Some(*retry_after_ms))
+                (ErrorCode::Throttled, THROTTLED_TEXT, *retry_after_ms)
             }
             SendOutcome::Overloaded => {
                 let text = "The conversation is too busy. Please send again.";
-                (ErrorCode::Overloaded, text, Some(RETRY_AFTER_MS))
+                (ErrorCode::Overloaded, text, RETRY_AFTER_MS)
             }
             SendOutcome::Unavailable => {
                 let text = "The message could not be stored. Please send again.";
-                (ErrorCode::Unavailable, text, Some(RETRY_AFTER_MS))
+                (ErrorCode::Unavailable, text, RETRY_AFTER_MS)
             }
         };
         let mut error = CommandError::new(code, text, client_message_id.cloned());
-        error.retry_after_ms = retry_after_ms;
+        error.retry_after_ms = Some(retry_after_ms);
+        self.send_error(id, error, now, effects);
+    }
+
+    fn reply_append_outcome(
+        &mut self,
+        id: ConnectionId,
+        client_message_id: Option<&ClientMessageId>,
+        outcome: &AppendOutcome,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let (code, text) = match outcome {
+            AppendOutcome::Stored(stored) => {
+                self.acknowledge(id, client_message_id, stored, false, effects);
+                return;
+            }
+            AppendOutcome::Duplicate(stored) => {
+                self.acknowledge(id, client_message_id, stored, true, effects);
+                return;
+            }
+            AppendOutcome::Denied(denied) => {
+                self.close(id, close_code(*denied), effects);
+                return;
+            }
+            AppendOutcome::UnknownReplyTo => {
+                let text = "reply_to: there is no such message in this conversation.";
+                (ErrorCode::Invalid, text)
+            }
+            AppendOutcome::NotADuplicate => (ErrorCode::Throttled, THROTTLED_TEXT),
+        };
+        let error = CommandError::new(code, text, client_message_id.cloned());
         self.send_error(id, error, now, effects);
     }
 
@@ -215,6 +226,19 @@ impl Room {
             duplicate,
         };
         effects.reply(id, ack.encode());
+    }
+}
+
+const fn is_newly_stored(outcome: &SendOutcome) -> bool {
+    matches!(outcome, SendOutcome::Appended(AppendOutcome::Stored(_)))
+}
+
+const fn stored_message(outcome: &SendOutcome) -> Option<&StoredMessage> {
+    match outcome {
+        SendOutcome::Appended(AppendOutcome::Stored(stored) | AppendOutcome::Duplicate(stored)) => {
+            Some(stored)
+        }
+        _ => None,
     }
 }
 
