@@ -19,17 +19,17 @@ const MAX_WAITING_PER_THREAD: usize = 32;
 /// until none is left. That saves a thread wake-up between hashes, and reuses the memory of a hash:
 /// mapping new memory takes the kernel nearly as long as hashing.
 pub struct BlockingPasswords {
-    queue: Arc<Mutex<Queue>>,
+    queue: Arc<Mutex<JobQueue>>,
 }
 
-struct Queue {
+struct JobQueue {
     /// Threads that may still be started.
     idle: usize,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingJob>,
     max_waiting: usize,
 }
 
-struct Waiting {
+struct WaitingJob {
     job: PasswordJob,
     sender: oneshot::Sender<PasswordOutcome>,
 }
@@ -44,7 +44,7 @@ impl BlockingPasswords {
             concurrency
         };
         Self {
-            queue: Arc::new(Mutex::new(Queue {
+            queue: Arc::new(Mutex::new(JobQueue {
                 idle: running,
                 waiting: VecDeque::new(),
                 max_waiting: running * MAX_WAITING_PER_THREAD,
@@ -57,44 +57,44 @@ impl BlockingPasswords {
 impl Passwords for BlockingPasswords {
     async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
         let (sender, outcome) = oneshot::channel();
-        match lock(&self.queue).admit(Waiting { job, sender }) {
-            Admission::Start(first) => {
+        match lock(&self.queue).admit(WaitingJob { job, sender }) {
+            QueueResult::Start(first) => {
                 let queue = Arc::clone(&self.queue);
                 spawn_blocking(move || run_jobs(first, &queue));
             }
-            Admission::Queued => {}
-            Admission::Rejected => return None,
+            QueueResult::Queued => {}
+            QueueResult::Rejected => return None,
         }
         Some(outcome.await.unwrap_or(PasswordOutcome::Failed))
     }
 }
 
 /// What happens to a new job.
-enum Admission {
+enum QueueResult {
     /// A thread is free.
-    Start(Waiting),
+    Start(WaitingJob),
     Queued,
     Rejected,
 }
 
-impl Queue {
-    fn admit(&mut self, job: Waiting) -> Admission {
+impl JobQueue {
+    fn admit(&mut self, job: WaitingJob) -> QueueResult {
         if self.idle > 0 {
             self.idle -= 1;
-            return Admission::Start(job);
+            return QueueResult::Start(job);
         }
         if self.waiting.len() >= self.max_waiting {
             self.waiting.retain(|waiting| !waiting.sender.is_closed());
         }
         if self.waiting.len() >= self.max_waiting {
-            return Admission::Rejected;
+            return QueueResult::Rejected;
         }
         self.waiting.push_back(job);
-        Admission::Queued
+        QueueResult::Queued
     }
 
     /// The next job of a thread, which becomes idle without one. Cancelled jobs are skipped.
-    fn next(&mut self) -> Option<Waiting> {
+    fn next(&mut self) -> Option<WaitingJob> {
         loop {
             match self.waiting.pop_front() {
                 Some(next) if next.sender.is_closed() => {}
@@ -109,10 +109,10 @@ impl Queue {
 }
 
 /// Runs a job and then the waiting ones.
-fn run_jobs(first: Waiting, queue: &Mutex<Queue>) {
+fn run_jobs(first: WaitingJob, queue: &Mutex<JobQueue>) {
     let mut memory = memory();
     let mut next = Some(first);
-    while let Some(Waiting { job, sender }) = next {
+    while let Some(WaitingJob { job, sender }) = next {
         // A panic must not end the thread.
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut memory)));
         // The caller may have been cancelled.
@@ -121,7 +121,7 @@ fn run_jobs(first: Waiting, queue: &Mutex<Queue>) {
     }
 }
 
-fn lock(queue: &Mutex<Queue>) -> std::sync::MutexGuard<'_, Queue> {
+fn lock(queue: &Mutex<JobQueue>) -> std::sync::MutexGuard<'_, JobQueue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -146,9 +146,9 @@ mod tests {
     }
 
     /// A job with the receiver of its result.
-    fn waiting_job() -> (Waiting, oneshot::Receiver<PasswordOutcome>) {
+    fn waiting_job() -> (WaitingJob, oneshot::Receiver<PasswordOutcome>) {
         let (sender, outcome) = oneshot::channel();
-        (Waiting { job: job(), sender }, outcome)
+        (WaitingJob { job: job(), sender }, outcome)
     }
 
     #[tokio::test]
@@ -166,21 +166,27 @@ mod tests {
         let passwords = BlockingPasswords::new(1);
         let mut queue = lock(&passwords.queue);
         let (first, _outcome) = waiting_job();
-        assert!(matches!(queue.admit(first), Admission::Start(_)));
+        assert!(matches!(queue.admit(first), QueueResult::Start(_)));
         let mut outcomes = Vec::new();
         for _ in 0..MAX_WAITING_PER_THREAD {
             let (waiting, outcome) = waiting_job();
-            assert!(matches!(queue.admit(waiting), Admission::Queued));
+            assert!(matches!(queue.admit(waiting), QueueResult::Queued));
             outcomes.push(outcome);
         }
-        assert!(matches!(queue.admit(waiting_job().0), Admission::Rejected));
+        assert!(matches!(
+            queue.admit(waiting_job().0),
+            QueueResult::Rejected
+        ));
         drop(outcomes.split_off(1));
         let (last, _outcome) = waiting_job();
-        assert!(matches!(queue.admit(last), Admission::Queued));
+        assert!(matches!(queue.admit(last), QueueResult::Queued));
         assert_eq!(
             [(); 3].map(|()| queue.next().is_some()),
             [true, true, false]
         );
-        assert!(matches!(queue.admit(waiting_job().0), Admission::Start(_)));
+        assert!(matches!(
+            queue.admit(waiting_job().0),
+            QueueResult::Start(_)
+        ));
     }
 }

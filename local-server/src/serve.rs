@@ -52,7 +52,7 @@ where
     S: Future<Output = ()>,
     D: Future<Output = ()>,
 {
-    let connections = Connections::default();
+    let connections = HttpConnections::default();
     let mut signal = pin!(stop.signal);
     loop {
         tokio::select! {
@@ -71,12 +71,12 @@ where
 
 /// The connections that have not been upgraded to a WebSocket.
 #[derive(Default)]
-struct Connections {
+struct HttpConnections {
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
 
-impl Connections {
+impl HttpConnections {
     fn add(&self, stream: TcpStream, address: SocketAddr, router: &Router) {
         // Disables Nagle's algorithm for small frames. A failure only costs latency.
         stream.set_nodelay(true).ok();

@@ -12,17 +12,17 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::API_TARGET;
 use super::line::{Fields, Line};
-use super::writer::{Entry, Queue};
+use super::writer::{Entry, LineQueue};
 
 /// Renders each event once and queues the line.
 pub(super) struct LineLayer {
     clock: Arc<dyn Clock>,
     format: LogFormat,
-    queue: Queue,
+    queue: LineQueue,
 }
 
 impl LineLayer {
-    pub(super) fn new(clock: Arc<dyn Clock>, format: LogFormat, queue: Queue) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, format: LogFormat, queue: LineQueue) -> Self {
         Self {
             clock,
             format,

@@ -32,7 +32,7 @@ pub(super) struct Entry {
     pub(super) text: String,
 }
 
-enum Command {
+enum WriterCommand {
     Write(Entry),
     /// Flush, confirm, and end the thread.
     Stop(SyncSender<()>),
@@ -40,15 +40,15 @@ enum Command {
 
 /// The sending side of the queue.
 #[derive(Clone)]
-pub(super) struct Queue {
-    commands: SyncSender<Command>,
+pub(super) struct LineQueue {
+    commands: SyncSender<WriterCommand>,
     dropped: Arc<AtomicU64>,
 }
 
-impl Queue {
+impl LineQueue {
     /// Never blocks; counts dropped lines.
     pub(super) fn push(&self, entry: Entry) {
-        if self.commands.try_send(Command::Write(entry)).is_err() {
+        if self.commands.try_send(WriterCommand::Write(entry)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -57,14 +57,14 @@ impl Queue {
 /// Flushes pending lines when dropped.
 #[must_use = "lines are lost if the guard is dropped early"]
 pub struct Guard {
-    commands: SyncSender<Command>,
+    commands: SyncSender<WriterCommand>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         let (done, confirmed) = sync_channel(1);
         // A full queue means a blocked writer; the exit must not wait for it.
-        if self.commands.try_send(Command::Stop(done)).is_ok() {
+        if self.commands.try_send(WriterCommand::Stop(done)).is_ok() {
             confirmed.recv_timeout(FLUSH_TIMEOUT).ok();
         }
     }
@@ -78,7 +78,7 @@ pub(super) struct Sinks {
 }
 
 /// Starts the thread.
-pub(super) fn start(sinks: Sinks) -> io::Result<(Queue, Guard)> {
+pub(super) fn start(sinks: Sinks) -> io::Result<(LineQueue, Guard)> {
     let (commands, queue) = sync_channel(QUEUE_LINES);
     let dropped = Arc::new(AtomicU64::new(0));
     let terminal = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -94,7 +94,7 @@ pub(super) fn start(sinks: Sinks) -> io::Result<(Queue, Guard)> {
         .name("log".to_owned())
         .spawn(move || writer.run(&queue))?;
     Ok((
-        Queue {
+        LineQueue {
             commands: commands.clone(),
             dropped,
         },
@@ -111,7 +111,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(&mut self, queue: &Receiver<Command>) {
+    fn run(&mut self, queue: &Receiver<WriterCommand>) {
         loop {
             // Flushed when the queue is empty, so that a burst costs few writes and a single
             // line is visible soon.
@@ -120,7 +120,7 @@ impl Writer {
                 Err(TryRecvError::Empty) => {
                     self.flush();
                     let command = queue.recv_timeout(Duration::MAX);
-                    if matches!(command, Ok(Command::Write(_))) {
+                    if matches!(command, Ok(WriterCommand::Write(_))) {
                         thread::sleep(LINGER);
                     }
                     command
@@ -128,8 +128,8 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
             };
             match command {
-                Ok(Command::Write(entry)) => self.write(&entry),
-                Ok(Command::Stop(done)) => {
+                Ok(WriterCommand::Write(entry)) => self.write(&entry),
+                Ok(WriterCommand::Stop(done)) => {
                     self.flush();
                     done.send(()).ok();
                     return;
@@ -211,7 +211,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (commands, waiting) = sync_channel(1);
         let dropped = Arc::new(AtomicU64::new(0));
-        let queue = Queue {
+        let queue = LineQueue {
             commands,
             dropped: dropped.clone(),
         };

@@ -52,17 +52,17 @@ pub(crate) struct Coalescer<R: BatchRunner>(Arc<Inner<R>>);
 struct Inner<R: BatchRunner> {
     runner: R,
     limits: Limits,
-    state: Mutex<State<R>>,
+    state: Mutex<CoalescerState<R>>,
 }
 
-struct State<R: BatchRunner> {
+struct CoalescerState<R: BatchRunner> {
     in_flight: usize,
-    waiting: VecDeque<Waiting<R>>,
+    waiting: VecDeque<PendingCall<R>>,
     /// The total weight of the waiting requests.
     waiting_weight: usize,
 }
 
-type Waiting<R> = (
+type PendingCall<R> = (
     <R as BatchRunner>::Request,
     oneshot::Sender<<R as BatchRunner>::Response>,
 );
@@ -73,7 +73,7 @@ impl<R: BatchRunner> Coalescer<R> {
         Self(Arc::new(Inner {
             runner,
             limits,
-            state: Mutex::new(State {
+            state: Mutex::new(CoalescerState {
                 in_flight: 0,
                 waiting: VecDeque::new(),
                 waiting_weight: 0,
@@ -100,7 +100,7 @@ impl<R: BatchRunner> Coalescer<R> {
         response.await.ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<R>> {
+    fn lock(&self) -> MutexGuard<'_, CoalescerState<R>> {
         // Every change is complete before the lock is released, so a poisoned state is consistent.
         let state = &self.0.state;
         state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -129,7 +129,7 @@ impl<R: BatchRunner> Slot<R> {
     }
 
     /// The next batch; `None` when too little is waiting.
-    fn next_batch(&self) -> Option<Vec<Waiting<R>>> {
+    fn next_batch(&self) -> Option<Vec<PendingCall<R>>> {
         let limits = self.0.0.limits;
         let mut state = self.0.lock();
         if !state.should_run(state.in_flight - 1, limits) {
@@ -148,7 +148,7 @@ impl<R: BatchRunner> Slot<R> {
     }
 }
 
-impl<R: BatchRunner> State<R> {
+impl<R: BatchRunner> CoalescerState<R> {
     /// Whether the waiting requests justify a batch in parallel to `others`.
     fn should_run(&self, others: usize, limits: Limits) -> bool {
         match others {
