@@ -1,5 +1,5 @@
-//! What an operation costs: statements to PostgreSQL and pipelines to the cache, counted where
-//! they leave the process.
+//! The cost of an operation: statements to PostgreSQL and pipelines to the cache, counted at the
+//! ports.
 
 #[path = "support/counting.rs"]
 mod counting;
@@ -37,53 +37,53 @@ use futures_util::future::join_all;
 use tokio::sync::{Barrier, RwLock};
 use tower::ServiceExt as _;
 
-/// What stands in the way of both, when a test wants to see them meet or wait.
+/// Holds back statements and pipelines.
 #[derive(Default)]
 struct Gates {
-    /// Everyone passes at once, and only together.
-    meeting: RwLock<Option<Arc<Barrier>>>,
-    /// CachedSummaries for writing, no statement passes.
+    /// When set, calls proceed only when all of them have arrived.
+    barrier: RwLock<Option<Arc<Barrier>>>,
+    /// While it is locked for writing, no statement proceeds.
     statements: RwLock<()>,
 }
 
 impl Gates {
-    async fn meet(&self) {
-        let meeting = self.meeting.read().await.clone();
-        if let Some(meeting) = meeting {
-            meeting.wait().await;
+    async fn pass(&self) {
+        let barrier = self.barrier.read().await.clone();
+        if let Some(barrier) = barrier {
+            barrier.wait().await;
         }
     }
 }
 
-struct Watched {
+struct GatedDriver {
     driver: Arc<Counting<PostgresDriver>>,
     gates: Arc<Gates>,
 }
 
 #[async_trait]
-impl Driver for Watched {
+impl Driver for GatedDriver {
     async fn run(
         &self,
         access: Access,
         steps: &[Step<'_>],
     ) -> Result<Vec<Option<String>>, DriverError> {
-        self.gates.meet().await;
+        self.gates.pass().await;
         drop(self.gates.statements.read().await);
         self.driver.run(access, steps).await
     }
 }
 
-struct WatchedCache {
+struct GatedCache {
     cache: InProcess,
     pipelines: AtomicUsize,
     gates: Arc<Gates>,
 }
 
 #[async_trait]
-impl Cache for WatchedCache {
+impl Cache for GatedCache {
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
         self.pipelines.fetch_add(1, Ordering::Relaxed);
-        self.gates.meet().await;
+        self.gates.pass().await;
         self.cache.pipeline(commands).await
     }
 
@@ -92,10 +92,10 @@ impl Cache for WatchedCache {
     }
 }
 
-struct World {
+struct CountedServer {
     database: support::Database,
     driver: Arc<Counting<PostgresDriver>>,
-    cache: Arc<WatchedCache>,
+    cache: Arc<GatedCache>,
     gates: Arc<Gates>,
     store: Arc<dyn Store>,
     rooms: LocalRooms,
@@ -103,7 +103,7 @@ struct World {
     tokens: Arc<Tokens>,
 }
 
-impl World {
+impl CountedServer {
     async fn new() -> Self {
         let database = support::Database::migrated().await;
         let settings = Settings::read(|name| match name {
@@ -114,12 +114,12 @@ impl World {
         let gates = Arc::new(Gates::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let driver = Arc::new(Counting::new(database.driver(4)));
-        let watched = Watched {
+        let gated = GatedDriver {
             driver: Arc::clone(&driver),
             gates: Arc::clone(&gates),
         };
-        let store: Arc<dyn Store> = Arc::new(PostgresStore::new(watched));
-        let cache = Arc::new(WatchedCache {
+        let store: Arc<dyn Store> = Arc::new(PostgresStore::new(gated));
+        let cache = Arc::new(GatedCache {
             cache: InProcess::new(Arc::clone(&clock), 1024 * 1024),
             pipelines: AtomicUsize::new(0),
             gates: Arc::clone(&gates),
@@ -161,8 +161,8 @@ impl World {
         }
     }
 
-    /// Sets both counters to nothing and says what they were: statements, pipelines.
-    fn cost(&self) -> (usize, usize) {
+    /// Resets both counters and returns them: statements, pipelines.
+    fn take_cost(&self) -> (usize, usize) {
         (
             self.driver.take(),
             self.cache.pipelines.swap(0, Ordering::Relaxed),
@@ -226,13 +226,13 @@ impl World {
             kind: ConversationKind::Direct,
             name: None,
         };
-        let made = self
+        let created = self
             .store
             .create_conversation(caller, &wanted, SystemClock.now())
             .await;
-        match made.expect("answers").expect("granted") {
+        match created.expect("runs").expect("authorized") {
             CreatedConversation::Created(conversation) => conversation.id,
-            other => panic!("not made: {other:?}"),
+            other => panic!("not created: {other:?}"),
         }
     }
 
@@ -246,31 +246,31 @@ impl World {
         self.rooms.send(chat, caller, send).await
     }
 
-    /// Nothing is under way: the cache is told, too.
-    async fn settled(&self) {
-        within("the cache is not told", || {
+    /// Waits until the cache was written.
+    async fn cache_written(&self) {
+        within("the cache is not written", || {
             self.cache.pipelines.load(Ordering::Relaxed) > 0
         })
         .await;
     }
 
-    async fn end(self) {
+    async fn shut_down(self) {
         self.rooms.shutdown().await;
         self.database.drop().await;
     }
 }
 
-async fn within(fault: &str, done: impl Fn() -> bool) {
+async fn within(failure: &str, done: impl Fn() -> bool) {
     let waited = async {
         while !done() {
             tokio::task::yield_now().await;
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(10), waited).await;
-    assert!(waited.is_ok(), "{fault}");
+    assert!(waited.is_ok(), "{failure}");
 }
 
-/// Lets everything that can go on do so; on one thread that takes a few turns.
+/// Lets every ready task run; the tests have one thread.
 async fn settle() {
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
@@ -278,37 +278,40 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn a_login_is_a_statement_before_the_hash_and_one_after() {
-    let world = World::new().await;
-    world.account("ann").await;
-    world.cost();
+async fn login_costs_a_statement_before_the_hash_and_one_after() {
+    let server = CountedServer::new().await;
+    server.account("ann").await;
+    server.take_cost();
     let body = r#"{"username":"ann","password":"correct-horse-9"}"#;
-    let (status, _) = world.call("POST", "/api/users/login/", "", body).await;
-    // The attempt is counted before the hash, and taken back when it was none.
-    assert_eq!((status, world.cost()), (StatusCode::OK, (2, 2)));
+    let (status, _) = server.call("POST", "/api/users/login/", "", body).await;
+    // The attempt is counted before the hash, and refunded when the login succeeds.
+    assert_eq!((status, server.take_cost()), (StatusCode::OK, (2, 2)));
     let body = r#"{"username":"ann","password":"not-my-password"}"#;
-    let (status, _) = world.call("POST", "/api/users/login/", "", body).await;
-    assert_eq!((status, world.cost()), (StatusCode::UNAUTHORIZED, (1, 1)));
-    world.end().await;
+    let (status, _) = server.call("POST", "/api/users/login/", "", body).await;
+    assert_eq!(
+        (status, server.take_cost()),
+        (StatusCode::UNAUTHORIZED, (1, 1))
+    );
+    server.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
-    let world = World::new().await;
-    let (ann, _, chat) = world.ann_and_a_chat().await;
-    world.cost();
-    world.send(&ann, chat, 1_000).await;
-    world.settled().await;
-    assert_eq!(world.cost(), (1, 1), "the first of a Room that was asleep");
+async fn batch_costs_one_statement_and_one_pipeline_of_any_size() {
+    let server = CountedServer::new().await;
+    let (ann, _, chat) = server.ann_and_a_chat().await;
+    server.take_cost();
+    server.send(&ann, chat, 1_000).await;
+    server.cache_written().await;
+    assert_eq!(server.take_cost(), (1, 1), "the first send of a new Room");
 
-    // One send is one statement. While it is held up, 99 more gather and make one together.
-    let held = world.gates.statements.write().await;
-    let first = world.send(&ann, chat, 0);
+    // One send is one statement. While it is held back, 99 more form one batch.
+    let held = server.gates.statements.write().await;
+    let first = server.send(&ann, chat, 0);
     let (first, rest, ()) = tokio::join!(
         first,
         async {
             settle().await;
-            join_all((1..100).map(|id| world.send(&ann, chat, id))).await
+            join_all((1..100).map(|id| server.send(&ann, chat, id))).await
         },
         async {
             settle().await;
@@ -321,60 +324,60 @@ async fn a_send_is_a_statement_and_a_pipeline_whatever_the_batch() {
             .chain(rest)
             .all(|outcome| matches!(outcome, SendOutcome::Appended(AppendOutcome::Stored(_))))
     );
-    world.settled().await;
-    world.rooms.shutdown().await;
-    let (statements, pipelines) = world.cost();
+    server.cache_written().await;
+    server.rooms.shutdown().await;
+    let (statements, pipelines) = server.take_cost();
     assert_eq!(statements, 2);
     assert!(
         (1..=2).contains(&pipelines),
         "{pipelines} pipelines for two commits"
     );
-    world.end().await;
+    server.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_room_stays_a_little_for_who_comes_back_and_then_goes() {
-    let world = World::new().await;
-    let (ann, _, chat) = world.ann_and_a_chat().await;
-    world.send(&ann, chat, 1).await;
-    world.settled().await;
+async fn empty_room_lingers_and_is_then_dropped() {
+    let server = CountedServer::new().await;
+    let (ann, _, chat) = server.ann_and_a_chat().await;
+    server.send(&ann, chat, 1).await;
+    server.cache_written().await;
     settle().await;
-    assert_eq!(world.rooms.live(), 1, "it is gone at once");
-    within("it stays though nobody comes", || world.rooms.live() == 0).await;
-    world.end().await;
+    assert_eq!(server.rooms.live(), 1, "it is dropped at once");
+    within("it is not dropped", || server.rooms.live() == 0).await;
+    server.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_room_that_only_stays_does_not_hold_up_the_end() {
-    let world = World::new().await;
-    let (ann, _, chat) = world.ann_and_a_chat().await;
-    world.send(&ann, chat, 1).await;
-    world.settled().await;
-    assert_eq!(world.rooms.live(), 1);
-    // Half of what it would stay.
-    let end = tokio::time::timeout(Duration::from_secs(1), world.rooms.shutdown()).await;
-    assert!(end.is_ok(), "the end waits for a Room that nobody needs");
-    world.end().await;
+async fn lingering_room_does_not_delay_shutdown() {
+    let server = CountedServer::new().await;
+    let (ann, _, chat) = server.ann_and_a_chat().await;
+    server.send(&ann, chat, 1).await;
+    server.cache_written().await;
+    assert_eq!(server.rooms.live(), 1);
+    // Half of the linger.
+    let shutdown = tokio::time::timeout(Duration::from_secs(1), server.rooms.shutdown()).await;
+    assert!(shutdown.is_ok(), "shutdown waits for a lingering Room");
+    server.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_cached_history_is_a_statement_and_a_pipeline_at_once() {
-    let world = World::new().await;
-    let (ann, token, chat) = world.ann_and_a_chat().await;
-    world.cost();
-    world.send(&ann, chat, 1).await;
-    world.settled().await;
+async fn cached_history_costs_a_concurrent_statement_and_pipeline() {
+    let server = CountedServer::new().await;
+    let (ann, token, chat) = server.ann_and_a_chat().await;
+    server.take_cost();
+    server.send(&ann, chat, 1).await;
+    server.cache_written().await;
     let path = format!("/api/chat/conversations/{chat}/messages/");
-    world.cost();
-    // Each waits for the other: one after the other would wait for ever.
-    *world.gates.meeting.write().await = Some(Arc::new(Barrier::new(2)));
-    let read = world.call("GET", &path, &token, "");
+    server.take_cost();
+    // Each waits for the other, so the test fails if they run one after the other.
+    *server.gates.barrier.write().await = Some(Arc::new(Barrier::new(2)));
+    let read = server.call("GET", &path, &token, "");
     let (status, history) = tokio::time::timeout(Duration::from_secs(10), read)
         .await
         .expect("both at once");
-    assert_eq!((status, world.cost()), (StatusCode::OK, (1, 1)));
+    assert_eq!((status, server.take_cost()), (StatusCode::OK, (1, 1)));
     assert_eq!(history["source"], "cache");
     assert_eq!(history["messages"][0]["content"], "hello");
-    *world.gates.meeting.write().await = None;
-    world.end().await;
+    *server.gates.barrier.write().await = None;
+    server.shut_down().await;
 }

@@ -1,4 +1,4 @@
-//! Lookups that come at the same time share an exchange with the database, and nothing else.
+//! Concurrent lookups share a round trip, and nothing else.
 
 #[path = "support/asking.rs"]
 mod asking;
@@ -13,19 +13,19 @@ use futures_util::future::join_all;
 use support::Database;
 use tempfile::TempDir;
 
-/// What one asks: who it is, and what it says.
+/// Returns its parameters.
 static ECHO: Statement = Statement {
     name: "test/echo",
     text: "select ?1 || ' ' || coalesce(?2, 'nothing') where ?1 > 0",
 };
-/// The same, and the moment, which is one for all who share an exchange.
+/// The same with the time, which is equal for all lookups of one round trip.
 static MOMENT: Statement = Statement {
     name: "test/moment",
-    text: "-- $1 is who asks, $2 what it says.\n\
+    text: "-- $1 is the caller, $2 its text.\n\
            select $1 || ' ' || coalesce($2, 'nothing') || ' ' || extract(epoch from statement_timestamp()) \
            from pg_sleep(0.05) as nap where $1 > 0",
 };
-/// Two statements that fail for some.
+/// Two statements that fail for some parameters.
 static TENTH: Statement = Statement {
     name: "test/tenth",
     text: "select (10 / $1)::text",
@@ -35,46 +35,49 @@ static JSON: Statement = Statement {
     text: "select json(?1)",
 };
 
-/// A hundred ask at once, and each is answered what it asked. The answers' third words.
-async fn ask_all<D: Driver>(driver: &D, statement: &'static Statement) -> HashSet<String> {
-    let asks = (0..100).map(|asker| async move {
-        let said = (asker % 3 > 0).then(|| format!("\"it's-{asker}\""));
-        let params = [Param::Int(asker), Param::OptionalText(said.as_deref())];
-        let answer = run(driver, Access::Lookup, statement, params)
+/// A hundred concurrent lookups, each with its own result. Returns the third words of the results.
+async fn look_up_concurrently<D: Driver>(
+    driver: &D,
+    statement: &'static Statement,
+) -> HashSet<String> {
+    let calls = (0..100).map(|caller| async move {
+        let text = (caller % 3 > 0).then(|| format!("\"it's-{caller}\""));
+        let params = [Param::Int(caller), Param::OptionalText(text.as_deref())];
+        let result = run(driver, Access::Lookup, statement, params)
             .await
-            .expect("answers");
-        (asker, said, answer)
+            .expect("runs");
+        (caller, text, result)
     });
     let mut thirds = HashSet::new();
-    for (asker, said, answer) in join_all(asks).await {
-        // No row for one, as if it had asked alone.
-        let Some(answer) = answer else {
-            assert_eq!(asker, 0);
+    for (caller, text, result) in join_all(calls).await {
+        // No row for one of them, as in a lookup of its own.
+        let Some(result) = result else {
+            assert_eq!(caller, 0);
             continue;
         };
-        let words: Vec<&str> = answer.split(' ').collect();
-        let expected = [asker.to_string(), said.unwrap_or("nothing".to_owned())];
+        let words: Vec<&str> = result.split(' ').collect();
+        let expected = [caller.to_string(), text.unwrap_or("nothing".to_owned())];
         assert_eq!(words[..2], expected);
         thirds.extend(words.get(2).map(|word| (*word).to_owned()));
     }
     thirds
 }
 
-/// Six ask at once, the third and the fifth what cannot be answered; each fares for itself.
-async fn ask_each<D: Driver>(driver: &D, statement: &'static Statement, asks: &[Param<'_>]) {
-    let asks = asks
+/// Six concurrent lookups, of which the third and the fifth fail.
+async fn look_up_six<D: Driver>(driver: &D, statement: &'static Statement, calls: &[Param<'_>]) {
+    let calls = calls
         .iter()
-        .map(|ask| run(driver, Access::Lookup, statement, [*ask]));
-    let answers = join_all(asks).await.into_iter().map(|answer| {
-        answer.unwrap_or_else(|error| {
+        .map(|param| run(driver, Access::Lookup, statement, [*param]));
+    let results = join_all(calls).await.into_iter().map(|result| {
+        result.unwrap_or_else(|error| {
             assert!(matches!(error, DriverError::Unexpected(_)), "{error}");
             None
         })
     });
-    let answers: Vec<_> = answers.collect();
+    let results: Vec<_> = results.collect();
     let expected = [Some("2"), Some("5"), None, Some("10"), None, Some("1")];
     assert_eq!(
-        answers.iter().map(Option::as_deref).collect::<Vec<_>>(),
+        results.iter().map(Option::as_deref).collect::<Vec<_>>(),
         expected
     );
 }
@@ -86,28 +89,28 @@ async fn sqlite() -> (TempDir, SqliteDriver) {
 }
 
 #[tokio::test]
-async fn everyone_is_answered_by_few_exchanges_with_postgresql() {
+async fn concurrent_lookups_share_few_round_trips_to_postgresql() {
     let database = Database::migrated().await;
-    let moments = ask_all(&database.driver(4), &MOMENT).await;
+    let moments = look_up_concurrently(&database.driver(4), &MOMENT).await;
     assert!((2..20).contains(&moments.len()), "{moments:?}");
     database.drop().await;
 }
 
 #[tokio::test]
-async fn everyone_is_answered_by_sqlite() {
+async fn concurrent_lookups_have_their_own_results_on_sqlite() {
     let (_folder, driver) = sqlite().await;
-    ask_all(&driver, &ECHO).await;
-    ask_all(&SqliteDriver::in_memory().await.expect("opens"), &ECHO).await;
+    look_up_concurrently(&driver, &ECHO).await;
+    look_up_concurrently(&SqliteDriver::in_memory().await.expect("opens"), &ECHO).await;
 }
 
 #[tokio::test]
-async fn a_question_that_fails_spoils_no_other() {
+async fn failed_lookup_does_not_fail_the_others() {
     let database = Database::migrated().await;
-    let asks = [5, 2, 0, 1, 0, 10].map(Param::Int);
-    ask_each(&database.driver(2), &TENTH, &asks).await;
+    let calls = [5, 2, 0, 1, 0, 10].map(Param::Int);
+    look_up_six(&database.driver(2), &TENTH, &calls).await;
     database.drop().await;
 
     let (_folder, driver) = sqlite().await;
-    let asks = ["2", "5", "{", "10", "]", "1"].map(Param::Text);
-    ask_each(&driver, &JSON, &asks).await;
+    let calls = ["2", "5", "{", "10", "]", "1"].map(Param::Text);
+    look_up_six(&driver, &JSON, &calls).await;
 }

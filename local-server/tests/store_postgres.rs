@@ -1,4 +1,4 @@
-//! The store contract over PostgreSQL through sqlx, and what is that driver's own.
+//! The store contract over PostgreSQL through sqlx.
 
 mod support;
 

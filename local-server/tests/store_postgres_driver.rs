@@ -1,4 +1,4 @@
-//! What is the PostgreSQL driver's own: round trips, time limits, lost connections.
+//! The PostgreSQL driver: round trips, timeouts, lost connections.
 
 #[path = "support/asking.rs"]
 mod asking;
@@ -66,7 +66,7 @@ async fn user(store: &dyn Store, name: &str) -> Caller {
         last_name: String::new(),
         is_admin: false,
     };
-    let CreatedUser::Created(user) = store.create_user(&user, NOW).await.expect("answers") else {
+    let CreatedUser::Created(user) = store.create_user(&user, NOW).await.expect("runs") else {
         panic!("{name} was taken");
     };
     let session_id = SessionId(format!("session of {name}").into());
@@ -77,7 +77,7 @@ async fn user(store: &dyn Store, name: &str) -> Caller {
         expires_at: LATER,
         rehashed_password: Some("rehashed".to_owned()),
     };
-    assert!(store.open_session(&session).await.expect("answers"));
+    assert!(store.open_session(&session).await.expect("runs"));
     Caller {
         user_id: user.id,
         session_id,
@@ -99,27 +99,27 @@ fn send(sender: &Caller, to: ConversationId) -> NewMessage {
     }
 }
 
-/// Makes a conversation, which must be a new one.
+/// Creates a conversation.
 async fn create(store: &dyn Store, caller: &Caller, other: UserId) -> ConversationId {
-    let wish = NewConversation {
+    let conversation = NewConversation {
         others: vec![other],
         kind: ConversationKind::Direct,
         name: None,
     };
     match store
-        .create_conversation(caller, &wish, NOW)
+        .create_conversation(caller, &conversation, NOW)
         .await
-        .expect("answers")
-        .expect("stands")
+        .expect("runs")
+        .expect("authorized")
     {
         CreatedConversation::Created(conversation) => conversation.id,
         other => panic!("{other:?}"),
     }
 }
 
-/// At the edge every statement is a journey.
+/// At the edge a round trip is slow.
 #[tokio::test]
-async fn every_use_case_is_one_round_trip() {
+async fn use_case_is_one_round_trip() {
     let database = Database::migrated().await;
     let store = PostgresStore::new(Counting::new(database.driver(1)));
     let count = || store.driver().take();
@@ -127,20 +127,20 @@ async fn every_use_case_is_one_round_trip() {
     assert_eq!(count(), 2, "create_user and open_session");
     let bob = user(&store, "bob").await;
     count();
-    store.credentials("ada").await.expect("answers");
+    store.credentials("ada").await.expect("runs");
     assert_eq!(count(), 1, "credentials");
     store
         .profile(&ada, NOW)
         .await
-        .expect("answers")
-        .expect("stands");
+        .expect("runs")
+        .expect("authorized");
     assert_eq!(count(), 1, "profile");
     let id = create(&store, &ada, bob.user_id).await;
     assert_eq!(count(), 1, "create_conversation");
     for size in [1, 2, 200] {
         let sends: Vec<_> = (0..size).map(|_| send(&ada, id)).collect();
         assert_eq!(
-            store.append(&sends).await.expect("answers").outcomes.len(),
+            store.append(&sends).await.expect("runs").outcomes.len(),
             size
         );
         assert_eq!(count(), 1, "append of {size}");
@@ -148,20 +148,20 @@ async fn every_use_case_is_one_round_trip() {
     store
         .conversations(&ada, None, 10, &CachedSummaries::default(), NOW)
         .await
-        .expect("answers")
-        .expect("stands");
+        .expect("runs")
+        .expect("authorized");
     assert_eq!(count(), 1, "conversations");
     store
         .conversation(&ada, id, NOW)
         .await
-        .expect("answers")
-        .expect("stands");
+        .expect("runs")
+        .expect("authorized");
     assert_eq!(count(), 1, "conversation");
     store
         .position(&ada, id, NOW)
         .await
-        .expect("answers")
-        .expect("stands");
+        .expect("runs")
+        .expect("authorized");
     assert_eq!(count(), 1, "position");
     for page in [
         HistoryRange::Latest,
@@ -170,20 +170,20 @@ async fn every_use_case_is_one_round_trip() {
         store
             .messages(&ada, id, page, 100, NOW)
             .await
-            .expect("answers")
-            .expect("stands");
+            .expect("runs")
+            .expect("authorized");
         assert_eq!(count(), 1, "messages");
     }
     store
         .admit(&ada, id, NOW)
         .await
-        .expect("answers")
-        .expect("stands");
-    assert_eq!(count(), 1, "join");
+        .expect("runs")
+        .expect("authorized");
+    assert_eq!(count(), 1, "admit");
     store
         .events(id, Seq(0), 300)
         .await
-        .expect("answers")
+        .expect("runs")
         .expect("exists");
     assert_eq!(count(), 1, "events");
     let rotation = Rotation {
@@ -193,26 +193,23 @@ async fn every_use_case_is_one_round_trip() {
         now: NOW,
         expires_at: LATER,
     };
-    store.rotate_session(&rotation).await.expect("answers");
+    store.rotate_session(&rotation).await.expect("runs");
     assert_eq!(count(), 1, "rotate_session");
     store
         .revoke_session(ada.user_id, &ada.session_id, NOW)
         .await
-        .expect("answers");
+        .expect("runs");
     assert_eq!(count(), 1, "revoke_session");
-    store
-        .renew_epoch(&Epoch("new".into()))
-        .await
-        .expect("answers");
+    store.renew_epoch(&Epoch("new".into())).await.expect("runs");
     assert_eq!(count(), 1, "renew_epoch");
-    store.ping().await.expect("answers");
+    store.ping().await.expect("runs");
     assert_eq!(count(), 1, "ping");
     database.drop().await;
 }
 
-/// The database itself ends a statement that hangs; its connection stays good.
+/// The server cancels a hanging statement; its connection stays usable.
 #[tokio::test]
-async fn a_statement_that_hangs_is_ended() {
+async fn hanging_statement_is_cancelled() {
     let database = Database::migrated().await;
     let driver = database.driver(1);
     let started = Instant::now();
@@ -229,9 +226,9 @@ async fn a_statement_that_hangs_is_ended() {
     database.drop().await;
 }
 
-/// Who waits for a row that somebody else keeps locked gets an answer too.
+/// A statement that waits for a locked row fails in time.
 #[tokio::test]
-async fn a_locked_conversation_is_unavailable_not_stuck() {
+async fn locked_conversation_is_unavailable_in_time() {
     let database = Database::migrated().await;
     let store = PostgresStore::new(database.driver(2));
     let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
@@ -249,24 +246,18 @@ async fn a_locked_conversation_is_unavailable_not_stuck() {
         "{outcome:?}"
     );
     // Readers do not wait.
-    assert!(
-        store
-            .position(&ada, id, NOW)
-            .await
-            .expect("answers")
-            .is_ok()
-    );
+    assert!(store.position(&ada, id, NOW).await.expect("runs").is_ok());
     holder.rollback().await.expect("ends");
-    let stored = store.append(&[send(&ada, id)]).await.expect("answers");
+    let stored = store.append(&[send(&ada, id)]).await.expect("runs");
     assert!(
         matches!(&stored.outcomes[..], [AppendOutcome::Stored(message)] if message.number.0 == 1)
     );
     database.drop().await;
 }
 
-/// A line that falls silent in the middle is given up, and never used again.
+/// A connection that stalls is closed and replaced.
 #[tokio::test]
-async fn a_silent_line_is_unavailable_and_replaced() {
+async fn stalled_connection_is_unavailable_and_replaced() {
     let database = Database::migrated().await;
     let (address, url) = through(&database);
     let proxy = Stalling::before(address).await;
@@ -297,7 +288,7 @@ async fn a_silent_line_is_unavailable_and_replaced() {
     database.drop().await;
 }
 
-/// The server's address, and the database's URL by way of another port.
+/// The server's address, and the database's URL with another port.
 fn through(database: &Database) -> (String, impl Fn(u16) -> String + use<>) {
     let url = database.url();
     let after_scheme = url.find("://").expect("a URL") + 3;
@@ -316,15 +307,15 @@ fn through(database: &Database) -> (String, impl Fn(u16) -> String + use<>) {
     })
 }
 
-/// Who goes away in the middle leaves no answer behind for the next.
+/// A cancelled call leaves no response on the connection for the next one.
 #[tokio::test]
-async fn an_abandoned_statement_answers_nobody_else() {
+async fn response_of_a_cancelled_call_is_discarded() {
     let database = Database::migrated().await;
     let driver = database.driver(1);
     for _ in 0..3 {
-        let abandoned = run(&driver, Access::Write, &NAP, []);
+        let cancelled = run(&driver, Access::Write, &NAP, []);
         assert!(
-            tokio::time::timeout(Duration::from_millis(60), abandoned)
+            tokio::time::timeout(Duration::from_millis(60), cancelled)
                 .await
                 .is_err()
         );
@@ -336,22 +327,22 @@ async fn an_abandoned_statement_answers_nobody_else() {
     database.drop().await;
 }
 
-/// Ends every connection of a driver, as a restart of the server does, and sees them gone.
+/// Closes every other connection, as a restart of the server does, and waits until they are gone.
 async fn end_all(other: &PostgresDriver) {
     let others = async || run(other, Access::Write, &END_OTHERS, []).await;
     while others().await != Ok(Some("0".to_owned())) {}
 }
 
-/// Opens as many connections as so many statements need that run at once.
+/// Opens that many connections, by as many concurrent statements.
 async fn open(driver: &PostgresDriver, connections: usize) {
     let naps = (0..connections).map(|_| run(driver, Access::Write, &NAP, []));
     let answers = join_all(naps).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
 
-/// What comes next finds the memory of the statement before warm, on both sides.
+/// Its memory is warm on both sides.
 #[tokio::test]
-async fn the_connection_used_last_goes_first() {
+async fn most_recently_used_connection_is_reused_first() {
     let database = Database::migrated().await;
     let driver = database.driver(4);
     open(&driver, 4).await;
@@ -360,23 +351,23 @@ async fn the_connection_used_last_goes_first() {
         used.insert(
             run(&driver, Access::Write, &BACKEND, [])
                 .await
-                .expect("answers"),
+                .expect("runs"),
         );
     }
     assert_eq!(used.len(), 1, "{used:?}");
     database.drop().await;
 }
 
-/// A reading statement does not notice that the server ended all connections.
+/// A read is repeated when the server has closed all connections.
 #[tokio::test]
-async fn readers_outlive_a_restart() {
+async fn reads_survive_a_restart_of_the_server() {
     let database = Database::migrated().await;
     let (driver, other) = (database.driver(4), database.driver(1));
     let pong = || Ok(Some("pong".to_owned()));
     open(&driver, 4).await;
     end_all(&other).await;
     assert_eq!(run(&driver, Access::Read, &PING, []).await, pong());
-    // A writing one cannot know whether it was done, and says so; all those after it work.
+    // The outcome of a write is unknown, which is an error; all later calls succeed.
     open(&driver, 4).await;
     end_all(&other).await;
     let outcome = run(&driver, Access::Write, &PING, []).await;
@@ -389,28 +380,28 @@ async fn readers_outlive_a_restart() {
     database.drop().await;
 }
 
-/// A restart of the server is a pause, no fault: who needs a connection meanwhile waits for it.
+/// A call waits for a connection while the server restarts.
 #[tokio::test]
-async fn a_server_that_is_starting_is_waited_for() {
+async fn call_waits_while_the_server_is_starting() {
     let database = Database::migrated().await;
     let (address, url) = through(&database);
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
     let port = free.local_addr().expect("bound").port();
     drop(free);
     let driver = PostgresDriver::new(&url(port), 1).expect("a URL");
-    let asked = run(&driver, Access::Write, &PING, []);
+    let call = run(&driver, Access::Write, &PING, []);
     let started = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         Stalling::at(port, address).await
     };
-    let (answer, _server) = tokio::join!(asked, started);
+    let (answer, _server) = tokio::join!(call, started);
     assert_eq!(answer, Ok(Some("pong".to_owned())));
     database.drop().await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_unavailable() {
-    let driver = PostgresDriver::new("postgres://nobody@127.0.0.1:9/none", 1).expect("a URL");
+async fn unreachable_server_is_unavailable() {
+    let driver = PostgresDriver::new("postgres://user@127.0.0.1:9/none", 1).expect("a URL");
     let outcome = PostgresStore::new(driver).ping().await;
     assert!(
         matches!(outcome, Err(StoreError::Unavailable(_))),
@@ -418,23 +409,23 @@ async fn a_server_that_is_away_is_unavailable() {
     );
 }
 
-/// One that is killed between two words of the greeting, whatever it had said by then.
+/// The server is killed at any point of the handshake.
 #[tokio::test]
-async fn a_server_that_ends_while_it_is_met_is_unavailable() {
-    for word in [&b""[..], b"N", b"\0"] {
+async fn server_that_closes_during_the_handshake_is_unavailable() {
+    for reply in [&b""[..], b"N", b"\0"] {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a port");
         let address = listener.local_addr().expect("an address");
-        let url = format!("postgres://nobody@{address}/none");
+        let url = format!("postgres://user@{address}/none");
         let driver = PostgresDriver::new(&url, 1).expect("a URL");
-        let met = async {
+        let handshake = async {
             let (mut stream, _) = listener.accept().await.expect("a connection");
-            // The request for TLS, with which every client begins.
+            // The SSLRequest, with which every client starts.
             stream.read_exact(&mut [0; 8]).await.expect("a request");
-            stream.write_all(word).await.expect("a word");
+            stream.write_all(reply).await.expect("writes");
         };
-        let (answer, ()) = tokio::join!(run(&driver, Access::Write, &PING, []), met);
+        let (answer, ()) = tokio::join!(run(&driver, Access::Write, &PING, []), handshake);
         assert!(
             matches!(answer, Err(DriverError::Unavailable(_))),
             "{answer:?}"

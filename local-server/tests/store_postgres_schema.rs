@@ -1,4 +1,4 @@
-//! Migrating PostgreSQL, and telling when its schema is not this build's.
+//! Migrating PostgreSQL, and checking its schema.
 
 mod support;
 
@@ -7,7 +7,7 @@ use colloquy_local_server::migrate::{SchemaError, check_schema, migrate};
 use support::{Database, execute};
 
 #[tokio::test]
-async fn servers_may_migrate_at_once() {
+async fn servers_may_migrate_concurrently() {
     let database = Database::create().await;
     let backends: Vec<_> = (0..4)
         .map(|_| Backend::Postgres(database.driver(1)))
@@ -33,7 +33,7 @@ async fn servers_may_migrate_at_once() {
 }
 
 #[tokio::test]
-async fn a_newer_older_or_changed_schema_is_refused() {
+async fn newer_older_and_changed_schemas_are_rejected() {
     let database = Database::migrated().await;
     let backend = Backend::Postgres(database.driver(1));
     check_schema(&backend).await.expect("is up to date");

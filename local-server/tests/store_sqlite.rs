@@ -1,4 +1,4 @@
-//! The store contract over SQLite files, and what is the SQLite driver's own.
+//! The store contract over SQLite files, and the SQLite driver's own tests.
 
 use std::path::Path;
 
@@ -66,7 +66,7 @@ mod schema {
     use super::*;
 
     #[tokio::test]
-    async fn a_new_file_is_missing_its_tables_until_migrated() {
+    async fn new_file_has_no_tables_until_migrated() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep/er/chat.sqlite3");
         let backend = Backend::Sqlite(open(&path).await);
@@ -77,12 +77,12 @@ mod schema {
         migrate(&backend).await.expect("migrates");
         check_schema(&backend).await.expect("is up to date");
         migrate(&backend).await.expect("migrates twice");
-        backend.store().ping().await.expect("answers");
+        backend.store().ping().await.expect("runs");
         backend.close().await;
     }
 
     #[tokio::test]
-    async fn a_newer_older_changed_or_unfinished_schema_is_refused() {
+    async fn newer_older_changed_and_unfinished_schemas_are_rejected() {
         let folder = tempfile::tempdir().expect("a folder");
         let driver = open(&folder.path().join("chat.sqlite3")).await;
         let backend = Backend::Sqlite(driver.clone());
@@ -134,16 +134,16 @@ mod driver {
     use super::*;
 
     #[tokio::test]
-    async fn a_database_in_memory_serves_readers_too() {
+    async fn database_in_memory_serves_readers() {
         let backend = Backend::Sqlite(SqliteDriver::in_memory().await.expect("opens"));
         migrate(&backend).await.expect("migrates");
         check_schema(&backend).await.expect("is up to date");
         assert!(
             backend
                 .store()
-                .credentials("nobody")
+                .credentials("unknown")
                 .await
-                .expect("answers")
+                .expect("runs")
                 .is_none()
         );
     }
@@ -173,24 +173,24 @@ mod driver {
         text: "select epoch from instance",
     };
 
-    async fn ask(driver: &SqliteDriver, access: Access, statement: &'static Statement) -> String {
+    async fn read(driver: &SqliteDriver, access: Access, statement: &'static Statement) -> String {
         let answers = driver.run(access, &[Step::new(statement, [])]).await;
-        answers.expect("answers").remove(0).expect("a row")
+        answers.expect("runs").remove(0).expect("a row")
     }
 
     #[tokio::test]
-    async fn every_commit_is_synced_and_keys_are_kept() {
+    async fn commits_are_synced_and_foreign_keys_enforced() {
         let folder = tempfile::tempdir().expect("a folder");
         let driver = open(&folder.path().join("chat.sqlite3")).await;
-        assert_eq!(ask(&driver, Access::Write, &SYNCHRONOUS).await, "2");
-        assert_eq!(ask(&driver, Access::Write, &KEYS).await, "1");
-        assert_eq!(ask(&driver, Access::Write, &JOURNAL).await, "wal");
+        assert_eq!(read(&driver, Access::Write, &SYNCHRONOUS).await, "2");
+        assert_eq!(read(&driver, Access::Write, &KEYS).await, "1");
+        assert_eq!(read(&driver, Access::Write, &JOURNAL).await, "wal");
         driver.close().await;
     }
 
-    /// And the next one finds the connection as it was. Nothing is answered after the end.
+    /// After a failure the connection is usable; after the close every call fails.
     #[tokio::test]
-    async fn a_batch_is_done_whole_or_not_at_all() {
+    async fn batch_is_atomic() {
         let folder = tempfile::tempdir().expect("a folder");
         for driver in [
             open(&folder.path().join("chat.sqlite3")).await,
@@ -199,18 +199,18 @@ mod driver {
             migrate(&Backend::Sqlite(driver.clone()))
                 .await
                 .expect("migrates");
-            let before = ask(&driver, Access::Lookup, &EPOCH).await;
+            let before = read(&driver, Access::Lookup, &EPOCH).await;
             let steps = [
                 Step::new(&RENAME, [Param::Text("another")]),
                 Step::new(&WRONG, [Param::Text("{")]),
             ];
             let failed = driver.run(Access::Write, &steps).await;
             assert!(matches!(failed, Err(DriverError::Unexpected(_))));
-            assert_eq!(ask(&driver, Access::Lookup, &EPOCH).await, before);
+            assert_eq!(read(&driver, Access::Lookup, &EPOCH).await, before);
             let done = driver.run(Access::Write, &steps[..1]).await;
             assert_eq!(done.expect("writes"), [Some("another".to_owned())]);
             for access in [Access::Lookup, Access::Read, Access::Write] {
-                assert_eq!(ask(&driver, access, &EPOCH).await, "another");
+                assert_eq!(read(&driver, access, &EPOCH).await, "another");
             }
             driver.close().await;
             for access in [Access::Lookup, Access::Read, Access::Write] {
@@ -222,7 +222,7 @@ mod driver {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn the_files_are_their_owners_alone() {
+    async fn files_are_readable_by_their_owner_only() {
         use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().expect("a folder");
@@ -245,9 +245,9 @@ mod driver {
         driver.close().await;
     }
 
-    /// What was acknowledged is there for whoever opens the file next, without a close.
+    /// An acknowledged write is visible to another process, without a close.
     #[tokio::test]
-    async fn a_commit_is_seen_by_another_process_at_once() {
+    async fn commit_is_visible_to_another_process_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("chat.sqlite3");
         let backend = Backend::Sqlite(open(&path).await);

@@ -42,11 +42,11 @@ const PROGRAMS: &[Program] = &[
         selection: &["--test", "untrusted_input"],
         tests: &[
             "answers::answers",
-            "answers::answers_are_read_as_they_were_meant",
+            "answers::results_decode_to_the_encoded_values",
             "cache::cached_facts",
             "cache::cached_facts_make_true_pages_or_none",
             "cache::the_words_for_redis_mean_what_the_cache_in_process_does",
-            "columns::batches_are_told_column_by_column",
+            "append_params::batch_parameters_equal_the_sends",
             "cursors::cursors",
             "cursors::cursors_come_back",
             "lists::lists_show_what_the_database_would_tell",

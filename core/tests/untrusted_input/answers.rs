@@ -1,5 +1,5 @@
-//! What a database answers. It is no stranger, but it may be another version than expected, or a
-//! proxy in its place: whatever comes, a store says that it is unexpected and goes on.
+//! Results of a database, which may be of another version than expected, or come from a proxy. A store
+//! reports any unreadable result as unexpected and keeps working.
 
 use std::sync::Arc;
 
@@ -24,14 +24,14 @@ use crate::values::some_event;
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const ID: ConversationId = ConversationId(1);
 
-/// Answers every step with the same text; nothing for `-`.
-struct Fixed(String);
+/// Returns the same text for every step; no row for `-`.
+struct FixedResult(String);
 
 #[async_trait]
-impl Driver for Fixed {
+impl Driver for FixedResult {
     async fn run(&self, _: Access, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, DriverError> {
-        let answer = (self.0 != "-").then(|| self.0.clone());
-        Ok(steps.iter().map(|_| answer.clone()).collect())
+        let result = (self.0 != "-").then(|| self.0.clone());
+        Ok(steps.iter().map(|_| result.clone()).collect())
     }
 }
 
@@ -57,7 +57,7 @@ fn some_append() -> NewMessage {
     }
 }
 
-/// One that is judged at once.
+/// A send that goes to `append_each` at once.
 fn some_repeat() -> NewMessage {
     NewMessage {
         dedup_only: true,
@@ -65,15 +65,15 @@ fn some_repeat() -> NewMessage {
     }
 }
 
-/// INVARIANT: an answer that cannot be read is unexpected, never "away": nobody tries it again.
-fn check<T>(answer: Result<T, StoreError>) {
-    if let Err(error) = answer {
+/// INVARIANT: an unreadable result is `Unexpected`, never `Unavailable`: a repeat would not help.
+fn check<T>(result: Result<T, StoreError>) {
+    if let Err(error) = result {
         assert!(matches!(&error, StoreError::Unexpected(_)), "{error}");
     }
 }
 
-/// Every use case, over one answer.
-async fn ask_all(store: &dyn Store) {
+/// Every use case, over one result.
+async fn run_all(store: &dyn Store) {
     let caller = caller();
     let user = NewUser {
         username: "ann".to_owned(),
@@ -83,14 +83,14 @@ async fn ask_all(store: &dyn Store) {
         last_name: String::new(),
         is_admin: false,
     };
-    // These two may ask several times over, and then say that they were overtaken.
+    // These two retry, and then report that they were overtaken.
     let _ = store.create_user(&user, NOW).await;
-    let wanted = NewConversation {
+    let conversation = NewConversation {
         others: vec![UserId(2)],
         kind: ConversationKind::Direct,
         name: None,
     };
-    let _ = store.create_conversation(&caller, &wanted, NOW).await;
+    let _ = store.create_conversation(&caller, &conversation, NOW).await;
     check(store.credentials("ann").await);
     let session = NewSession {
         id: caller.session_id.clone(),
@@ -135,8 +135,8 @@ async fn ask_all(store: &dyn Store) {
     check(store.ping().await);
 }
 
-fn now<T>(work: impl Future<Output = T>) -> T {
-    work.now_or_never().expect("a driver that answers at once")
+fn ready<T>(work: impl Future<Output = T>) -> T {
+    work.now_or_never().expect("the driver never waits")
 }
 
 #[test]
@@ -149,12 +149,12 @@ fn answers() {
     };
     target.run(|input| {
         let text = String::from_utf8_lossy(input).into_owned();
-        now(ask_all(&PostgresStore::new(Fixed(text.clone()))));
-        now(ask_all(&SqliteStore::new(Fixed(text))));
+        ready(run_all(&PostgresStore::new(FixedResult(text.clone()))));
+        ready(run_all(&SqliteStore::new(FixedResult(text))));
     });
 }
 
-/// As statements write it: by position, the time in milliseconds.
+/// As statements write it: a list of fields, the time in milliseconds.
 fn some_stored(random: &mut Rng) -> (Value, StoredMessage) {
     let stored = StoredMessage {
         message_id: MessageId(random.i64(..)),
@@ -191,32 +191,32 @@ fn some_outcome(random: &mut Rng) -> (Value, AppendOutcome) {
 }
 
 #[test]
-fn answers_are_read_as_they_were_meant() {
-    for_all("answers_are_read_as_they_were_meant", 2_000, |random| {
+fn results_decode_to_the_encoded_values() {
+    for_all("results_decode_to_the_encoded_values", 2_000, |random| {
         let (texts, outcomes): (Vec<Value>, Vec<AppendOutcome>) = (0..random.usize(0..5))
             .map(|_| some_outcome(random))
             .unzip();
-        let answer = json!({"epoch": "e1", "outcomes": texts}).to_string();
-        let store = PostgresStore::new(Fixed(answer));
-        let read = now(store.append(&[some_repeat()])).expect("readable");
+        let result = json!({"epoch": "e1", "outcomes": texts}).to_string();
+        let store = PostgresStore::new(FixedResult(result));
+        let read = ready(store.append(&[some_repeat()])).expect("readable");
         assert_eq!((&*read.epoch.0, read.outcomes), ("e1", outcomes));
 
         let (fields, stored) = some_stored(random);
-        let answer = json!({"epoch": "e1", "stored": fields}).to_string();
-        let store = PostgresStore::new(Fixed(answer));
-        let read = now(store.append(&[some_append()])).expect("readable");
+        let result = json!({"epoch": "e1", "stored": fields}).to_string();
+        let store = PostgresStore::new(FixedResult(result));
+        let read = ready(store.append(&[some_append()])).expect("readable");
         assert_eq!(read.outcomes, [AppendOutcome::Stored(stored)]);
 
         let [seq, number, first] = [(); 3].map(|()| random.i64(0..1 << 53));
         let name = colloquy_fuzz::arbitrary_text(random);
-        let answer = json!({
+        let result = json!({
             "epoch": "e1",
             "ids": [first, first + 1],
             "conversations": [[ID, seq, number, NOW.0 + 5]],
             "names": [name],
         });
-        let store = PostgresStore::new(Fixed(answer.to_string()));
-        let read = now(store.append(&[some_append(), some_append()])).expect("readable");
+        let store = PostgresStore::new(FixedResult(result.to_string()));
+        let read = ready(store.append(&[some_append(), some_append()])).expect("readable");
         let stored = [1, 2].map(|ordinal| {
             AppendOutcome::Stored(StoredMessage {
                 message_id: MessageId(first + ordinal - 1),
@@ -233,9 +233,9 @@ fn answers_are_read_as_they_were_meant() {
             .collect();
         let written: Vec<Value> = events.iter().map(in_milliseconds).collect();
         let position = json!({"epoch": "e1", "seq": random.i64(..), "number": random.i64(..)});
-        let answer = json!({"events": written, "position": position}).to_string();
-        let store = PostgresStore::new(Fixed(answer));
-        let read = now(store.events(ID, Seq(0), 10))
+        let result = json!({"events": written, "position": position}).to_string();
+        let store = PostgresStore::new(FixedResult(result));
+        let read = ready(store.events(ID, Seq(0), 10))
             .expect("readable")
             .expect("there");
         assert_eq!(read.events, events);

@@ -3,8 +3,8 @@
 //! that replays it; `cargo xtask fuzz` goes on for longer.
 
 mod answers;
+mod append_params;
 mod cache;
-mod columns;
 mod cursors;
 mod lists;
 mod settings;

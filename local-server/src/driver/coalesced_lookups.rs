@@ -138,8 +138,8 @@ impl<R: Reader> Lookup<R> {
 /// The statement for several callers, composed from the one for a single caller, whose parameters
 /// have these types. `$2` becomes the second column of a table with one array for each parameter.
 ///
-/// `(select $1)` hides the length of the array from the planner, which would otherwise plan every
-/// batch anew (docs/decisions/0028-planner-settings-by-statement.md).
+/// `(select $1)` hides the length of the array from the planner, which would otherwise plan each
+/// batch again (docs/decisions/0028-planner-settings-by-statement.md).
 fn combine(text: &str, params: &[OwnedParam]) -> String {
     let mut combined = String::from("select array(select (\n");
     combined.push_str(&text.replace('$', "caller.p"));

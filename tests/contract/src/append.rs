@@ -203,7 +203,7 @@ pub async fn empty_batch_stores_nothing(fixture: &dyn Fixture) {
     );
 }
 
-/// Every field comes back as it went in, up to the limits.
+/// Every field is returned unchanged, up to the limits.
 pub async fn messages_are_stored_verbatim(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;

@@ -1,5 +1,5 @@
-//! A batch of sends as PostgreSQL is given it: read by its rules for arrays, every column says
-//! what the sends said.
+//! The parameters of a batch of sends in PostgreSQL: parsed by its rules for arrays, every column equals
+//! the sends.
 //! <https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>
 
 use std::sync::Mutex;
@@ -15,20 +15,20 @@ use colloquy_proto::domain::{
 };
 use futures_util::FutureExt as _;
 
-/// Remembers what each statement was given, and answers that nothing can be stored.
+/// Records the parameters of each statement, and returns no row.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<(&'static str, Vec<String>)>>);
 
 #[async_trait]
 impl Driver for &Recorder {
     async fn run(&self, _: Access, steps: &[Step<'_>]) -> Result<Vec<Option<String>>, DriverError> {
-        let mut asked = self.0.lock().expect("nothing panicked");
+        let mut statements = self.0.lock().expect("nothing panicked");
         for step in steps {
             let texts = step.params.iter().map(|param| match param {
                 Param::Text(text) => (*text).to_owned(),
                 other => panic!("not an array: {other:?}"),
             });
-            asked.push((step.statement.name, texts.collect()));
+            statements.push((step.statement.name, texts.collect()));
         }
         Ok(vec![None; steps.len()])
     }
@@ -55,18 +55,18 @@ fn elements(array: &str) -> Vec<Option<String>> {
             }
         }
         if quoted {
-            assert_eq!(chars.next(), Some('"'), "a quote without end: {array}");
+            assert_eq!(chars.next(), Some('"'), "an unterminated quote: {array}");
         }
         elements.push((quoted || text != "null").then_some(text));
         assert!(
             matches!(chars.next(), None | Some(',')),
-            "something between elements: {array}"
+            "text between elements: {array}"
         );
     }
     elements
 }
 
-/// The same, filled up with nulls as `unnest` does it beside longer arrays.
+/// The same, padded with nulls as `unnest` does beside longer arrays.
 fn column(array: &str, length: usize) -> Vec<Option<String>> {
     let mut elements = elements(array);
     assert!(elements.len() == length || elements.is_empty(), "{array}");
@@ -110,26 +110,26 @@ fn some_send(random: &mut Rng) -> NewMessage {
     }
 }
 
-/// What the seven columns of the sends must say, after those who send.
-fn check_sends(sends: &[NewMessage], [contents, own_ids, replies, mentioned]: [&String; 4]) {
+/// Checks the columns of the sends.
+fn check_sends(sends: &[NewMessage], [contents, client_ids, replies, mentions]: [&String; 4]) {
     let length = sends.len();
-    let told = sends.iter().map(|send| Some(send.message.as_str()));
-    assert_eq!(column(contents, length), texts(told));
-    let told = sends.iter().map(|send| send.client_message_id.as_ref());
+    let expected = sends.iter().map(|send| Some(send.message.as_str()));
+    assert_eq!(column(contents, length), texts(expected));
+    let expected = sends.iter().map(|send| send.client_message_id.as_ref());
     assert_eq!(
-        column(own_ids, length),
-        texts(told.map(|id| id.map(ClientMessageId::as_str)))
+        column(client_ids, length),
+        texts(expected.map(|id| id.map(ClientMessageId::as_str)))
     );
-    let told = sends.iter().map(|send| send.reply_to);
-    assert_eq!(column(replies, length), texts(told));
-    for (array, send) in column(mentioned, length).iter().zip(sends) {
-        let told = send.mentions.iter().map(|id| Some(*id));
+    let expected = sends.iter().map(|send| send.reply_to);
+    assert_eq!(column(replies, length), texts(expected));
+    for (array, send) in column(mentions, length).iter().zip(sends) {
+        let expected = send.mentions.iter().map(|id| Some(*id));
         let read = array.as_deref().map(elements).unwrap_or_default();
-        assert_eq!(read, texts(told));
+        assert_eq!(read, texts(expected));
     }
 }
 
-/// That the senders' columns, by each send's index into them, say who sends it.
+/// Checks the columns of the senders, by each send's index into them.
 fn check_senders(sends: &[NewMessage], who: [&String; 3], indices: &str) {
     let [conversations, users, sessions] = who.map(|array| elements(array));
     for (index, send) in elements(indices).iter().zip(sends) {
@@ -138,44 +138,44 @@ fn check_senders(sends: &[NewMessage], who: [&String; 3], indices: &str) {
             .expect("an index")
             .parse()
             .expect("a number");
-        let told = [&conversations, &users, &sessions].map(|column| column[index - 1].clone());
-        let meant = [
+        let expected = [&conversations, &users, &sessions].map(|column| column[index - 1].clone());
+        let sent = [
             send.conversation_id.to_string(),
             send.sender_id.to_string(),
             send.session_id.0.to_string(),
         ];
-        assert_eq!(told, meant.map(Some));
+        assert_eq!(expected, sent.map(Some));
     }
 }
 
 #[test]
-fn batches_are_told_column_by_column() {
-    for_all("batches_are_told_column_by_column", 2_000, |random| {
+fn batch_parameters_equal_the_sends() {
+    for_all("batch_parameters_equal_the_sends", 2_000, |random| {
         let sends: Vec<NewMessage> = (0..random.usize(2..9)).map(|_| some_send(random)).collect();
         let recorder = Recorder::default();
         let answer = PostgresStore::new(&recorder).append(&sends).now_or_never();
-        assert!(answer.expect("at once").is_err(), "nothing was answered");
-        let asked = recorder.0.into_inner().expect("nothing panicked");
-        for (name, params) in &asked {
+        assert!(answer.expect("at once").is_err(), "no row was returned");
+        let statements = recorder.0.into_inner().expect("nothing panicked");
+        for (name, params) in &statements {
             match (*name, params.as_slice()) {
                 (
                     "messages/append_each",
                     [conversations, users, sessions, senders, times, rest @ ..],
                 ) => {
                     check_senders(&sends, [conversations, users, sessions], senders);
-                    let told = sends.iter().map(|send| Some(send.now.0));
-                    assert_eq!(elements(times), texts(told));
-                    let [contents, own_ids, replies, mentioned, repeats] = rest else {
+                    let expected = sends.iter().map(|send| Some(send.now.0));
+                    assert_eq!(elements(times), texts(expected));
+                    let [contents, client_ids, replies, mentions, repeats] = rest else {
                         panic!("other columns: {params:?}");
                     };
-                    check_sends(&sends, [contents, own_ids, replies, mentioned]);
-                    let told = sends.iter().map(|send| send.dedup_only.then_some(true));
-                    assert_eq!(column(repeats, sends.len()), texts(told));
+                    check_sends(&sends, [contents, client_ids, replies, mentions]);
+                    let expected = sends.iter().map(|send| send.dedup_only.then_some(true));
+                    assert_eq!(column(repeats, sends.len()), texts(expected));
                 }
                 (
                     "messages/append_all",
                     [
-                        rooms,
+                        targets,
                         counts,
                         _,
                         conversations,
@@ -189,34 +189,34 @@ fn batches_are_told_column_by_column() {
                     ],
                 ) => {
                     check_senders(&sends, [conversations, users, sessions], senders);
-                    check_places(&sends, [rooms, counts, ordinals, times]);
-                    let [contents, own_ids, replies, mentioned] = rest else {
+                    check_placements(&sends, [targets, counts, ordinals, times]);
+                    let [contents, client_ids, replies, mentions] = rest else {
                         panic!("other columns: {params:?}");
                     };
-                    check_sends(&sends, [contents, own_ids, replies, mentioned]);
+                    check_sends(&sends, [contents, client_ids, replies, mentions]);
                 }
                 other => panic!("another statement: {other:?}"),
             }
         }
         assert!(
-            asked
+            statements
                 .iter()
                 .any(|(name, _)| *name == "messages/append_each")
         );
     });
 }
 
-/// That each send has its place in its conversation, and a time no earlier than those before it.
-fn check_places(sends: &[NewMessage], columns: [&String; 4]) {
-    let [rooms, counts, ordinals, times] = columns.map(|array| -> Vec<i64> {
+/// Checks that each send has its ordinal in its conversation, and a time no earlier than those before.
+fn check_placements(sends: &[NewMessage], columns: [&String; 4]) {
+    let [targets, counts, ordinals, times] = columns.map(|array| -> Vec<i64> {
         let numbers = elements(array).into_iter();
         numbers
             .map(|one| one.expect("a number").parse().expect("a number"))
             .collect()
     });
-    for (room, count) in rooms.iter().zip(&counts) {
+    for (target, count) in targets.iter().zip(&counts) {
         let its = |(index, send): (usize, &NewMessage)| {
-            (send.conversation_id.0 == *room).then_some((index, send.now.0))
+            (send.conversation_id.0 == *target).then_some((index, send.now.0))
         };
         let its: Vec<(usize, i64)> = sends.iter().enumerate().filter_map(its).collect();
         assert_eq!(i64::try_from(its.len()).ok(), Some(*count));
