@@ -1,12 +1,11 @@
-//! What single steps of a message's way cost, without sockets, database or Redis:
-//! `cargo bench --package colloquy-core`. What a whole server does is measured by
-//! `cargo xtask bench`.
+//! Micro-benchmarks of single steps, without sockets, database or Redis:
+//! `cargo bench --package colloquy-core`. `cargo xtask bench` measures a whole server.
 
 #[path = "../tests/http/fakes.rs"]
 #[expect(
     dead_code,
     clippy::wildcard_imports,
-    reason = "the route tests use more of them, and name much"
+    reason = "shared with the route tests, which use more of them"
 )]
 mod fakes;
 
@@ -58,7 +57,7 @@ fn event(seq: i64) -> Event {
     })
 }
 
-/// A Room with so many v2 connections, at position 0.
+/// A Room with this many v2 connections, at position 0.
 fn room(members: u64) -> Room {
     let mut room = Room::new(CONVERSATION, 0);
     for member in 1..=members {
@@ -96,8 +95,8 @@ fn room_send(bencher: Bencher<'_, '_>, members: u64) {
             r#"{{"type":"send","client_message_id":"{seq}","message":"the quick brown fox"}}"#
         );
         let id = ConnectionId(1);
-        let asked = room.handle(Input::Frame { id, text: &text }, NOW);
-        let commits = asked.into_iter();
+        let effects = room.handle(Input::Frame { id, text: &text }, NOW);
+        let commits = effects.into_iter();
         let commits = commits.filter(|one| matches!(one, Effect::Commit(_)));
         assert_eq!(commits.count(), 1);
         let stored = StoredMessage {
@@ -142,7 +141,7 @@ fn cache() -> Arc<dyn Cache> {
     Arc::new(InProcess::new(clock(), 1 << 20))
 }
 
-fn facts(seqs: RangeInclusive<i64>) -> NewEvents {
+fn new_events(seqs: RangeInclusive<i64>) -> NewEvents {
     NewEvents {
         conversation_id: CONVERSATION,
         epoch: epoch(),
@@ -150,13 +149,12 @@ fn facts(seqs: RangeInclusive<i64>) -> NewEvents {
     }
 }
 
-/// A full page out of the in-process cache: read, decoded, held against the position, written.
-/// At the place where it was proven before, it is found.
+/// A full page from the in-process cache: memoized, or read, decoded, proven and serialized.
 #[divan::bench(args = [true, false])]
-fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
+fn cached_history(bencher: Bencher<'_, '_>, memoized: bool) {
     let recent = RecentHistory::new(cache(), clock());
     let runtime = runtime();
-    runtime.block_on(recent.record(&[facts(1..=100)]));
+    runtime.block_on(recent.record(&[new_events(1..=100)]));
     let position = Position {
         epoch: epoch(),
         seq: Seq(100),
@@ -164,7 +162,7 @@ fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
     };
     bencher.bench_local(|| {
         let fresh = RecentHistory::new(cache(), clock());
-        let prover = if known { &recent } else { &fresh };
+        let prover = if memoized { &recent } else { &fresh };
         let page = runtime.block_on(async {
             let mut read = recent.read(CONVERSATION, 100).await?;
             prover.page(&mut read, &position, 100).await
@@ -174,7 +172,7 @@ fn cached_history(bencher: Bencher<'_, '_>, known: bool) {
     });
 }
 
-/// One event recorded.
+/// Writing one event to the cache.
 #[divan::bench]
 fn cache_record(bencher: Bencher<'_, '_>) {
     let recent = RecentHistory::new(cache(), clock());
@@ -182,16 +180,34 @@ fn cache_record(bencher: Bencher<'_, '_>) {
     let mut seq = 0;
     bencher.bench_local(|| {
         seq += 1;
-        runtime.block_on(recent.record(&[facts(seq..=seq)]));
+        runtime.block_on(recent.record(&[new_events(seq..=seq)]));
     });
 }
 
-/// A request through the whole router: the probe that does nothing, and one with a token.
+/// Verifying an access token, with and without the memo.
+#[divan::bench(args = [true, false])]
+fn verify_token(bencher: Bencher<'_, '_>, memoized: bool) {
+    let tokens = tokens();
+    let (token, _) = tokens.issue_access(UserId(1), &SessionId("s1".into()), NOW);
+    bencher.bench_local(|| {
+        if memoized {
+            tokens.verify_access_memoized(black_box(&token), NOW)
+        } else {
+            tokens.verify_access(black_box(&token), NOW)
+        }
+    });
+}
+
+fn tokens() -> Tokens {
+    let secret = Secret::new("a key of more than 32 bytes, all of it");
+    Tokens::new(&secret, &[], Seconds(900), Seconds(604_800))
+}
+
+/// A request through the whole router: a probe without work, and one with a token.
 #[divan::bench(args = ["/health/live/", "/api/users/profile/"])]
 fn route(bencher: Bencher<'_, '_>, path: &str) {
     let settings = Arc::new(Settings::read(|_| None).expect("defaults"));
-    let secret = Secret::new("a key of more than 32 bytes, all of it");
-    let tokens = Arc::new(Tokens::new(&secret, &[], Seconds(900), Seconds(604_800)));
+    let tokens = Arc::new(tokens());
     let token = tokens
         .issue_access(UserId(1), &SessionId("s1".into()), NOW)
         .0;
@@ -215,9 +231,9 @@ fn route(bencher: Bencher<'_, '_>, path: &str) {
             .extension(ClientAddress([192, 0, 2, 1].into()))
             .body(Body::empty())
             .expect("a request");
-        let answer = runtime.block_on(router.clone().oneshot(request));
-        let answer = answer.unwrap_or_else(|never| match never {});
-        assert!(answer.status().is_success(), "{}", answer.status());
-        answer
+        let response = runtime.block_on(router.clone().oneshot(request));
+        let response = response.unwrap_or_else(|never| match never {});
+        assert!(response.status().is_success(), "{}", response.status());
+        response
     });
 }

@@ -1,9 +1,9 @@
-//! Every setting of a server: its name, its default, what it must look like, what it becomes.
+//! Every setting of a server: name, default, validation and parsed value.
 //!
-//! Owns the names and the rules. Does not read the environment or files: an adapter hands in a
-//! `lookup`. All that is missing or malformed is reported by one error, so that a first start
-//! takes one round of corrections. To add a setting: a row in [`Settings::TABLE`], a field, a
-//! line in [`Settings::read`]; the tests then ask for its line in the documents.
+//! Reads neither environment nor files: an adapter passes a `lookup`. One error reports every missing
+//! or malformed setting, so that a first start takes one round of corrections. To add a setting: a
+//! row in [`Settings::TABLE`], a field, a line in [`Settings::read`]; the tests then require its line
+//! in the documents.
 
 mod reader;
 #[cfg(test)]
@@ -19,65 +19,65 @@ use colloquy_proto::domain::Seconds;
 use reader::Reader;
 pub use values::{AllowedOrigins, Database, HostPattern, LogFormat, Redis, Secret, SecretKey};
 
-/// One line of documentation for one setting.
+/// The documentation of one setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
-    /// The name of the variable.
+    /// The environment variable.
     pub name: &'static str,
-    /// What holds when it is absent or blank; empty for nothing.
+    /// The value when it is absent or blank; empty for none.
     pub default: &'static str,
-    /// What it is for.
+    /// Its purpose.
     pub description: &'static str,
 }
 
-/// Everything a server can be told from outside. Secrets are never shown by `Debug`.
+/// The settings of a server. `Debug` hides secrets.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Address or name to listen on.
     pub host: String,
     /// Port to listen on.
     pub port: u16,
-    /// Where files of the server's own live.
+    /// The directory of the server's own files.
     pub data_dir: PathBuf,
     /// The database.
     pub database: Database,
-    /// The most connections held to it.
+    /// The maximum number of connections to it.
     pub database_pool_size: u32,
-    /// Whether missing migrations run before the server listens.
+    /// Whether pending migrations run before the server listens.
     pub migrate_on_start: bool,
-    /// The Redis behind the Upstash REST protocol; without it the in-process cache serves.
+    /// The Redis behind the Upstash REST protocol; `None` for the in-process cache.
     pub redis: Option<Redis>,
     /// Signs tokens.
     pub secret_key: SecretKey,
-    /// Still verify tokens signed before a rotation.
+    /// Previous keys, which still verify tokens after a rotation.
     pub previous_secret_keys: Vec<Secret>,
-    /// How long an access token lives.
+    /// The lifetime of an access token.
     pub access_token: Seconds,
-    /// How long a refresh token, and so an idle login, lives.
+    /// The lifetime of a refresh token, and so of an idle session.
     pub refresh_token: Seconds,
     /// Milliseconds between two sends of a user in a conversation; 0 is off.
     pub throttle_ms: i64,
-    /// Web pages of other origins that may use this server.
+    /// The origins of web pages that may use this server.
     pub cors_allowed_origins: AllowedOrigins,
-    /// The hosts this server answers for.
+    /// The accepted `Host` headers.
     pub allowed_hosts: Vec<HostPattern>,
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where log files go; none without it.
+    /// The directory of log files; `None` for no files.
     pub log_dir: Option<PathBuf>,
-    /// Which log events are kept, as `RUST_LOG` directives.
+    /// The log filter, as `RUST_LOG` directives.
     pub log_filter: String,
-    /// How log events look on standard output.
+    /// The format of log events on standard output.
     pub log_format: LogFormat,
-    /// How attempts to log in or register are counted.
+    /// The rate limits.
     pub attempts: AttemptLimits,
-    /// How many passwords are hashed at once; 0 for one a core.
+    /// The number of passwords hashed in parallel; 0 for one per core.
     pub password_hash_concurrency: usize,
-    /// How long open work may take once the server is told to stop.
+    /// The deadline of a graceful shutdown.
     pub shutdown: Seconds,
 }
 
-/// How many attempts a window of time allows; 0 is no limit.
+/// The limits of attempts in a window of time; 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptLimits {
     /// Logins for one account.
@@ -86,17 +86,17 @@ pub struct AttemptLimits {
     pub logins_per_address: i64,
     /// Registrations from one client address.
     pub registrations_per_address: i64,
-    /// The window of these.
+    /// The length of the window.
     pub window: Seconds,
-    /// Between two edits of a user in a conversation, in the long run.
+    /// The long-term interval between two edits of a user in a conversation, in milliseconds.
     pub throttle_ms: i64,
 }
 
-/// The settings cannot be used; every reason, one a line.
+/// The settings are invalid; the message has every reason, one a line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the settings cannot be used:\n  - {}", problems.join("\n  - "))]
+#[error("the settings are invalid:\n  - {}", problems.join("\n  - "))]
 pub struct SettingsError {
-    /// One sentence for each setting that is missing or malformed, with what to do about it.
+    /// One sentence for each missing or malformed setting, with its correction.
     pub problems: Vec<String>,
 }
 
@@ -107,8 +107,8 @@ macro_rules! table {
 }
 
 impl Settings {
-    /// Every setting there is. `README.md`, `.env.example` and `docker-compose.yml` are held
-    /// against it by tests, and [`Settings::read`] takes its defaults from here.
+    /// Every setting. Tests compare `README.md`, `.env.example` and `docker-compose.yml` with it, and
+    /// [`Settings::read`] takes its defaults from here.
     pub const TABLE: &'static [Setting] = table! {
         "HOST", "127.0.0.1", "Address to listen on; 0.0.0.0 for every interface";
         "PORT", "8000", "Port to listen on";
@@ -142,11 +142,11 @@ impl Settings {
         "SHUTDOWN_SECONDS", "10", "How long open work may take when the server stops";
     };
 
-    /// Reads every setting through `lookup`, which answers what the outside says of a name.
-    /// A value that is blank counts as absent (but for `LOG_DIR`).
+    /// Reads every setting through `lookup`, which returns the value of a variable. A blank value
+    /// counts as absent (except for `LOG_DIR`).
     ///
     /// # Errors
-    /// [`SettingsError`] with all that is missing or malformed.
+    /// [`SettingsError`] with every missing or malformed setting.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(&lookup);
         let data_dir = PathBuf::from(reader.text("DATA_DIR"));

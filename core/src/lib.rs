@@ -1,11 +1,11 @@
-//! Everything Colloquy decides: accounts, conversations, the live room, the wire, the routes.
+//! The application: accounts, sessions, conversations, messages and the REST API.
 //!
-//! Owns every rule a client can notice. Deliberately owns no socket, clock, environment,
-//! randomness, task or database driver: an adapter (`worker/`, `local-server/`) brings those
-//! through [`ports`] and carries what this crate decides.
+//! Owns every rule that needs a database, a cache or HTTP. Domain types, wire protocol and the live
+//! Room are in `colloquy-proto`. Deliberately owns no socket, clock, environment, randomness, task
+//! or database driver: an adapter (`worker/`, `local-server/`) provides those through [`ports`].
 //!
-//! Read in this order: [`domain`] (the nouns), [`protocol`] (the wire), [`room`] (the live state
-//! machine), [`ports`] (what an adapter owes), [`service`] (the use cases), [`http`] (the routes).
+//! Read in this order: [`ports`] (what an adapter provides), [`service`] (the use cases), [`http`]
+//! (the routes), [`store`] (the SQL behind the database port), [`cache`] (the cached history).
 
 pub mod auth;
 mod bounded_cache;

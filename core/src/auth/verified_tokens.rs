@@ -1,7 +1,7 @@
 //! Optimisation: memoizes verified access tokens by their SHA-256, so that a token is parsed and
 //! its signature checked once and not with every request.
 //!
-//! `cargo bench -p colloquy-core` compares both (`token_verify`, `token_memoized`). Only the result
+//! The micro-benchmark `verify_token` measures both ways. Only the result
 //! of [`Tokens::verify_access`](super::Tokens::verify_access) is stored, and the expiry is checked
 //! at every use, so removing this module changes nothing but the cost. A digest collision would be
 //! needed to confuse two tokens.

@@ -1,4 +1,4 @@
-//! Reads and checks one value after another, and keeps every complaint.
+//! Reads and validates values, and collects every problem.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::{
     SettingsError,
 };
 
-/// The shortest key HS256 may be used with (RFC 7518 §3.2).
+/// The shortest key for HS256 (RFC 7518 §3.2).
 const MIN_KEY_BYTES: usize = 32;
 
-/// What stays as it is in a part of a URL: the unreserved characters of RFC 3986 §2.3.
+/// The characters of a URL component to encode: all but the unreserved ones of RFC 3986 §2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -49,12 +49,12 @@ impl<'a> Reader<'a> {
         self.problems.push(format!("{name} {what}"));
     }
 
-    /// The value as set, unless it is blank.
+    /// The value, unless it is blank.
     fn given(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.trim().is_empty())
     }
 
-    /// The value as set, or the table's default; without white space around it.
+    /// The trimmed value, or the default of the table.
     pub(super) fn text(&self, name: &str) -> String {
         let default = || {
             Settings::TABLE
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
             .to_owned()
     }
 
-    /// A whole number within limits.
+    /// An integer within limits.
     pub(super) fn number<T>(&mut self, name: &str, min: T, max: T) -> T
     where
         T: FromStr + PartialOrd + Display + Copy,
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A yes or no.
+    /// A boolean.
     pub(super) fn flag(&mut self, name: &str) -> bool {
         let text = self.text(name).to_ascii_lowercase();
         match text.as_str() {
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn log_dir(&self) -> Option<PathBuf> {
-        // The one setting where blank is an answer and not an omission.
+        // The only setting for which blank is a value: no log files.
         let blank = (self.lookup)("LOG_DIR").is_some_and(|value| value.trim().is_empty());
         (!blank).then(|| PathBuf::from(self.text("LOG_DIR")))
     }
@@ -230,14 +230,14 @@ impl<'a> Reader<'a> {
             ];
             let any = parts.iter().any(|name| self.given(name).is_some());
             return if any {
-                self.postgres_of_parts()
+                self.postgres_from_parts()
             } else {
                 embedded
             };
         };
         let url = url.trim();
-        if let Some(place) = url.strip_prefix("sqlite:") {
-            return sqlite(place).unwrap_or_else(|| {
+        if let Some(location) = url.strip_prefix("sqlite:") {
+            return sqlite(location).unwrap_or_else(|| {
                 self.problem(
                     "DATABASE_URL",
                     "names no SQLite file; give sqlite:path/to/file or sqlite::memory:",
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
             .strip_prefix("postgres://")
             .or_else(|| url.strip_prefix("postgresql://"));
         if rest.is_none_or(str::is_empty) {
-            // The value may hold a password: it is not repeated.
+            // The value may hold a password, so the message does not repeat it.
             self.problem(
                 "DATABASE_URL",
                 "has an unknown form; give postgres://user:password@host:port/name or sqlite:path",
@@ -258,8 +258,8 @@ impl<'a> Reader<'a> {
         Database::Postgres(Secret::new(url))
     }
 
-    /// The five variables of a Django settings file, put together.
-    fn postgres_of_parts(&mut self) -> Database {
+    /// Builds the URL from the five variables of a Django settings file.
+    fn postgres_from_parts(&mut self) -> Database {
         let mut piece = |name: &str| {
             let value = self.given(name).unwrap_or_default();
             if value.is_empty() {
@@ -290,7 +290,7 @@ impl<'a> Reader<'a> {
             self.check_key("SECRET_KEY", &key);
             return SecretKey::Given(Secret::new(key));
         }
-        // Several servers may share a PostgreSQL; they must share the key as well.
+        // Several servers may share a PostgreSQL database, and then must share the key.
         if matches!(database, Database::Postgres(_)) {
             self.problem("SECRET_KEY", format_args!("is missing; give at least {MIN_KEY_BYTES} random bytes, such as the output of `openssl rand -hex 32`"));
         }
@@ -316,10 +316,10 @@ fn encode(part: &str) -> String {
     utf8_percent_encode(part, RESERVED).to_string()
 }
 
-/// `sqlite:file`, `sqlite://file` (a third slash begins an absolute path), `sqlite::memory:`.
-fn sqlite(place: &str) -> Option<Database> {
-    let place = place.strip_prefix("//").unwrap_or(place);
-    let (path, query) = place.split_once('?').unwrap_or((place, ""));
+/// `sqlite:file`, `sqlite://file` (a third slash starts an absolute path), `sqlite::memory:`.
+fn sqlite(location: &str) -> Option<Database> {
+    let location = location.strip_prefix("//").unwrap_or(location);
+    let (path, query) = location.split_once('?').unwrap_or((location, ""));
     if path == ":memory:" || query.split('&').any(|pair| pair == "mode=memory") {
         return Some(Database::SqliteInMemory);
     }

@@ -14,7 +14,7 @@ fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn nothing_set_is_a_working_server_on_this_machine() {
+fn defaults_are_a_working_local_server() {
     let settings = read(&[]).unwrap();
     assert_eq!(settings.host, "127.0.0.1");
     assert_eq!(settings.port, 8000);
@@ -34,11 +34,11 @@ fn nothing_set_is_a_working_server_on_this_machine() {
 
 #[test]
 fn every_setting_read_has_a_row_and_every_row_is_read() {
-    let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
-    // Two readings, since a database URL makes its parts unread.
+    let requested = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    // Two reads: with a database URL its parts are not read.
     for url in [None, Some("POSTGRES_DB")] {
         let _ = Settings::read(|name| {
-            asked.borrow_mut().insert(name.to_owned());
+            requested.borrow_mut().insert(name.to_owned());
             (Some(name) == url).then(|| "chat".to_owned())
         });
     }
@@ -46,11 +46,11 @@ fn every_setting_read_has_a_row_and_every_row_is_read() {
         .iter()
         .map(|row| row.name.to_owned())
         .collect();
-    assert_eq!(asked.into_inner(), rows);
+    assert_eq!(requested.into_inner(), rows);
 }
 
 #[test]
-fn one_error_tells_everything_that_is_wrong() {
+fn one_error_lists_every_problem() {
     let problems = problems(&[
         ("PORT", "eighty"),
         ("POSTGRES_DB", "chat"),
@@ -87,7 +87,7 @@ fn one_error_tells_everything_that_is_wrong() {
 }
 
 #[test]
-fn parts_of_a_database_address_are_encoded() {
+fn database_url_parts_are_encoded() {
     let settings = read(&[
         ("POSTGRES_DB", "chat"),
         ("POSTGRES_USER", "me@work"),
@@ -105,7 +105,7 @@ fn parts_of_a_database_address_are_encoded() {
 }
 
 #[test]
-fn sqlite_addresses_take_their_usual_forms() {
+fn sqlite_urls_are_accepted_in_every_form() {
     for (url, database) in [
         ("sqlite:chat.db", Database::Sqlite("chat.db".into())),
         (
@@ -128,7 +128,7 @@ fn sqlite_addresses_take_their_usual_forms() {
 }
 
 #[test]
-fn secrets_are_shown_by_neither_debug_nor_errors() {
+fn secrets_appear_in_neither_debug_nor_errors() {
     let pairs = [
         ("DATABASE_URL", "postgres://u:hunter2@h/d"),
         ("UPSTASH_REDIS_REST_URL", "http://localhost:8079"),
@@ -140,15 +140,15 @@ fn secrets_are_shown_by_neither_debug_nor_errors() {
         ),
     ];
     assert!(!format!("{:?}", read(&pairs).unwrap()).contains("hunter2"));
-    let wrong = [
+    let invalid = [
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("SECRET_KEY", "hunter2"),
     ];
-    assert!(!read(&wrong).unwrap_err().to_string().contains("hunter2"));
+    assert!(!read(&invalid).unwrap_err().to_string().contains("hunter2"));
 }
 
 #[test]
-fn hosts_take_djangos_forms() {
+fn host_patterns_match_as_in_django() {
     let hosts = read(&[("ALLOWED_HOSTS", "chat.example.com, .example.org,[::1]")])
         .unwrap()
         .allowed_hosts;
@@ -168,7 +168,7 @@ fn hosts_take_djangos_forms() {
 }
 
 #[test]
-fn blank_counts_as_absent_but_for_the_log_folder() {
+fn blank_counts_as_absent_except_for_the_log_directory() {
     let settings = read(&[("PORT", " "), ("LOG_DIR", ""), ("SECRET_KEY", "")]).unwrap();
     assert_eq!(settings.port, 8000);
     assert_eq!(settings.log_dir, None);

@@ -1,10 +1,10 @@
-//! What settings become: values that cannot be confused, and secrets that do not show.
+//! The types of settings; secrets do not appear in `Debug`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A text that must not reach a log.
+/// A value that must not reach a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
@@ -26,23 +26,23 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where the lasting things are.
+/// The database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
-    /// A PostgreSQL server, by URL; parts are percent-encoded where they need to be.
+    /// A PostgreSQL server, by percent-encoded URL.
     Postgres(Secret),
-    /// An SQLite file, made when it is missing.
+    /// An SQLite file, created when it is missing.
     Sqlite(PathBuf),
-    /// An SQLite database that ends with the process.
+    /// An SQLite database in memory.
     SqliteInMemory,
 }
 
 /// The key that signs tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretKey {
-    /// As set.
+    /// From the settings.
     Given(Secret),
-    /// Kept in this file, readable by its owner only; made at random when it is missing.
+    /// In this file, readable by its owner only; generated when it is missing.
     CreateBeside(PathBuf),
 }
 
@@ -55,7 +55,7 @@ pub struct Redis {
     pub token: Secret,
 }
 
-/// How log events look on standard output.
+/// The format of log events on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -67,20 +67,20 @@ pub enum LogFormat {
 /// The origins (RFC 6454) whose pages may use this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedOrigins {
-    /// Every page. No cookies are used, so a page gains nothing its user did not hand it.
+    /// Every origin. There are no cookies, so a page has no access without a token from its user.
     Any,
     /// These, in lower case without a trailing slash; none when empty.
     These(Vec<String>),
 }
 
 impl AllowedOrigins {
-    /// Whether pages of this origin are welcome.
+    /// Whether pages of this origin are allowed.
     pub fn allow(&self, origin: &str) -> bool {
         match self {
             Self::Any => true,
             Self::These(origins) => origins
                 .iter()
-                .any(|known| known.eq_ignore_ascii_case(origin)),
+                .any(|allowed| allowed.eq_ignore_ascii_case(origin)),
         }
     }
 }
@@ -92,19 +92,19 @@ pub enum HostPattern {
     Any,
     /// `example.com`
     Exact(String),
-    /// `.example.com`: that domain and every subdomain; kept with its dot.
+    /// `.example.com`: that domain and every subdomain; stored with its dot.
     Domain(String),
 }
 
 impl HostPattern {
-    /// Reads one entry; `None` when it is no host.
+    /// Parses one entry; `None` when it is not a host.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Any);
         }
         let text = text.to_ascii_lowercase();
-        let known = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        if !text.chars().all(known) || text.trim_matches('.').is_empty() {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        if !text.chars().all(is_allowed) || text.trim_matches('.').is_empty() {
             return None;
         }
         Some(if text.starts_with('.') {
@@ -114,7 +114,7 @@ impl HostPattern {
         })
     }
 
-    /// Whether a host, without its port, is meant.
+    /// Whether a host, without its port, matches.
     pub fn allows(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         match self {

@@ -1,3 +1,5 @@
+//! JSON bodies: form, size and content type.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +14,7 @@ const LOGIN: &str = "/api/users/login/";
 const CREATE: &str = "/api/chat/conversations/";
 
 #[tokio::test]
-async fn what_is_no_json_object_is_malformed() {
+async fn body_that_is_no_json_object_is_malformed() {
     let server = Server::new().await;
     let deep = format!(
         "{{\"username\":{}{}}}",
@@ -36,23 +38,23 @@ async fn what_is_no_json_object_is_malformed() {
         deep.as_bytes(),
     ];
     for body in bodies {
-        let answer = server.post(LOGIN, body.to_vec()).await;
-        let shown = String::from_utf8_lossy(body);
+        let response = server.post(LOGIN, body.to_vec()).await;
+        let excerpt = String::from_utf8_lossy(body);
         assert_eq!(
-            (answer.status.as_u16(), &*answer.code()),
+            (response.status.as_u16(), &*response.code()),
             (400, "malformed"),
-            "{shown:.40}: {}",
-            answer.text
+            "{excerpt:.40}: {}",
+            response.text
         );
-        assert!(answer.text.len() < 400);
+        assert!(response.text.len() < 400);
     }
-    // Unknown fields are ignored, however deep.
+    // Unknown fields are ignored at any depth.
     let deep = deep.replace("username", "unknown");
     assert_eq!(server.post(LOGIN, deep).await.code(), "invalid");
 }
 
 #[tokio::test]
-async fn a_wrong_type_is_told_by_its_path_and_not_repeated() {
+async fn wrong_type_is_reported_by_path_without_the_value() {
     let server = Server::new().await;
     for (body, path) in [
         (json!({"participants": [2, "hunter2"]}), "participants[1]"),
@@ -64,13 +66,13 @@ async fn a_wrong_type_is_told_by_its_path_and_not_repeated() {
         ),
         (json!({"participants": [2], "name": ["hunter2"]}), "name"),
     ] {
-        let answer = server.post_as_ann(CREATE, body.to_string()).await;
+        let response = server.post_as_ann(CREATE, body.to_string()).await;
         assert_eq!(
-            (answer.status.as_u16(), &*answer.code()),
+            (response.status.as_u16(), &*response.code()),
             (400, "malformed"),
             "{body}"
         );
-        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        let detail = response.json()["detail"].as_str().unwrap().to_owned();
         assert!(
             detail.contains(&format!("'{path}'")) && !detail.contains("hunter2"),
             "{detail}"
@@ -81,39 +83,39 @@ async fn a_wrong_type_is_told_by_its_path_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_body_has_at_most_64_kib() {
+async fn body_is_limited_to_64_kib() {
     let server = Server::new().await;
     let body = |length: usize| format!("{{\"username\":\"{}\"}}", "x".repeat(length - 15));
     assert_eq!(body(65_536).len(), 65_536);
     assert_eq!(server.post(LOGIN, body(65_536)).await.code(), "invalid");
-    let answer = server.post(LOGIN, body(65_537)).await;
+    let response = server.post(LOGIN, body(65_537)).await;
     assert_eq!(
-        (answer.status.as_u16(), &*answer.code()),
+        (response.status.as_u16(), &*response.code()),
         (413, "too_large")
     );
 }
 
-/// A client that is still sending when the answer comes never reads it.
+/// A client that is still sending when the response arrives may never read it.
 #[tokio::test]
-async fn a_body_too_large_is_read_on_for_a_while_before_it_is_refused() {
+async fn oversized_body_is_drained_up_to_a_limit_before_the_error() {
     let server = Server::new().await;
     for (path, chunks, read) in [
         (LOGIN, 200, 200),
         (LOGIN, 9_999, 1_025),
         ("/nowhere/", 200, 200),
     ] {
-        let taken = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&taken);
+        let polled = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&polled);
         let chunks = stream::iter(0..chunks).map(move |_| {
             counter.fetch_add(1, Ordering::Relaxed);
             Ok::<_, std::io::Error>(vec![b'x'; 1_024])
         });
-        let answer = server.post(path, Body::from_stream(chunks)).await;
+        let response = server.post(path, Body::from_stream(chunks)).await;
         assert_eq!(
-            (answer.status.as_u16(), &*answer.code()),
+            (response.status.as_u16(), &*response.code()),
             (413, "too_large")
         );
-        assert_eq!(taken.load(Ordering::Relaxed), read);
+        assert_eq!(polled.load(Ordering::Relaxed), read);
     }
     let broken = stream::iter([Ok(vec![b'{']), Err(std::io::Error::other("gone"))]);
     assert_eq!(
@@ -123,7 +125,7 @@ async fn a_body_too_large_is_read_on_for_a_while_before_it_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_says_that_it_is_json() {
+async fn content_type_must_be_json() {
     let server = Server::new().await;
     let send = async |content_type: Option<&str>, body: &'static str| {
         let mut request = Request::post(LOGIN);
@@ -138,9 +140,9 @@ async fn a_body_says_that_it_is_json() {
         "application/jsonx",
         "",
     ] {
-        let answer = send(Some(content_type), "{}").await;
+        let response = send(Some(content_type), "{}").await;
         assert_eq!(
-            (answer.status.as_u16(), &*answer.code()),
+            (response.status.as_u16(), &*response.code()),
             (415, "unsupported_media_type"),
             "{content_type}"
         );

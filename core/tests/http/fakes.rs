@@ -1,5 +1,5 @@
-//! Small stand-ins for the ports. The Store knows one account, three conversations, and does as
-//! it is told; the real ones have suites of their own.
+//! Fake ports. The store has one account and fixed conversations, and returns what a test sets; the
+//! real implementations have suites of their own.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
@@ -15,9 +15,9 @@ use colloquy_proto::domain::*;
 use colloquy_proto::protocol::{CloseCode, EditedEvent, Event, SendCommand};
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
-/// Ann is a member of this conversation,
+/// A conversation of Ann's.
 pub(crate) const MINE: ConversationId = ConversationId(1);
-/// not of this one, and there is no other.
+/// A conversation Ann is not a member of. No other exists.
 pub(crate) const THEIRS: ConversationId = ConversationId(2);
 pub(crate) const MESSAGES: i64 = 120;
 
@@ -68,22 +68,22 @@ pub(crate) fn position() -> Position {
     }
 }
 
-/// How the Store behaves: 0 well, 1 away, 2 broken.
 #[derive(Default)]
 pub(crate) struct FakeStore {
     pub(crate) password_hash: Mutex<String>,
-    pub(crate) trouble: AtomicU8,
+    /// 0 for none, 1 for `Unavailable`, 2 for `Unexpected`.
+    pub(crate) failure: AtomicU8,
     pub(crate) revoked: Mutex<HashSet<SessionId>>,
     pub(crate) generation: AtomicI64,
-    /// What a change comes to; done without it.
-    pub(crate) changed: Mutex<Option<ChangeOutcome>>,
-    /// How far every conversation of a list has come.
+    /// The outcome of a change; `Done` by default.
+    pub(crate) change_outcome: Mutex<Option<ChangeOutcome>>,
+    /// The `seq` of every conversation of a list.
     pub(crate) listed_seq: AtomicI64,
-    /// What the last list was not to tell again.
-    pub(crate) held: Mutex<CachedSummaries>,
+    /// The cached summaries passed to the last list.
+    pub(crate) cached: Mutex<CachedSummaries>,
 }
 
-/// A change as the Store answers it: an edit, whatever was asked.
+/// The event that the store returns for every change: an edit.
 pub(crate) fn edited() -> StoredEvent {
     StoredEvent {
         epoch: Epoch("e1".into()),
@@ -99,9 +99,9 @@ pub(crate) fn edited() -> StoredEvent {
 }
 
 impl FakeStore {
-    fn answer<T>(&self, answer: T) -> StoreResult<T> {
-        match self.trouble.load(Ordering::Relaxed) {
-            0 => Ok(answer),
+    fn result<T>(&self, value: T) -> StoreResult<T> {
+        match self.failure.load(Ordering::Relaxed) {
+            0 => Ok(value),
             1 => Err(StoreError::Unavailable(
                 "connection refused to 10.1.2.3".to_owned(),
             )),
@@ -109,32 +109,36 @@ impl FakeStore {
         }
     }
 
-    fn changed(&self) -> ChangeOutcome {
-        let told = self.changed.lock().unwrap().clone();
-        told.unwrap_or_else(|| ChangeOutcome::Done(Box::new(edited())))
+    fn change_outcome(&self) -> ChangeOutcome {
+        let outcome = self.change_outcome.lock().unwrap().clone();
+        outcome.unwrap_or_else(|| ChangeOutcome::Done(Box::new(edited())))
     }
 
-    fn checked<T>(&self, caller: &Caller, answer: Authorized<T>) -> StoreResult<Authorized<T>> {
+    fn check_session<T>(
+        &self,
+        caller: &Caller,
+        result: Authorized<T>,
+    ) -> StoreResult<Authorized<T>> {
         let revoked = self.revoked.lock().unwrap().contains(&caller.session_id);
-        self.answer(if revoked {
+        self.result(if revoked {
             Err(Denied::Session)
         } else {
-            answer
+            result
         })
     }
 
-    fn member<T>(
+    fn check_member<T>(
         &self,
         caller: &Caller,
         id: ConversationId,
-        answer: T,
+        value: T,
     ) -> StoreResult<Authorized<T>> {
-        let answer = match id {
-            MINE => Ok(answer),
+        let result = match id {
+            MINE => Ok(value),
             THEIRS => Err(Denied::NotMember),
             _ => Err(Denied::NotFound),
         };
-        self.checked(caller, answer)
+        self.check_session(caller, result)
     }
 }
 
@@ -145,7 +149,7 @@ impl Store for FakeStore {
             user.username.eq_ignore_ascii_case("ann"),
             user.email.eq_ignore_ascii_case("ann@example.com"),
         );
-        self.answer(match taken {
+        self.result(match taken {
             (false, false) => CreatedUser::Created(User {
                 id: UserId(2),
                 username: user.username.as_str().into(),
@@ -162,11 +166,11 @@ impl Store for FakeStore {
             user: ann(),
             password_hash: self.password_hash.lock().unwrap().clone(),
         };
-        self.answer(username.eq_ignore_ascii_case("ann").then(credentials))
+        self.result(username.eq_ignore_ascii_case("ann").then(credentials))
     }
 
     async fn open_session(&self, _: &NewSession) -> StoreResult<bool> {
-        self.answer(true)
+        self.result(true)
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome> {
@@ -180,7 +184,7 @@ impl Store for FakeStore {
             revoked.insert(rotation.session_id.clone());
             RotationOutcome::Reused
         };
-        self.answer(rotated)
+        self.result(rotated)
     }
 
     async fn revoke_session(
@@ -190,33 +194,28 @@ impl Store for FakeStore {
         _: Timestamp,
     ) -> StoreResult<bool> {
         let fresh = self.revoked.lock().unwrap().insert(session_id.clone());
-        self.answer(fresh)
+        self.result(fresh)
     }
 
     async fn profile(&self, caller: &Caller, _: Timestamp) -> StoreResult<Authorized<User>> {
-        self.checked(caller, Ok(ann()))
+        self.check_session(caller, Ok(ann()))
     }
 
     async fn create_conversation(
         &self,
         caller: &Caller,
-        wanted: &NewConversation,
+        new: &NewConversation,
         _: Timestamp,
     ) -> StoreResult<Authorized<CreatedConversation>> {
-        let unknown: Vec<_> = wanted
-            .others
-            .iter()
-            .copied()
-            .filter(|id| id.0 > 9)
-            .collect();
-        let answer = if !unknown.is_empty() {
+        let unknown: Vec<_> = new.others.iter().copied().filter(|id| id.0 > 9).collect();
+        let outcome = if !unknown.is_empty() {
             CreatedConversation::UnknownParticipants(unknown)
-        } else if wanted.kind == ConversationKind::Direct {
+        } else if new.kind == ConversationKind::Direct {
             CreatedConversation::Existing(conversation())
         } else {
             CreatedConversation::Created(conversation())
         };
-        self.checked(caller, Ok(answer))
+        self.check_session(caller, Ok(outcome))
     }
 
     async fn conversations(
@@ -224,10 +223,10 @@ impl Store for FakeStore {
         caller: &Caller,
         after: Option<(Timestamp, ConversationId)>,
         limit: i64,
-        held: &CachedSummaries,
+        cached: &CachedSummaries,
         _: Timestamp,
     ) -> StoreResult<Authorized<ConversationPage>> {
-        held.clone_into(&mut self.held.lock().unwrap());
+        cached.clone_into(&mut self.cached.lock().unwrap());
         let seq = Seq(self.listed_seq.load(Ordering::Relaxed));
         let below = after.map_or(6, |(_, id)| id.0);
         let summary = |id| ConversationSummary {
@@ -242,20 +241,20 @@ impl Store for FakeStore {
             number: MessageNumber(0),
         };
         let listed = |id| {
-            if held.at.contains(&(id, seq)) {
+            if cached.at.contains(&(id, seq)) {
                 return ListedConversation::NotModified(id);
             }
             ListedConversation::Summary(Box::new(summary(id)))
         };
-        let page = (1..below)
+        let conversations = (1..below)
             .rev()
             .map(|id| listed(ConversationId(id)))
             .take(usize::try_from(limit).unwrap());
-        let listing = ConversationPage {
+        let page = ConversationPage {
             epoch: position().epoch,
-            conversations: page.collect(),
+            conversations: conversations.collect(),
         };
-        self.checked(caller, Ok(listing))
+        self.check_session(caller, Ok(page))
     }
 
     async fn conversation(
@@ -264,7 +263,7 @@ impl Store for FakeStore {
         id: ConversationId,
         _: Timestamp,
     ) -> StoreResult<Authorized<Conversation>> {
-        self.member(caller, id, conversation())
+        self.check_member(caller, id, conversation())
     }
 
     async fn position(
@@ -273,18 +272,18 @@ impl Store for FakeStore {
         id: ConversationId,
         _: Timestamp,
     ) -> StoreResult<Authorized<Position>> {
-        self.member(caller, id, position())
+        self.check_member(caller, id, position())
     }
 
     async fn messages(
         &self,
         caller: &Caller,
         id: ConversationId,
-        page: HistoryRange,
+        range: HistoryRange,
         limit: i64,
         _: Timestamp,
     ) -> StoreResult<Authorized<History>> {
-        let numbers = match page {
+        let numbers = match range {
             HistoryRange::Latest => MESSAGES - limit + 1..=MESSAGES,
             HistoryRange::Before(number) => {
                 (number.0 - limit).max(1)..=(number.0 - 1).min(MESSAGES)
@@ -300,7 +299,7 @@ impl Store for FakeStore {
             .filter(|number| (1..=MESSAGES).contains(number))
             .map(message)
             .collect();
-        self.member(
+        self.check_member(
             caller,
             id,
             History {
@@ -316,7 +315,7 @@ impl Store for FakeStore {
         id: ConversationId,
         _: Timestamp,
     ) -> StoreResult<Authorized<Admission>> {
-        self.member(
+        self.check_member(
             caller,
             id,
             Admission {
@@ -338,7 +337,7 @@ impl Store for FakeStore {
         _: Option<&MessageText>,
         _: Timestamp,
     ) -> StoreResult<Authorized<ChangeOutcome>> {
-        self.member(caller, id, self.changed())
+        self.check_member(caller, id, self.change_outcome())
     }
 
     async fn add_member(
@@ -348,7 +347,7 @@ impl Store for FakeStore {
         _: UserId,
         _: Timestamp,
     ) -> StoreResult<Authorized<ChangeOutcome>> {
-        self.member(caller, id, self.changed())
+        self.check_member(caller, id, self.change_outcome())
     }
 
     async fn remove_member(
@@ -358,7 +357,7 @@ impl Store for FakeStore {
         _: UserId,
         _: Timestamp,
     ) -> StoreResult<Authorized<ChangeOutcome>> {
-        self.member(caller, id, self.changed())
+        self.check_member(caller, id, self.change_outcome())
     }
 
     async fn events(&self, _: ConversationId, _: Seq, _: i64) -> StoreResult<Option<EventPage>> {
@@ -366,15 +365,15 @@ impl Store for FakeStore {
     }
 
     async fn renew_epoch(&self, _: &Epoch) -> StoreResult<()> {
-        unreachable!("an operator does this")
+        unreachable!("only operators renew the epoch")
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        self.answer(())
+        self.result(())
     }
 }
 
-/// Answers sends as told and remembers what it was asked.
+/// Returns a fixed outcome for sends and records its calls.
 #[derive(Default)]
 pub(crate) struct FakeRooms {
     pub(crate) outcome: Mutex<Option<SendOutcome>>,
@@ -411,8 +410,8 @@ impl Rooms for FakeRooms {
             .unwrap_or(SendOutcome::Unavailable)
     }
 
-    async fn change_stored(&self, _: ConversationId, change: Option<StoredEvent>) {
-        self.changes.lock().unwrap().push(change);
+    async fn change_stored(&self, _: ConversationId, event: Option<StoredEvent>) {
+        self.changes.lock().unwrap().push(event);
     }
 
     async fn revoke_session(&self, session_id: &SessionId) {
@@ -420,7 +419,7 @@ impl Rooms for FakeRooms {
     }
 }
 
-/// Hashes right here.
+/// Hashes on the calling thread.
 pub(crate) struct Inline;
 
 #[async_trait]
@@ -430,7 +429,7 @@ impl Passwords for Inline {
     }
 }
 
-/// The time, set by hand.
+/// A clock set by the test.
 pub(crate) struct ManualClock(pub AtomicI64);
 
 impl Clock for ManualClock {
@@ -439,7 +438,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Never twice the same, and known beforehand.
+/// Distinct and deterministic bytes.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU8);
 

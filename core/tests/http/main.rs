@@ -1,11 +1,14 @@
-//! The routes over fakes: what clients see, and that nothing they send is more than an error.
+//! The REST API over fake ports: responses as clients see them, and the handling of invalid
+//! requests.
 
 mod accounts;
 mod bodies;
-mod changes;
-mod chat;
+mod conversations;
 mod fakes;
-mod frame;
+mod messages;
+mod middleware;
 mod server;
+mod sessions;
 mod sockets;
+mod stored_changes;
 mod untrusted_input;

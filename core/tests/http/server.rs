@@ -1,5 +1,5 @@
-//! A whole router over fakes, and requests to it. Every answer is held against the server's own
-//! OpenAPI document: a status it does not describe fails the test.
+//! A whole router over fakes, and requests to it. A response whose status is not in the server's own
+//! OpenAPI document fails the test.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
@@ -42,13 +42,13 @@ pub(crate) struct Server {
     document: Value,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
 }
 
-impl Answer {
+impl TestResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {:?}", self.text))
     }
@@ -116,7 +116,7 @@ impl Server {
         server
     }
 
-    /// An access token of Ann's.
+    /// An access token of the user Ann.
     pub(crate) fn token(&self) -> String {
         self.tokens
             .issue_access(UserId(1), &SessionId("s1".into()), NOW)
@@ -129,36 +129,36 @@ impl Server {
             .0
     }
 
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> TestResponse {
         let method = request.method().as_str();
-        // A method has a case (RFC 9110 §9.1): `PoST` is described nowhere.
+        // Methods are case-sensitive (RFC 9110 §9.1): `PoST` is not in the document.
         let method = if method.bytes().all(|byte| byte.is_ascii_uppercase()) {
             method.to_lowercase()
         } else {
             String::new()
         };
-        let asked = (method, request.uri().path().to_owned());
+        let path = request.uri().path().to_owned();
         request
             .extensions_mut()
             .insert(ClientAddress([192, 0, 2, 1].into()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
-        let answer = Answer {
+        let response = TestResponse {
             status: parts.status,
             headers: parts.headers,
             text,
         };
-        self.check_described(&asked.0, &asked.1, &answer);
+        self.check_described(&method, &path, &response);
         assert!(
-            !answer.header("x-request-id").is_empty(),
-            "an answer without an id"
+            !response.header("x-request-id").is_empty(),
+            "a response without a request id"
         );
-        answer
+        response
     }
 
-    /// INVARIANT: a status that a route answers with is in its description.
-    fn check_described(&self, method: &str, path: &str, answer: &Answer) {
+    /// INVARIANT: every status that a route returns is in its description.
+    fn check_described(&self, method: &str, path: &str, response: &TestResponse) {
         let path = if path.ends_with('/') || path.contains('.') {
             path.to_owned()
         } else {
@@ -171,40 +171,40 @@ impl Server {
             .flatten()
             .find(|(template, _)| {
                 let template: Vec<&str> = template.split('/').collect();
-                let same = |(one, other): (&&str, &&str)| one == other || one.starts_with('{');
-                template.len() == segments.len() && template.iter().zip(&segments).all(same)
+                let matches = |(one, other): (&&str, &&str)| one == other || one.starts_with('{');
+                template.len() == segments.len() && template.iter().zip(&segments).all(matches)
             });
         let Some(operation) = described.and_then(|(_, item)| item.get(method)) else {
             return;
         };
         let responses = operation["responses"].as_object().unwrap();
         assert!(
-            responses.contains_key(answer.status.as_str()),
+            responses.contains_key(response.status.as_str()),
             "{method} {path} does not describe {}: {}",
-            answer.status,
-            answer.text
+            response.status,
+            response.text
         );
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.send(Request::get(path).body(Body::empty()).unwrap())
             .await
     }
 
     /// As Ann.
-    pub(crate) async fn get_as_ann(&self, path: &str) -> Answer {
+    pub(crate) async fn get_as_ann(&self, path: &str) -> TestResponse {
         let request =
             Request::get(path).header("authorization", format!("Bearer {}", self.token()));
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> TestResponse {
         let request = Request::post(path).header("content-type", "application/json");
         self.send(request.body(body.into()).unwrap()).await
     }
 
     /// As Ann.
-    pub(crate) async fn post_as_ann(&self, path: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn post_as_ann(&self, path: &str, body: impl Into<Body>) -> TestResponse {
         let request = Request::post(path)
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {}", self.token()));

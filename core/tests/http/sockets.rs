@@ -1,12 +1,14 @@
+//! Opening a socket: the three places of a token, and close codes.
+
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::Request;
 
 use crate::fakes::NOW;
-use crate::server::{Answer, Server};
+use crate::server::{Server, TestResponse};
 
-async fn open(server: &Server, path: &str, headers: &[(&str, &str)]) -> Answer {
+async fn open(server: &Server, path: &str, headers: &[(&str, &str)]) -> TestResponse {
     let mut request = Request::get(path)
         .header("connection", "Upgrade")
         .header("upgrade", "websocket");
@@ -17,7 +19,7 @@ async fn open(server: &Server, path: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_member_comes_in_with_a_token_given_in_any_of_three_ways() {
+async fn token_is_accepted_in_query_header_and_subprotocol() {
     let server = Server::new().await;
     let token = server.token();
     let query = format!("/ws/chat/1/?token={token}");
@@ -41,43 +43,55 @@ async fn a_member_comes_in_with_a_token_given_in_any_of_three_ways() {
             "true",
         ),
     ] {
-        let answer = open(&server, path, &headers).await;
+        let response = open(&server, path, &headers).await;
         assert_eq!(
-            (answer.status.as_u16(), answer.header("x-opened")),
+            (response.status.as_u16(), response.header("x-opened")),
             (101, "1"),
             "{path}"
         );
-        assert_eq!(answer.header("x-v2"), v2);
+        assert_eq!(response.header("x-v2"), v2);
     }
 }
 
 #[tokio::test]
-async fn a_refusal_is_a_close_code() {
+async fn refusal_is_a_close_code() {
     let server = Server::new().await;
     let token = server.token();
-    let refused = async |path: String| {
-        let answer = open(&server, &path, &[("sec-websocket-protocol", "chat.v2")]).await;
+    let close_code = async |path: String| {
+        let response = open(&server, &path, &[("sec-websocket-protocol", "chat.v2")]).await;
         assert_eq!(
-            (answer.status.as_u16(), answer.header("x-v2")),
+            (response.status.as_u16(), response.header("x-v2")),
             (101, "true"),
             "{path}"
         );
-        answer.header("x-closed").to_owned()
+        response.header("x-closed").to_owned()
     };
-    assert_eq!(refused("/ws/chat/1/".to_owned()).await, "4401");
-    assert_eq!(refused("/ws/chat/x/?token=".to_owned()).await, "4401");
+    assert_eq!(close_code("/ws/chat/1/".to_owned()).await, "4401");
+    assert_eq!(close_code("/ws/chat/x/?token=".to_owned()).await, "4401");
     assert_eq!(
-        refused(format!("/ws/chat/1/?token={}", server.refresh_token(0))).await,
+        close_code(format!("/ws/chat/1/?token={}", server.refresh_token(0))).await,
         "4401"
     );
-    assert_eq!(refused(format!("/ws/chat/2/?token={token}")).await, "4403");
-    assert_eq!(refused(format!("/ws/chat/99/?token={token}")).await, "4404");
-    assert_eq!(refused(format!("/ws/chat/x/?token={token}")).await, "4404");
-    for trouble in [1, 2] {
-        server.store.trouble.store(trouble, Ordering::Relaxed);
-        assert_eq!(refused(format!("/ws/chat/1/?token={token}")).await, "4101");
+    assert_eq!(
+        close_code(format!("/ws/chat/2/?token={token}")).await,
+        "4403"
+    );
+    assert_eq!(
+        close_code(format!("/ws/chat/99/?token={token}")).await,
+        "4404"
+    );
+    assert_eq!(
+        close_code(format!("/ws/chat/x/?token={token}")).await,
+        "4404"
+    );
+    for failure in [1, 2] {
+        server.store.failure.store(failure, Ordering::Relaxed);
+        assert_eq!(
+            close_code(format!("/ws/chat/1/?token={token}")).await,
+            "4101"
+        );
     }
-    server.store.trouble.store(0, Ordering::Relaxed);
+    server.store.failure.store(0, Ordering::Relaxed);
     let logout = format!("{{\"refresh\":\"{}\"}}", server.refresh_token(0));
     assert_eq!(
         server
@@ -86,19 +100,25 @@ async fn a_refusal_is_a_close_code() {
             .status,
         205
     );
-    assert_eq!(refused(format!("/ws/chat/1/?token={token}")).await, "4401");
+    assert_eq!(
+        close_code(format!("/ws/chat/1/?token={token}")).await,
+        "4401"
+    );
     server.clock.0.store(NOW.0 + 900_000, Ordering::Relaxed);
-    assert_eq!(refused(format!("/ws/chat/1/?token={token}")).await, "4200");
+    assert_eq!(
+        close_code(format!("/ws/chat/1/?token={token}")).await,
+        "4200"
+    );
 }
 
 #[tokio::test]
-async fn a_socket_is_not_fetched() {
+async fn request_without_upgrade_is_rejected() {
     let server = Server::new().await;
-    let answer = server.get_as_ann("/ws/chat/1/").await;
+    let response = server.get_as_ann("/ws/chat/1/").await;
     assert_eq!(
-        (answer.status.as_u16(), &*answer.code()),
+        (response.status.as_u16(), &*response.code()),
         (426, "upgrade_required")
     );
-    assert_eq!(answer.header("upgrade"), "websocket");
+    assert_eq!(response.header("upgrade"), "websocket");
     assert_eq!(server.post("/ws/chat/1/", "{}").await.status, 405);
 }

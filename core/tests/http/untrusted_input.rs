@@ -1,8 +1,8 @@
-//! Requests worse than any client makes them, at the whole router.
+//! Fuzzing of the whole router with malformed requests.
 //!
-//! An input is a request as HTTP/1.1 would spell it, less the protocol's name: a line with method
-//! and path, headers, a blank line, the body; lines end in `\n` alone. `{access}` and `{refresh}`
-//! stand for tokens of Ann's.
+//! An input is a request in the syntax of HTTP/1.1 without the protocol version: a line with method
+//! and path, headers, an empty line, the body; lines end in `\n`. `{access}` and `{refresh}` are
+//! replaced by tokens of the user Ann.
 
 use std::sync::Arc;
 
@@ -17,16 +17,16 @@ use colloquy_proto::protocol::ErrorCode;
 use tokio::runtime;
 
 use crate::fakes::stored;
-use crate::server::{Answer, Server};
+use crate::server::{Server, TestResponse};
 
-/// The longest refusal, in bytes: it may name fields, and repeats little of what was sent.
-const MAX_REFUSAL_BYTES: usize = 8 * 1024;
+/// The longest error response, in bytes: it names fields and repeats little of the request.
+const MAX_ERROR_BYTES: usize = 8 * 1024;
 
-/// Knows one password, and takes no time.
-struct Quick;
+/// Accepts every password of an existing account, without hashing.
+struct NoHashing;
 
 #[async_trait]
-impl Passwords for Quick {
+impl Passwords for NoHashing {
     async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
         Some(match job {
             PasswordJob::Hash { .. } => PasswordOutcome::Hashed("hash".to_owned()),
@@ -36,7 +36,7 @@ impl Passwords for Quick {
     }
 }
 
-/// Limits of attempts are tried elsewhere; here they would end everything after a few requests.
+/// Without rate limits, which would reject everything after a few requests.
 const SETTINGS: [(&str, &str); 4] = [
     ("LOGIN_ATTEMPTS_PER_ACCOUNT", "0"),
     ("LOGIN_ATTEMPTS_PER_ADDRESS", "0"),
@@ -85,23 +85,23 @@ fn requests() {
         cases: 4_000,
     };
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
-    let server = runtime.block_on(Server::with_passwords(&SETTINGS, Arc::new(Quick)));
+    let server = runtime.block_on(Server::with_passwords(&SETTINGS, Arc::new(NoHashing)));
     *server.rooms.outcome.lock().unwrap() =
         Some(SendOutcome::Appended(AppendOutcome::Stored(stored(121))));
     target.run(|input| {
-        // Whatever the request before ended stands again.
+        // Undo the effects of the previous request.
         server.store.revoked.lock().unwrap().clear();
         server.rooms.sent.lock().unwrap().clear();
         server.rooms.changes.lock().unwrap().clear();
         if let Some(request) = request(input, &server) {
-            let bodiless = request.method() == "HEAD";
-            let answer = runtime.block_on(server.send(request));
-            check(&answer, bodiless);
+            let without_body = request.method() == "HEAD";
+            let response = runtime.block_on(server.send(request));
+            check(&response, without_body);
         }
     });
 }
 
-/// The request an input spells; none where no HTTP library would hand it on.
+/// The request of an input; `None` if the HTTP library would reject it.
 fn request(input: &[u8], server: &Server) -> Option<Request<Body>> {
     let access = format!("{{access}}={}", server.token());
     let refresh = format!("{{refresh}}={}", server.refresh_token(0));
@@ -143,26 +143,29 @@ fn replaced(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     }
 }
 
-/// INVARIANT: whatever is sent, the answer is the protocol's.
-fn check(answer: &Answer, bodiless: bool) {
-    let status = answer.status.as_u16();
-    assert!(status < 500, "{status}: {}", answer.text);
-    if status < 400 || bodiless {
+/// INVARIANT: every request gets a response of the protocol.
+fn check(response: &TestResponse, without_body: bool) {
+    let status = response.status.as_u16();
+    assert!(status < 500, "{status}: {}", response.text);
+    if status < 400 || without_body {
         return;
     }
-    let length = answer.text.len();
-    assert!(length <= MAX_REFUSAL_BYTES, "a refusal of {length} bytes");
+    let length = response.text.len();
+    assert!(length <= MAX_ERROR_BYTES, "an error of {length} bytes");
     let code = ErrorCode::ALL
         .iter()
-        .find(|code| code.as_str() == answer.code());
-    let code = code.unwrap_or_else(|| panic!("no code: {}", answer.text));
-    assert_eq!(code.status(), status, "{}", answer.text);
-    assert_eq!(answer.json()["request_id"], answer.header("x-request-id"));
-    assert_eq!(answer.header("content-type"), "application/json");
+        .find(|code| code.as_str() == response.code());
+    let code = code.unwrap_or_else(|| panic!("no code: {}", response.text));
+    assert_eq!(code.status(), status, "{}", response.text);
+    assert_eq!(
+        response.json()["request_id"],
+        response.header("x-request-id")
+    );
+    assert_eq!(response.header("content-type"), "application/json");
     match status {
-        401 => assert_eq!(answer.header("www-authenticate"), "Bearer"),
-        405 => assert!(!answer.header("allow").is_empty()),
-        429 => assert!(!answer.header("retry-after").is_empty()),
+        401 => assert_eq!(response.header("www-authenticate"), "Bearer"),
+        405 => assert!(!response.header("allow").is_empty()),
+        429 => assert!(!response.header("retry-after").is_empty()),
         _ => {}
     }
 }

@@ -1,5 +1,5 @@
-//! What is read back from a cache: facts of histories and summaries of lists. A Redis is shared
-//! with others and may hold anything under our keys: whatever it answers, nothing false is shown.
+//! Cached events. A shared Redis may hold anything under this server's keys; whatever it returns, a
+//! page is correct or not returned.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,22 +21,22 @@ use crate::tokens::NOW;
 
 const ID: ConversationId = ConversationId(1);
 
-/// Shows what it is set to.
+/// A clock set by the test.
 #[derive(Default)]
-struct Hand(AtomicI64);
+struct ManualClock(AtomicI64);
 
-impl Clock for Hand {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::Relaxed))
     }
 }
 
-/// A cache that holds these members, whatever it is told.
+/// A cache with fixed members that ignores writes.
 #[derive(Default)]
-struct Holding(Mutex<Vec<Arc<str>>>);
+struct FixedCache(Mutex<Vec<Arc<str>>>);
 
 #[async_trait]
-impl Cache for Holding {
+impl Cache for FixedCache {
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
         let members = self.0.lock().expect("nothing panicked");
         let replies = commands.iter().map(|command| match command {
@@ -59,35 +59,35 @@ fn epoch() -> Epoch {
     Epoch("e1".into())
 }
 
-fn history_over(cache: &Arc<Holding>, clock: &Arc<Hand>) -> RecentHistory {
+fn history_over(cache: &Arc<FixedCache>, clock: &Arc<ManualClock>) -> RecentHistory {
     let cache = Arc::clone(cache) as Arc<dyn Cache>;
     RecentHistory::new(cache, Arc::clone(clock) as Arc<dyn Clock>)
 }
 
-/// The page that is shown at this position, if what the cache holds proves one.
+/// The page at this position, if the cached events prove one.
 fn page(
     history: &RecentHistory,
     position: &Position,
     limit: i64,
 ) -> Option<(RenderedPage, Vec<Message>)> {
     let read = async {
-        let mut recent = history.read(ID, limit).await?;
-        let page = history.page(&mut recent, position, limit).await;
+        let mut cached = history.read(ID, limit).await?;
+        let page = history.page(&mut cached, position, limit).await;
         if page.is_none() {
-            history.fill(&recent, &position.epoch, &[]).await;
+            history.fill(&cached, &position.epoch, &[]).await;
         }
         page
     };
-    let page = read.now_or_never().expect("a cache that answers at once")?;
+    let page = read.now_or_never().expect("a cache that never waits")?;
     let messages = serde_json::from_str(page.messages.get()).expect("messages");
     Some((page, messages))
 }
 
 #[test]
-fn cached_facts() {
+fn cached_events() {
     let target = Target {
-        name: "cached_facts",
-        corpus: include_str!("corpus/cached_facts.txt"),
+        name: "cached_events",
+        corpus: include_str!("corpus/cached_events.txt"),
         words: &[
             "e1 ",
             "e2 ",
@@ -108,10 +108,10 @@ fn cached_facts() {
     };
     target.run(|input| {
         let text = String::from_utf8_lossy(input);
-        let cache = Arc::new(Holding(Mutex::new(
+        let cache = Arc::new(FixedCache(Mutex::new(
             text.split('\n').map(Arc::from).collect(),
         )));
-        let clock = Arc::new(Hand::default());
+        let clock = Arc::new(ManualClock::default());
         let history = history_over(&cache, &clock);
         for (limit, seq) in [(1, 0), (1, 3), (50, 3), (50, 4), (50, i64::MAX)] {
             clock.0.fetch_add(1_000, Ordering::Relaxed);
@@ -132,14 +132,14 @@ fn cached_facts() {
     });
 }
 
-/// A conversation's whole life: dense events, and the texts of each message by version.
-struct Story {
+/// A conversation's dense events, and the texts of each message by version.
+struct Timeline {
     events: Vec<Event>,
     texts: BTreeMap<MessageId, Vec<Arc<str>>>,
 }
 
-fn some_story(random: &mut Rng) -> Story {
-    let mut story = Story {
+fn some_timeline(random: &mut Rng) -> Timeline {
+    let mut timeline = Timeline {
         events: Vec::new(),
         texts: BTreeMap::new(),
     };
@@ -149,7 +149,7 @@ fn some_story(random: &mut Rng) -> Story {
         let text: Arc<str> = arbitrary_text(random).into();
         let (seq, user_id, timestamp) = (Seq(seq), UserId(1), Timestamp(NOW.0 + seq));
         let kind = random.u8(0..8);
-        let event = match (kind, story.texts.get_mut(&changed)) {
+        let event = match (kind, timeline.texts.get_mut(&changed)) {
             (0 | 1, Some(texts)) => {
                 let deletes = kind == 0;
                 texts.push(if deletes {
@@ -189,7 +189,7 @@ fn some_story(random: &mut Rng) -> Story {
             }),
             _ => {
                 number += 1;
-                story.texts.insert(MessageId(seq.0), vec![text.clone()]);
+                timeline.texts.insert(MessageId(seq.0), vec![text.clone()]);
                 Event::Message(MessageEvent {
                     seq,
                     number: MessageNumber(number),
@@ -205,13 +205,13 @@ fn some_story(random: &mut Rng) -> Story {
                 })
             }
         };
-        story.events.push(event);
+        timeline.events.push(event);
     }
-    story
+    timeline
 }
 
-impl Story {
-    /// Which messages there are at a position, each with its version there.
+impl Timeline {
+    /// The messages at a position, each with its version there.
     fn at(&self, seq: Seq) -> Vec<(MessageId, i64)> {
         let mut messages: Vec<(MessageId, i64)> = Vec::new();
         for event in self.events.iter().take_while(|event| event.seq() <= seq) {
@@ -224,8 +224,8 @@ impl Story {
                 Event::Deleted(deleted) => (deleted.message_id, deleted.version),
                 Event::Member(_) => continue,
             };
-            let mut known = messages.iter_mut();
-            known.find(|(other, _)| *other == id).expect("a message").1 = version;
+            let mut found = messages.iter_mut();
+            found.find(|(other, _)| *other == id).expect("a message").1 = version;
         }
         messages
     }
@@ -244,8 +244,8 @@ impl Story {
         }
     }
 
-    /// A fact as the cache holds it; a message perhaps with a text that it was given later.
-    fn fact(&self, random: &mut Rng, event: &Event) -> Arc<str> {
+    /// An event as the cache may store it: a message may have its latest text.
+    fn member(&self, random: &mut Rng, event: &Event) -> Arc<str> {
         let mut event = event.clone();
         if let Event::Message(message) = &mut event
             && random.u8(0..4) == 0
@@ -257,23 +257,24 @@ impl Story {
         format!("e1 {}", event.encode()).into()
     }
 
-    /// INVARIANT: a page has the newest messages of one moment, each as it read then or later.
+    /// INVARIANT: a page has the newest messages of one moment, each with its text of that moment or a
+    /// later one.
     fn check(&self, position: &Position, limit: i64, page: &RenderedPage, messages: &[Message]) {
         let top = page.position.seq;
         assert!(top >= position.seq, "an older page");
         assert!(
             top.0 <= i64::try_from(self.events.len()).expect("few"),
-            "invented"
+            "a position that does not exist"
         );
-        let there = self.at(top);
-        let below = there
+        let all = self.at(top);
+        let below = all
             .len()
             .saturating_sub(usize::try_from(limit).expect("a limit"));
-        let meant = &there[below..];
-        let shown: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-        let ids: Vec<MessageId> = meant.iter().map(|(id, _)| *id).collect();
-        assert_eq!(shown, ids);
-        for (message, (id, version)) in messages.iter().zip(meant) {
+        let expected = &all[below..];
+        let actual: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+        let ids: Vec<MessageId> = expected.iter().map(|(id, _)| *id).collect();
+        assert_eq!(actual, ids);
+        for (message, (id, version)) in messages.iter().zip(expected) {
             assert!(message.version >= *version, "an older text");
             let index = usize::try_from(message.version - 1).expect("a version");
             assert_eq!(message.content, self.texts[id][index]);
@@ -281,76 +282,79 @@ impl Story {
     }
 }
 
-/// Something that is not as it was written.
-fn damage(random: &mut Rng, facts: &mut Vec<Arc<str>>) {
-    let index = random.usize(0..=facts.len());
-    let strange = match (random.u8(0..5), facts.get(index)) {
-        (0, Some(_)) => return drop(facts.remove(index)),
-        (1, Some(fact)) => fact.clone(),
-        (2, Some(fact)) => fact.replacen("e1 ", "e2 ", 1).into(),
-        (3, Some(fact)) => fact.get(..fact.len() / 2).unwrap_or_default().into(),
+/// Removes, duplicates or corrupts a member.
+fn corrupt(random: &mut Rng, members: &mut Vec<Arc<str>>) {
+    let index = random.usize(0..=members.len());
+    let corrupted = match (random.u8(0..5), members.get(index)) {
+        (0, Some(_)) => return drop(members.remove(index)),
+        (1, Some(member)) => member.clone(),
+        (2, Some(member)) => member.replacen("e1 ", "e2 ", 1).into(),
+        (3, Some(member)) => member.get(..member.len() / 2).unwrap_or_default().into(),
         _ => arbitrary_text(random).into(),
     };
-    facts.insert(index, strange);
+    members.insert(index, corrupted);
 }
 
 #[test]
-fn cached_facts_make_true_pages_or_none() {
-    for_all("cached_facts_make_true_pages_or_none", 400, |random| {
-        let story = some_story(random);
-        let (cache, clock) = (Arc::new(Holding::default()), Arc::new(Hand::default()));
+fn cached_events_yield_correct_pages_or_none() {
+    for_all("cached_events_yield_correct_pages_or_none", 400, |random| {
+        let timeline = some_timeline(random);
+        let (cache, clock) = (
+            Arc::new(FixedCache::default()),
+            Arc::new(ManualClock::default()),
+        );
         let history = history_over(&cache, &clock);
-        let (limit, sound) = (random.i64(1..30), random.bool());
+        let (limit, intact) = (random.i64(1..30), random.bool());
         let mut from = 0;
-        while from <= story.events.len() {
-            let told = from;
-            // What is far ahead of the position may be told by a gap, and is then not believed.
-            let held = if sound {
-                told
+        while from <= timeline.events.len() {
+            let seq = from;
+            // The cache may be ahead of the position.
+            let cached = if intact {
+                seq
             } else {
-                random.usize(told..=story.events.len())
+                random.usize(seq..=timeline.events.len())
             };
-            let mut facts: Vec<Arc<str>> = story.events[..held]
+            let mut members: Vec<Arc<str>> = timeline.events[..cached]
                 .iter()
-                .map(|event| story.fact(random, event))
+                .map(|event| timeline.member(random, event))
                 .collect();
-            if !sound {
-                (0..random.usize(0..4)).for_each(|_| damage(random, &mut facts));
+            if !intact {
+                (0..random.usize(0..4)).for_each(|_| corrupt(random, &mut members));
             }
-            *cache.0.lock().expect("nothing panicked") = facts;
+            *cache.0.lock().expect("nothing panicked") = members;
             clock.0.fetch_add(random.i64(0..50), Ordering::Relaxed);
-            let position = story.position(told);
+            let position = timeline.position(seq);
             match page(&history, &position, limit) {
-                Some((page, messages)) => story.check(&position, limit, &page, &messages),
-                None => assert!(!sound, "nothing is believed"),
+                Some((page, messages)) => timeline.check(&position, limit, &page, &messages),
+                None => assert!(!intact, "a complete set was not proven"),
             }
             from += random.usize(1..9);
         }
     });
 }
 
-/// As much of Redis as its words are needed for. <https://redis.io/docs/latest/commands/>
+/// A model of the Redis commands in use. <https://redis.io/docs/latest/commands/>
 #[derive(Default)]
 struct Redis {
     sets: BTreeMap<String, Vec<(i64, String)>>,
     counters: BTreeMap<String, i64>,
-    ends: BTreeMap<String, i64>,
+    expiries: BTreeMap<String, i64>,
 }
 
 impl Redis {
-    fn run(&mut self, words: &[String], now_s: i64) -> CacheReply {
-        let number = |word: &String| -> i64 { word.parse().expect("a number") };
-        let over: Vec<String> = self
-            .ends
+    fn run(&mut self, args: &[String], now_s: i64) -> CacheReply {
+        let number = |arg: &String| -> i64 { arg.parse().expect("a number") };
+        let expired: Vec<String> = self
+            .expiries
             .iter()
             .filter(|(_, end)| **end <= now_s)
             .map(|(key, _)| key.clone())
             .collect();
-        for key in &over {
+        for key in &expired {
             self.delete(key);
         }
-        let words: Vec<&String> = words.iter().collect();
-        match (words[0].as_str(), &words[1..]) {
+        let args: Vec<&String> = args.iter().collect();
+        match (args[0].as_str(), &args[1..]) {
             ("PING", []) => CacheReply::Done,
             ("ZADD", [key, entries @ ..]) => {
                 let set = self.sets.entry((*key).clone()).or_default();
@@ -387,7 +391,8 @@ impl Redis {
             }
             ("EXPIRE", [key, seconds]) => {
                 if self.sets.contains_key(*key) || self.counters.contains_key(*key) {
-                    self.ends.insert((*key).clone(), now_s + number(seconds));
+                    self.expiries
+                        .insert((*key).clone(), now_s + number(seconds));
                 }
                 CacheReply::Done
             }
@@ -395,7 +400,8 @@ impl Redis {
                 assert_eq!((ex.as_str(), nx.as_str()), ("EX", "NX"));
                 if !self.counters.contains_key(*key) {
                     self.counters.insert((*key).clone(), number(start));
-                    self.ends.insert((*key).clone(), now_s + number(seconds));
+                    self.expiries
+                        .insert((*key).clone(), now_s + number(seconds));
                 }
                 CacheReply::Done
             }
@@ -405,9 +411,9 @@ impl Redis {
                 CacheReply::Integer(*count)
             }
             ("TTL", [key]) => {
-                let there = self.sets.contains_key(*key) || self.counters.contains_key(*key);
-                let end = self.ends.get(*key).map_or(-1, |end| end - now_s);
-                CacheReply::Integer(if there { end } else { -2 })
+                let exists = self.sets.contains_key(*key) || self.counters.contains_key(*key);
+                let end = self.expiries.get(*key).map_or(-1, |end| end - now_s);
+                CacheReply::Integer(if exists { end } else { -2 })
             }
             other => panic!("no such command: {other:?}"),
         }
@@ -416,7 +422,7 @@ impl Redis {
     fn delete(&mut self, key: &String) {
         self.sets.remove(key);
         self.counters.remove(key);
-        self.ends.remove(key);
+        self.expiries.remove(key);
     }
 
     /// A set, and the indices from one rank to another; negative ones count from the end.
@@ -445,7 +451,7 @@ fn some_cache_command(random: &mut Rng) -> CacheCommand {
         0 | 1 => {
             let entries = (0..random.usize(1..4)).map(|_| {
                 let member: Arc<str> = arbitrary_text(random).into();
-                // A member always comes with the same score.
+                // A member always has the same score.
                 (i64::try_from(member.len()).expect("short"), member)
             });
             CacheCommand::ZAdd {
@@ -477,12 +483,12 @@ fn some_cache_command(random: &mut Rng) -> CacheCommand {
 }
 
 #[test]
-fn the_words_for_redis_mean_what_the_cache_in_process_does() {
+fn redis_args_have_the_semantics_of_the_in_process_cache() {
     for_all(
-        "the_words_for_redis_mean_what_the_cache_in_process_does",
+        "redis_args_have_the_semantics_of_the_in_process_cache",
         3_000,
         |random| {
-            let clock = Arc::new(Hand::default());
+            let clock = Arc::new(ManualClock::default());
             let in_process = InProcess::new(
                 Arc::clone(&clock) as Arc<dyn Clock>,
                 InProcess::DEFAULT_CAPACITY,
@@ -494,13 +500,13 @@ fn the_words_for_redis_mean_what_the_cache_in_process_does() {
                     .0
                     .fetch_add(1_000 * random.i64(0..2), Ordering::Relaxed);
                 let now = clock.now().0.max(now) / 1_000;
-                let meant = redis.run(&redis_args(&command), now);
+                let expected = redis.run(&redis_args(&command), now);
                 let name = format!("{command:?}");
                 let replies = in_process
                     .pipeline(vec![command])
                     .now_or_never()
-                    .expect("at once");
-                assert_eq!(replies.expect("of its type"), [meant], "{name}");
+                    .expect("no waiting");
+                assert_eq!(replies.expect("of its type"), [expected], "{name}");
             }
         },
     );

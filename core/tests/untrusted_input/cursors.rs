@@ -1,4 +1,4 @@
-//! Cursors of pages.
+//! Pagination cursors.
 
 use colloquy_core::service::cursor;
 use colloquy_fuzz::{Target, for_all};
@@ -25,24 +25,24 @@ fn cursors() {
                 cursor::activity(&cursor::of_activity(at, id)),
                 Some((at, id))
             );
-            assert_eq!(cursor::number(text), None, "one cursor, two meanings");
+            assert_eq!(cursor::number(text), None, "a cursor of both kinds");
         }
     });
 }
 
 #[test]
-fn cursors_come_back() {
-    for_all("cursors_come_back", 20_000, |random| {
+fn cursors_round_trip() {
+    for_all("cursors_round_trip", 20_000, |random| {
         let number = MessageNumber(random.i64(0..) >> random.u32(0..63));
         assert_eq!(cursor::number(&cursor::of_number(number)), Some(number));
         assert_eq!(cursor::number(&number.to_string()), Some(number));
-        let place = (
+        let position = (
             Timestamp(random.i64(0..253_402_300_800_000)),
             ConversationId(random.i64(..)),
         );
         assert_eq!(
-            cursor::activity(&cursor::of_activity(place.0, place.1)),
-            Some(place)
+            cursor::activity(&cursor::of_activity(position.0, position.1)),
+            Some(position)
         );
     });
 }

@@ -1,12 +1,11 @@
-//! What strangers send, worse than they mean it: every reader of bytes from outside, tried with
-//! mutations of its corpus, and every codec with values of all kinds. A failure prints the line
-//! that replays it; `cargo xtask fuzz` goes on for longer.
+//! Fuzzing of every parser of untrusted input with mutations of its corpus, and property tests of
+//! every codec. A failure prints the command that replays it; `cargo xtask fuzz` runs longer.
 
 mod answers;
 mod append_params;
 mod cache;
 mod cursors;
-mod lists;
 mod settings;
+mod summaries;
 mod tokens;
 mod values;

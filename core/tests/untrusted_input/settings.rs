@@ -1,4 +1,4 @@
-//! Settings, as an environment or a file of it gives them: a name and a value a line.
+//! Settings: an input has one `NAME=value` a line.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use colloquy_core::config::{Settings, SettingsError};
 use colloquy_fuzz::Target;
 
-/// What stands in the corpus wherever a secret belongs.
+/// The value of every secret in the corpus.
 const SECRET: &str = "hunter2";
 
-/// A problem says what to do about it, not more.
+/// The longest message of a problem.
 const MAX_PROBLEM_BYTES: usize = 600;
 
-/// The longest value that a problem is looked at for; longer ones are repeated, as any are.
+/// A message repeats the value, so its length is checked only for values up to this length.
 const MAX_VALUE_BYTES: usize = 200;
 
 #[test]
@@ -50,16 +50,16 @@ fn settings() {
             .lines()
             .filter_map(|line| line.split_once('='))
             .collect();
-        let asked = RefCell::new(Vec::new());
+        let requested = RefCell::new(Vec::new());
         let read = Settings::read(|name| {
-            asked.borrow_mut().push(name.to_owned());
+            requested.borrow_mut().push(name.to_owned());
             given.get(name).map(|value| (*value).to_owned())
         });
         match read {
             Ok(settings) => check(&settings, &given),
             Err(error) => check_error(&error, &given),
         }
-        for name in asked.into_inner() {
+        for name in requested.into_inner() {
             assert!(Settings::TABLE.iter().any(|row| row.name == name), "{name}");
         }
     });
@@ -70,10 +70,10 @@ fn check(settings: &Settings, given: &BTreeMap<&str, &str>) {
     assert!(settings.database_pool_size >= 1);
     assert!(settings.access_token.0 >= 10 && settings.refresh_token.0 >= 10);
     assert!(settings.attempts.logins_per_account >= 0 && settings.attempts.window.0 >= 1);
-    let shown = format!("{settings:?}");
+    let debug = format!("{settings:?}");
     assert!(
-        !only_in_secrets(given) || !shown.contains(SECRET),
-        "{shown}"
+        !only_in_secrets(given) || !debug.contains(SECRET),
+        "{debug}"
     );
 }
 
@@ -92,7 +92,7 @@ fn check_error(error: &SettingsError, given: &BTreeMap<&str, &str>) {
     assert!(!only_in_secrets(given) || !text.contains(SECRET), "{text}");
 }
 
-/// Whether the secret stands where secrets belong, and nowhere else.
+/// Whether the secret occurs only in settings that hold secrets.
 fn only_in_secrets(given: &BTreeMap<&str, &str>) -> bool {
     const SECRETS: [&str; 5] = [
         "DATABASE_URL",
@@ -101,10 +101,10 @@ fn only_in_secrets(given: &BTreeMap<&str, &str>) -> bool {
         "SECRET_KEY_PREVIOUS",
         "UPSTASH_REDIS_REST_TOKEN",
     ];
-    // The path of an SQLite file is no secret.
+    // The path of an SQLite file is not secret.
     let is_secret = |name: &str, value: &str| {
         SECRETS.contains(&name) && !value.trim_start().starts_with("sqlite:")
     };
-    let mut elsewhere = given.iter().filter(|(name, value)| !is_secret(name, value));
-    elsewhere.all(|(_, value)| !value.contains(SECRET))
+    let mut others = given.iter().filter(|(name, value)| !is_secret(name, value));
+    others.all(|(_, value)| !value.contains(SECRET))
 }

@@ -1,4 +1,4 @@
-//! The codecs that have an encoder in core: what was written is read again as it was.
+//! Round trips of every codec that has an encoder.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub(crate) fn some_event(random: &mut Rng) -> Event {
     }
 }
 
-/// A message event with whatever its fields may hold.
+/// A message event with arbitrary fields.
 fn some_message(random: &mut Rng) -> MessageEvent {
     MessageEvent {
         seq: Seq(random.i64(..)),
@@ -83,13 +83,13 @@ fn some_message(random: &mut Rng) -> MessageEvent {
 }
 
 fn parsed(text: &str) -> Value {
-    assert!(!text.contains('\n'), "a frame of several lines: {text}");
+    assert!(!text.contains('\n'), "a frame with a line break: {text}");
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 #[test]
-fn events_come_back() {
-    for_all("events_come_back", 5_000, |random| {
+fn events_round_trip() {
+    for_all("events_round_trip", 5_000, |random| {
         let events: Vec<Event> = (0..random.usize(1..5))
             .map(|_| some_event(random))
             .collect();
@@ -97,7 +97,7 @@ fn events_come_back() {
         for (event, text) in events.iter().zip(&texts) {
             let read: Event = serde_json::from_str(text).expect("an event");
             assert_eq!(&read, event);
-            assert_eq!(read.encode(), *text, "the bytes of a broadcast are one");
+            assert_eq!(read.encode(), *text, "the encoding is deterministic");
         }
         let batch = parsed(&encode_batch(&texts));
         assert_eq!(batch["type"], "batch");
@@ -107,24 +107,20 @@ fn events_come_back() {
 }
 
 #[test]
-fn messages_of_rest_and_events_say_the_same() {
-    for_all(
-        "messages_of_rest_and_events_say_the_same",
-        3_000,
-        |random| {
-            let event = some_message(random);
-            let message = Message::from(event.clone());
-            let text = serde_json::to_string(&message).expect("JSON");
-            let read: Message = serde_json::from_str(&text).expect("a message");
-            assert_eq!(read, message);
-            assert_eq!(MessageEvent::from(read), event);
-        },
-    );
+fn rest_messages_and_events_agree() {
+    for_all("rest_messages_and_events_agree", 3_000, |random| {
+        let event = some_message(random);
+        let message = Message::from(event.clone());
+        let text = serde_json::to_string(&message).expect("JSON");
+        let read: Message = serde_json::from_str(&text).expect("a message");
+        assert_eq!(read, message);
+        assert_eq!(MessageEvent::from(read), event);
+    });
 }
 
 #[test]
-fn times_come_back_in_either_form() {
-    for_all("times_come_back_in_either_form", 10_000, |random| {
+fn timestamps_round_trip_in_both_forms() {
+    for_all("timestamps_round_trip_in_both_forms", 10_000, |random| {
         let time = some_time(random);
         let text = serde_json::to_string(&time).expect("JSON");
         assert_eq!(
@@ -136,7 +132,7 @@ fn times_come_back_in_either_form() {
             serde_json::from_str::<Timestamp>(&millis).expect("milliseconds"),
             time
         );
-        // Beyond what can be written, something is written all the same.
+        // A time outside the range is still formatted.
         assert!(Timestamp(random.i64(..)).to_string().ends_with('Z'));
     });
 }

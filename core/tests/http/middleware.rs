@@ -1,3 +1,5 @@
+//! Request ids, paths, methods, hosts, origins, health and the OpenAPI document.
+
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
@@ -12,7 +14,7 @@ fn get(path: &str) -> axum::http::request::Builder {
 }
 
 #[tokio::test]
-async fn a_request_keeps_a_decent_id_and_is_given_one_otherwise() {
+async fn valid_request_id_is_kept_and_an_invalid_one_replaced() {
     let server = Server::new().await;
     let id = async |id: &[u8]| {
         let request = get("/health/live/")
@@ -21,10 +23,10 @@ async fn a_request_keeps_a_decent_id_and_is_given_one_otherwise() {
             .unwrap();
         server.send(request).await.header("x-request-id").to_owned()
     };
-    for good in ["a", "0af7651916cd43dd-8448.eb_211c", &"x".repeat(64)] {
-        assert_eq!(id(good.as_bytes()).await, *good);
+    for valid in ["a", "0af7651916cd43dd-8448.eb_211c", &"x".repeat(64)] {
+        assert_eq!(id(valid.as_bytes()).await, *valid);
     }
-    for bad in [
+    for invalid in [
         &b""[..],
         b"a b",
         b"a\"b",
@@ -33,13 +35,16 @@ async fn a_request_keeps_a_decent_id_and_is_given_one_otherwise() {
         b"<x>",
         "x".repeat(65).as_bytes(),
     ] {
-        let given = id(bad).await;
-        assert!(given.as_bytes() != bad && given.len() == 22, "{given}");
+        let replacement = id(invalid).await;
+        assert!(
+            replacement.as_bytes() != invalid && replacement.len() == 22,
+            "{replacement}"
+        );
     }
 }
 
 #[tokio::test]
-async fn header_values_cannot_end_a_line() {
+async fn header_injection_is_impossible() {
     for name in ["x-request-id", "idempotency-key", "authorization"] {
         assert!(
             Request::get("/")
@@ -48,18 +53,18 @@ async fn header_values_cannot_end_a_line() {
                 .is_err()
         );
     }
-    // What comes encoded in a path or query stays inside the answer's body.
+    // Line breaks encoded in a path or query stay inside the response's body.
     let server = Server::new().await;
-    let answer = server
+    let response = server
         .get_as_ann("/api/chat/conversations/?cursor=%0d%0aset-cookie:x&limit=1%0d%0a")
         .await;
-    assert_eq!(answer.status, 400);
-    assert!(answer.headers.get("set-cookie").is_none());
+    assert_eq!(response.status, 400);
+    assert!(response.headers.get("set-cookie").is_none());
     assert_eq!(server.get("/%0d%0aset-cookie:x").await.status, 404);
 }
 
 #[tokio::test]
-async fn both_forms_of_a_path_are_answered() {
+async fn path_works_with_and_without_trailing_slash() {
     let server = Server::new().await;
     for path in ["/health", "/health/", "/health/live", "/health/ready"] {
         assert_eq!(server.get(path).await.status, 200, "{path}");
@@ -87,9 +92,9 @@ async fn both_forms_of_a_path_are_answered() {
         "/health/x",
         "/api/users/profile/x",
     ] {
-        let answer = server.get(if path.is_empty() { "/" } else { path }).await;
+        let response = server.get(if path.is_empty() { "/" } else { path }).await;
         assert_eq!(
-            (answer.status.as_u16(), &*answer.code()),
+            (response.status.as_u16(), &*response.code()),
             (404, "not_found"),
             "{path}"
         );
@@ -97,7 +102,7 @@ async fn both_forms_of_a_path_are_answered() {
 }
 
 #[tokio::test]
-async fn a_method_a_path_does_not_have_is_told_with_those_it_has() {
+async fn unsupported_method_returns_405_with_allow() {
     let server = Server::new().await;
     for (method, path, allow) in [
         (Method::GET, "/api/users/login/", "POST"),
@@ -110,35 +115,35 @@ async fn a_method_a_path_does_not_have_is_told_with_those_it_has() {
             .uri(path)
             .body(Body::empty())
             .unwrap();
-        let answer = server.send(request).await;
+        let response = server.send(request).await;
         assert_eq!(
-            (answer.status.as_u16(), &*answer.code()),
+            (response.status.as_u16(), &*response.code()),
             (405, "method_not_allowed"),
             "{method} {path}"
         );
-        assert_eq!(answer.header("allow"), allow);
+        assert_eq!(response.header("allow"), allow);
     }
     let request = Request::options("/api/users/login/")
         .body(Body::empty())
         .unwrap();
-    let answer = server.send(request).await;
+    let response = server.send(request).await;
     assert_eq!(
         (
-            answer.status.as_u16(),
-            answer.header("allow"),
-            &*answer.text
+            response.status.as_u16(),
+            response.header("allow"),
+            &*response.text
         ),
         (204, "POST", "")
     );
     let request = Request::head("/health/").body(Body::empty()).unwrap();
-    let answer = server.send(request).await;
-    assert_eq!((answer.status.as_u16(), &*answer.text), (200, ""));
+    let response = server.send(request).await;
+    assert_eq!((response.status.as_u16(), &*response.text), (200, ""));
 }
 
 #[tokio::test]
-async fn only_hosts_of_this_server_are_answered_but_for_probes() {
+async fn host_is_checked_except_for_health_probes() {
     let server = Server::with(&[("ALLOWED_HOSTS", "chat.example.com,.example.org,[::1]")]).await;
-    let ask = async |host: &str, path: &str| {
+    let request_code = async |host: &str, path: &str| {
         server
             .send(get(path).header("host", host).body(Body::empty()).unwrap())
             .await
@@ -152,7 +157,7 @@ async fn only_hosts_of_this_server_are_answered_but_for_probes() {
         "[::1]",
     ] {
         assert_eq!(
-            ask(host, "/api/users/profile/").await,
+            request_code(host, "/api/users/profile/").await,
             "not_authenticated",
             "{host}"
         );
@@ -165,7 +170,7 @@ async fn only_hosts_of_this_server_are_answered_but_for_probes() {
         "chat.example.com@evil.example",
     ] {
         assert_eq!(
-            ask(host, "/api/users/profile/").await,
+            request_code(host, "/api/users/profile/").await,
             "invalid_host",
             "{host}"
         );
@@ -178,8 +183,8 @@ async fn only_hosts_of_this_server_are_answered_but_for_probes() {
 }
 
 #[tokio::test]
-async fn pages_of_allowed_origins_may_read_also_errors() {
-    let ask = async |server: &Server, method: Method, origin: &str| {
+async fn allowed_origins_may_read_responses_and_errors() {
+    let request = async |server: &Server, method: Method, origin: &str| {
         let request = Request::builder()
             .method(method)
             .uri("/api/users/profile/")
@@ -189,31 +194,31 @@ async fn pages_of_allowed_origins_may_read_also_errors() {
         server.send(request.body(Body::empty()).unwrap()).await
     };
     let server = Server::with(&[("CORS_ALLOWED_ORIGINS", "https://chat.example.com")]).await;
-    let answer = ask(&server, Method::GET, "https://chat.example.com").await;
+    let response = request(&server, Method::GET, "https://chat.example.com").await;
     assert_eq!(
-        (answer.status.as_u16(), &*answer.code()),
+        (response.status.as_u16(), &*response.code()),
         (401, "not_authenticated")
     );
     assert_eq!(
-        answer.header("access-control-allow-origin"),
+        response.header("access-control-allow-origin"),
         "https://chat.example.com"
     );
     assert!(
-        answer
+        response
             .header("access-control-expose-headers")
             .contains("x-request-id")
     );
-    let answer = ask(&server, Method::OPTIONS, "https://chat.example.com").await;
-    assert_eq!(answer.status, 200);
+    let response = request(&server, Method::OPTIONS, "https://chat.example.com").await;
+    assert_eq!(response.status, 200);
     assert!(
-        answer
+        response
             .header("access-control-allow-headers")
             .contains("authorization")
     );
     for origin in ["https://evil.example", "http://chat.example.com", "null"] {
         for method in [Method::GET, Method::OPTIONS] {
             assert_eq!(
-                ask(&server, method, origin)
+                request(&server, method, origin)
                     .await
                     .header("access-control-allow-origin"),
                 "",
@@ -223,7 +228,7 @@ async fn pages_of_allowed_origins_may_read_also_errors() {
     }
     let server = Server::new().await;
     assert_eq!(
-        ask(&server, Method::GET, "https://chat.example.com")
+        request(&server, Method::GET, "https://chat.example.com")
             .await
             .header("access-control-allow-origin"),
         ""
@@ -231,18 +236,18 @@ async fn pages_of_allowed_origins_may_read_also_errors() {
 }
 
 #[tokio::test]
-async fn health_tells_what_answers() {
+async fn health_reports_the_dependencies() {
     let server = Server::new().await;
-    let answer = server.get("/health/").await;
+    let response = server.get("/health/").await;
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"status": "healthy", "database": true, "redis": true})
     );
-    server.store.trouble.store(1, Ordering::Relaxed);
-    let answer = server.get("/health/").await;
-    assert_eq!(answer.status, 503);
+    server.store.failure.store(1, Ordering::Relaxed);
+    let response = server.get("/health/").await;
+    assert_eq!(response.status, 503);
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"status": "unhealthy", "database": false, "redis": true})
     );
     assert_eq!(server.get("/health/ready/").await.status, 503);
@@ -250,14 +255,14 @@ async fn health_tells_what_answers() {
 }
 
 #[tokio::test]
-async fn the_description_is_whole() {
+async fn openapi_document_is_complete() {
     let server = Server::new().await;
-    let answer = server.get("/api/openapi.json").await;
+    let response = server.get("/api/openapi.json").await;
     assert_eq!(
-        (answer.status.as_u16(), answer.header("content-type")),
+        (response.status.as_u16(), response.header("content-type")),
         (200, "application/json")
     );
-    let document = answer.json();
+    let document = response.json();
     let mut dangling = Vec::new();
     find_dangling(&document, &document, &mut dangling);
     assert!(dangling.is_empty(), "{dangling:?}");
@@ -266,10 +271,10 @@ async fn the_description_is_whole() {
         for (method, operation) in item.as_object().unwrap() {
             count += 1;
             for (status, response) in operation["responses"].as_object().unwrap() {
-                let bodiless =
+                let without_body =
                     ["101", "204", "205"].contains(&status.as_str()) || path == "/api/openapi.json";
                 assert!(
-                    bodiless || response["content"]["application/json"]["schema"].is_object(),
+                    without_body || response["content"]["application/json"]["schema"].is_object(),
                     "{method} {path} {status}"
                 );
             }

@@ -1,5 +1,4 @@
-//! Summaries of conversations, kept as they were sent: what is shown out of them is what the
-//! database would have told in full.
+//! Memoized summaries: a rendered list equals the list that the database would return in full.
 
 use std::sync::Arc;
 
@@ -37,11 +36,11 @@ fn some_summary(random: &mut Rng, id: i64, seq: i64) -> ConversationSummary {
     }
 }
 
-/// What the statement tells: in full what is not held as it now stands.
-fn listing(epoch: &Epoch, all: &[ConversationSummary], held: &CachedSummaries) -> ConversationPage {
+/// The statement's result: in full every summary that is not cached at its current `seq`.
+fn page(epoch: &Epoch, all: &[ConversationSummary], cached: &CachedSummaries) -> ConversationPage {
     let conversations = all.iter().map(|summary| {
-        let stands = held.at.contains(&(summary.id, summary.seq));
-        if stands && held.epoch.as_ref() == Some(epoch) {
+        let current = cached.at.contains(&(summary.id, summary.seq));
+        if current && cached.epoch.as_ref() == Some(epoch) {
             ListedConversation::NotModified(summary.id)
         } else {
             ListedConversation::Summary(Box::new(summary.clone()))
@@ -54,9 +53,9 @@ fn listing(epoch: &Epoch, all: &[ConversationSummary], held: &CachedSummaries) -
 }
 
 #[test]
-fn lists_show_what_the_database_would_tell() {
-    for_all("lists_show_what_the_database_would_tell", 1_000, |random| {
-        let lists = SummaryCache::default();
+fn rendered_lists_equal_the_database() {
+    for_all("rendered_lists_equal_the_database", 1_000, |random| {
+        let summaries = SummaryCache::default();
         let mut epoch = Epoch("e1".into());
         let mut all: Vec<ConversationSummary> = (1..=random.i64(1..6))
             .map(|id| some_summary(random, id, id))
@@ -67,31 +66,33 @@ fn lists_show_what_the_database_would_tell() {
             match random.u8(0..4) {
                 0 => all[index] = some_summary(random, id, seq + 1),
                 1 => all.rotate_left(index),
-                // After a restored backup the same positions hold something else.
+                // After a restored backup the same positions have other content.
                 2 => {
                     epoch = Epoch(format!("{}+", epoch.0).into());
                     all[index] = some_summary(random, id, seq);
                 }
                 _ => {}
             }
-            let place: PageKey = (UserId(random.i64(1..3)), None, 20);
-            let known = lists.cached(&place);
-            let told = listing(&epoch, &all, &cached_summaries(&known));
-            let shown = lists
-                .render(place, &known, told)
-                .expect("a listing that fits");
+            let key: PageKey = (UserId(random.i64(1..3)), None, 20);
+            let cached = summaries.cached(&key);
+            let page = page(&epoch, &all, &cached_summaries(&cached));
+            let rendered = summaries.render(key, &cached, page).expect("a valid page");
             let texts = |summary: &ConversationSummary| serde_json::to_string(summary).ok();
-            let meant: Vec<Option<String>> = all.iter().map(texts).collect();
+            let expected: Vec<Option<String>> = all.iter().map(texts).collect();
             let texts = |one: &Arc<RenderedSummary>| serde_json::to_string(one).ok();
-            assert_eq!(shown.iter().map(texts).collect::<Vec<_>>(), meant);
+            assert_eq!(rendered.iter().map(texts).collect::<Vec<_>>(), expected);
         }
-        // What is said to be held and is not is an error, and shows nothing of anybody else's.
-        let strange = ConversationPage {
+        // A summary that is omitted but not cached is an error.
+        let omitted = ConversationPage {
             epoch,
             conversations: vec![ListedConversation::NotModified(ConversationId(
                 random.i64(..),
             ))],
         };
-        assert!(lists.render((UserId(3), None, 20), &[], strange).is_err());
+        assert!(
+            summaries
+                .render((UserId(3), None, 20), &[], omitted)
+                .is_err()
+        );
     });
 }
