@@ -1,8 +1,7 @@
-//! The cache behind Redis over HTTP, as core's port: what both adapters use.
+//! The implementation of core's cache port over Redis over HTTP, used by both adapters.
 //!
-//! Owns the translation of commands and answers, the time limit, and a circuit that opens after
-//! a failure: while Redis is dead, only one request in [`REST_MS`] pays for finding out. Gives no
-//! command a meaning of its own and never retries.
+//! Owns the translation of commands and replies, the timeout, and a circuit breaker: after a failure
+//! only one request per [`RETRY_INTERVAL_MS`] reaches Redis until one succeeds. Never retries.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,68 +15,72 @@ use colloquy_proto::domain::Timestamp;
 use crate::client::{Client, ClientError};
 use crate::codec::{Command, Outcome, Reply};
 
-/// How long a pipeline may take: the database answers sooner than that.
-const WITHIN: Duration = Duration::from_millis(500);
+/// The timeout of a pipeline; the database responds sooner than that.
+const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long nothing is asked after a failure.
-const REST_MS: i64 = 2_000;
+/// The interval between two attempts while the circuit is open.
+const RETRY_INTERVAL_MS: i64 = 2_000;
 
 /// A Redis over HTTP.
 pub struct RedisCache {
     client: Client,
     clock: Arc<dyn Clock>,
-    /// When it last failed, or was last asked after a failure; none while all is well.
-    failed: Mutex<Option<Timestamp>>,
+    /// When the circuit is open: the time of the latest failure or attempt.
+    open_since: Mutex<Option<Timestamp>>,
 }
 
 impl RedisCache {
-    /// The Redis the settings name. Opens no connection yet.
+    /// The Redis of these settings. Does not connect yet.
     ///
     /// # Errors
-    /// When the settings cannot be used; see [`Client::new`].
+    /// When the settings are invalid; see [`Client::new`].
     pub fn new(settings: &config::Redis, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
-        let client = Client::new(&settings.url, settings.token.reveal(), WITHIN)?;
+        let client = Client::new(&settings.url, settings.token.reveal(), TIMEOUT)?;
         Ok(Self {
             client,
             clock,
-            failed: Mutex::new(None),
+            open_since: Mutex::new(None),
         })
     }
 
-    /// Whether to ask now. While Redis is away, one caller a rest is let through to try.
-    fn may_ask(&self) -> bool {
+    /// Whether a request may be sent now. While the circuit is open, one per interval.
+    fn allow_request(&self) -> bool {
         let now = self.clock.now();
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        match *failed {
-            // A clock that was put back must not make the rest longer.
-            Some(at) if (0..REST_MS).contains(&now.millis_since(at)) => false,
+        let open_since = self.open_since.lock();
+        let mut open_since = open_since.unwrap_or_else(PoisonError::into_inner);
+        match *open_since {
+            // A clock that was set back must not extend the interval.
+            Some(at) if (0..RETRY_INTERVAL_MS).contains(&now.millis_since(at)) => false,
             Some(_) => {
-                *failed = Some(now);
+                *open_since = Some(now);
                 true
             }
             None => true,
         }
     }
 
-    fn answered(&self, well: bool) {
-        let failed = (!well).then(|| self.clock.now());
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+    fn record_result(&self, success: bool) {
+        let open_since = (!success).then(|| self.clock.now());
+        *self
+            .open_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = open_since;
     }
 }
 
 #[async_trait]
 impl Cache for RedisCache {
     async fn pipeline(&self, commands: Vec<CacheCommand>) -> Result<Vec<CacheReply>, CacheError> {
-        if !self.may_ask() {
-            return Err(CacheError("it failed just before".to_owned()));
+        if !self.allow_request() {
+            return Err(CacheError("circuit open after a failure".to_owned()));
         }
-        tracing::debug!(commands = commands.len(), "the cache is asked");
-        let words = commands
+        tracing::debug!(commands = commands.len(), "cache request");
+        let requests = commands
             .iter()
             .map(|command| redis_args(command).into_iter().collect::<Command>());
-        let words: Vec<_> = words.collect();
-        let outcomes = sendable(self.client.pipeline(&words)).await;
-        self.answered(outcomes.is_ok());
+        let requests: Vec<_> = requests.collect();
+        let outcomes = sendable(self.client.pipeline(&requests)).await;
+        self.record_result(outcomes.is_ok());
         let outcomes = outcomes.map_err(|error| CacheError(error.to_string()))?;
         commands
             .iter()
@@ -96,14 +99,14 @@ const fn sendable<F>(exchange: F) -> F {
     exchange
 }
 
-/// `fetch` belongs to its thread, of which there is one.
+/// The future of `fetch` is bound to its thread; a Worker has one thread.
 #[cfg(target_arch = "wasm32")]
 fn sendable<F: Future>(exchange: F) -> impl Future<Output = F::Output> + Send {
     send_wrapper::SendWrapper::new(exchange)
 }
 
 fn reply(command: &CacheCommand, outcome: Outcome) -> Result<CacheReply, CacheError> {
-    // The code alone: the rest of the text may quote what was stored.
+    // The code only: the rest of the text may quote stored data.
     let reply =
         outcome.map_err(|error| CacheError(format!("a command failed: {}", error.code())))?;
     let reply = match command {
@@ -118,7 +121,7 @@ fn reply(command: &CacheCommand, outcome: Outcome) -> Result<CacheReply, CacheEr
         | CacheCommand::SetNx { .. }
         | CacheCommand::Ping => Some(CacheReply::Done),
     };
-    reply.ok_or_else(|| CacheError("a command was answered with another type".to_owned()))
+    reply.ok_or_else(|| CacheError("the reply of a command has the wrong type".to_owned()))
 }
 
 fn members(reply: Reply) -> Option<Vec<Arc<str>>> {
@@ -135,62 +138,65 @@ mod tests {
 
     use super::*;
 
-    /// Shows what it is set to.
-    struct Hand(AtomicI64);
+    /// A clock set by the test.
+    struct ManualClock(AtomicI64);
 
-    impl Clock for Hand {
+    impl Clock for ManualClock {
         fn now(&self) -> Timestamp {
             Timestamp(self.0.load(Ordering::Relaxed))
         }
     }
 
-    fn cache() -> (RedisCache, Arc<Hand>) {
+    fn cache() -> (RedisCache, Arc<ManualClock>) {
         // Nothing listens on port 1.
         let settings = config::Redis {
             url: "http://127.0.0.1:1".to_owned(),
             token: config::Secret::new("t"),
         };
-        let hand = Arc::new(Hand(AtomicI64::new(1_000_000)));
-        let cache = RedisCache::new(&settings, Arc::clone(&hand) as Arc<dyn Clock>).unwrap();
-        (cache, hand)
+        let clock = Arc::new(ManualClock(AtomicI64::new(1_000_000)));
+        let cache = RedisCache::new(&settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        (cache, clock)
     }
 
     #[tokio::test]
-    async fn a_dead_redis_costs_one_request_a_rest() {
+    async fn open_circuit_rejects_without_a_request() {
         let (cache, _) = cache();
         let first = cache.pipeline(vec![CacheCommand::Ping]).await.unwrap_err();
         let second = cache.pipeline(vec![CacheCommand::Ping]).await.unwrap_err();
         assert_ne!(first.0, second.0);
-        assert_eq!(second.0, "it failed just before");
+        assert_eq!(second.0, "circuit open after a failure");
     }
 
     #[test]
-    fn after_a_rest_one_is_let_through() {
-        let (cache, hand) = cache();
-        assert!(cache.may_ask() && cache.may_ask(), "all is well");
-        cache.answered(false);
-        assert!(!cache.may_ask());
-        hand.0.fetch_add(REST_MS, Ordering::Relaxed);
-        assert!(cache.may_ask());
-        assert!(!cache.may_ask(), "someone is trying already");
-        hand.0.fetch_sub(3_600_000, Ordering::Relaxed);
-        assert!(cache.may_ask(), "the clock was put back");
-        cache.answered(true);
-        assert!(cache.may_ask() && cache.may_ask());
+    fn one_request_per_interval_passes_an_open_circuit() {
+        let (cache, clock) = cache();
+        assert!(
+            cache.allow_request() && cache.allow_request(),
+            "the circuit is closed"
+        );
+        cache.record_result(false);
+        assert!(!cache.allow_request());
+        clock.0.fetch_add(RETRY_INTERVAL_MS, Ordering::Relaxed);
+        assert!(cache.allow_request());
+        assert!(!cache.allow_request(), "one attempt per interval");
+        clock.0.fetch_sub(3_600_000, Ordering::Relaxed);
+        assert!(cache.allow_request(), "the clock was set back");
+        cache.record_result(true);
+        assert!(cache.allow_request() && cache.allow_request());
     }
 
     #[test]
-    fn answers_are_read_by_their_command() {
-        let highest = CacheCommand::ZTop {
+    fn replies_are_decoded_by_their_command() {
+        let top = CacheCommand::ZTop {
             key: "k".to_owned(),
             count: 2,
         };
         let array = || Ok(Reply::Array(vec![Reply::Text("a".to_owned())]));
         assert_eq!(
-            reply(&highest, array()).unwrap(),
+            reply(&top, array()).unwrap(),
             CacheReply::Members(vec!["a".into()])
         );
-        assert!(reply(&highest, Ok(Reply::Nil)).is_err());
+        assert!(reply(&top, Ok(Reply::Nil)).is_err());
         let increment = CacheCommand::Incr {
             key: "k".to_owned(),
         };

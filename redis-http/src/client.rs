@@ -1,11 +1,11 @@
 //! The client of Redis over HTTP: one [`Client::pipeline`] is one `POST /pipeline`.
 //!
-//! Owns the address, the token, the time limit and what a failed exchange is called. It does not
-//! retry (a caller with a cache falls back to its database sooner than a second attempt would
-//! come back), does not batch across calls, and gives no command a meaning.
+//! Owns the address, the token, the timeout and the error types. It does not retry (a caller falls
+//! back to its database sooner than a second attempt would finish), does not batch across calls, and
+//! does not interpret commands.
 //!
-//! Builds for native and for wasm32. Natively it pools kept-alive connections; in wasm reqwest
-//! goes through the global `fetch`, whose futures are not `Send`.
+//! Builds for native and wasm32. Natively it pools keep-alive connections; in wasm reqwest uses the
+//! global `fetch`, whose futures are not `Send`.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use reqwest::{StatusCode, Url};
 
 use crate::codec::{self, CodecError, Command, Encoding, Outcome};
 
-/// Longest time limit taken over; a longer one is cut to it. The edge counts milliseconds in 31
-/// bits, and no caller of a cache waits an hour.
-const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
+/// The maximum timeout; a longer one is reduced to it. The edge has 31-bit milliseconds, and no caller
+/// of a cache waits an hour.
+const MAX_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// How much of a refusal's text is kept.
-const REFUSAL_CHARS: usize = 200;
+/// The maximum length of an error's text.
+const MAX_ERROR_CHARS: usize = 200;
 
 /// A client of one Redis behind one URL. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub struct Client {
     timeout: Duration,
 }
 
-/// Why there is no answer to a pipeline, or no client.
+/// Why a pipeline or the construction of a client failed.
 ///
 /// No variant holds the token, a command, a value or the URL.
 #[derive(Debug, thiserror::Error)]
@@ -42,50 +42,50 @@ pub enum ClientError {
     /// The URL is https and this build has no TLS.
     #[error("the url of redis over http is https, which needs the feature `tls`")]
     NoTls,
-    /// The token is empty or cannot stand in a header.
+    /// The token is empty or not valid in a header.
     #[error("the token of redis over http is empty or not printable ascii")]
     Token,
     /// The HTTP client could not be built.
     #[error("the http client could not be built")]
     Build(#[source] reqwest::Error),
-    /// No complete answer in time. The commands may have run.
-    #[error("redis over http did not answer in time")]
+    /// No complete response in time. The commands may have run.
+    #[error("redis over http timed out")]
     Timeout,
-    /// No connection, or one that broke. The commands may have run.
+    /// No connection, or a connection error. The commands may have run.
     #[error("redis over http could not be reached")]
     Unreachable(#[source] reqwest::Error),
-    /// 401: the token is not the server's.
-    #[error("redis over http refused the token")]
+    /// 401: the token is wrong.
+    #[error("redis over http rejected the token")]
     Unauthorized,
-    /// Any other status than 200: the request as a whole was refused.
-    #[error("redis over http answered with status {status}: {text}")]
-    Refused {
+    /// Any other status than 200: the whole request was rejected.
+    #[error("redis over http returned status {status}: {text}")]
+    Rejected {
         /// The HTTP status.
         status: u16,
-        /// The server's words, shortened; empty when it sent none of the protocol's.
+        /// The server's error text, shortened; empty without an error in the protocol's form.
         text: String,
     },
-    /// The answer is not what the protocol allows.
-    #[error("redis over http sent an answer outside the protocol")]
+    /// The response violates the protocol.
+    #[error("redis over http sent an invalid response")]
     Protocol(#[from] CodecError),
 }
 
 impl Client {
-    /// A client of the Redis at `url` (a trailing slash or a path prefix is fine), which
-    /// authenticates by `token` and gives a pipeline `timeout` from the first byte sent to the
-    /// last received. Opens no connection yet.
+    /// A client of the Redis at `url` (a trailing slash or a path prefix is allowed), which
+    /// authenticates by `token`. `timeout` applies to a pipeline from the first byte sent to the last
+    /// received. Does not connect yet.
     pub fn new(url: &str, token: &str, timeout: Duration) -> Result<Self, ClientError> {
         let pipeline = pipeline_url(url)?;
         Ok(Self {
             http: http_client(&pipeline)?,
             authorization: authorization(token)?,
             pipeline,
-            timeout: timeout.min(LONGEST_TIMEOUT),
+            timeout: timeout.min(MAX_TIMEOUT),
         })
     }
 
-    /// Sends `commands` in one request and returns what each came to, in order and in number the
-    /// same as `commands`. They run in order, but not atomically. No commands, no request.
+    /// Sends `commands` in one request and returns one outcome for each, in order. They run in order,
+    /// but not atomically. Without commands nothing is sent.
     pub async fn pipeline(&self, commands: &[Command]) -> Result<Vec<Outcome>, ClientError> {
         if commands.is_empty() {
             return Ok(Vec::new());
@@ -99,13 +99,13 @@ impl Client {
             .body(codec::encode_commands(commands)?)
             .send()
             .await
-            .map_err(lost)?;
+            .map_err(transport_error)?;
         let status = response.status();
-        let body = response.bytes().await.map_err(lost)?;
+        let body = response.bytes().await.map_err(transport_error)?;
         if status != StatusCode::OK {
-            return Err(refused(status, &body));
+            return Err(rejected(status, &body));
         }
-        // Plain, not base64: what Colloquy stores is UTF-8, and a third less of it travels.
+        // Plain instead of base64: Colloquy stores UTF-8 only, and the response is a third shorter.
         let outcomes = codec::decode_outcomes(&body, Encoding::Plain)?;
         let (sent, received) = (commands.len(), outcomes.len());
         if sent != received {
@@ -150,7 +150,7 @@ fn authorization(token: &str) -> Result<HeaderValue, ClientError> {
     }
     let mut value =
         HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
-    // Keeps it out of reqwest's and hyper's own debug output.
+    // Hides it from the debug output of reqwest and hyper.
     value.set_sensitive(true);
     Ok(value)
 }
@@ -158,14 +158,14 @@ fn authorization(token: &str) -> Result<HeaderValue, ClientError> {
 #[cfg(not(target_arch = "wasm32"))]
 fn http_client(url: &Url) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
-        // A redirect would carry the commands to a host nobody configured.
+        // A redirect would send the commands to a host that is not configured.
         .redirect(reqwest::redirect::Policy::none())
-        // Shorter than servers and balancers keep an idle connection, so that a pipeline seldom
-        // meets one that is just being closed.
+        // Shorter than the idle timeout of servers and load balancers, so that a pipeline rarely uses
+        // a connection that is being closed.
         .pool_idle_timeout(Duration::from_secs(30))
         .tcp_nodelay(true);
     if url.scheme() == "http" {
-        // Without TLS the server is a neighbour; a proxy would only read the token.
+        // Without TLS the server is on a private network; an HTTP proxy would see the token.
         builder = builder.no_proxy();
     }
     builder
@@ -173,7 +173,7 @@ fn http_client(url: &Url) -> Result<reqwest::Client, ClientError> {
         .map_err(|error| ClientError::Build(error.without_url()))
 }
 
-/// At the edge `fetch` decides on connections, TLS and proxies; there is nothing to set.
+/// At the edge `fetch` owns connections, TLS and proxies; there is nothing to configure.
 #[cfg(target_arch = "wasm32")]
 fn http_client(_url: &Url) -> Result<reqwest::Client, ClientError> {
     reqwest::Client::builder()
@@ -181,7 +181,7 @@ fn http_client(_url: &Url) -> Result<reqwest::Client, ClientError> {
         .map_err(ClientError::Build)
 }
 
-fn lost(error: reqwest::Error) -> ClientError {
+fn transport_error(error: reqwest::Error) -> ClientError {
     if error.is_timeout() {
         ClientError::Timeout
     } else {
@@ -189,14 +189,14 @@ fn lost(error: reqwest::Error) -> ClientError {
     }
 }
 
-fn refused(status: StatusCode, body: &[u8]) -> ClientError {
+fn rejected(status: StatusCode, body: &[u8]) -> ClientError {
     if status == StatusCode::UNAUTHORIZED {
         return ClientError::Unauthorized;
     }
-    let text = codec::decode_refusal(body)
-        .map(|error| error.text().chars().take(REFUSAL_CHARS).collect())
+    let text = codec::decode_error(body)
+        .map(|error| error.text().chars().take(MAX_ERROR_CHARS).collect())
         .unwrap_or_default();
-    ClientError::Refused {
+    ClientError::Rejected {
         status: status.as_u16(),
         text,
     }
@@ -209,7 +209,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(1);
 
     #[test]
-    fn urls_are_checked_before_the_first_request() {
+    fn invalid_urls_are_rejected() {
         for url in ["http://127.0.0.1:1", "http://host/", "http://host/redis//"] {
             assert!(Client::new(url, "token", TIMEOUT).is_ok(), "{url}");
         }
@@ -237,9 +237,9 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_cannot_stand_in_a_header_are_refused() {
+    fn tokens_invalid_in_a_header_are_rejected() {
         for token in ["", "two words", "line\nbreak", "é"] {
-            let error = Client::new("http://host", token, TIMEOUT).expect_err("refused");
+            let error = Client::new("http://host", token, TIMEOUT).expect_err("rejected");
             assert!(matches!(error, ClientError::Token));
         }
     }
@@ -247,15 +247,15 @@ mod tests {
     #[test]
     fn debug_hides_the_token() {
         let client = Client::new("http://host:1/secret-path", "secret", TIMEOUT).expect("a client");
-        let shown = format!("{client:?}");
+        let debug = format!("{client:?}");
         assert!(
-            shown.contains("host") && !shown.contains("secret"),
-            "{shown}"
+            debug.contains("host") && !debug.contains("secret"),
+            "{debug}"
         );
     }
 
     #[test]
-    fn pipelines_may_run_on_any_thread() {
+    fn pipeline_future_is_send() {
         fn send<T: Send>(_: &T) {}
         let client = Client::new("http://host", "token", TIMEOUT).expect("a client");
         send(&client.pipeline(&[]));

@@ -1,8 +1,8 @@
-//! The protocol's shapes and how they are written: [`Command`], [`Reply`], [`CommandError`], and
-//! the functions between them and a JSON body, for both ends of the wire.
+//! The protocol's types ([`Command`], [`Reply`], [`CommandError`]) and their JSON encoding, for
+//! client and server.
 //!
-//! Does no I/O and knows neither reqwest nor axum nor RESP; the client and the proxy both stand
-//! on it, and a test that encodes with one end and decodes with the other covers the two.
+//! Does no I/O and knows neither reqwest nor axum nor RESP. Client and proxy share it, so a test
+//! that encodes with one side and decodes with the other covers both.
 
 mod command;
 mod reply;
@@ -13,32 +13,33 @@ mod wire;
 pub use command::Command;
 pub use reply::{CommandError, Outcome, Reply};
 pub use wire::{
-    Encoding, decode_command, decode_commands, decode_outcomes, decode_refusal, encode_commands,
-    encode_outcome, encode_outcomes, encode_refusal,
+    Encoding, decode_command, decode_commands, decode_error, decode_outcomes, encode_commands,
+    encode_error, encode_outcome, encode_outcomes,
 };
 
-/// A body that does not keep to the protocol.
+/// A body that violates the protocol.
 ///
-/// Says where, never what: bodies carry messages and tokens, and errors end in logs.
+/// Errors are logged and bodies contain messages and tokens, so an error has the position only,
+/// never the content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
     /// The body is not JSON, or not JSON of the expected shape.
-    #[error("the body is not what the protocol expects, line {line} column {column}")]
+    #[error("the body violates the protocol at line {line} column {column}")]
     Malformed {
-        /// One-based line of the first fault; zero when serde names none.
+        /// One-based line of the first error; zero when serde reports none.
         line: usize,
-        /// One-based column of the first fault; zero when serde names none.
+        /// One-based column of the first error; zero when serde reports none.
         column: usize,
     },
     /// A string that should be base64 is not.
-    #[error("a string of the body is not valid base64")]
+    #[error("a string in the body is not valid base64")]
     Base64,
-    /// A pipeline was answered by fewer or more replies than it has commands.
-    #[error("{sent} commands were answered by {received} replies")]
+    /// The number of replies differs from the number of commands.
+    #[error("{sent} commands received {received} replies")]
     Count {
-        /// How many commands went out.
+        /// The number of commands.
         sent: usize,
-        /// How many replies came back.
+        /// The number of replies.
         received: usize,
     },
 }

@@ -1,15 +1,15 @@
 //! Redis over HTTP, as Upstash's REST protocol defines it.
 //!
-//! Owns four things, each of which can be had without the next:
+//! Four parts, each usable without the next:
 //!
-//! - [`codec`]: commands and replies, and how they lie in a JSON body. No I/O.
-//! - [`client`] (feature `client`): one `POST /pipeline` per call, over reqwest; it builds for
-//!   native and for wasm32, so that both hosts of Colloquy talk to their cache alike.
+//! - [`codec`]: commands, replies and their JSON encoding. No I/O.
+//! - [`client`] (feature `client`): one `POST /pipeline` per call, over reqwest. Builds for native
+//!   and wasm32, so that both hosts of Colloquy use the same protocol.
 //! - [`cache`] (feature `cache`): the client as core's cache.
-//! - [`proxy`] (feature `proxy`, and the binary): a small server that gives a plain Redis this
-//!   protocol, for docker-compose and for the tests.
+//! - [`proxy`] (feature `proxy`, and the binary): a small server that puts this protocol in
+//!   front of a plain Redis, for docker-compose and the tests.
 //!
-//! It does not know what core caches, and gives no command a meaning of its own.
+//! It does not interpret commands and does not know what core caches.
 
 pub mod codec;
 

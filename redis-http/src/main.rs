@@ -1,5 +1,5 @@
-//! The binary of the proxy: reads the environment, then serves; or, with `--healthcheck`, asks a
-//! running proxy how it is. All else is in the library.
+//! The binary of the proxy: reads the environment, then serves; with `--healthcheck` it checks a
+//! running proxy. Everything else is in the library.
 
 use std::io::stderr;
 
@@ -14,7 +14,7 @@ async fn main() -> anyhow::Result<()> {
     let lookup = |name: &str| std::env::var(name).ok();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {
-            // Standard output carries one line, the address; logs go beside it.
+            // Standard output has one line, the address; logs go to standard error.
             let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
             tracing_subscriber::fmt()
                 .with_env_filter(filter.from_env_lossy())

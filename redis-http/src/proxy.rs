@@ -1,10 +1,10 @@
-//! The proxy: an HTTP server that gives a plain Redis the Upstash REST protocol.
+//! An HTTP server that puts the Upstash REST protocol in front of a plain Redis.
 //!
-//! Owns the listener, the routes, the token check and one multiplexed connection to Redis. It
-//! speaks no TLS (a neighbour of its Redis, not a public host), keeps no state, runs no command
-//! twice, and refuses what would need a connection of its own (see `refusal`).
+//! Owns the listener, the routes, the token check and one multiplexed connection to Redis. It has no
+//! TLS (it runs beside its Redis, not in public), keeps no state, never sends a command twice, and
+//! rejects commands that need a connection of their own (see `rejection`).
 //!
-//! To serve one more route, add it to `routes`; to refuse one more command, add it to `refusal`.
+//! To add a route, extend `routes`; to reject another command, extend `rejection`.
 
 mod connection;
 mod healthcheck;
@@ -27,35 +27,35 @@ pub use healthcheck::{HealthcheckError, healthcheck};
 pub use settings::{RedisAddress, Settings, SettingsError};
 pub use token::Token;
 
-/// How long requests in flight may take to finish after a signal.
+/// How long in-flight requests may take after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Why the proxy ended other than by a signal.
+/// Why the proxy stopped, other than by a signal.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// The address is taken or not this machine's.
+    /// The address is in use or not local.
     #[error("cannot listen on {address}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
     /// Signals, standard output or the listener failed.
-    #[error("the proxy cannot run")]
+    #[error("the proxy failed")]
     Run(#[from] io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then lets requests in flight finish.
+/// Serves until SIGTERM or SIGINT, then finishes in-flight requests.
 ///
 /// Writes one line to standard output once it listens:
-/// `redis-http listening on http://ADDRESS`. Redis need not be there yet.
+/// `redis-http listening on http://ADDRESS`. Redis may start later.
 pub async fn run(settings: Settings) -> Result<(), ProxyError> {
     let address = settings.listen;
     let listen = |source| ProxyError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
-    // Before the line is printed: whoever waits for it may signal at once.
+    // Before the line is printed: its reader may send a signal at once.
     let stopping = stop_on_signal()?;
     writeln!(
         io::stdout(),
@@ -64,7 +64,7 @@ pub async fn run(settings: Settings) -> Result<(), ProxyError> {
     )?;
 
     let listener = listener.tap_io(|stream| {
-        // Answers are small and waited for; without this they would wait for an ACK.
+        // Responses are small; Nagle's algorithm would delay them until the next ACK.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
@@ -74,7 +74,7 @@ pub async fn run(settings: Settings) -> Result<(), ProxyError> {
     tokio::select! {
         ended = server => ended?,
         () = async { stopped(stopping).await; tokio::time::sleep(GRACE).await } => {
-            tracing::warn!(grace_s = GRACE.as_secs(), "requests still in flight were cut off");
+            tracing::warn!(grace_s = GRACE.as_secs(), "shutdown deadline exceeded, in-flight requests dropped");
         }
     }
     Ok(())
@@ -96,6 +96,6 @@ fn stop_on_signal() -> io::Result<watch::Receiver<bool>> {
 }
 
 async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // An error says that the sender is gone, which it is only after having sent.
+    // The sender is dropped only after it has sent, so an error means stopped as well.
     let _ = stopping.wait_for(|stop| *stop).await;
 }

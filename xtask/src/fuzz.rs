@@ -68,7 +68,11 @@ const PROGRAMS: &[Program] = &[
     Program {
         package: "colloquy-redis-http",
         selection: &["--test", "untrusted_input"],
-        tests: &["redis_answers", "redis_commands", "redis_values_come_back"],
+        tests: &[
+            "redis_responses",
+            "redis_commands",
+            "redis_values_round_trip",
+        ],
     },
     Program {
         package: "colloquy-local-server",

@@ -1,7 +1,7 @@
 //! A Redis command: a list of string arguments, the first of which is its name.
 //!
-//! Owns how a command is built and how one is read from a JSON array. It does not check names,
-//! arity or what a server would allow.
+//! Owns building a command and reading it from a JSON array. Does not check names, arity or
+//! permissions.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 
 /// One Redis command, its name first.
 ///
-/// `Debug` shows the name and how many arguments follow, never the arguments: they hold keys,
-/// messages and tokens.
+/// `Debug` shows the name and the number of arguments, never the arguments: they hold keys, messages
+/// and tokens.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Command(Vec<String>);
 
 impl Command {
-    /// A command without arguments yet.
+    /// A command without arguments.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self(vec![name.into()])
@@ -43,8 +43,7 @@ impl Command {
         self
     }
 
-    /// The command's name as it was given; empty when the command has no words at all, which
-    /// only a decoded one can be.
+    /// The command's name as given; empty when a decoded command has no words.
     pub fn name(&self) -> &str {
         self.0.first().map_or("", String::as_str)
     }
@@ -87,13 +86,13 @@ impl<'de> Deserialize<'de> for Command {
     }
 }
 
-/// One element of a command's JSON array as the string Redis will see.
+/// One element of a command's JSON array, as the string sent to Redis.
 struct Word(String);
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The raw text, not a parsed number: a score or a counter beyond f64 or i64 must reach
-        // Redis digit by digit as the caller wrote it.
+        // The raw text, not a parsed number: a score or a counter beyond f64 or i64 must reach Redis
+        // unchanged.
         let raw = <&RawValue>::deserialize(deserializer)?.get();
         match raw.as_bytes().first() {
             Some(b'"') => serde_json::from_str(raw)

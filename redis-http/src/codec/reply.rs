@@ -1,34 +1,34 @@
-//! What Redis answers: [`Reply`] for a value, [`CommandError`] for a refusal.
+//! The results of commands: [`Reply`] for a value, [`CommandError`] for an error.
 //!
-//! Owns the types and their accessors; how they lie in JSON is `wire`'s.
+//! Owns the types and their accessors; `wire` has their JSON encoding.
 
 use std::fmt;
 
-/// What one command of a pipeline came to.
+/// The outcome of one command.
 pub type Outcome = Result<Reply, CommandError>;
 
-/// A value Redis answered with.
+/// A value from Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing there.
+    /// No value.
     Nil,
     /// An integer.
     Integer(i64),
     /// A string, or a status such as `OK`.
     Text(String),
-    /// A string that is not UTF-8. Only base64 carries it over the wire unharmed; a plain answer
-    /// shows U+FFFD in its place and arrives as [`Reply::Text`].
+    /// A string that is not UTF-8. Only base64 transfers it losslessly; a plain response has U+FFFD in
+    /// place of invalid bytes and is decoded as [`Reply::Text`].
     ///
-    /// INVARIANT: never valid UTF-8; [`Reply::from_bytes`] keeps it.
+    /// INVARIANT: never valid UTF-8; [`Reply::from_bytes`] maintains it.
     Bytes(Vec<u8>),
-    /// Several values, nested as Redis nested them.
+    /// Several values, nested as in Redis' reply.
     Array(Vec<Reply>),
-    /// A refusal inside an array, as a script may return one.
+    /// An error inside an array, as a script may return it.
     Error(CommandError),
 }
 
 impl Reply {
-    /// The string `bytes` hold: text where they are UTF-8, raw bytes where not.
+    /// The string of these bytes: `Text` if they are UTF-8, otherwise `Bytes`.
     #[must_use]
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         match String::from_utf8(bytes) {
@@ -58,8 +58,8 @@ impl Reply {
         }
     }
 
-    /// The integer, or the integer a text holds: Redis keeps numbers as strings, so `GET` of a
-    /// counter is text while `INCR` of it is an integer.
+    /// The integer, or the integer in a text: Redis stores numbers as strings, so `GET` of a counter
+    /// returns text while `INCR` returns an integer.
     pub fn as_integer(&self) -> Option<i64> {
         match self {
             Self::Integer(integer) => Some(*integer),
@@ -85,15 +85,15 @@ impl Reply {
     }
 }
 
-/// A command Redis refused, in its own words: `CODE text`.
+/// An error of Redis, in its own form: `CODE text`.
 ///
-/// Redis quotes arguments in some of these (`unknown command … with args beginning with`), so
-/// log the [`code`](CommandError::code) rather than the whole.
+/// Redis quotes arguments in some errors (`unknown command … with args beginning with`), so log the
+/// [`code`](CommandError::code) and not the whole text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct CommandError(String);
 
 impl CommandError {
-    /// The refusal `text`, starting with its code.
+    /// The error with this text, which starts with its code.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())

@@ -1,9 +1,9 @@
-//! Tests of the codec: the documented examples, the edges, and round trips of seeded random
-//! values. A failing round trip prints its seed.
+//! The documented examples, edge cases, and round trips of seeded random values. A failing round trip
+//! prints its seed.
 
 use super::*;
 
-/// A small generator, so that a failure replays from its seed without another dependency.
+/// A small seeded generator (xorshift64).
 struct Random(u64);
 
 impl Random {
@@ -61,7 +61,7 @@ impl Random {
     fn outcome(&mut self) -> Outcome {
         match self.below(5) {
             0 => Err(CommandError::new(format!("ERR {}", self.text()))),
-            // A refusal is an outcome of its own at the top, never a result.
+            // At the top level an error is an outcome, never a result.
             _ => match self.reply(4) {
                 Reply::Error(error) => Err(error),
                 reply => Ok(reply),
@@ -70,7 +70,7 @@ impl Random {
     }
 }
 
-/// What a plain answer keeps of `reply`: everything but the bytes that are not UTF-8.
+/// The reply after a plain round trip: bytes that are not UTF-8 are replaced.
 fn plain(reply: Reply) -> Reply {
     match reply {
         Reply::Bytes(bytes) => Reply::Text(String::from_utf8_lossy(&bytes).into_owned()),
@@ -84,7 +84,7 @@ fn text(text: &str) -> Reply {
 }
 
 #[test]
-fn outcomes_survive_the_wire() {
+fn outcomes_round_trip() {
     for seed in 0..2_000 {
         let mut random = Random::new(seed);
         let outcomes: Vec<Outcome> = (0..random.below(6)).map(|_| random.outcome()).collect();
@@ -95,16 +95,16 @@ fn outcomes_survive_the_wire() {
 
         let body = encode_outcomes(&outcomes, Encoding::Plain).expect("encodes");
         let read = decode_outcomes(&body, Encoding::Plain).expect("decodes");
-        let kept: Vec<Outcome> = outcomes
+        let expected: Vec<Outcome> = outcomes
             .into_iter()
             .map(|outcome| outcome.map(plain))
             .collect();
-        assert_eq!(read, kept, "plain, seed {seed}");
+        assert_eq!(read, expected, "plain, seed {seed}");
     }
 }
 
 #[test]
-fn commands_survive_the_wire() {
+fn commands_round_trip() {
     for seed in 0..500 {
         let mut random = Random::new(seed);
         let commands: Vec<Command> = (0..random.below(5))
@@ -119,23 +119,23 @@ fn commands_survive_the_wire() {
 }
 
 #[test]
-fn a_damaged_body_is_an_error_and_never_a_panic() {
+fn corrupted_body_never_panics() {
     for seed in 0..2_000 {
         let mut random = Random::new(seed);
         let outcomes: Vec<Outcome> = (0..3).map(|_| random.outcome()).collect();
         let mut body = encode_outcomes(&outcomes, Encoding::Base64).expect("encodes");
         let at = random.below(body.len() as u64);
         body[at] = random.next().to_ne_bytes()[0];
-        // Any answer will do, as long as there is one.
+        // Any result is accepted.
         let _ = decode_outcomes(&body, Encoding::Base64);
         let _ = decode_outcomes(&body, Encoding::Plain);
         let _ = decode_commands(&body);
-        let _ = decode_refusal(&body);
+        let _ = decode_error(&body);
     }
 }
 
 #[test]
-fn the_documented_pipeline_answer_is_read() {
+fn documented_pipeline_response_is_decoded() {
     let body =
         br#"[{"result":"OK"},{"error":"ERR value is not an int or out of range"},{"result":2},
         {"result":null},{"result":["a",null,[1]]}]"#;
@@ -157,7 +157,7 @@ fn the_documented_pipeline_answer_is_read() {
 }
 
 #[test]
-fn base64_spares_a_whole_answer_of_ok_and_nothing_else() {
+fn base64_leaves_only_a_whole_ok_plain() {
     let encoded = |reply| {
         let body = encode_outcome(&Ok(reply), Encoding::Base64).expect("encodes");
         String::from_utf8(body).expect("utf-8")
@@ -172,14 +172,14 @@ fn base64_spares_a_whole_answer_of_ok_and_nothing_else() {
 }
 
 #[test]
-fn a_nested_ok_is_read_encoded_or_not() {
+fn nested_ok_is_decoded_plain_or_encoded() {
     let body = br#"[{"result":["OK","T0s="]}]"#;
     let read = decode_outcomes(body, Encoding::Base64).expect("decodes");
     assert_eq!(read, [Ok(Reply::Array(vec![text("OK"), text("OK")]))]);
 }
 
 #[test]
-fn numbers_and_booleans_become_the_words_that_were_written() {
+fn numbers_and_booleans_keep_their_text() {
     let body = br#"["ZADD", "key", 12345678901234567890123, -0.50, 1e21, true, false, "x"]"#;
     let command = decode_command(body).expect("decodes");
     assert_eq!(
@@ -198,7 +198,7 @@ fn numbers_and_booleans_become_the_words_that_were_written() {
 }
 
 #[test]
-fn words_of_other_kinds_are_refused() {
+fn words_of_other_types_are_rejected() {
     for body in [
         "null",
         "{}",
@@ -211,12 +211,12 @@ fn words_of_other_kinds_are_refused() {
     }
     assert!(
         decode_commands(br#"["GET","k"]"#).is_err(),
-        "one command is no pipeline"
+        "one command is not a pipeline"
     );
 }
 
 #[test]
-fn answers_of_other_shapes_are_refused() {
+fn responses_of_other_shapes_are_rejected() {
     for body in [
         "",
         "null",
@@ -236,18 +236,18 @@ fn answers_of_other_shapes_are_refused() {
 }
 
 #[test]
-fn a_body_nested_without_end_is_refused() {
+fn deeply_nested_body_is_rejected() {
     let body = format!(r#"[{{"result":{}"#, "[".repeat(100_000));
     assert!(decode_outcomes(body.as_bytes(), Encoding::Plain).is_err());
 }
 
 #[test]
-fn an_error_tells_where_but_not_what() {
-    let error = decode_commands(br#"[["SET","secret",null]]"#).expect_err("null is no word");
-    let shown = format!("{error} {error:?}");
+fn error_has_the_position_but_not_the_content() {
+    let error = decode_commands(br#"[["SET","secret",null]]"#).expect_err("null is not a word");
+    let text = format!("{error} {error:?}");
     assert!(
-        shown.contains("line 1") && !shown.contains("secret"),
-        "{shown}"
+        text.contains("line 1") && !text.contains("secret"),
+        "{text}"
     );
 }
 
@@ -259,7 +259,7 @@ fn debug_of_a_command_hides_its_arguments() {
 }
 
 #[test]
-fn an_integer_is_read_from_either_form() {
+fn integer_is_read_from_both_forms() {
     assert_eq!(Reply::Integer(7).as_integer(), Some(7));
     assert_eq!(text("-7").as_integer(), Some(-7));
     assert_eq!(text("seven").as_integer(), None);
@@ -267,14 +267,14 @@ fn an_integer_is_read_from_either_form() {
 }
 
 #[test]
-fn a_refusal_is_told_from_an_answer() {
-    let body = encode_refusal("ERR empty pipeline request").expect("encodes");
+fn error_is_distinguished_from_a_result() {
+    let body = encode_error("ERR empty pipeline request").expect("encodes");
     assert_eq!(body, br#"{"error":"ERR empty pipeline request"}"#);
-    let error = decode_refusal(&body).expect("a refusal");
+    let error = decode_error(&body).expect("an error");
     assert_eq!(
         (error.code(), error.text()),
         ("ERR", "ERR empty pipeline request")
     );
-    assert_eq!(decode_refusal(br#"{"result":1}"#), None);
-    assert_eq!(decode_refusal(b"<html>"), None);
+    assert_eq!(decode_error(br#"{"result":1}"#), None);
+    assert_eq!(decode_error(b"<html>"), None);
 }

@@ -1,8 +1,8 @@
-//! How commands and outcomes lie in a JSON body.
+//! The JSON encoding of commands and outcomes.
 //!
-//! A command is an array of strings, a pipeline an array of those; an outcome is
-//! `{"result": …}` or `{"error": "ERR …"}`, a pipeline's answer an array of those. Under
-//! [`Encoding::Base64`] every string of a result is base64, at any depth, except the answer
+//! A command is an array of strings, a pipeline an array of commands; an outcome is
+//! `{"result": …}` or `{"error": "ERR …"}`, the response to a pipeline an array of outcomes. With
+//! [`Encoding::Base64`] every string of a result is base64, at any depth, except the whole result
 //! `OK`; errors stay plain.
 
 use std::fmt;
@@ -14,41 +14,40 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{CodecError, Command, CommandError, Outcome, Reply};
 
-/// How strings are written in an answer; the request header `Upstash-Encoding` asks for it.
+/// The encoding of strings in a response, chosen by the request header `Upstash-Encoding`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
-    /// As JSON strings; what is not UTF-8 becomes U+FFFD.
+    /// JSON strings; bytes that are not UTF-8 become U+FFFD.
     #[default]
     Plain,
-    /// As base64 with padding (RFC 4648, section 4), except the answer `OK`.
+    /// Base64 with padding (RFC 4648 §4), except the whole result `OK`.
     Base64,
 }
 
-/// The one string base64 leaves alone. It cannot be mistaken for base64: two characters without
-/// padding are none.
+/// The one string that stays plain. It is not valid base64, since two characters need padding.
 const OK: &str = "OK";
 
-/// The body of `POST /pipeline` and of `POST /multi-exec`.
+/// Encodes the body of `POST /pipeline` and of `POST /multi-exec`.
 pub fn encode_commands(commands: &[Command]) -> Result<Vec<u8>, CodecError> {
     Ok(serde_json::to_vec(commands)?)
 }
 
-/// Reads the body of `POST /`: one command.
+/// Decodes the body of `POST /`: one command.
 pub fn decode_command(body: &[u8]) -> Result<Command, CodecError> {
     Ok(serde_json::from_slice(body)?)
 }
 
-/// Reads the body of `POST /pipeline` and of `POST /multi-exec`.
+/// Decodes the body of `POST /pipeline` and of `POST /multi-exec`.
 pub fn decode_commands(body: &[u8]) -> Result<Vec<Command>, CodecError> {
     Ok(serde_json::from_slice(body)?)
 }
 
-/// The answer to one command.
+/// Encodes the response to one command.
 pub fn encode_outcome(outcome: &Outcome, encoding: Encoding) -> Result<Vec<u8>, CodecError> {
     Ok(serde_json::to_vec(&WireOutcome { outcome, encoding })?)
 }
 
-/// The answer to a pipeline or a transaction.
+/// Encodes the response to a pipeline or a transaction.
 pub fn encode_outcomes(outcomes: &[Outcome], encoding: Encoding) -> Result<Vec<u8>, CodecError> {
     let outcomes: Vec<_> = outcomes
         .iter()
@@ -57,30 +56,30 @@ pub fn encode_outcomes(outcomes: &[Outcome], encoding: Encoding) -> Result<Vec<u
     Ok(serde_json::to_vec(&outcomes)?)
 }
 
-/// Reads the answer to a pipeline.
+/// Decodes the response to a pipeline.
 pub fn decode_outcomes(body: &[u8], encoding: Encoding) -> Result<Vec<Outcome>, CodecError> {
-    let outcomes: Vec<ReadOutcome> = serde_json::from_slice(body)?;
+    let outcomes: Vec<DecodedOutcome> = serde_json::from_slice(body)?;
     outcomes
         .into_iter()
-        .map(|ReadOutcome(outcome)| match (outcome, encoding) {
-            (Ok(reply), Encoding::Base64) => Ok(Ok(without_base64(reply)?)),
+        .map(|DecodedOutcome(outcome)| match (outcome, encoding) {
+            (Ok(reply), Encoding::Base64) => Ok(Ok(decode_base64(reply)?)),
             (outcome, _) => Ok(outcome),
         })
         .collect()
 }
 
-/// The body that refuses a whole request.
-pub fn encode_refusal(text: &str) -> Result<Vec<u8>, CodecError> {
+/// Encodes the body of an error for the whole request.
+pub fn encode_error(text: &str) -> Result<Vec<u8>, CodecError> {
     encode_outcome(&Err(CommandError::new(text)), Encoding::Plain)
 }
 
-/// Reads the body that refuses a whole request; `None` when it is something else.
-pub fn decode_refusal(body: &[u8]) -> Option<CommandError> {
-    let ReadOutcome(outcome) = serde_json::from_slice(body).ok()?;
+/// Decodes the body of an error for the whole request; `None` when it is something else.
+pub fn decode_error(body: &[u8]) -> Option<CommandError> {
+    let DecodedOutcome(outcome) = serde_json::from_slice(body).ok()?;
     outcome.err()
 }
 
-fn without_base64(reply: Reply) -> Result<Reply, CodecError> {
+fn decode_base64(reply: Reply) -> Result<Reply, CodecError> {
     match reply {
         Reply::Text(text) if text == OK => Ok(Reply::Text(text)),
         Reply::Text(text) => {
@@ -88,7 +87,7 @@ fn without_base64(reply: Reply) -> Result<Reply, CodecError> {
             Ok(Reply::from_bytes(bytes))
         }
         Reply::Array(elements) => {
-            let elements: Result<_, _> = elements.into_iter().map(without_base64).collect();
+            let elements: Result<_, _> = elements.into_iter().map(decode_base64).collect();
             Ok(Reply::Array(elements?))
         }
         other => Ok(other),
@@ -125,8 +124,8 @@ impl Serialize for WireOutcome<'_> {
 struct WireReply<'a> {
     reply: &'a Reply,
     encoding: Encoding,
-    /// Inside an array `OK` is encoded like any string: `@upstash/redis` spares only a whole
-    /// answer of `OK` and would decode a nested one to the byte 0x38.
+    /// Inside an array `OK` is encoded like any string: `@upstash/redis` leaves only a whole result of
+    /// `OK` undecoded, and would decode a nested one to the byte 0x38.
     nested: bool,
 }
 
@@ -160,9 +159,9 @@ impl Serialize for WireReply<'_> {
     }
 }
 
-struct ReadOutcome(Outcome);
+struct DecodedOutcome(Outcome);
 
-impl<'de> Deserialize<'de> for ReadOutcome {
+impl<'de> Deserialize<'de> for DecodedOutcome {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(OutcomeVisitor).map(Self)
     }

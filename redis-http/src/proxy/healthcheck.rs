@@ -1,4 +1,4 @@
-//! `--healthcheck`: asks a proxy on this machine for its `/health`, for containers without curl.
+//! `--healthcheck`: requests `/health` of a proxy on this machine, for containers without curl.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use super::SettingsError;
 use super::settings::listen_address;
 
-/// Longer than the proxy gives its Redis, so that the proxy's own verdict arrives.
-const LIMIT: Duration = Duration::from_secs(4);
+/// Longer than the proxy's own timeout for Redis, so that its response arrives.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Why the proxy is not healthy.
 #[derive(Debug, thiserror::Error)]
@@ -20,28 +20,28 @@ pub enum HealthcheckError {
     /// `HOST` or `PORT` is malformed.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Nothing answers there.
-    #[error("no proxy answers on {0}")]
-    Silent(SocketAddr, #[source] io::Error),
-    /// The proxy answered, and not with 200.
-    #[error("the proxy answered: {0}")]
+    /// No response.
+    #[error("no proxy responds on {0}")]
+    NoResponse(SocketAddr, #[source] io::Error),
+    /// A status other than 200.
+    #[error("the proxy responded: {0}")]
     Unhealthy(String),
 }
 
-/// Succeeds if the proxy that runs with the same `HOST` and `PORT` says that its Redis answers.
+/// Succeeds if the proxy with the same `HOST` and `PORT` reports that its Redis responds.
 pub async fn healthcheck(lookup: impl Fn(&str) -> Option<String>) -> Result<(), HealthcheckError> {
     let mut address = listen_address(lookup)?;
-    // "Every address" is one to listen on, not one to call.
+    // An unspecified address is valid for listening, not for connecting.
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    let answer = timeout(LIMIT, ask(address))
+    let response = timeout(TIMEOUT, request_health(address))
         .await
-        .unwrap_or_else(|late| Err(late.into()));
-    let answer = answer.map_err(|error| HealthcheckError::Silent(address, error))?;
-    let status = answer.lines().next().unwrap_or_default();
+        .unwrap_or_else(|elapsed| Err(elapsed.into()));
+    let response = response.map_err(|error| HealthcheckError::NoResponse(address, error))?;
+    let status = response.lines().next().unwrap_or_default();
     if status.split(' ').nth(1) == Some("200") {
         Ok(())
     } else {
@@ -49,11 +49,11 @@ pub async fn healthcheck(lookup: impl Fn(&str) -> Option<String>) -> Result<(), 
     }
 }
 
-async fn ask(address: SocketAddr) -> io::Result<String> {
+async fn request_health(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    // HTTP/1.0 (RFC 1945): the server closes after its answer, and reading to the end ends.
+    // HTTP/1.0 (RFC 1945): the server closes the connection after its response.
     stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").await?;
-    let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let mut response = Vec::new();
+    stream.take(4096).read_to_end(&mut response).await?;
+    Ok(String::from_utf8_lossy(&response).into_owned())
 }

@@ -1,9 +1,9 @@
-//! Which commands the proxy refuses, and in which words.
+//! The commands that the proxy rejects.
 //!
-//! All callers share one connection, so a command that changes the connection's state or waits
-//! on it would reach into other callers' requests. Commands that administer the server are
-//! refused as Upstash refuses them: a leaked token should cost the data, not the machine
-//! (`CONFIG` and `MODULE` can write files and load code).
+//! All callers share one connection, so a command that changes the connection's state or blocks it
+//! would affect other callers. Commands that administer the server are rejected as Upstash does: a
+//! leaked token must endanger the data only, not the machine (`CONFIG` and `MODULE` can write files
+//! and load code).
 
 use crate::codec::{Command, CommandError};
 
@@ -35,7 +35,7 @@ const STATEFUL: &[&str] = &[
     "WATCH",
 ];
 
-/// Hold the connection until something happens elsewhere.
+/// Commands that block the connection.
 const BLOCKING: &[&str] = &[
     "BLMOVE",
     "BLMPOP",
@@ -49,7 +49,7 @@ const BLOCKING: &[&str] = &[
     "WAITAOF",
 ];
 
-/// Administer the server.
+/// Commands that administer the server.
 const ADMINISTRATIVE: &[&str] = &[
     "ACL",
     "BGREWRITEAOF",
@@ -65,7 +65,7 @@ const ADMINISTRATIVE: &[&str] = &[
     "SLAVEOF",
 ];
 
-/// Why `command` is not passed on; `None` when it is.
+/// The error for `command`; `None` when it is forwarded.
 pub(super) fn reject(command: &Command) -> Option<CommandError> {
     let name = command.name();
     if name.is_empty() {
@@ -78,28 +78,28 @@ pub(super) fn reject(command: &Command) -> Option<CommandError> {
             .find(|listed| listed.eq_ignore_ascii_case(name))
     };
     if let Some(name) = listed(STATEFUL) {
-        return Some(refusal(
+        return Some(rejection(
             name,
             "it changes the connection, which all callers share",
         ));
     }
     if let Some(name) = listed(BLOCKING) {
-        return Some(refusal(
+        return Some(rejection(
             name,
             "it blocks the connection, which all callers share",
         ));
     }
     if let Some(name) = listed(ADMINISTRATIVE) {
-        return Some(refusal(name, "it administers the server"));
+        return Some(rejection(name, "it administers the server"));
     }
     if blocks_on_streams(command) {
-        return Some(refusal(
+        return Some(rejection(
             "BLOCK",
             "it blocks the connection, which all callers share",
         ));
     }
     if name.eq_ignore_ascii_case("SCRIPT") && word_is(command, 1, "DEBUG") {
-        return Some(refusal(
+        return Some(rejection(
             "SCRIPT DEBUG",
             "it changes the connection, which all callers share",
         ));
@@ -107,8 +107,8 @@ pub(super) fn reject(command: &Command) -> Option<CommandError> {
     None
 }
 
-fn refusal(name: &str, why: &str) -> CommandError {
-    CommandError::new(format!("ERR {name} is not served over HTTP: {why}"))
+fn rejection(name: &str, reason: &str) -> CommandError {
+    CommandError::new(format!("ERR {name} is not served over HTTP: {reason}"))
 }
 
 fn word_is(command: &Command, index: usize, expected: &str) -> bool {
@@ -118,8 +118,8 @@ fn word_is(command: &Command, index: usize, expected: &str) -> bool {
         .is_some_and(|word| word.eq_ignore_ascii_case(expected))
 }
 
-/// `XREAD` and `XREADGROUP` block only with the option `BLOCK`, which stands before `STREAMS`;
-/// what follows that word are keys and ids.
+/// `XREAD` and `XREADGROUP` block only with the option `BLOCK`, which precedes `STREAMS`; keys and ids
+/// follow that word.
 fn blocks_on_streams(command: &Command) -> bool {
     // XREADGROUP GROUP <group> <consumer> …: the two names are not options.
     let options = match command.name() {
@@ -137,12 +137,12 @@ fn blocks_on_streams(command: &Command) -> bool {
 mod tests {
     use super::*;
 
-    fn refused(words: &str) -> bool {
+    fn rejected(words: &str) -> bool {
         reject(&words.split_whitespace().collect()).is_some()
     }
 
     #[test]
-    fn commands_that_would_reach_other_callers_are_refused() {
+    fn commands_that_affect_other_callers_are_rejected() {
         for words in [
             "",
             "SUBSCRIBE c",
@@ -164,12 +164,12 @@ mod tests {
             "xreadgroup group g c block 0 streams s >",
             "SCRIPT DEBUG YES",
         ] {
-            assert!(refused(words), "{words:?}");
+            assert!(rejected(words), "{words:?}");
         }
     }
 
     #[test]
-    fn ordinary_commands_are_not() {
+    fn ordinary_commands_are_forwarded() {
         for words in [
             "GET MULTI",
             "SET k SUBSCRIBE",
@@ -182,7 +182,7 @@ mod tests {
             "LPOP k",
             "NOSUCHCOMMAND",
         ] {
-            assert!(!refused(words), "{words:?}");
+            assert!(!rejected(words), "{words:?}");
         }
     }
 }

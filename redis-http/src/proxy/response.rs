@@ -1,4 +1,4 @@
-//! HTTP answers of the proxy: always JSON, errors in the protocol's form.
+//! HTTP responses of the proxy: always JSON, errors in the protocol's form.
 
 use axum::http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -14,17 +14,17 @@ pub(super) struct JsonResponse {
 }
 
 impl JsonResponse {
-    /// The whole request is refused in these words.
-    pub(super) fn refusal(status: StatusCode, text: &str) -> Self {
-        Self::encoded(status, codec::encode_refusal(text))
+    /// An error for the whole request.
+    pub(super) fn error(status: StatusCode, text: &str) -> Self {
+        Self::encoded(status, codec::encode_error(text))
     }
 
-    /// 400, as Upstash answers whatever is wrong with a request or a command.
+    /// 400, which Upstash returns for every invalid request or command.
     pub(super) fn bad_request(text: &str) -> Self {
-        Self::refusal(StatusCode::BAD_REQUEST, text)
+        Self::error(StatusCode::BAD_REQUEST, text)
     }
 
-    /// One command's outcome: 200, or 400 when it failed.
+    /// The outcome of one command: 200, or 400 when it failed.
     pub(super) fn outcome(outcome: &Outcome, encoding: Encoding) -> Self {
         let status = if outcome.is_ok() {
             StatusCode::OK
@@ -34,12 +34,12 @@ impl JsonResponse {
         Self::encoded(status, codec::encode_outcome(outcome, encoding))
     }
 
-    /// Several commands' outcomes: 200, each failure in its own entry.
+    /// The outcomes of several commands: 200, with errors in their entries.
     pub(super) fn outcomes(outcomes: &[Outcome], encoding: Encoding) -> Self {
         Self::encoded(StatusCode::OK, codec::encode_outcomes(outcomes, encoding))
     }
 
-    /// Redis is well.
+    /// Redis responds.
     pub(super) fn healthy() -> Self {
         Self {
             status: StatusCode::OK,
@@ -64,11 +64,11 @@ impl From<CommandError> for JsonResponse {
     }
 }
 
-/// 503 with the protocol's error body: `@upstash/redis` throws its text at once. It retries only
-/// what never got an answer, so cutting the connection instead would make callers wait.
+/// 503 with the protocol's error body, whose text `@upstash/redis` throws at once. That client
+/// retries requests without a response, so closing the connection instead would delay its callers.
 impl From<ConnectionError> for JsonResponse {
     fn from(error: ConnectionError) -> Self {
-        Self::refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("ERR {error}"))
+        Self::error(StatusCode::SERVICE_UNAVAILABLE, &format!("ERR {error}"))
     }
 }
 

@@ -1,13 +1,13 @@
-//! The routes, and the gate before them: token, concurrency, time.
+//! The routes, and the middleware before them: token, concurrency limit, timeout.
 //!
-//! | route | body | answer |
+//! | route | body | response |
 //! | --- | --- | --- |
 //! | `POST /` | one command | its outcome; 400 when it failed |
 //! | `POST /pipeline` | commands | 200, one outcome each |
 //! | `POST /multi-exec` | commands | 200, one outcome each; 400 when nothing ran |
-//! | `GET /health` | – | 200 if Redis answers, else 503; asks no token |
+//! | `GET /health` | – | 200 if Redis responds, else 503; needs no token |
 //!
-//! Handlers read, convert, call the link once, convert.
+//! A handler decodes, calls the connection once, encodes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,27 +32,27 @@ use crate::codec::{self, Command, Encoding, Outcome};
 /// As large as Upstash's own limit on a request.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
-/// Requests worked on at once; with the limit on bodies it bounds memory.
+/// The maximum of concurrent requests; with the limit on bodies it bounds memory.
 const IN_FLIGHT: usize = 256;
 
-/// How long a request may wait for its turn.
-const TURN_LIMIT: Duration = Duration::from_secs(2);
+/// How long a request may wait for a permit.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// From the turn to the answer, slow upload included.
-const REQUEST_LIMIT: Duration = Duration::from_secs(15);
+/// From the permit to the response, including a slow upload.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 struct Proxy {
     redis: RedisConnection,
     token: Token,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
-/// The proxy's routes over `settings.redis`, for the binary and for tests.
+/// The proxy's routes over `settings.redis`.
 pub(super) fn router(settings: Settings) -> Router {
     let proxy = Arc::new(Proxy {
         redis: RedisConnection::new(settings.redis),
         token: settings.token,
-        turns: Semaphore::new(IN_FLIGHT),
+        permits: Semaphore::new(IN_FLIGHT),
     });
     let commands = Router::new()
         .route("/", post(single))
@@ -61,7 +61,7 @@ pub(super) fn router(settings: Settings) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(Arc::clone(&proxy), gate))
+        .layer(from_fn_with_state(Arc::clone(&proxy), admit))
         .with_state(Arc::clone(&proxy));
     Router::new()
         .route("/health", get(health))
@@ -73,11 +73,11 @@ async fn single(State(proxy): State<Arc<Proxy>>, call: Call) -> Result<JsonRespo
     let command = codec::decode_command(&call.body).map_err(|error| {
         JsonResponse::bad_request(&format!("ERR failed to parse command: {error}"))
     })?;
-    if let Some(refused) = reject(&command) {
-        return Err(refused.into());
+    if let Some(rejection) = reject(&command) {
+        return Err(rejection.into());
     }
     let outcomes = proxy.redis.run(&[command]).await?;
-    Ok(outcomes.first().map_or_else(lost_outcome, |outcome| {
+    Ok(outcomes.first().map_or_else(missing_reply, |outcome| {
         JsonResponse::outcome(outcome, call.encoding)
     }))
 }
@@ -87,23 +87,23 @@ async fn pipeline(
     call: Call,
 ) -> Result<JsonResponse, JsonResponse> {
     let commands = call.commands("pipeline")?;
-    let refused: Vec<_> = commands.iter().map(reject).collect();
-    let served: Vec<Command> = commands
+    let rejections: Vec<_> = commands.iter().map(reject).collect();
+    let forwarded: Vec<Command> = commands
         .into_iter()
-        .zip(&refused)
-        .filter_map(|(command, refused)| refused.is_none().then_some(command))
+        .zip(&rejections)
+        .filter_map(|(command, rejection)| rejection.is_none().then_some(command))
         .collect();
-    let answered = if served.is_empty() {
+    let replies = if forwarded.is_empty() {
         Vec::new()
     } else {
-        proxy.redis.run(&served).await?
+        proxy.redis.run(&forwarded).await?
     };
-    let mut answered = answered.into_iter();
-    let outcomes: Option<Vec<Outcome>> = refused
+    let mut replies = replies.into_iter();
+    let outcomes: Option<Vec<Outcome>> = rejections
         .into_iter()
-        .map(|refused| refused.map_or_else(|| answered.next(), |error| Some(Err(error))))
+        .map(|rejection| rejection.map_or_else(|| replies.next(), |error| Some(Err(error))))
         .collect();
-    Ok(outcomes.map_or_else(lost_outcome, |outcomes| {
+    Ok(outcomes.map_or_else(missing_reply, |outcomes| {
         JsonResponse::outcomes(&outcomes, call.encoding)
     }))
 }
@@ -113,8 +113,8 @@ async fn multi_exec(
     call: Call,
 ) -> Result<JsonResponse, JsonResponse> {
     let commands = call.commands("multi-exec")?;
-    if let Some(refused) = commands.iter().find_map(reject) {
-        let text = format!("EXECABORT Transaction discarded because of: {refused}");
+    if let Some(rejection) = commands.iter().find_map(reject) {
+        let text = format!("EXECABORT Transaction discarded because of: {rejection}");
         return Err(JsonResponse::bad_request(&text));
     }
     let outcomes = proxy.redis.transact(&commands).await??;
@@ -125,15 +125,15 @@ async fn health(State(proxy): State<Arc<Proxy>>) -> Result<JsonResponse, JsonRes
     if proxy.redis.ping().await? {
         Ok(JsonResponse::healthy())
     } else {
-        Err(JsonResponse::refusal(
+        Err(JsonResponse::error(
             StatusCode::SERVICE_UNAVAILABLE,
-            "ERR redis refuses PING",
+            "ERR redis rejected PING",
         ))
     }
 }
 
 async fn method_not_allowed() -> JsonResponse {
-    JsonResponse::refusal(
+    JsonResponse::error(
         StatusCode::METHOD_NOT_ALLOWED,
         "ERR method not allowed: send a POST",
     )
@@ -141,37 +141,38 @@ async fn method_not_allowed() -> JsonResponse {
 
 async fn not_found() -> JsonResponse {
     let text = "ERR not found: commands in the path are not served, POST them as a JSON array to /";
-    JsonResponse::refusal(StatusCode::NOT_FOUND, text)
+    JsonResponse::error(StatusCode::NOT_FOUND, text)
 }
 
-/// Redis owes one reply per command; the library holds it to that.
-fn lost_outcome() -> JsonResponse {
-    JsonResponse::refusal(
+/// Redis sends one reply per command, which the library enforces.
+fn missing_reply() -> JsonResponse {
+    JsonResponse::error(
         StatusCode::BAD_GATEWAY,
         "ERR redis sent fewer replies than commands",
     )
 }
 
-/// Admits a request: first the token, so that a stranger costs no memory, then a turn.
-async fn gate(State(proxy): State<Arc<Proxy>>, request: Request, next: Next) -> Response {
+/// Checks the token first, so that an unauthenticated request needs no memory, then waits for a
+/// permit.
+async fn admit(State(proxy): State<Arc<Proxy>>, request: Request, next: Next) -> Response {
     let authorization = request.headers().get(AUTHORIZATION);
     if !authorization.is_some_and(|value| proxy.token.admits(value.as_bytes())) {
         let text = "Unauthorized: the bearer token is missing or wrong";
-        return JsonResponse::refusal(StatusCode::UNAUTHORIZED, text).into_response();
+        return JsonResponse::error(StatusCode::UNAUTHORIZED, text).into_response();
     }
-    let Ok(Ok(_turn)) = timeout(TURN_LIMIT, proxy.turns.acquire()).await else {
-        let text = "ERR too many requests at once";
-        return JsonResponse::refusal(StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    let Ok(Ok(_permit)) = timeout(PERMIT_TIMEOUT, proxy.permits.acquire()).await else {
+        let text = "ERR too many concurrent requests";
+        return JsonResponse::error(StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
-    timeout(REQUEST_LIMIT, next.run(request))
+    timeout(REQUEST_TIMEOUT, next.run(request))
         .await
         .unwrap_or_else(|_| {
-            let text = "ERR the request took too long";
-            JsonResponse::refusal(StatusCode::REQUEST_TIMEOUT, text).into_response()
+            let text = "ERR request timeout";
+            JsonResponse::error(StatusCode::REQUEST_TIMEOUT, text).into_response()
         })
 }
 
-/// A request's body and how its answer is to be written.
+/// A request's body and the encoding of its response.
 struct Call {
     encoding: Encoding,
     body: Bytes,
@@ -199,7 +200,7 @@ impl<S: Send + Sync> FromRequest<S> for Call {
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|rejection: BytesRejection| {
             let text = format!("ERR {}", rejection.body_text().to_lowercase());
-            JsonResponse::refusal(rejection.status(), &text)
+            JsonResponse::error(rejection.status(), &text)
         })?;
         Ok(Self { encoding, body })
     }

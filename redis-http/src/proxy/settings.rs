@@ -1,6 +1,6 @@
-//! Every setting of the proxy, read through a `lookup(name)`; the binary hands in the environment.
+//! The settings of the proxy, read through a `lookup(name)`; the binary passes the environment.
 //!
-//! All that is missing or malformed is told at once, by name and never by value.
+//! One error lists every missing or malformed setting, by name and never by value.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,18 +12,18 @@ use super::Token;
 const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
 const DEFAULT_PORT: u16 = 8079;
 
-/// What the proxy needs to run.
+/// The settings of the proxy.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `HOST` and `PORT`: where to listen; port 0 takes a free one.
+    /// `HOST` and `PORT`: where to listen; port 0 selects a free one.
     pub listen: SocketAddr,
-    /// `REDIS_HTTP_TOKEN`: what callers must present.
+    /// `REDIS_HTTP_TOKEN`: the token of callers.
     pub token: Token,
-    /// `REDIS_URL`: the Redis to serve.
+    /// `REDIS_URL`: the Redis behind the proxy.
     pub redis: RedisAddress,
 }
 
-/// Where Redis is and how to log in there; `Debug` shows host and port only.
+/// Address and credentials of Redis; `Debug` shows host and port only.
 #[derive(Clone)]
 pub struct RedisAddress {
     pub(super) host: String,
@@ -39,8 +39,8 @@ impl RedisAddress {
         let ConnectionAddr::Tcp(host, port) = info.addr() else {
             return None;
         };
-        // RESP2, whatever the URL says: the REST protocol's results are RESP2's shapes, where a
-        // score is a string and a hash a flat array.
+        // Always RESP2: the REST protocol has RESP2's types, in which a score is a string and a hash a
+        // flat array.
         let login = info
             .redis_settings()
             .clone()
@@ -65,21 +65,21 @@ impl fmt::Debug for RedisAddress {
 pub struct SettingsError(Vec<&'static str>);
 
 impl Settings {
-    /// Reads the settings; a name set to the empty string counts as not set.
+    /// Reads the settings; an empty value counts as not set.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let mut faults = Vec::new();
+        let mut problems = Vec::new();
         let listen = listen_address(&lookup)
-            .map_err(|found| faults.extend(found.0))
+            .map_err(|found| problems.extend(found.0))
             .ok();
 
         let token = non_empty(&lookup, "REDIS_HTTP_TOKEN");
         if token.is_none() {
-            faults.push("REDIS_HTTP_TOKEN is not set: choose a long random token");
+            problems.push("REDIS_HTTP_TOKEN is not set: choose a long random token");
         }
         let token = token.and_then(|token| {
             let token = Token::new(&token);
             if token.is_none() {
-                faults.push("REDIS_HTTP_TOKEN must be printable ASCII without spaces");
+                problems.push("REDIS_HTTP_TOKEN must be printable ASCII without spaces");
             }
             token
         });
@@ -87,7 +87,7 @@ impl Settings {
         let url = non_empty(&lookup, "REDIS_URL");
         let redis = RedisAddress::parse(url.as_deref().unwrap_or(DEFAULT_REDIS_URL));
         if redis.is_none() {
-            faults.push("REDIS_URL must be redis://[[user]:password@]host[:port][/database]");
+            problems.push("REDIS_URL must be redis://[[user]:password@]host[:port][/database]");
         }
         match (listen, token, redis) {
             (Some(listen), Some(token), Some(redis)) => Ok(Self {
@@ -95,29 +95,29 @@ impl Settings {
                 token,
                 redis,
             }),
-            _ => Err(SettingsError(faults)),
+            _ => Err(SettingsError(problems)),
         }
     }
 }
 
-/// `HOST` and `PORT` alone: all that the health check needs.
+/// `HOST` and `PORT` only, for the health check.
 pub(super) fn listen_address(
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<SocketAddr, SettingsError> {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     let host = non_empty(&lookup, "HOST").map_or(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), |host| {
         host.parse().ok()
     });
     if host.is_none() {
-        faults.push("HOST must be an IP address");
+        problems.push("HOST must be an IP address");
     }
     let port = non_empty(&lookup, "PORT").map_or(Some(DEFAULT_PORT), |port| port.parse().ok());
     if port.is_none() {
-        faults.push("PORT must be a number up to 65535");
+        problems.push("PORT must be a number up to 65535");
     }
     host.zip(port)
         .map(SocketAddr::from)
-        .ok_or(SettingsError(faults))
+        .ok_or(SettingsError(problems))
 }
 
 fn non_empty(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_alone_is_enough() {
+    fn only_the_token_is_required() {
         let settings = read(&[("REDIS_HTTP_TOKEN", "t"), ("PORT", "")]).expect("settings");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8079");
         assert_eq!(
@@ -146,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_told_at_once_and_no_value_with_them() {
+    fn every_problem_is_listed_without_its_value() {
         let error = read(&[
             ("HOST", "nowhere"),
             ("PORT", "70000"),
             ("REDIS_URL", "rediss://u:secret@h"),
         ]);
-        let error = error.expect_err("faults").to_string();
+        let error = error.expect_err("problems").to_string();
         for name in ["HOST", "PORT", "REDIS_HTTP_TOKEN", "REDIS_URL"] {
             assert!(error.contains(name), "{error}");
         }
@@ -168,10 +168,10 @@ mod tests {
             ("REDIS_HTTP_TOKEN", "secret"),
             ("REDIS_URL", "redis://user:secret@host:7000/3"),
         ];
-        let shown = format!("{:?}", read(&set).expect("settings"));
+        let debug = format!("{:?}", read(&set).expect("settings"));
         assert!(
-            shown.contains("host:7000") && !shown.contains("secret"),
-            "{shown}"
+            debug.contains("host:7000") && !debug.contains("secret"),
+            "{debug}"
         );
     }
 }

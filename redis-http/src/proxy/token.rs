@@ -1,25 +1,25 @@
-//! The bearer token: kept so that neither a log nor a stopwatch tells it.
+//! The bearer token, protected against logs and timing attacks.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// The token callers must present (RFC 6750), kept as its SHA-256 digest.
+/// The token of callers (RFC 6750), stored as its SHA-256 digest.
 ///
-/// Digests have one length, so comparing them in constant time hides the token's length too.
+/// Digests have one length, so a constant-time comparison hides the token's length as well.
 #[derive(Clone)]
 pub struct Token([u8; 32]);
 
 impl Token {
-    /// Takes over a token of printable ASCII; `None` for any other, which no header can carry.
+    /// A token of printable ASCII; `None` for any other, which is not valid in a header.
     #[must_use]
     pub fn new(token: &str) -> Option<Self> {
-        let sendable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        sendable.then(|| Self(Sha256::digest(token).into()))
+        let valid = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        valid.then(|| Self(Sha256::digest(token).into()))
     }
 
-    /// True if `authorization`, the value of that header, presents this token.
+    /// True if the `Authorization` header has this token.
     pub(super) fn admits(&self, authorization: &[u8]) -> bool {
         let Some((scheme, presented)) = authorization.split_at_checked("Bearer ".len()) else {
             return false;
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_whole_token_is_admitted() {
+    fn only_the_exact_token_is_accepted() {
         let token = Token::new("correct").expect("a token");
         assert!(token.admits(b"Bearer correct") && token.admits(b"bearer correct"));
         for wrong in [
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_no_header_can_carry_are_refused() {
+    fn tokens_invalid_in_a_header_are_rejected() {
         assert!(
             Token::new("").is_none() && Token::new("a b").is_none() && Token::new("é").is_none()
         );

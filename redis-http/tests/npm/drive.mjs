@@ -1,6 +1,6 @@
-// Drives @upstash/redis, as published, against the proxy: with its default encoding (base64) and
-// without, with its default of gathering commands into pipelines and without (then each command is
-// a `POST /`), with its JSON handling and without. Any failed assertion ends the process.
+// Runs @upstash/redis, as published, against the proxy: with and without base64 encoding, with and
+// without automatic pipelining (without it each command is a `POST /`), with and without JSON
+// deserialization. A failed assertion ends the process.
 
 import assert from "node:assert/strict";
 import { Redis } from "@upstash/redis";
@@ -22,7 +22,7 @@ const strings = [
   "x".repeat(100_000),
 ];
 
-async function stringsSurvive(redis) {
+async function stringsRoundTrip(redis) {
   for (const value of strings) {
     assert.equal(await redis.set("string", value), "OK");
     assert.equal(await redis.get("string"), value);
@@ -33,7 +33,7 @@ async function stringsSurvive(redis) {
   assert.equal(await redis.get("none"), null);
 }
 
-async function objectsSurvive(redis) {
+async function objectsRoundTrip(redis) {
   const value = { text: "日本", list: [1, null, { deep: true }], number: 1.5 };
   await redis.set("object", value);
   assert.deepEqual(await redis.get("object"), value);
@@ -86,11 +86,11 @@ async function pipelines(redis) {
 async function transactions(redis) {
   assert.deepEqual(await redis.multi().set("t", "v").incr("tn").get("t").exec(), ["OK", 1, "v"]);
   const broken = redis.multi().set("refused", "v").eval("return 1", [], []);
-  // The client's own methods know how many words a command has; a caller of `chain` need not.
+  // The client's own methods enforce the arity of a command; `chain` does not.
   broken.chain({ command: ["get"], deserialize: (value) => value });
   await assert.rejects(broken.exec(), /EXECABORT .*wrong number of arguments/);
   assert.equal(await redis.get("refused"), null);
-  // Callers that come at once share the proxy's connection, not each other's transactions.
+  // Concurrent callers share the proxy's connection, but not each other's transactions.
   await Promise.all(
     Array.from({ length: 50 }, (_, index) => redis.multi().set(`m${index}`, "v").get(`m${index}`).exec()),
   );
@@ -128,9 +128,9 @@ async function failures(redis) {
   await assert.rejects(redis.lpush("text", "x"), { name: "UpstashError", message: /WRONGTYPE / });
   await assert.rejects(redis.exec(["SUBSCRIBE", "c"]), /ERR SUBSCRIBE is not served over HTTP/);
   await assert.rejects(redis.exec(["NOSUCHCOMMAND"]), /ERR unknown command/);
-  const stranger = new Redis({ url, token: "wrong" });
-  await assert.rejects(stranger.get("text"), { name: "UpstashError", message: /^Unauthorized/ });
-  await assert.rejects(stranger.pipeline().get("text").exec(), /^UpstashError: Unauthorized/);
+  const unauthorized = new Redis({ url, token: "wrong" });
+  await assert.rejects(unauthorized.get("text"), { name: "UpstashError", message: /^Unauthorized/ });
+  await assert.rejects(unauthorized.pipeline().get("text").exec(), /^UpstashError: Unauthorized/);
 }
 
 for (const options of [
@@ -142,9 +142,9 @@ for (const options of [
   const exact = new Redis({ url, token, ...options, automaticDeserialization: false });
   const redis = new Redis({ url: `${url}/`, token, ...options });
   await redis.flushdb();
-  await stringsSurvive(exact);
+  await stringsRoundTrip(exact);
   for (const part of [
-    objectsSurvive,
+    objectsRoundTrip,
     numbersExpiryAndConditions,
     sortedSets,
     pipelines,

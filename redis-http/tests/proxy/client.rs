@@ -1,4 +1,4 @@
-//! Our own client against the proxy.
+//! This crate's client against the proxy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ fn text(text: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_pipeline_comes_back_in_order() {
+async fn pipeline_returns_outcomes_in_order() {
     let redis = Redis::start();
     let proxy = Proxy::start(&redis);
     let client = Client::new(&proxy.url, TOKEN, TIMEOUT).expect("a client");
@@ -36,7 +36,7 @@ async fn a_pipeline_comes_back_in_order() {
             Command::from(["GET", "none"]),
         ])
         .await
-        .expect("an answer");
+        .expect("a response");
     let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
     assert_eq!(
         outcomes,
@@ -70,7 +70,7 @@ async fn no_commands_need_no_server() {
 }
 
 #[tokio::test]
-async fn many_calls_at_once_are_all_answered() {
+async fn concurrent_calls_all_succeed() {
     let redis = Redis::start();
     let proxy = Proxy::start(&redis);
     let client = Client::new(&proxy.url, TOKEN, TIMEOUT).expect("a client");
@@ -81,17 +81,17 @@ async fn many_calls_at_once_are_all_answered() {
         })
         .collect();
     for call in calls {
-        call.await.expect("no panic").expect("an answer");
+        call.await.expect("no panic").expect("a response");
     }
     let outcomes = client
         .pipeline(&[Command::from(["GET", "n"])])
         .await
-        .expect("an answer");
+        .expect("a response");
     assert_eq!(outcomes, [Ok(text("200"))]);
 }
 
 #[tokio::test]
-async fn calls_one_after_another_share_a_connection() {
+async fn sequential_calls_share_a_connection() {
     let redis = Redis::start();
     let proxy = Proxy::start(&redis);
     let (url, accepted) = counting_relay(&proxy.url).await;
@@ -101,12 +101,12 @@ async fn calls_one_after_another_share_a_connection() {
             .clone()
             .pipeline(&[Command::new("PING")])
             .await
-            .expect("an answer");
+            .expect("a response");
     }
     assert_eq!(accepted.load(Ordering::Relaxed), 1);
 }
 
-/// Passes bytes on to the server at `url` and counts the connections it accepts.
+/// Relays bytes to the server at `url` and counts accepted connections.
 async fn counting_relay(url: &str) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let own = format!("http://{}", listener.local_addr().expect("an address"));
@@ -124,44 +124,44 @@ async fn counting_relay(url: &str) -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_told_and_not_shown() {
+async fn wrong_token_is_reported_without_its_value() {
     let redis = Redis::start();
     let proxy = Proxy::start(&redis);
     let client = Client::new(&proxy.url, "another-secret", TIMEOUT).expect("a client");
     let error = client
         .pipeline(&[Command::new("PING")])
         .await
-        .expect_err("refused");
+        .expect_err("rejected");
     assert!(matches!(error, ClientError::Unauthorized), "{error:?}");
     assert!(!format!("{client:?} {error:?} {error}").contains("secret"));
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unreachable() {
+async fn missing_server_is_unreachable() {
     let url = format!("http://127.0.0.1:{}/some-path", free_port());
     let client = Client::new(&url, TOKEN, TIMEOUT).expect("a client");
     let error = client
         .pipeline(&[Command::new("PING")])
         .await
-        .expect_err("nobody there");
+        .expect_err("no server");
     assert!(matches!(error, ClientError::Unreachable(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("some-path"), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_runs_into_the_time_limit() {
+async fn unresponsive_server_times_out() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", silent.local_addr().expect("an address"));
     let client = Client::new(&url, TOKEN, Duration::from_millis(200)).expect("a client");
     let error = client
         .pipeline(&[Command::new("PING")])
         .await
-        .expect_err("no answer");
+        .expect_err("a timeout");
     assert!(matches!(error, ClientError::Timeout), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_something_else_is_told() {
+async fn wrong_path_is_reported_as_rejected() {
     let redis = Redis::start();
     let proxy = Proxy::start(&redis);
     let client =
@@ -170,7 +170,7 @@ async fn a_server_that_speaks_something_else_is_told() {
         .pipeline(&[Command::new("PING")])
         .await
         .expect_err("not found");
-    let ClientError::Refused { status: 404, text } = error else {
+    let ClientError::Rejected { status: 404, text } = error else {
         panic!("{error:?}")
     };
     assert!(text.starts_with("ERR not found"), "{text}");

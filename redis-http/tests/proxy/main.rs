@@ -1,8 +1,8 @@
-//! The proxy as its callers meet it: the real binary over a real Redis of the test's own.
+//! The proxy's binary over a private Redis.
 //!
-//! `protocol` holds what Upstash's documentation promises, `client` our own client, `npm` the
-//! unmodified `@upstash/redis`, `outage` what happens when Redis is away, `process` the binary's
-//! life from settings to signals.
+//! `protocol` tests the documented Upstash protocol, `client` this crate's client, `npm` the
+//! unmodified `@upstash/redis`, `outage` an unavailable Redis, `process` settings, health check,
+//! signals and logs.
 
 mod client;
 mod npm;

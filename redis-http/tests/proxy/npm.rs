@@ -1,5 +1,5 @@
-//! The unmodified npm client `@upstash/redis` against the proxy: `tests/npm/drive.mjs` does the
-//! calls and checks, this starts what it needs and reports what it says.
+//! The unmodified npm client `@upstash/redis` against the proxy: `tests/npm/drive.mjs` makes the calls
+//! and checks them; this file starts the servers and reports the result.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,20 +16,20 @@ fn node(script: &str, environment: &[(&str, &str)]) {
         .envs(environment.iter().copied())
         .output()
         .expect("no node: these tests need node 20 or newer, run them through `cargo xtask test`");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "{script} failed:\n{said}\n{complained}"
+        "{script} failed:\n{stdout}\n{stderr}"
     );
 }
 
-/// Tests run at once; two `npm ci` in one directory would tread on each other.
+/// Tests run concurrently; two `npm ci` in one directory would conflict.
 static INSTALLING: Mutex<()> = Mutex::new(());
 
-/// Installs what the lock file pins, unless that has been done.
+/// Installs the packages of the lock file, unless they are installed.
 fn install(directory: &Path) {
-    let _turn = INSTALLING
+    let _guard = INSTALLING
         .lock()
         .expect("the other installation did not fail");
     if directory
@@ -52,7 +52,7 @@ fn install(directory: &Path) {
 }
 
 #[test]
-fn the_npm_client_works_unmodified() {
+fn npm_client_works_unmodified() {
     let redis = Redis::start();
     let proxy = Proxy::start(&redis);
     node(
@@ -62,7 +62,7 @@ fn the_npm_client_works_unmodified() {
 }
 
 #[test]
-fn the_npm_client_is_told_of_an_outage_at_once() {
+fn npm_client_reports_an_outage_at_once() {
     let mut redis = Redis::start();
     let proxy = Proxy::start(&redis);
     redis.kill();

@@ -1,4 +1,4 @@
-//! Redis goes away and comes back: answers stay prompt, and nothing needs a restart but Redis.
+//! Redis becomes unavailable and recovers: responses stay prompt, and only Redis needs a restart.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Proxy, Redis, TOKEN, answer, free_port};
 
-/// The proxy gives Redis two seconds; more than three is a hang.
+/// The proxy's timeout for Redis is two seconds; more than three counts as a hang.
 const PROMPT: Duration = Duration::from_secs(3);
 
 async fn unavailable(proxy: &Proxy, text: &str) {
@@ -16,7 +16,7 @@ async fn unavailable(proxy: &Proxy, text: &str) {
         ("/pipeline", r#"[["PING"]]"#),
         ("/multi-exec", r#"[["PING"]]"#),
     ] {
-        let begun = Instant::now();
+        let started = Instant::now();
         let (status, body) = proxy.call(path, body).await;
         assert_eq!(status, 503, "{path}");
         assert!(
@@ -24,16 +24,16 @@ async fn unavailable(proxy: &Proxy, text: &str) {
             "{path}: {body}"
         );
         assert!(
-            begun.elapsed() < PROMPT,
+            started.elapsed() < PROMPT,
             "{path} took {:?}",
-            begun.elapsed()
+            started.elapsed()
         );
     }
     assert_eq!(answer(proxy.get("/health")).await.0, 503);
 }
 
 #[tokio::test]
-async fn a_killed_redis_is_told_promptly_and_found_again() {
+async fn killed_redis_is_reported_promptly_and_recovers() {
     let mut redis = Redis::start();
     let proxy = Proxy::start(&redis);
     assert_eq!(proxy.call("/", r#"["SET","k","v"]"#).await.0, 200);
@@ -48,11 +48,11 @@ async fn a_killed_redis_is_told_promptly_and_found_again() {
         assert_eq!(answer(proxy.get("/health")).await.0, 200);
     }
     let log = proxy.log();
-    assert_eq!(log.matches("WARN").count(), 3, "one line an outage: {log}");
+    assert_eq!(log.matches("WARN").count(), 3, "one line per outage: {log}");
 }
 
 #[tokio::test]
-async fn a_restart_between_two_requests_costs_none_of_them() {
+async fn restart_between_requests_fails_no_request() {
     let mut redis = Redis::start();
     let proxy = Proxy::start(&redis);
     for _ in 0..5 {
@@ -63,7 +63,7 @@ async fn a_restart_between_two_requests_costs_none_of_them() {
 }
 
 #[tokio::test]
-async fn a_redis_killed_under_load_leaves_no_request_hanging() {
+async fn redis_killed_under_load_leaves_no_request_hanging() {
     let mut redis = Redis::start();
     let proxy = Proxy::start(&redis);
     let call = || {
@@ -88,27 +88,27 @@ async fn a_redis_killed_under_load_leaves_no_request_hanging() {
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_is_told_in_time_and_found_again() {
+async fn hanging_redis_times_out_and_recovers() {
     let redis = Redis::start();
     let proxy = Proxy::start(&redis);
     assert_eq!(proxy.call("/", r#"["PING"]"#).await.0, 200);
     redis.signal("STOP");
-    let (begun, (status, body)) = (Instant::now(), proxy.call("/", r#"["INCR","n"]"#).await);
+    let (started, (status, body)) = (Instant::now(), proxy.call("/", r#"["INCR","n"]"#).await);
     assert_eq!(status, 503, "{body}");
-    assert!(begun.elapsed() < PROMPT);
+    assert!(started.elapsed() < PROMPT);
     unavailable(&proxy, "ERR redis").await;
     redis.signal("CONT");
     assert_eq!(proxy.call("/", r#"["PING"]"#).await.0, 200);
 }
 
 #[tokio::test]
-async fn the_front_may_start_before_its_redis() {
+async fn proxy_starts_before_its_redis() {
     let proxy = Proxy::over(&format!("redis://127.0.0.1:{}", free_port()));
     unavailable(&proxy, "ERR redis is not reachable").await;
 }
 
 #[tokio::test]
-async fn our_client_sees_an_outage_as_a_refusal_with_503() {
+async fn client_reports_an_outage_as_rejected_with_503() {
     let mut redis = Redis::start();
     let proxy = Proxy::start(&redis);
     let client = Client::new(&proxy.url, TOKEN, PROMPT).expect("a client");
@@ -116,14 +116,14 @@ async fn our_client_sees_an_outage_as_a_refusal_with_503() {
     let error = client
         .pipeline(&[Command::new("PING")])
         .await
-        .expect_err("away");
+        .expect_err("unavailable");
     assert!(
-        matches!(error, ClientError::Refused { status: 503, .. }),
+        matches!(error, ClientError::Rejected { status: 503, .. }),
         "{error:?}"
     );
     redis.restart();
     client
         .pipeline(&[Command::new("PING")])
         .await
-        .expect("back");
+        .expect("recovered");
 }

@@ -1,4 +1,4 @@
-//! The binary's life: settings, the health check, signals, and what its log may say.
+//! Settings, health check, signals and logs of the binary.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -13,84 +13,94 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Output, String) {
         .envs(environment.iter().copied())
         .output();
     let output = output.expect("the binary runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output, said)
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, stderr)
 }
 
 #[test]
 fn missing_and_malformed_settings_are_named_together() {
-    let (output, said) = run(&[], &[("PORT", "many"), ("REDIS_URL", "http://secret")]);
+    let (output, stderr) = run(&[], &[("PORT", "many"), ("REDIS_URL", "http://secret")]);
     assert!(!output.status.success() && output.stdout.is_empty());
     for name in ["PORT", "REDIS_HTTP_TOKEN", "REDIS_URL"] {
-        assert!(said.contains(name), "{said}");
+        assert!(stderr.contains(name), "{stderr}");
     }
-    assert!(!said.contains("secret"), "{said}");
+    assert!(!stderr.contains("secret"), "{stderr}");
 }
 
 #[test]
-fn an_unknown_argument_is_answered_with_the_usage() {
-    let (output, said) = run(&["--help-me"], &[]);
-    assert!(!output.status.success() && said.contains("usage"), "{said}");
-}
-
-#[test]
-fn the_health_check_tells_well_from_ill_from_absent() {
-    let mut redis = Redis::start();
-    let proxy = Proxy::start(&redis);
-    let port = proxy.url.rsplit(':').next().expect("a port").to_owned();
-    // As in a container that listens everywhere.
-    let environment = [("HOST", "0.0.0.0"), ("PORT", port.as_str())];
-    let (output, said) = run(&["--healthcheck"], &environment);
-    assert!(output.status.success(), "{said}");
-    redis.kill();
-    let (output, said) = run(&["--healthcheck"], &environment);
-    assert!(!output.status.success() && said.contains("503"), "{said}");
-    drop(proxy);
-    let (output, said) = run(&["--healthcheck"], &environment);
+fn unknown_argument_prints_the_usage() {
+    let (output, stderr) = run(&["--help-me"], &[]);
     assert!(
-        !output.status.success() && said.contains("no proxy answers"),
-        "{said}"
+        !output.status.success() && stderr.contains("usage"),
+        "{stderr}"
     );
 }
 
 #[test]
-fn a_taken_port_is_told() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port().to_string();
-    let (output, said) = run(&[], &[("PORT", &port), ("REDIS_HTTP_TOKEN", TOKEN)]);
+fn health_check_distinguishes_healthy_unhealthy_and_missing() {
+    let mut redis = Redis::start();
+    let proxy = Proxy::start(&redis);
+    let port = proxy.url.rsplit(':').next().expect("a port").to_owned();
+    // As in a container that listens on every address.
+    let environment = [("HOST", "0.0.0.0"), ("PORT", port.as_str())];
+    let (output, stderr) = run(&["--healthcheck"], &environment);
+    assert!(output.status.success(), "{stderr}");
+    redis.kill();
+    let (output, stderr) = run(&["--healthcheck"], &environment);
     assert!(
-        !output.status.success() && said.contains("cannot listen"),
-        "{said}"
+        !output.status.success() && stderr.contains("503"),
+        "{stderr}"
+    );
+    drop(proxy);
+    let (output, stderr) = run(&["--healthcheck"], &environment);
+    assert!(
+        !output.status.success() && stderr.contains("no proxy responds"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn port_in_use_is_reported() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener
+        .local_addr()
+        .expect("an address")
+        .port()
+        .to_string();
+    let (output, stderr) = run(&[], &[("PORT", &port), ("REDIS_HTTP_TOKEN", TOKEN)]);
+    assert!(
+        !output.status.success() && stderr.contains("cannot listen"),
+        "{stderr}"
     );
 }
 
 #[tokio::test]
-async fn a_signal_lets_requests_in_flight_finish() {
+async fn signal_finishes_in_flight_requests() {
     for name in ["TERM", "INT"] {
         let redis = Redis::start();
         let mut proxy = Proxy::start(&redis);
-        // Busy for about 400 ms, during which the signal comes.
+        // Runs for about 400 ms; the signal arrives during that time.
         let script = "local t=redis.call('TIME') local e=t[1]*1000+t[2]/1000+400 \
              repeat t=redis.call('TIME') until t[1]*1000+t[2]/1000>e return 'done'";
         let body = serde_json::json!(["EVAL", script, 0]).to_string();
-        let busy = tokio::spawn(answer(proxy.post("/", body)));
+        let in_flight = tokio::spawn(answer(proxy.post("/", body)));
         tokio::time::sleep(Duration::from_millis(150)).await;
-        let begun = Instant::now();
+        let started = Instant::now();
         proxy.signal(name);
-        let (status, body) = busy.await.expect("no panic");
+        let (status, body) = in_flight.await.expect("no panic");
         assert_eq!((status, &body["result"]), (200, &"done".into()), "{name}");
         let ended = tokio::task::spawn_blocking(move || proxy.process.wait()).await;
         assert!(
             ended.expect("no panic").expect("a status").success(),
             "{name}"
         );
-        assert!(begun.elapsed() < Duration::from_secs(3), "{name}");
+        assert!(started.elapsed() < Duration::from_secs(3), "{name}");
     }
 }
 
 /// INVARIANT: no token, key or value reaches the log, at any level.
 #[tokio::test]
-async fn the_log_tells_neither_tokens_nor_values() {
+async fn log_contains_neither_tokens_nor_values() {
     let mut redis = Redis::start();
     let proxy = Proxy::start(&redis);
     proxy

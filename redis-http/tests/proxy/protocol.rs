@@ -1,4 +1,4 @@
-//! What Upstash's documentation promises of the REST protocol, and what the proxy refuses.
+//! The documented Upstash REST protocol, and the requests that the proxy rejects.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn start() -> (Redis, Proxy) {
 }
 
 #[tokio::test]
-async fn a_single_command_is_answered_with_its_result() {
+async fn single_command_returns_its_result() {
     let (_redis, proxy) = start();
     assert_eq!(
         proxy.call("/", r#"["SET","k","v"]"#).await,
@@ -41,7 +41,7 @@ async fn a_single_command_is_answered_with_its_result() {
 }
 
 #[tokio::test]
-async fn a_failed_single_command_is_a_400_in_redis_words() {
+async fn failed_single_command_returns_400_with_the_error_of_redis() {
     let (_redis, proxy) = start();
     proxy.call("/", r#"["SET","k","v"]"#).await;
     let (status, body) = proxy.call("/", r#"["LPUSH","k","v"]"#).await;
@@ -62,7 +62,7 @@ async fn a_failed_single_command_is_a_400_in_redis_words() {
 }
 
 #[tokio::test]
-async fn a_pipeline_reports_each_outcome_in_order() {
+async fn pipeline_returns_each_outcome_in_order() {
     let (_redis, proxy) = start();
     let body =
         r#"[["SET","k","v"],["INCR","k"],["SUBSCRIBE","c"],[],["SETEX","t",13,true],["GET","t"]]"#;
@@ -79,7 +79,7 @@ async fn a_pipeline_reports_each_outcome_in_order() {
 }
 
 #[tokio::test]
-async fn a_transaction_runs_as_one_and_reports_each_outcome() {
+async fn transaction_is_atomic_and_returns_each_outcome() {
     let (_redis, proxy) = start();
     let body = r#"[["SET","k","v"],["INCR","k"],["GET","k"]]"#;
     let (status, body) = proxy.call("/multi-exec", body).await;
@@ -92,7 +92,7 @@ async fn a_transaction_runs_as_one_and_reports_each_outcome() {
 }
 
 #[tokio::test]
-async fn a_transaction_with_a_command_redis_cannot_queue_runs_nothing() {
+async fn transaction_with_an_invalid_command_runs_nothing() {
     let (_redis, proxy) = start();
     let (status, body) = proxy
         .call("/multi-exec", r#"[["SET","k","v"],["GET"]]"#)
@@ -116,7 +116,7 @@ async fn a_transaction_with_a_command_redis_cannot_queue_runs_nothing() {
     );
 }
 
-/// INVARIANT: the connection is shared, yet no caller's command lands in another's transaction.
+/// INVARIANT: on the shared connection no command of one caller runs inside another's transaction.
 #[tokio::test]
 async fn transactions_do_not_interleave() {
     let (_redis, proxy) = start();
@@ -155,7 +155,7 @@ async fn transactions_do_not_interleave() {
 }
 
 #[tokio::test]
-async fn base64_encodes_every_string_but_a_whole_ok() {
+async fn base64_encodes_every_string_except_a_whole_ok() {
     let (_redis, proxy) = start();
     let call = |path, body: &'static str| {
         answer(proxy.post(path, body).header("Upstash-Encoding", "base64"))
@@ -185,7 +185,7 @@ async fn base64_encodes_every_string_but_a_whole_ok() {
 }
 
 #[tokio::test]
-async fn without_the_token_nothing_is_told() {
+async fn request_without_the_token_is_unauthorized() {
     let (_redis, proxy) = start();
     let requests = [
         proxy.get("/"),
@@ -207,7 +207,7 @@ async fn without_the_token_nothing_is_told() {
 }
 
 #[tokio::test]
-async fn malformed_requests_are_told_apart() {
+async fn malformed_requests_have_distinct_errors() {
     let (_redis, proxy) = start();
     let cases = [
         ("/", "", 400, "ERR failed to parse command"),
@@ -236,11 +236,11 @@ async fn malformed_requests_are_told_apart() {
         ),
     ];
     for (path, body, status, text) in cases {
-        let (answered, answer) = proxy.call(path, body).await;
-        assert_eq!(answered, status, "{path} {body}");
+        let (actual, response) = proxy.call(path, body).await;
+        assert_eq!(actual, status, "{path} {body}");
         assert!(
-            answer["error"].as_str().expect("text").starts_with(text),
-            "{path} {body}: {answer}"
+            response["error"].as_str().expect("text").starts_with(text),
+            "{path} {body}: {response}"
         );
     }
     let (status, _) = answer(proxy.get("/pipeline").bearer_auth(TOKEN)).await;
@@ -254,7 +254,7 @@ async fn malformed_requests_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_and_one_within_is_not() {
+async fn body_over_the_limit_is_rejected() {
     let (_redis, proxy) = start();
     let body = |length| format!(r#"["SET","k","{}"]"#, "x".repeat(length));
     let (status, answer) = proxy.call("/", body(10 * 1024 * 1024)).await;
@@ -265,7 +265,7 @@ async fn a_body_over_the_limit_is_refused_and_one_within_is_not() {
 }
 
 #[tokio::test]
-async fn health_asks_redis_and_no_token() {
+async fn health_pings_redis_without_a_token() {
     let (_redis, proxy) = start();
     assert_eq!(
         answer(proxy.get("/health")).await,

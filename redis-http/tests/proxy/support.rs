@@ -1,7 +1,6 @@
-//! A private Redis and a proxy over it, both gone when the test ends.
+//! A private Redis and a proxy over it, both stopped when the test ends.
 //!
-//! Nothing here is shared between tests: each Redis has its own free port and directory and
-//! writes nothing to disk.
+//! Tests share nothing: each Redis has its own port and directory and writes nothing to disk.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
@@ -18,7 +17,7 @@ pub(crate) const TOKEN: &str = "a-token-for-tests";
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_colloquy-redis-http");
 
-/// A `redis-server` of the test's own.
+/// A private `redis-server`.
 pub(crate) struct Redis {
     port: u16,
     directory: TempDir,
@@ -28,7 +27,7 @@ pub(crate) struct Redis {
 impl Redis {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        // Between choosing a free port and Redis taking it another process may have come first.
+        // Another process may take the free port before Redis does.
         for _ in 0..10 {
             let port = free_port();
             let mut process = spawn_redis(port, &directory);
@@ -43,22 +42,22 @@ impl Redis {
         panic!("redis-server does not start");
     }
 
-    /// Ends the process without a word, as a crash would.
+    /// Kills the process, as a crash would.
     pub(crate) fn kill(&mut self) {
         end(&mut self.process);
     }
 
-    /// Starts it again, empty, where it was.
+    /// Restarts it, empty, on the same port.
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.process = spawn_redis(self.port, &self.directory);
         assert!(
             answers(&mut self.process, self.port),
-            "redis-server does not start again"
+            "redis-server does not restart"
         );
     }
 
-    /// Sends a signal by name: `STOP` makes it hang, `CONT` wakes it.
+    /// Sends a signal by name: `STOP` makes it hang, `CONT` resumes it.
     pub(crate) fn signal(&self, name: &str) {
         signal(&self.process, name);
     }
@@ -106,7 +105,7 @@ impl Proxy {
         BufReader::new(stdout).read_line(&mut line).expect("a line");
         let url = line
             .strip_prefix("redis-http listening on ")
-            .expect("the promised line");
+            .expect("the listening line");
         let http = reqwest::Client::builder()
             .no_proxy()
             .build()
@@ -119,7 +118,7 @@ impl Proxy {
         }
     }
 
-    /// A request with the token, which a test may change before it is sent.
+    /// A request with the token; a test may change it before sending.
     pub(crate) fn post(&self, path: &str, body: impl Into<String>) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.url);
         self.http.post(url).bearer_auth(TOKEN).body(body.into())
@@ -153,7 +152,7 @@ impl Drop for Proxy {
 }
 
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
-    let response = request.send().await.expect("an answer");
+    let response = request.send().await.expect("a response");
     let status = response.status().as_u16();
     let content_type = response.headers().get("content-type").cloned();
     let body = response.text().await.expect("a body");
@@ -193,14 +192,14 @@ fn spawn_redis(port: u16, directory: &TempDir) -> Child {
     }
 }
 
-/// Waits for `PONG`; false if the process ends instead.
+/// Waits for `PONG`; false if the process exits instead.
 fn answers(process: &mut Child, port: u16) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
         if process.try_wait().expect("a status").is_some() {
             return false;
         }
-        if pongs(port).unwrap_or(false) {
+        if ping(port).unwrap_or(false) {
             return true;
         }
         sleep(Duration::from_millis(10));
@@ -208,7 +207,7 @@ fn answers(process: &mut Child, port: u16) -> bool {
     false
 }
 
-fn pongs(port: u16) -> std::io::Result<bool> {
+fn ping(port: u16) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.write_all(b"PING\r\n")?;
@@ -230,7 +229,7 @@ fn signal(process: &Child, name: &str) {
 }
 
 fn end(process: &mut Child) {
-    // Both fail only for a process that has ended, which is what is wanted.
+    // Both fail only for a process that has exited already.
     let _ = process.kill();
     let _ = process.wait();
 }

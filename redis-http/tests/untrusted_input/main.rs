@@ -1,15 +1,15 @@
-//! The Upstash protocol with hostile bodies: of callers, which the proxy reads, and of whatever
-//! answers in a Redis's place, which the client reads. A failure prints the line that replays it.
+//! Fuzzing of the codec: request bodies, which the proxy decodes, and response bodies, which the
+//! client decodes. A failure prints the command that replays it.
 
 use colloquy_fuzz::{Rng, Target, arbitrary_text, for_all};
 use colloquy_redis_http::codec::{
     CodecError, Command, CommandError, Encoding, Outcome, Reply, decode_command, decode_commands,
-    decode_outcomes, decode_refusal, encode_commands, encode_outcomes, encode_refusal,
+    decode_error, decode_outcomes, encode_commands, encode_error, encode_outcomes,
 };
 
 const ENCODINGS: [Encoding; 2] = [Encoding::Plain, Encoding::Base64];
 
-/// INVARIANT: an error says where, never what: bodies carry messages and tokens.
+/// INVARIANT: an error has the position, never the content: bodies hold messages and tokens.
 fn check_error(error: &CodecError) {
     let text = error.to_string();
     assert!(text.is_ascii() && text.len() <= 100, "{text}");
@@ -27,33 +27,33 @@ fn redis_commands() {
         match decode_command(body) {
             Ok(command) => {
                 let longest = command.words().iter().map(String::len).sum::<usize>();
-                assert!(longest <= body.len(), "more words than were sent");
-                let shown = format!("{command:?}");
-                assert!(command.words().len() < 2 || shown.len() < command.name().len() + 40);
-                check_survive(&[command]);
+                assert!(longest <= body.len(), "longer than the input");
+                let debug = format!("{command:?}");
+                assert!(command.words().len() < 2 || debug.len() < command.name().len() + 40);
+                check_round_trip(&[command]);
             }
             Err(error) => check_error(&error),
         }
         match decode_commands(body) {
-            Ok(commands) => check_survive(&commands),
+            Ok(commands) => check_round_trip(&commands),
             Err(error) => check_error(&error),
         }
     });
 }
 
-fn check_survive(commands: &[Command]) {
+fn check_round_trip(commands: &[Command]) {
     let body = encode_commands(commands).expect("encodes");
     assert!(
         decode_commands(&body).expect("decodes") == commands,
-        "other commands"
+        "different commands"
     );
 }
 
 #[test]
-fn redis_answers() {
+fn redis_responses() {
     let target = Target {
-        name: "redis_answers",
-        corpus: include_str!("corpus/answers.txt"),
+        name: "redis_responses",
+        corpus: include_str!("corpus/responses.txt"),
         words: &[
             "result", "error", "OK", "T0s=", "null", "[", "]", "{", "}", ",", ":",
         ],
@@ -62,19 +62,19 @@ fn redis_answers() {
     target.run(|body| {
         for encoding in ENCODINGS {
             match decode_outcomes(body, encoding) {
-                // INVARIANT: what was understood is understood again when it is written anew.
-                Ok(outcomes) => check_answers(&outcomes),
+                // INVARIANT: decoded outcomes survive a round trip.
+                Ok(outcomes) => check_outcomes(&outcomes),
                 Err(error) => check_error(&error),
             }
         }
-        if let Some(error) = decode_refusal(body) {
-            let again = encode_refusal(error.text()).expect("encodes");
-            assert_eq!(decode_refusal(&again), Some(error));
+        if let Some(error) = decode_error(body) {
+            let again = encode_error(error.text()).expect("encodes");
+            assert_eq!(decode_error(&again), Some(error));
         }
     });
 }
 
-fn check_answers(outcomes: &[Outcome]) {
+fn check_outcomes(outcomes: &[Outcome]) {
     let body = encode_outcomes(outcomes, Encoding::Base64).expect("encodes");
     assert_eq!(
         decode_outcomes(&body, Encoding::Base64).as_deref(),
@@ -98,15 +98,15 @@ fn some_reply(random: &mut Rng, depth: u32) -> Reply {
 }
 
 #[test]
-fn redis_values_come_back() {
-    for_all("redis_values_come_back", 3_000, |random| {
+fn redis_values_round_trip() {
+    for_all("redis_values_round_trip", 3_000, |random| {
         let outcomes: Vec<Outcome> = (0..random.usize(0..6))
             .map(|_| match some_reply(random, 4) {
                 Reply::Error(error) => Err(error),
                 reply => Ok(reply),
             })
             .collect();
-        check_answers(&outcomes);
+        check_outcomes(&outcomes);
         let commands: Vec<Command> = (0..random.usize(0..5))
             .map(|_| {
                 (0..random.usize(0..6))
@@ -114,6 +114,6 @@ fn redis_values_come_back() {
                     .collect()
             })
             .collect();
-        check_survive(&commands);
+        check_round_trip(&commands);
     });
 }
