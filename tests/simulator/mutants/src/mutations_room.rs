@@ -1,27 +1,9 @@
-//! Faults to plant in the Room, each of which the simulator must find: a promise nobody would see
-//! broken is not tested. The list is the test of the tests; a new rule of the Room wants a row. Those
-//! about who is connected are in `mutations_of_connections.rs`.
+//! Faults of the Room's state machine: order, duplicates, resume, throttle, bounds, hibernation. Those of
+//! its connections are in `mutations_connections.rs`.
 
-/// A fault: texts of `proto/src/room` and what stands there instead.
-pub(super) struct Mutation {
-    /// What the mutated Room does, in a few words.
-    pub(super) name: &'static str,
-    pub(super) edits: &'static [Edit],
-}
+use super::mutation::{Mutation, edit};
 
-/// One text of a file, which must be there exactly once, and its replacement.
-pub(super) struct Edit {
-    /// Below `proto/src/room`.
-    pub(super) file: &'static str,
-    pub(super) old: &'static str,
-    pub(super) new: &'static str,
-}
-
-pub(super) const fn edit(file: &'static str, old: &'static str, new: &'static str) -> Edit {
-    Edit { file, old, new }
-}
-
-pub(super) const MUTATIONS: &[Mutation] = &[
+pub(crate) const ROOM_MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "drops the gap check",
         edits: &[edit(
@@ -83,7 +65,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         ],
     },
     Mutation {
-        name: "acknowledges what the store refused",
+        name: "acknowledges a send whose commit failed",
         edits: &[edit(
             "commit.rs",
             "            self.complete_send(send, SendOutcome::Unavailable, now, effects);\n",
@@ -100,7 +82,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "does not know repeats of what is stored",
+        name: "does not recognise duplicates of stored sends",
         edits: &[edit(
             "dedup.rs",
             "        self.stored.get(&(user_id, client_message_id.clone()))\n",
@@ -108,7 +90,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "does not know repeats of what is on its way",
+        name: "does not recognise duplicates of sends in flight",
         edits: &[edit(
             "send_queue.rs",
             "        let Some(original) = original else {\n",
@@ -116,7 +98,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "calls a repeat new",
+        name: "acknowledges a duplicate as new",
         edits: &[edit(
             "sends.rs",
             "                self.acknowledge(id, client_message_id, stored, true, effects);",
@@ -132,7 +114,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "charges for what was not stored",
+        name: "charges the throttle for sends that were not stored",
         edits: &[edit(
             "sends.rs",
             "            self.throttle.refund(user_id, queued_at);\n",
@@ -140,7 +122,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "does not look for what was stored without an answer",
+        name: "does not recheck after a lost commit response",
         edits: &[edit(
             "commit.rs",
             "        self.event_loader.schedule_rechecks(now);\n",
@@ -148,7 +130,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "does not look for what was written before it came",
+        name: "does not recheck for events written before it started",
         edits: &[edit(
             "admission.rs",
             "                self.event_loader.recheck_now(now);\n",
@@ -156,7 +138,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "takes no hint from a duplicate",
+        name: "ignores the position of a duplicate",
         edits: &[edit(
             "commit.rs",
             "                AppendOutcome::Duplicate(stored) => {
@@ -184,7 +166,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "calls a part of a resume the whole",
+        name: "completes a resume too early",
         edits: &[edit(
             "resume.rs",
             "        let is_complete = at == head;\n",
@@ -192,7 +174,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "delivers live events in the middle of a resume",
+        name: "delivers live events during a resume",
         edits: &[edit(
             "fanout.rs",
             "if connection.delivered == before && connection.pending_resume().is_none() {",
@@ -200,7 +182,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "resets who is ahead of it without asking the store",
+        name: "resets a client ahead of it without reading the store",
         edits: &[edit(
             "resume.rs",
             "        if epoch.is_some_and(|epoch| *epoch != head_epoch) {\n",
@@ -208,7 +190,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "tells v1 sockets of changes",
+        name: "sends changes to v1 sockets",
         edits: &[edit(
             "replay_buffer.rs",
             "            v1: event.is_message(),\n",
@@ -216,7 +198,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "takes a change that is not the next in line",
+        name: "delivers a change that is not the next event",
         edits: &[edit(
             "commit.rs",
             "Some(head) if head.seq.next() == event.seq() =>",
@@ -224,7 +206,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "forgets a change that is not the next in line",
+        name: "forgets a change that is not the next event",
         edits: &[edit(
             "commit.rs",
             "            Some(_) => self.highest_seen = self.highest_seen.max(event.seq()),\n",
@@ -232,7 +214,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "takes sends without bound",
+        name: "queues sends without bound",
         edits: &[edit(
             "send_queue.rs",
             "        self.waiting.len() >= MAX_WAITING\n",
@@ -240,7 +222,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "lets repeats pile up",
+        name: "queues duplicates without bound",
         edits: &[edit(
             "send_queue.rs",
             "        if original.duplicates.len() >= MAX_DUPLICATES {\n",
@@ -256,7 +238,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "never asks again after a load failed",
+        name: "does not retry a failed load",
         edits: &[edit(
             "event_loader.rs",
             "        self.retry_at = Some(Timestamp(now.0 + RETRY_MS));\n",
@@ -264,7 +246,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "waits for a clock that was set back",
+        name: "waits for a clock that was set back to catch up",
         edits: &[edit(
             "mod.rs",
             "        self.event_loader.observe_clock(now);\n",
@@ -280,7 +262,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "waits for company until a clock that was set back has caught up",
+        name: "lingers until a clock that was set back has caught up",
         edits: &[edit(
             "batching.rs",
             "(0..commit.linger_ms).contains(&now.millis_since(commit.finished_at))",
@@ -288,7 +270,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "forgets where it stands in its sleep",
+        name: "loses its position in hibernation",
         edits: &[edit(
             "fanout.rs",
             "        self.highest_seen = self.highest_seen.max(head.seq);
@@ -297,7 +279,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "forgets an unanswered resume in its sleep",
+        name: "loses a pending resume in hibernation",
         edits: &[edit(
             "snapshot.rs",
             "        let resume = snapshot.pending_resume;\n",
@@ -305,7 +287,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "forgets the throttle in its sleep",
+        name: "loses the throttle in hibernation",
         edits: &[edit(
             "snapshot.rs",
             "            self.throttle.restore(user_id, Timestamp(started_at));\n",
@@ -313,7 +295,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "forgets in its sleep what it was going to look for",
+        name: "loses scheduled rechecks in hibernation",
         edits: &[edit(
             "snapshot.rs",
             "            room.event_loader = EventLoader::restore(recheck_at);\n",
@@ -321,7 +303,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "drops what it accepted when it ends",
+        name: "drops accepted sends at shutdown",
         edits: &[edit(
             "mod.rs",
             "        if self.closing && self.send_queue.is_empty() {\n",

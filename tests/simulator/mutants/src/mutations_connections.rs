@@ -1,9 +1,8 @@
-//! Faults to plant in how a Room looks after its connections: whose they are, whether those may
-//! hear and speak, whether anybody is still there. What else may be wrong is in `mutations.rs`.
+//! Faults in how a Room treats its connections: sessions, tokens, memberships, heartbeats.
 
-use super::mutations::{Mutation, edit};
+use super::mutation::{Mutation, edit};
 
-pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
+pub(crate) const CONNECTION_MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "keeps serving a revoked session",
         edits: &[edit(
@@ -13,7 +12,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "keeps serving a removed member who was refused",
+        name: "keeps a connection whose send was denied",
         edits: &[edit(
             "sends.rs",
             "                self.close(id, close_code(*denied), effects);\n",
@@ -21,7 +20,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "lets an ended token stay",
+        name: "keeps a connection with an expired token",
         edits: &[edit(
             "mod.rs",
             "Due::Expired(id) => self.close(id, CloseCode::TokenExpired, effects),",
@@ -29,7 +28,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "never lets go of who fell silent",
+        name: "keeps silent connections",
         edits: &[edit(
             "mod.rs",
             "Due::HeartbeatLost(id) => self.close(id, CloseCode::HeartbeatLost, effects),",
@@ -37,7 +36,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "looks for nobody who may have fallen silent",
+        name: "schedules no heartbeat checks",
         edits: &[edit(
             "connections/connection.rs",
             "            .map_or(token, |at| token.min(at.plus(HEARTBEAT_CHECK_AFTER)))\n",
@@ -45,7 +44,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "looks too late for who fell silent",
+        name: "checks heartbeats too late",
         edits: &[edit(
             "connections/connection.rs",
             "const HEARTBEAT_CHECK_AFTER: Seconds = Seconds(900);",
@@ -53,7 +52,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "closes who was heard",
+        name: "ignores later heartbeats",
         edits: &[edit(
             "connections/mod.rs",
             "                .replace(at.max(connection.last_heartbeat.unwrap_or(at)));\n",
@@ -61,7 +60,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "closes who has never pinged",
+        name: "closes clients that have never pinged",
         edits: &[edit(
             "connections/connection.rs",
             "        self.last_heartbeat.is_some_and(is_lost)\n",
@@ -69,7 +68,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "forgets in its sleep whom it listens for",
+        name: "loses heartbeats in hibernation",
         edits: &[edit(
             "snapshot.rs",
             "            last_heartbeat: snapshot.last_heartbeat_ms.map(Timestamp),\n",
@@ -77,7 +76,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "asks without end whether a token is genuine",
+        name: "verifies a token endlessly",
         edits: &[edit(
             "commands.rs",
             "                self.connections.extend_expiry(id, token_expires_at);\n",
@@ -86,7 +85,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "leaks to a removed member",
+        name: "delivers to a removed member",
         edits: &[edit(
             "fanout.rs",
             "        self.close_where(CloseCode::NotMember, is_removed, effects);\n",
@@ -94,7 +93,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "keeps a removed member, though it tells no more",
+        name: "keeps a removed member connected without events",
         edits: &[edit(
             "fanout.rs",
             "        self.close_where(CloseCode::NotMember, is_removed, effects);\n",
@@ -104,7 +103,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "overlooks a departure among other events",
+        name: "overlooks a removal among other events",
         edits: &[edit(
             "fanout.rs",
             "events.chunk_by(|_, next| next.removed_user().is_none())",
@@ -112,7 +111,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "lets in who has left since the entry was granted",
+        name: "connects a member removed since admission",
         edits: &[edit(
             "admission.rs",
             "            Membership::Removed => return Err(CloseCode::NotMember),\n",
@@ -120,7 +119,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "lets in by an entry it cannot judge",
+        name: "connects a socket whose admission is too old to check",
         edits: &[edit(
             "admission.rs",
             "            Membership::Unknown => return Err(CloseCode::Restarting),\n",
@@ -128,7 +127,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "closes who is a member again",
+        name: "closes a readmitted member",
         edits: &[edit(
             "fanout.rs",
             "c.user_id == user_id && c.membership_seen_at < seq",
@@ -136,7 +135,7 @@ pub(super) const MUTATIONS_OF_CONNECTIONS: &[Mutation] = &[
         )],
     },
     Mutation {
-        name: "forgets in its sleep who is a member again",
+        name: "loses a readmission in hibernation",
         edits: &[edit(
             "snapshot.rs",
             "            membership_seen_at: snapshot.membership_seen_at.unwrap_or(head_seq),\n",
