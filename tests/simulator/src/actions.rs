@@ -1,10 +1,10 @@
 //! Carries out the plan: what clients do and which faults happen; and what a client does by itself.
 
 use super::client::text_of;
-use super::network::Link;
+use super::events::{RestSend, ScheduledEvent};
+use super::link::Link;
 use super::plan::{ChangeKind, Notification, PlannedAction};
-use super::rest_requests::RestSend;
-use super::world::{ScheduledEvent, World};
+use super::world::World;
 use colloquy_proto::domain::{ClientMessageId, Timestamp, UserId};
 use colloquy_proto::protocol::{Event, MemberChange, StoredEvent};
 use colloquy_proto::room::{ConnectionId, Input};

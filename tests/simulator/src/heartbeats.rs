@@ -2,69 +2,11 @@
 //! Room's place, and the Room receives their times when it is restored and before every tick. It must
 //! close a client whose connection is dead, and no client that pings.
 
-use super::network::Link;
-use super::world::{ScheduledEvent, World};
+use super::events::ScheduledEvent;
+use super::link::{HeartbeatState, Link, RECHECK_AFTER_MS};
+use super::world::World;
 use colloquy_proto::domain::Timestamp;
-use colloquy_proto::protocol::{HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS};
 use colloquy_proto::room::{ConnectionId, Input};
-
-/// The longest time until the Room checks a connection again.
-pub(super) const RECHECK_AFTER_MS: i64 = 900_000;
-
-/// When a v1 client that pings does so first: it has received no `hello` with the interval.
-const FIRST_V1_MS: i64 = 2_000;
-const PING_MS: i64 = HEARTBEAT_SECONDS * 1_000;
-const LOST_MS: i64 = HEARTBEAT_TIMEOUT_SECONDS * 1_000;
-
-/// The pings and frames of one client, by the world's clock.
-pub(super) struct HeartbeatState {
-    /// The time from the connection to the first ping; none if the client never pings.
-    first_ping_ms: Option<i64>,
-    connected_at: Option<Timestamp>,
-    /// Since when no frame passes.
-    pub(super) dead_since: Option<Timestamp>,
-    last_frame: Option<Timestamp>,
-    /// Since when the Room watches it.
-    watched_since: Option<Timestamp>,
-}
-
-impl HeartbeatState {
-    pub(super) fn of(v2: bool, pings: bool) -> Self {
-        Self {
-            first_ping_ms: pings.then_some(if v2 { PING_MS } else { FIRST_V1_MS }),
-            connected_at: None,
-            dead_since: None,
-            last_frame: None,
-            watched_since: None,
-        }
-    }
-
-    pub(super) const fn frame_arrived(&mut self, now: Timestamp) {
-        self.last_frame = Some(now);
-    }
-
-    fn last_ping(&self, now: Timestamp) -> Option<Timestamp> {
-        let first = Timestamp(self.connected_at?.0 + self.first_ping_ms?);
-        let until = self.dead_since.map_or(now, |dead| dead.min(now));
-        let pinging = until.millis_since(first);
-        (pinging >= 0).then(|| Timestamp(first.0 + pinging - pinging % PING_MS))
-    }
-
-    /// The last time at which the Room must take the client for alive.
-    fn must_be_alive_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.last_ping(now).max(self.connected_at)
-    }
-
-    /// The last time at which the Room may take the client for alive.
-    fn may_be_alive_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.must_be_alive_at(now).max(self.last_frame)
-    }
-
-    fn is_silent(&self, alive_at: Option<Timestamp>, now: Timestamp) -> bool {
-        let is_lost = |at: Timestamp| now.millis_since(at) >= LOST_MS;
-        self.watched_since.is_some() && alive_at.is_some_and(is_lost)
-    }
-}
 
 impl World {
     /// A socket is about to be connected. A v2 client receives the ping interval in `hello`, so the Room

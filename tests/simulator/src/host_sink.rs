@@ -1,17 +1,15 @@
 //! The effects of a host on the simulated world: frames, closed sockets, database work, REST replies
 //! and cache writes, each checked where it is made.
 
-use super::network::{FAR_AWAY, SendResult};
-use super::sim_host::{MAX_BUFFERED, WorkOrigin};
-use super::world::{ScheduledEvent, World};
+use super::events::ScheduledEvent;
+use super::link::{FAR_AWAY, SendResult};
+use super::sim_host::{MAX_BUFFERED, SimHost, WorkOrigin};
+use super::world::World;
 use colloquy_proto::domain::{Caller, NewMessage, SendOutcome, Seq, Timestamp, UserId};
 use colloquy_proto::protocol::{CloseCode, Event};
 use colloquy_proto::room::{
-    ConnectionId, Delivery, EncodedFrame, Host, NewEvents, RequestId, Sink, TokenRejected,
+    ConnectionId, Delivery, EncodedFrame, NewEvents, RequestId, Sink, TokenRejected,
 };
-
-/// The product's host; a REST request of these worlds is named by its number.
-pub(super) type RoomHost = Host<RequestId>;
 
 /// Tokens that one call may verify. One that is renewed takes one.
 const MAX_AUTHENTICATIONS: usize = 8;
@@ -208,7 +206,7 @@ impl World {
 
     /// With nothing left to do, every event that a Room took in is in the cache.
     pub(super) fn check_cached(&self) -> Result<(), String> {
-        let behind = |host: &&super::sim_host::SimHost| host.cached != host.buffered;
+        let behind = |host: &&SimHost| host.cached != host.buffered;
         match self.hosts.values().find(behind) {
             Some(host) => Err(format!(
                 "the cache has events up to {:?}, not {:?}",

@@ -14,11 +14,11 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `plan` | what happens in a world: clients, actions, faults |
-//! | `world` | virtual time, the queue of scheduled events, the checks when idle |
+//! | `world`, `events` | virtual time, the queue of events, the checks when idle |
 //! | `actions` | carrying out the plan |
 //! | `client`, `client_checks` | a correct client, and what it checks in every frame |
-//! | `network`, `heartbeats` | connections, latency, slow readers, dead connections |
-//! | `sim_host`, `host_sink`, `lifecycle` | a process with the Room: its inputs, its effects, how it loses its memory |
+//! | `link`, `network`, `closing`, `heartbeats` | connections, latency, slow readers, close codes, dead connections |
+//! | `sim_host`, `host_calls`, `host_sink`, `lifecycle` | a process with the Room: its inputs, its effects, how it loses its memory |
 //! | `storage`, `model_store` | commits and loads with faults; the reference model of the database |
 //! | `rest_requests`, `membership_check` | sends over REST; removed members |
 //! | `rng`, `panic_report`, `shrink` | random streams, panics as violations, smaller cases |
@@ -29,9 +29,13 @@
 mod actions;
 mod client;
 mod client_checks;
+mod closing;
+mod events;
 mod heartbeats;
+mod host_calls;
 mod host_sink;
 mod lifecycle;
+mod link;
 mod membership_check;
 mod model_store;
 mod network;

@@ -1,9 +1,8 @@
 //! How a Room loses its memory: hibernation, a crash of the object, a restart of the process; and how
 //! it is restored from the snapshots of its sockets.
 
-use super::host_sink::RoomHost;
-use super::network::{AdmissionStage, Link};
-use super::sim_host::{CONVERSATION, MAX_BUFFERED, SimHost, host_config};
+use super::link::{AdmissionStage, Link};
+use super::sim_host::{CONVERSATION, MAX_BUFFERED, RoomHost, SimHost, host_config};
 use super::world::World;
 use colloquy_proto::domain::Seq;
 use colloquy_proto::protocol::CloseCode;

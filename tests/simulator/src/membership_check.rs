@@ -1,7 +1,7 @@
 //! The end of a membership, as the Room has to treat it: once it has taken in the removal, it sends
 //! the member nothing but the close frame. A removal that it has not taken in it need not know.
 
-use super::network::Link;
+use super::link::Link;
 use super::world::World;
 use colloquy_proto::domain::Seq;
 

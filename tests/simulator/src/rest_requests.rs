@@ -1,9 +1,8 @@
 //! Sends over REST: through the primary host, answered once, repeated by clients that repeat.
 
-use super::world::{ScheduledEvent, World};
-use colloquy_proto::domain::{
-    AppendOutcome, ClientMessageId, MessageText, SendOutcome, Seq, SessionId, UserId,
-};
+use super::events::{RestSend, ScheduledEvent};
+use super::world::World;
+use colloquy_proto::domain::{AppendOutcome, MessageText, SendOutcome, Seq, UserId};
 use colloquy_proto::protocol::SendCommand;
 use colloquy_proto::room::RequestId;
 
@@ -12,17 +11,6 @@ const MAX_UNANSWERED: usize = 2_048 + 256;
 
 /// The pause before a send without a result is repeated, in milliseconds.
 const RETRY_MS: i64 = 700;
-
-/// One send over REST.
-#[derive(Debug, Clone)]
-pub(super) struct RestSend {
-    pub(super) host: u64,
-    pub(super) user: UserId,
-    pub(super) session: SessionId,
-    pub(super) client_message_id: Option<ClientMessageId>,
-    pub(super) message: String,
-    pub(super) repeats: bool,
-}
 
 impl World {
     pub(super) fn send_over_rest(&mut self, mut send: RestSend) -> Result<(), String> {

@@ -1,10 +1,11 @@
 //! Commits and loads between a Room and the store: as slow as the plan says, failing, or done without
 //! a response.
 
+use super::events::ScheduledEvent;
 use super::plan::CommitFate;
 use super::rng::{Stream, stream};
 use super::sim_host::{ThrottleStart, WorkOrigin};
-use super::world::{FOREIGN, ScheduledEvent, World};
+use super::world::{FOREIGN, World};
 use colloquy_proto::domain::{
     AppendOutcome, BatchOutcome, ConversationId, Denied, MessageText, NewMessage, Seq, SessionId,
 };

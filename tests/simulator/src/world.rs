@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::client::{Client, text_of};
-use super::heartbeats::RECHECK_AFTER_MS;
+use super::events::{RestSend, ScheduledEvent};
+use super::link::{Link, RECHECK_AFTER_MS};
 use super::model_store::ModelStore;
-use super::network::Link;
 use super::plan::{CommitFate, FAULTS_MS, Plan, PlannedAction};
-use super::rest_requests::RestSend;
 use super::rng::{Stream, stream};
-use super::sim_host::{SimHost, WorkOrigin};
+use super::sim_host::SimHost;
 use super::{Case, Report};
-use colloquy_proto::domain::{BatchOutcome, NewMessage, SessionId, Timestamp, UserId};
-use colloquy_proto::protocol::{CloseCode, EventPage, StoredEvent};
-use colloquy_proto::room::{
-    ConnectionId, Delivery, EncodedFrame, Input, NewConnection, RequestId, StoreFailed,
-};
+use colloquy_proto::domain::{SessionId, Timestamp, UserId};
+use colloquy_proto::room::{ConnectionId, Input, RequestId};
 
 /// The user of another program that writes to the database, and the sender of the last message.
 pub(super) const FOREIGN: UserId = UserId(99);
@@ -24,41 +20,6 @@ const START: Timestamp = Timestamp(100_000_000);
 /// A world that is not idle by then never will be, in milliseconds.
 const SETTLE_MS: i64 = 150_000;
 const MAX_STEPS: u64 = 400_000;
-
-/// Something that happens at a time.
-#[derive(Debug)]
-pub(super) enum ScheduledEvent {
-    PlannedAction(PlannedAction),
-    /// No more faults from here on.
-    FaultsEnd,
-    /// A client checks its connection and its sends.
-    PollClient(usize),
-    /// A socket is registered with the object of its session.
-    Register(ConnectionId),
-    Connect(ConnectionId, NewConnection),
-    ToServer(ConnectionId, String),
-    ToClient(ConnectionId, EncodedFrame, Delivery),
-    Closed(ConnectionId, CloseCode),
-    /// One side notices that the connection is dead.
-    ClientDisconnected(ConnectionId),
-    HostDisconnected(ConnectionId),
-    Flush(WorkOrigin),
-    WriteCache(WorkOrigin),
-    CacheWritten(WorkOrigin),
-    Apply {
-        origin: WorkOrigin,
-        sends: Vec<NewMessage>,
-        answer: Option<i64>,
-    },
-    Committed(WorkOrigin, Result<BatchOutcome, StoreFailed>),
-    Load(WorkOrigin, colloquy_proto::domain::Seq, i64),
-    Loaded(WorkOrigin, Result<Option<EventPage>, StoreFailed>),
-    RetryRest(RestSend),
-    /// A Room is notified of a change, or that there may be one.
-    Notify(Option<StoredEvent>),
-    ShutDown(u64),
-    Alarm(u64),
-}
 
 pub(super) struct World {
     pub(super) seed: u64,

@@ -60,7 +60,7 @@ pub fn run(processes: &Processes, part: &str) -> Result<Summary> {
         let violation = processes
             .succeed(copy.test_command().arg("--no-run"))
             .and_then(|()| find_violation(&copy, processes));
-        copy.restore(originals)?;
+        workspace_copy::restore(originals)?;
         let violation = violation.with_context(|| format!("the Room that {}", mutation.name))?;
         if let Some(violation) = violation {
             summary.caught += 1;
@@ -75,20 +75,21 @@ pub fn run(processes: &Processes, part: &str) -> Result<Summary> {
 
 /// Runs the worlds; returns the violation that the simulator reports.
 fn find_violation(copy: &WorkspaceCopy, processes: &Processes) -> Result<Option<String>> {
-    let mut test = copy.test_command();
-    test.env("COLLOQUY_WORLDS", WORLDS.to_string())
+    let mut worlds = copy.test_command();
+    worlds
+        .env("COLLOQUY_WORLDS", WORLDS.to_string())
         .env("COLLOQUY_FIRST", "0")
         .env_remove("COLLOQUY_WITHIN_SECONDS")
         .env_remove("COLLOQUY_SEED")
         .args(["--", "--nocapture", "no_world_violates_a_guarantee"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut running = processes.spawn(&mut test, Signal::SIGTERM)?;
+    let mut running = processes.spawn(&mut worlds, Signal::SIGTERM)?;
     let mut errors = running.stderr().context("stderr is not piped")?;
     let started = Instant::now();
     let reader = std::thread::spawn(move || {
-        let mut text = String::new();
-        errors.read_to_string(&mut text).map(|_| text)
+        let mut output = String::new();
+        errors.read_to_string(&mut output).map(|_| output)
     });
     while running.is_running() {
         if started.elapsed() > TIMEOUT {
@@ -98,14 +99,14 @@ fn find_violation(copy: &WorkspaceCopy, processes: &Processes) -> Result<Option<
         std::thread::sleep(Duration::from_millis(20));
     }
     let status = running.wait()?;
-    let text = reader
+    let output = reader
         .join()
         .map_err(|_| anyhow::anyhow!("reading stderr panicked"))??;
-    let violation = text.lines().find(|line| line.contains("Replay: "));
+    let violation = output.lines().find(|line| line.contains("Replay: "));
     match violation {
         Some(violation) => Ok(Some(violation.to_owned())),
         None if status.success() => Ok(None),
-        None => bail!("failed without a violation:\n{text}"),
+        None => bail!("failed without a violation:\n{output}"),
     }
 }
 

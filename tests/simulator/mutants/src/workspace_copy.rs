@@ -84,14 +84,6 @@ impl WorkspaceCopy {
         Ok(originals)
     }
 
-    /// Undoes a mutation.
-    pub(crate) fn restore(&self, originals: Originals) -> Result<()> {
-        for (path, source) in originals {
-            write(&path, &source)?;
-        }
-        Ok(())
-    }
-
     /// Builds and runs the simulator's worlds, quick to build and quick to run.
     pub(crate) fn test_command(&self) -> Command {
         let mut cargo = tools::cargo();
@@ -108,6 +100,14 @@ impl WorkspaceCopy {
             .args(["--test", "worlds"]);
         cargo
     }
+}
+
+/// Undoes a mutation.
+pub(crate) fn restore(originals: Originals) -> Result<()> {
+    for (path, source) in originals {
+        write(&path, &source)?;
+    }
+    Ok(())
 }
 
 /// The workspace's manifest with other members.
