@@ -1,5 +1,5 @@
-//! The newest events, encoded, so that most resumes need no database query. Bounded in number and
-//! bytes.
+//! An optimisation: the newest events, encoded, so that most resumes need no database query. Bounded
+//! in number and bytes. Correctness does not depend on it: a resume loads what is not buffered.
 
 use std::collections::VecDeque;
 
