@@ -120,7 +120,7 @@ fn assert_stored_once(one: &AppendOutcome, two: &AppendOutcome) {
     match (one, two) {
         (AppendOutcome::Stored(first), AppendOutcome::Duplicate(repeat))
         | (AppendOutcome::Duplicate(repeat), AppendOutcome::Stored(first)) => {
-            assert_eq!(first, repeat)
+            assert_eq!(first, repeat);
         }
         both => panic!("{both:?}"),
     }
