@@ -19,7 +19,7 @@ async fn assert_round_trips(
 ) {
     // The cache may be written after the response.
     eventually(&format!("{request_id} has used both stores"), async || {
-        let made = log.lines_of_request(request_id, "the cache is asked").len();
+        let made = log.lines_of_request(request_id, "cache request").len();
         (made >= pipelines).then_some(())
     })
     .await;
@@ -30,7 +30,7 @@ async fn assert_round_trips(
         .map(|line| line["statement"].as_str().expect("a name"))
         .collect();
     assert_eq!(executed, statements, "{request_id}");
-    let made = log.lines_of_request(request_id, "the cache is asked").len();
+    let made = log.lines_of_request(request_id, "cache request").len();
     assert_eq!(made, pipelines, "{request_id}");
 }
 
@@ -72,7 +72,7 @@ async fn send_and_cached_history_use_each_store_once_and_login_the_database_twic
     let read = eventually("the history is read from the cache", async || {
         let (id, page) = request(&one.api, Method::GET, &path, None).await;
         log.wait_until_flushed().await;
-        let used = !log.lines_of_request(&id, "the cache is asked").is_empty();
+        let used = !log.lines_of_request(&id, "cache request").is_empty();
         (used && page["source"] == "redis").then_some(id)
     })
     .await;
@@ -104,7 +104,7 @@ async fn active_room_writes_many_messages_to_the_cache_at_once() {
         sends.push(request(api, Method::POST, &path, body).await.0);
     }
     log.wait_until_flushed().await;
-    let cache_writes = |id: &String| log.lines_of_request(id, "the cache is asked").len();
+    let cache_writes = |id: &String| log.lines_of_request(id, "cache request").len();
     let writes: usize = sends.iter().map(cache_writes).sum();
     let turns = usize::try_from(started.elapsed().as_secs()).expect("few") / 3 + 1;
     assert!(
