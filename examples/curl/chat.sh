@@ -47,10 +47,10 @@ echo "repeated: $repeat"
 
 # Bob has read up to this message, then misses two.
 last_number=$(number number <<<"$first")
-for message in "Are you there?" "See you later!"; do
-  post "/chat/conversations/$chat/messages/" "{\"message\":\"$message\"}" "$alice" \
-    "Idempotency-Key: $suffix-${#message}" >/dev/null
-done
+post "/chat/conversations/$chat/messages/" '{"message":"Are you there?"}' "$alice" \
+  "Idempotency-Key: second-$suffix" >/dev/null
+post "/chat/conversations/$chat/messages/" '{"message":"See you later!"}' "$alice" \
+  "Idempotency-Key: third-$suffix" >/dev/null
 
 # Catching up over REST: every message after the last one that Bob has.
 echo "missed: $(curl -sS "$API/chat/conversations/$chat/messages/?after=$last_number" -H "$bob")"

@@ -20,8 +20,8 @@ pub(crate) async fn run(base_url: &str) -> Result<Vec<String>, Error> {
 
     let participants = [bob.account().user_id()];
     let id = alice.create_conversation(&participants, None).await?;
-    let mut sender = alice.open(id).await?;
-    let mut receiver = bob.open(id).await?;
+    let mut sender = Conversation::open(&alice, id).await?;
+    let mut receiver = Conversation::open(&bob, id).await?;
 
     // The id makes the send safe to repeat: the second call returns the first result.
     let first = sender.send("first", "Hello, Bob!").await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::server::variable;
+use crate::environment::variable;
 
 /// The variable that holds the control server's address.
 const CONTROL_URL: &str = "COLLOQUY_CONTROL_URL";

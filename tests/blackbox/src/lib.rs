@@ -17,6 +17,7 @@
 mod account;
 mod api;
 mod control;
+mod environment;
 mod error_codes;
 mod forged_tokens;
 mod group;

@@ -1,9 +1,9 @@
 //! The servers of the suite: the one under test from the environment, and others that the host offers.
 
-use std::env;
 use std::sync::Arc;
 
 use crate::control::Control;
+use crate::environment::variable;
 
 /// The variable that holds the server's address.
 const BASE_URL: &str = "COLLOQUY_BASE_URL";
@@ -112,15 +112,6 @@ impl Server {
     /// down by the throttle.
     pub fn sender_count(&self) -> usize {
         if self.throttled { 20 } else { 3 }
-    }
-}
-
-/// An environment variable. Without it the tests fail instead of being skipped: a suite that tests
-/// nothing must not pass.
-pub(crate) fn variable(name: &str) -> String {
-    match env::var(name) {
-        Ok(value) if !value.is_empty() => value,
-        _ => panic!("{name} is not set: run `cargo xtask test`, which starts a server and sets it"),
     }
 }
 

@@ -10,27 +10,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::account::Account;
 use crate::backoff::{Backoff, jitter};
-use crate::conversation::Conversation;
-use crate::conversation_v1::ConversationV1;
 use crate::error::Error;
-use crate::position::Position;
 use crate::rest::{Response, Rest};
+use crate::sent::{Sent, count, messages_path};
 
 /// The average pause after the first failed attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-
-/// A message that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// Its id.
-    pub message_id: u64,
-    /// Its event's position.
-    pub seq: u64,
-    /// Its ordinal among the messages.
-    pub number: u64,
-    /// Whether an earlier attempt had stored it.
-    pub duplicate: bool,
-}
 
 /// A logged-in client. Clones share the account and its tokens.
 #[derive(Clone, Debug)]
@@ -134,7 +119,10 @@ impl Client {
         name: Option<&str>,
     ) -> Result<u64, Error> {
         let path = "/api/chat/conversations/";
-        let body = json!({"participants": participants, "name": name.unwrap_or_default()});
+        let mut body = json!({"participants": participants});
+        if let Some(name) = name {
+            body["name"] = json!(name);
+        }
         let response = self.request_once(Method::POST, path, Some(&body)).await?;
         let body = response.expect(&[200, 201])?;
         count(&body, "id")
@@ -180,34 +168,4 @@ impl Client {
             }
         }
     }
-
-    /// Opens a conversation at its head: what was sent before is not delivered.
-    pub async fn open(&self, conversation_id: u64) -> Result<Conversation, Error> {
-        Conversation::connect(self.clone(), conversation_id, Position::default()).await
-    }
-
-    /// Opens a conversation and delivers everything after `since` of the history `epoch`.
-    pub async fn open_after(
-        &self,
-        conversation_id: u64,
-        since: u64,
-        epoch: Option<&str>,
-    ) -> Result<Conversation, Error> {
-        let position = Position::after(since, epoch.map(str::to_owned));
-        Conversation::connect(self.clone(), conversation_id, position).await
-    }
-
-    /// Opens a conversation as a v1 client does.
-    pub async fn open_v1(&self, conversation_id: u64) -> Result<ConversationV1, Error> {
-        ConversationV1::connect(self.clone(), conversation_id).await
-    }
-}
-
-pub(crate) fn messages_path(conversation_id: u64) -> String {
-    format!("/api/chat/conversations/{conversation_id}/messages/")
-}
-
-pub(crate) fn count(value: &Value, name: &str) -> Result<u64, Error> {
-    let count = value[name].as_u64();
-    count.ok_or_else(|| Error::Unexpected(format!("no {name} in {value}")))
 }

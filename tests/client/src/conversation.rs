@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::backoff::Backoff;
-use crate::client::{Client, Sent};
+use crate::client::Client;
 use crate::close::{Close, CloseAction};
 use crate::error::Error;
 use crate::frame::{Frame, resume_command};
 use crate::position::{Arrival, Position};
 use crate::sends::Sends;
+use crate::sent::Sent;
 use crate::socket::{PING, Received, Socket, Version};
 
 /// How long opening a socket may take.
@@ -70,7 +71,23 @@ struct Connection {
 }
 
 impl Conversation {
-    pub(crate) async fn connect(
+    /// Opens a conversation at its head: what was sent before is not delivered.
+    pub async fn open(client: &Client, conversation_id: u64) -> Result<Self, Error> {
+        Self::connect(client.clone(), conversation_id, Position::default()).await
+    }
+
+    /// Opens a conversation and delivers everything after `since` of the history `epoch`.
+    pub async fn open_after(
+        client: &Client,
+        conversation_id: u64,
+        since: u64,
+        epoch: Option<&str>,
+    ) -> Result<Self, Error> {
+        let position = Position::after(since, epoch.map(str::to_owned));
+        Self::connect(client.clone(), conversation_id, position).await
+    }
+
+    async fn connect(
         client: Client,
         conversation_id: u64,
         position: Position,
@@ -105,7 +122,7 @@ impl Conversation {
     }
 
     /// The history that [`Conversation::seq`] counts in. Both together are what
-    /// [`Client::open_after`] needs.
+    /// [`Conversation::open_after`] needs.
     pub fn epoch(&self) -> Option<&str> {
         self.position.epoch()
     }
@@ -164,7 +181,7 @@ impl Conversation {
             return Err(Error::Deadline);
         }
         if self.socket.is_none() {
-            return self.open(deadline).await;
+            return self.reconnect(deadline).await;
         }
         let result = match self.write_due().await {
             Ok(()) => self.receive(deadline).await?,
@@ -176,7 +193,7 @@ impl Conversation {
         }
     }
 
-    async fn open(&mut self, deadline: Instant) -> Result<(), Error> {
+    async fn reconnect(&mut self, deadline: Instant) -> Result<(), Error> {
         sleep_until(self.reconnect_at.min(deadline)).await;
         if Instant::now() < self.reconnect_at {
             return Ok(());

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backoff::Backoff;
-use crate::client::{Client, count, messages_path};
+use crate::client::Client;
 use crate::close::{Close, CloseAction};
 use crate::error::{Error, Rejection};
 use crate::frame::Frame;
+use crate::sent::{count, messages_path};
 use crate::socket::{Received, Socket, Version};
 
 /// How long opening a socket may take.
@@ -49,7 +50,9 @@ pub struct ConversationV1 {
 }
 
 impl ConversationV1 {
-    pub(crate) async fn connect(client: Client, conversation_id: u64) -> Result<Self, Error> {
+    /// Opens a conversation: only messages sent from now on are delivered.
+    pub async fn open(client: &Client, conversation_id: u64) -> Result<Self, Error> {
+        let client = client.clone();
         let path = format!("{}?limit=1", messages_path(conversation_id));
         let page = client.request(crate::Method::GET, &path, None, &[200]);
         let newest = &page.await?["messages"][0]["number"];
@@ -63,7 +66,7 @@ impl ConversationV1 {
             backoff: Backoff::default(),
             rng: Rng::new(),
         };
-        conversation.open().await?;
+        conversation.connect().await?;
         Ok(conversation)
     }
 
@@ -93,7 +96,7 @@ impl ConversationV1 {
         let sender_id = self.client.account().user_id();
         loop {
             if self.socket.is_none() {
-                self.open().await?;
+                self.connect().await?;
             }
             let mut checked = self.messages.len();
             if self.write(frame.clone()).await.is_err() {
@@ -129,7 +132,7 @@ impl ConversationV1 {
     }
 
     /// Opens a socket, then reads what was sent before it was open.
-    async fn open(&mut self) -> Result<(), Error> {
+    async fn connect(&mut self) -> Result<(), Error> {
         let access = self.client.account().access().await.token;
         let base_url = self.client.rest().base_url();
         let (id, version) = (self.conversation_id, Version::V1);
@@ -151,7 +154,7 @@ impl ConversationV1 {
         let deadline = self.client.deadline();
         loop {
             sleep(asked + self.backoff.failed(FIRST_PAUSE, &mut self.rng)).await;
-            match self.open().await {
+            match self.connect().await {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() > deadline => return Err(error),
                 Err(Error::Deadline | Error::NoResponse(_)) => asked = Duration::ZERO,

@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::backoff::jitter;
-use crate::client::Sent;
 use crate::error::{Error, Rejection};
 use crate::frame::{Frame, send_command};
 use crate::outbox::Outbox;
+use crate::sent::Sent;
 
 /// How long a send may stay unanswered before it is written again.
 const REPEAT_AFTER: Duration = Duration::from_secs(3);

@@ -6,6 +6,8 @@ use colloquy_blackbox::{Account, Group, Server};
 use colloquy_client::{Client, Rest, RestOptions};
 use tokio::sync::OnceCell;
 
+use crate::report::report;
+
 /// The start of their usernames.
 const PREFIX: &str = "smoke";
 
@@ -17,7 +19,7 @@ pub(crate) async fn logged_in(server: &Server) -> [Account; 3] {
     let register = async || {
         let [ann, bob, eve] = [(); 3].map(|()| Account::with_prefix(server, PREFIX));
         let (ann, bob, eve) = tokio::join!(ann, bob, eve);
-        super::checks::report(format_args!(
+        report(format_args!(
             "registered {}, {} and {}",
             ann.username, bob.username, eve.username
         ));

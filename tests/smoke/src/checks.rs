@@ -1,22 +1,15 @@
 //! The checks, in the order of their names.
 
-use std::fmt::Display;
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use colloquy_blackbox::{
     Account, Api, Group, Server, TIMEOUT, TokenIn, eventually, retry_after, unique,
 };
-use colloquy_client::{Conversation, Delivery, Frame};
+use colloquy_client::{Conversation, ConversationV1, Delivery, Frame};
 use serde_json::Value;
 
 use crate::accounts;
-
-/// Prints a line to standard error directly: the test harness discards the captured output of tests
-/// that pass.
-pub(crate) fn report(what: impl Display) {
-    let _ = writeln!(std::io::stderr(), "      {what}");
-}
+use crate::report::report;
 
 /// Sends over a v2 socket and waits out the throttle. Returns the `ack` and its latency.
 async fn send(socket: &mut colloquy_blackbox::Socket, text: &str) -> (Value, Duration) {
@@ -111,7 +104,7 @@ async fn a3_v1_and_v2_sockets_exchange_messages() {
 async fn a4_repeated_send_is_delivered_once() {
     let server = Server::under_test();
     let (id, ann, bob) = accounts::clients(&server).await;
-    let mut receiving = bob.open(id).await.expect("a socket");
+    let mut receiving = Conversation::open(&bob, id).await.expect("a socket");
     let key = unique("m");
     let first = ann.send(id, &key, "Once").await.expect("stored");
     let repeat = ann.send(id, &key, "Once").await.expect("stored before");
@@ -130,8 +123,8 @@ async fn a4_repeated_send_is_delivered_once() {
 async fn a5_missed_messages_arrive_after_a_reconnect() {
     let server = Server::under_test();
     let (id, ann, bob) = accounts::clients(&server).await;
-    let mut receiving = bob.open(id).await.expect("a socket");
-    let mut v1 = bob.open_v1(id).await.expect("a v1 socket");
+    let mut receiving = Conversation::open(&bob, id).await.expect("a socket");
+    let mut v1 = ConversationV1::open(&bob, id).await.expect("a v1 socket");
     receiving.drop_connection();
     for text in ["One", "Two"] {
         ann.send(id, &unique("m"), text).await.expect("stored");

@@ -15,6 +15,7 @@ mod members;
 mod openapi;
 mod readme;
 mod static_files;
+mod well_behaved_client;
 
 mod messages {
     mod edit;

@@ -6,6 +6,8 @@ use colloquy_blackbox::{
 };
 use serde_json::{Value, json};
 
+use colloquy_client::Conversation;
+
 use crate::{exclusive, well_behaved};
 
 const TEXT: &str = "while the database is unavailable";
@@ -20,7 +22,9 @@ async fn requests_fail_as_unavailable_without_database_and_succeed_after_recover
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).v2().open().await;
     let client = well_behaved(&other).await;
-    let mut conversation = client.open(id).await.expect("a conversation");
+    let mut conversation = Conversation::open(&client, id)
+        .await
+        .expect("a conversation");
     control.perform("postgres", "kill").await;
     check_unhealthy_but_alive().await;
     let over_socket = check_refused_on_socket(&mut socket).await;

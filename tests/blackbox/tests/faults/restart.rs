@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use colloquy_blackbox::{Account, Control, Group, Server, TIMEOUT, eventually, unique};
-use colloquy_client::Delivery;
+use colloquy_client::{Conversation, Delivery};
 use serde_json::json;
 
 use crate::{exclusive, well_behaved};
@@ -28,8 +28,12 @@ async fn well_behaved_client_survives_restarts_and_receives_each_message_once() 
     let _exclusive = exclusive(&control).await;
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let (client, other_client) = (well_behaved(&account).await, well_behaved(&other).await);
-    let mut sending = client.open(id).await.expect("a conversation");
-    let mut receiving = other_client.open(id).await.expect("a conversation");
+    let mut sending = Conversation::open(&client, id)
+        .await
+        .expect("a conversation");
+    let mut receiving = Conversation::open(&other_client, id)
+        .await
+        .expect("a conversation");
     let mut sent = Vec::new();
     for action in ["restart", "kill"] {
         for turn in 0..2 {
