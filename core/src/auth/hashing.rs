@@ -77,8 +77,8 @@ impl HashMemory {
     /// The memory that the current parameters need, in bytes.
     pub const BYTES: usize = MEMORY_KIB as usize * Block::SIZE;
 
-    /// One allocation of this many bytes, of which a job uses only what it needs. Many allocators
-    /// decide by the size of an allocation how they return it to the system.
+    /// One allocation of this many bytes, of which a job uses what it needs. Many allocators decide
+    /// by the size of an allocation how they return it to the system.
     pub fn with_capacity(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes.div_ceil(Block::SIZE)))
     }

@@ -1,4 +1,4 @@
-//! Brings a request into the form the routes expect: body in memory, path with a trailing slash.
+//! Converts a request to the form the routes expect: body in memory, path with a trailing slash.
 
 use axum::extract::Request;
 use axum::http::Uri;

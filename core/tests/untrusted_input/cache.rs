@@ -1,5 +1,5 @@
-//! Cached events. A shared Redis may hold anything under this server's keys; whatever it returns, a
-//! page is correct or not returned.
+//! Cached events. A shared Redis may hold anything under this server's keys; a page read from it is
+//! correct, or is not returned at all.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -230,7 +230,7 @@ impl Timeline {
         messages
     }
 
-    /// The position after so many events.
+    /// The position after the first `seq` events.
     fn position(&self, seq: usize) -> Position {
         let messages = self
             .events

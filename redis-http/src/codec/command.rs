@@ -1,4 +1,4 @@
-//! A Redis command: a list of string arguments, the first of which is its name.
+//! A Redis command: a list of strings, its name first.
 //!
 //! Owns building a command and reading it from a JSON array. Does not check names, arity or
 //! permissions.
