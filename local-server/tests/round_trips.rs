@@ -114,11 +114,11 @@ impl CountedServer {
         let gates = Arc::new(Gates::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let driver = Arc::new(Counting::new(database.driver(4)));
-        let gated = GatedDriver {
+        let gated_driver = GatedDriver {
             driver: Arc::clone(&driver),
             gates: Arc::clone(&gates),
         };
-        let store: Arc<dyn Store> = Arc::new(PostgresStore::new(gated));
+        let store: Arc<dyn Store> = Arc::new(PostgresStore::new(gated_driver));
         let cache = Arc::new(GatedCache {
             cache: InProcess::new(Arc::clone(&clock), 1024 * 1024),
             pipelines: AtomicUsize::new(0),

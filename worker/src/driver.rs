@@ -38,7 +38,7 @@ pub struct TypedDriver<C> {
     keeps: bool,
     kept: Mutex<Option<KeptConnection>>,
     /// Whether statements are prepared: until a prepared statement was lost once.
-    prepares: AtomicBool,
+    can_prepare: AtomicBool,
 }
 
 impl<C: Connect> TypedDriver<C> {
@@ -48,7 +48,7 @@ impl<C: Connect> TypedDriver<C> {
             connect,
             keeps: false,
             kept: Mutex::new(None),
-            prepares: AtomicBool::new(true),
+            can_prepare: AtomicBool::new(true),
         }
     }
 
@@ -58,7 +58,7 @@ impl<C: Connect> TypedDriver<C> {
             connect,
             keeps: true,
             kept: Mutex::new(None),
-            prepares: AtomicBool::new(true),
+            can_prepare: AtomicBool::new(true),
         }
     }
 
@@ -90,11 +90,11 @@ impl<C: Connect> TypedDriver<C> {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        let result = match connection.run(step, &self.prepares).await {
+        let result = match connection.run(step, &self.can_prepare).await {
             // A kept connection may be closed already; a read is repeated.
             Err(error) if reused && access != Access::Write && is_lost(&error) => {
                 connection = self.connect().await?;
-                connection.run(step, &self.prepares).await
+                connection.run(step, &self.can_prepare).await
             }
             result => result,
         };
@@ -122,12 +122,12 @@ impl KeptConnection {
     async fn run(
         &mut self,
         step: &Step<'_>,
-        prepares: &AtomicBool,
+        can_prepare: &AtomicBool,
     ) -> Result<Option<String>, Error> {
         let name = step.statement.name;
         let found = self.statements.iter_mut().find(|(key, _)| *key == name);
         match found {
-            _ if !prepares.load(Ordering::Relaxed) => query(&self.client, step).await,
+            _ if !can_prepare.load(Ordering::Relaxed) => query(&self.client, step).await,
             None => {
                 self.statements.push((name, None));
                 query(&self.client, step).await
@@ -137,7 +137,7 @@ impl KeptConnection {
                 let types: Vec<Type> = step.params.iter().map(|param| typed(param).1).collect();
                 let prepare = self.client.prepare_typed(step.statement.text, &types);
                 let (result, ready) = join(query(&self.client, step), prepare).await;
-                prepares.fetch_and(ready.is_ok(), Ordering::Relaxed);
+                can_prepare.fetch_and(ready.is_ok(), Ordering::Relaxed);
                 *prepared = ready.ok();
                 result
             }
@@ -146,7 +146,7 @@ impl KeptConnection {
                 match self.client.query(&*ready, &params).await {
                     Err(error) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
                         tracing::warn!("prepared statement lost, preparing disabled");
-                        prepares.store(false, Ordering::Relaxed);
+                        can_prepare.store(false, Ordering::Relaxed);
                         query(&self.client, step).await
                     }
                     rows => first(&rows?),
