@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as Moment};
 
 use anyhow::Result;
+use colloquy_client::{AccessToken, Backoff, Rest};
 use fastrand::Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::accounts::{self, Api, Credentials, Group};
+use crate::accounts::{self, Group};
 use crate::checker::StoredConversation;
 use crate::client_log::{ClientKind, ConversationKey, Log, LogEntry};
 use crate::editor::Editor;
@@ -132,18 +133,18 @@ impl Clients {
         };
         let throttled = count.div_ceil(4);
         for (server, mut remaining) in [count - throttled, throttled].into_iter().enumerate() {
-            let direct = Api::new(SocketAddr::from((
+            let direct = accounts::rest(SocketAddr::from((
                 Ipv4Addr::LOCALHOST,
                 targets.ports[server],
             )))?;
-            let api = Api::new(targets.proxies[server].address())?;
+            let rest = accounts::rest(targets.proxies[server].address())?;
             while remaining > 0 {
                 let in_group = remaining.min(CLIENTS_PER_CONVERSATION);
                 remaining -= in_group;
                 let name = format!("torture{}", clients.logs.len());
                 let size = usize::try_from(in_group.div_ceil(CLIENTS_PER_USER).max(2))?;
                 let group = accounts::create_group(&direct, server, &name, size).await?;
-                clients.add_group(&group, in_group, seed, &api, &targets.probe);
+                clients.add_group(&group, in_group, seed, &rest, &targets.probe);
             }
         }
         Ok(clients)
@@ -154,7 +155,7 @@ impl Clients {
         group: &Group,
         clients: u32,
         seed: u64,
-        api: &Api,
+        rest: &Rest,
         probe: &mpsc::Sender<(ConversationKey, LogEntry)>,
     ) {
         let behaviour = match (self.logs.len(), group.conversation.server) {
@@ -178,7 +179,7 @@ impl Clients {
             } else {
                 user
             };
-            let log = Log::new(index, kind, group.conversation, user.id);
+            let log = Log::new(index, kind, group.conversation, user.user_id());
             let log = Arc::new(Mutex::new(log));
             self.logs.push(Arc::clone(&log));
             let client = Client {
@@ -186,7 +187,7 @@ impl Clients {
                 kind,
                 user: Arc::clone(user),
                 conversation: group.conversation,
-                api: api.clone(),
+                rest: rest.clone(),
                 behaviour: Behaviour {
                     logs_out: turn % 8 == LOGOUT_TURN,
                     ..behaviour
@@ -197,16 +198,16 @@ impl Clients {
                 probe: probe.clone(),
                 rng: Rng::with_seed(seed.wrapping_add(u64::from(index) << 32)),
                 next_number: 0,
-                credentials: Credentials::default(),
+                access: AccessToken::default(),
                 requested_at: Moment::now(),
-                failures: 0,
+                backoff: Backoff::default(),
             };
             match kind {
                 ClientKind::V1 => self.idle.push(Actor::V1(V1Client::new(client))),
                 ClientKind::V2 => self.idle.push(Actor::V2(V2Client::new(client))),
                 ClientKind::Rest => self.idle.push(Actor::Rest(RestClient::new(client))),
                 ClientKind::GroupAdmin => {
-                    let others = others.iter().map(|user| user.id).collect();
+                    let others = others.iter().map(|user| user.user_id()).collect();
                     self.group_admins.push(GroupAdmin::new(client, others));
                 }
             }

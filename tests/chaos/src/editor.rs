@@ -6,7 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use reqwest::Method;
+use colloquy_client::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 

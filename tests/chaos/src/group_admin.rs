@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
+use colloquy_client::Method;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 

@@ -4,28 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use colloquy_client::{
+    AccessToken, Account, Backoff, Close, Error, Method, Response, Rest, Socket, Version,
+};
 use fastrand::Rng;
-use reqwest::Method;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::accounts::{Api, Credentials, RESPONSE_TIMEOUT, Response, User};
+use crate::accounts::{RESPONSE_TIMEOUT, is_revoked};
 use crate::client_log::{ClientKind, ConversationKey, Log, LogEntry, REVOKED};
 use crate::frame;
 use crate::message_key::MessageKey;
 
 /// A socket that is silent for this long is given up. Longer than any injected freeze of a server.
 pub(crate) const SILENCE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The upper limit of the average backoff between failed attempts.
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
 /// The phase of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +29,6 @@ pub(crate) enum Phase {
     Settling,
     /// Every client has caught up.
     Over,
-}
-
-pub(crate) type Stream = WebSocketStream<TcpStream>;
-
-/// What a socket delivered: a text frame, or its close.
-pub(crate) enum Incoming {
-    Text(String),
-    Closed(u16, String),
 }
 
 /// The load a client generates.
@@ -64,9 +49,9 @@ pub(crate) struct Behaviour {
 pub(crate) struct Client {
     pub(crate) index: u32,
     pub(crate) kind: ClientKind,
-    pub(crate) user: Arc<User>,
+    pub(crate) user: Arc<Account>,
     pub(crate) conversation: ConversationKey,
-    pub(crate) api: Api,
+    pub(crate) rest: Rest,
     pub(crate) behaviour: Behaviour,
     pub(crate) phase: watch::Receiver<Phase>,
     /// Counts the burst requests.
@@ -77,10 +62,9 @@ pub(crate) struct Client {
     pub(crate) rng: Rng,
     pub(crate) next_number: u32,
     /// The credentials of the last socket, and when it was requested.
-    pub(crate) credentials: Credentials,
+    pub(crate) access: AccessToken,
     pub(crate) requested_at: Instant,
-    /// Consecutive failed attempts.
-    pub(crate) failures: u32,
+    pub(crate) backoff: Backoff,
 }
 
 impl Client {
@@ -113,20 +97,17 @@ impl Client {
 
     /// A random pause around the average, so that clients do not act in step.
     pub(crate) fn jitter(&mut self, average: Duration) -> Duration {
-        average.mul_f64(self.rng.f64() * 1.5 + 0.25)
+        colloquy_client::jitter(average, &mut self.rng)
     }
 
-    /// The exponential backoff after a failed attempt: `average` after the first failure, doubled with
-    /// each further one, so that an overloaded server can recover.
-    pub(crate) fn backoff(&mut self, average: Duration) -> Duration {
-        let factor = 2_u32.saturating_pow(self.failures);
-        self.failures = self.failures.saturating_add(1);
-        self.jitter(average.saturating_mul(factor).min(MAX_BACKOFF))
+    /// The exponential backoff after a failed attempt, so that an overloaded server can recover.
+    pub(crate) fn backoff(&mut self, first: Duration) -> Duration {
+        self.backoff.failed(first, &mut self.rng)
     }
 
     /// Resets the backoff.
     pub(crate) fn succeeded(&mut self) {
-        self.failures = 0;
+        self.backoff.succeeded();
     }
 
     /// Records a received event. An event that differs from what was sent is a violation.
@@ -162,57 +143,39 @@ impl Client {
             hello_seq,
             established_at: Instant::now(),
             requested_at: self.requested_at,
-            session: self.credentials.session,
+            session: self.access.login,
         });
     }
 
     /// Opens a socket through the proxy.
-    pub(crate) async fn open(&mut self, v2: bool) -> Result<Stream> {
-        self.credentials = self.user.credentials().await;
+    pub(crate) async fn open(&mut self, version: Version) -> Result<Socket, Error> {
+        self.access = self.user.access().await;
         self.requested_at = Instant::now();
-        let (address, id, token) = (
-            self.api.address(),
+        let (base_url, token) = (self.rest.base_url(), &self.access.token);
+        Socket::open(
+            base_url,
             self.conversation.id,
-            &self.credentials.token,
-        );
-        let url = format!("ws://{address}/ws/chat/{id}/?token={token}");
-        let mut request = url.into_client_request()?;
-        if v2 {
-            let protocol = HeaderValue::from_static("chat.v2");
-            request
-                .headers_mut()
-                .insert("sec-websocket-protocol", protocol);
-        }
-        let opening = async {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            anyhow::Ok(client_async(request, stream).await?.0)
-        };
-        timeout(RESPONSE_TIMEOUT, opening)
-            .await
-            .context("no upgrade")?
+            token,
+            version,
+            RESPONSE_TIMEOUT,
+        )
+        .await
     }
 
     /// Records the close of a socket and follows its code; returns the pause before a reconnect.
-    pub(crate) async fn ended(&mut self, code: u16, reason: &str) -> Duration {
-        self.with_log(|log| log.closed(code, reason));
-        let session = self.credentials.session;
-        if code == REVOKED.0 {
-            self.session_refused(session);
+    pub(crate) async fn closed(&mut self, close: &Close) -> Duration {
+        self.with_log(|log| log.closed(close.code, &close.reason));
+        if close.code == REVOKED.0 {
+            self.session_refused(self.access.login);
         }
-        if code == 4200 || code == REVOKED.0 {
-            let expired = &self.credentials.token;
-            if self.user.renew(&self.api, expired).await.is_err() {
+        if close.code == 4200 || close.code == REVOKED.0 {
+            let rejected = &self.access.token;
+            if self.user.renew(&self.rest, rejected).await.is_err() {
                 // The next socket is closed with the same code, and the renewal is tried again.
                 return self.backoff(Duration::from_secs(1));
             }
         }
-        let after_ms = reason.split_once("after_ms=");
-        let after_ms = after_ms.and_then(|(_, rest)| {
-            let digits = rest.split(|one: char| !one.is_ascii_digit()).next();
-            digits?.parse().ok()
-        });
-        Duration::from_millis(after_ms.unwrap_or(0)) + self.backoff(Duration::from_millis(150))
+        close.retry_after().unwrap_or_default() + self.backoff(Duration::from_millis(150))
     }
 
     /// Reads the whole history until it reaches `head`.
@@ -261,31 +224,29 @@ impl Client {
         body: Option<&Value>,
         good: &[u16],
     ) -> Result<Response, Duration> {
-        let Credentials { token, session } = self.user.credentials().await;
+        let AccessToken { token, login } = self.user.access().await;
         let requested_at = Instant::now();
-        let wait = match self.api.request(method, path, Some(&token), body).await {
+        let wait = match self.rest.request(method, path, Some(&token), body).await {
             Err(_) => self.backoff(Duration::from_millis(250)),
             Ok(response) if good.contains(&response.status) => {
                 self.record(LogEntry::RequestAccepted {
-                    session,
+                    session: login,
                     requested_at,
                 });
                 self.succeeded();
                 return Ok(response);
             }
             Ok(response) if response.status == 401 => {
-                self.unauthorized(&response, session);
-                match self.user.renew(&self.api, &token).await {
+                self.unauthorized(&response, login);
+                match self.user.renew(&self.rest, &token).await {
                     Ok(()) => Duration::ZERO,
                     Err(_) => self.backoff(Duration::from_secs(1)),
                 }
             }
             Ok(response) => {
-                self.refused(&response.body);
-                match response.body["retry_after_ms"].as_u64() {
-                    Some(retry_after_ms) => Duration::from_millis(retry_after_ms),
-                    None => self.backoff(Duration::from_millis(250)),
-                }
+                let retry_after = response.retry_after();
+                self.refused(response);
+                retry_after.unwrap_or_else(|| self.backoff(Duration::from_millis(250)))
             }
         };
         Err(wait + self.jitter(Duration::from_millis(50)))
@@ -293,31 +254,30 @@ impl Client {
 
     /// Gets a page, once.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Value> {
-        let credentials = self.user.credentials().await;
-        let response = self.get_with(&credentials, path).await?;
+        let access = self.user.access().await;
+        let response = self.get_with(&access, path).await?;
         match response.status {
             200 => {
                 self.succeeded();
                 Ok(response.body)
             }
             401 => {
-                let Credentials { token, .. } = credentials;
-                self.user.renew(&self.api, &token).await?;
+                self.user.renew(&self.rest, &access.token).await?;
                 bail!("the access token has expired")
             }
             status => {
-                self.refused(&response.body);
+                self.refused(response);
                 bail!("{path} answered {status}")
             }
         }
     }
 
     /// Gets a page, once, with this token, valid or not; returns any response.
-    pub(crate) async fn get_with(&self, credentials: &Credentials, path: &str) -> Result<Response> {
+    pub(crate) async fn get_with(&self, access: &AccessToken, path: &str) -> Result<Response> {
         let requested_at = Instant::now();
-        let token = Some(credentials.token.as_str());
-        let response = self.api.request(Method::GET, path, token, None).await?;
-        let session = credentials.session;
+        let token = Some(access.token.as_str());
+        let response = self.rest.request(Method::GET, path, token, None).await?;
+        let session = access.login;
         match response.status {
             200 => self.record(LogEntry::RequestAccepted {
                 session,
@@ -331,7 +291,7 @@ impl Client {
 
     /// Records a refused token, expired or revoked.
     fn unauthorized(&self, response: &Response, session: u32) {
-        if response.is_revoked() {
+        if is_revoked(response) {
             self.session_refused(session);
         }
     }
@@ -343,31 +303,11 @@ impl Client {
     }
 
     /// Records a REST error response.
-    pub(crate) fn refused(&self, body: &Value) {
-        let code = body["code"].as_str().unwrap_or("none");
-        // Only these are retryable (docs/protocol.md, the table of errors).
-        let codes = [
-            "throttled",
-            "too_many_attempts",
-            "internal",
-            "unavailable",
-            "overloaded",
-        ];
-        self.with_log(|log| log.refused(code, codes.contains(&code)));
-    }
-}
-
-/// Classifies the next item of a socket.
-pub(crate) fn incoming(message: Option<Result<Message, Error>>) -> Option<Incoming> {
-    match message {
-        Some(Ok(Message::Text(text))) => Some(Incoming::Text(text.as_str().to_owned())),
-        Some(Ok(Message::Close(Some(CloseFrame { code, reason })))) => {
-            Some(Incoming::Closed(code.into(), reason.as_str().to_owned()))
-        }
-        // A close frame without a code (RFC 6455 §7.1.5).
-        Some(Ok(Message::Close(None))) => Some(Incoming::Closed(1005, String::new())),
-        Some(Ok(_)) => None,
-        Some(Err(error)) => Some(Incoming::Closed(1006, error.to_string())),
-        None => Some(Incoming::Closed(1006, String::new())),
+    pub(crate) fn refused(&self, response: Response) {
+        let code = response.code().unwrap_or("none").to_owned();
+        let is_retryable = response
+            .expect(&[])
+            .is_err_and(|error| error.is_retryable());
+        self.with_log(|log| log.refused(&code, is_retryable));
     }
 }

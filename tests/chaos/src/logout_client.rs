@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
+use colloquy_client::{AccessToken, Method};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::accounts::Credentials;
+use crate::accounts::is_revoked;
 use crate::client_log::LogEntry;
 use crate::harness::Client;
 
@@ -47,35 +47,35 @@ impl LogoutClient {
     /// was acknowledged. The tokens stay locked during this.
     async fn log_out(&mut self) -> bool {
         let user = self.client.user.clone();
-        let mut tokens = user.lock_tokens().await;
+        let mut tokens = user.lock().await;
         // The refresh token is spent: the response to its exchange was lost.
         let Some(refresh) = tokens.refresh.take() else {
             return false;
         };
-        let credentials = tokens.credentials.clone();
-        let is_revoked = self.revoke(&credentials, &refresh).await;
+        let access = tokens.access.clone();
+        let is_revoked = self.revoke(&access, &refresh).await;
         if is_revoked {
             let path = format!(
                 "/api/chat/conversations/{}/messages/",
                 self.client.conversation.id
             );
             // A missing response proves nothing.
-            let _ = self.client.get_with(&credentials, &path).await;
+            let _ = self.client.get_with(&access, &path).await;
         }
         is_revoked
     }
 
-    async fn revoke(&mut self, credentials: &Credentials, refresh: &str) -> bool {
-        let (session, sent_at) = (credentials.session, Instant::now());
+    async fn revoke(&mut self, access: &AccessToken, refresh: &str) -> bool {
+        let (session, sent_at) = (access.login, Instant::now());
         self.client
             .record(LogEntry::LogoutSent { session, sent_at });
         let body = json!({"refresh": refresh});
-        let api = self.client.api.clone();
+        let rest = self.client.rest.clone();
         loop {
-            let request = api.request(Method::POST, LOGOUT, Some(&credentials.token), Some(&body));
+            let request = rest.request(Method::POST, LOGOUT, Some(&access.token), Some(&body));
             match request.await {
                 // On a repeat, an earlier attempt may have revoked the session.
-                Ok(response) if response.status == 205 || response.is_revoked() => {
+                Ok(response) if response.status == 205 || is_revoked(&response) => {
                     let at = Instant::now();
                     self.client
                         .record(LogEntry::LogoutAcknowledged { session, at });
@@ -84,7 +84,7 @@ impl LogoutClient {
                 }
                 // The access token has expired: the session stays.
                 Ok(response) if response.status == 401 => return false,
-                Ok(response) => self.client.refused(&response.body),
+                Ok(response) => self.client.refused(response),
                 Err(_) => {}
             }
             sleep(self.client.backoff(Duration::from_millis(250))).await;

@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use reqwest::Method;
+use colloquy_client::{Method, Response};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::accounts::Response;
 use crate::client_log::LogEntry;
 use crate::harness::Client;
 use crate::message_key::MessageKey;

@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use colloquy_client::{Close, Frame, PING, Received, Socket, Version};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client_log::LogEntry;
-use crate::frame::Frame;
-use crate::harness::{Client, Incoming, SILENCE_TIMEOUT, Stream, incoming};
+use crate::frame;
+use crate::harness::{Client, SILENCE_TIMEOUT};
 use crate::message_key::MessageKey;
 
 pub(crate) struct V1Client {
@@ -30,11 +29,11 @@ impl V1Client {
     /// Sends and receives until the run ends.
     pub(crate) async fn run(&mut self) {
         while self.client.is_running() {
-            let pause = match self.client.open(false).await {
-                Ok(stream) => {
+            let pause = match self.client.open(Version::V1).await {
+                Ok(socket) => {
                     self.client.opened(None);
-                    let (code, reason) = self.serve(stream).await;
-                    self.client.ended(code, &reason).await
+                    let close = self.serve(socket).await;
+                    self.client.closed(&close).await
                 }
                 Err(_) => self.client.backoff(Duration::from_millis(300)),
             };
@@ -44,8 +43,8 @@ impl V1Client {
         }
     }
 
-    /// Serves one socket until it ends; returns its close code and reason.
-    async fn serve(&mut self, mut stream: Stream) -> (u16, String) {
+    /// Serves one socket until it ends.
+    async fn serve(&mut self, mut socket: Socket) -> Close {
         let mut last_received = Instant::now();
         let mut last_ping = last_received;
         let mut next_send = last_received + self.client.jitter(self.client.behaviour.pause);
@@ -53,20 +52,18 @@ impl V1Client {
             let next = next_send
                 .min(last_received + SILENCE_TIMEOUT)
                 .min(last_ping + Duration::from_secs(2));
-            if let Ok(message) = timeout_at(next, stream.next()).await {
-                match incoming(message) {
-                    None => {}
-                    Some(Incoming::Closed(code, reason)) => return (code, reason),
-                    Some(Incoming::Text(text)) => {
-                        last_received = Instant::now();
-                        self.client.succeeded();
-                        self.frame(&text);
-                    }
+            match timeout_at(next, socket.next()).await {
+                Err(_) => {}
+                Ok(Received::Closed(close)) => return close,
+                Ok(Received::Text(text)) => {
+                    last_received = Instant::now();
+                    self.client.succeeded();
+                    self.frame(&text);
                 }
             }
             let now = Instant::now();
             if now > last_received + SILENCE_TIMEOUT {
-                return (1006, "silence".to_owned());
+                return Close::abnormal("silence");
             }
             let mut frame = None;
             if now >= next_send {
@@ -76,17 +73,19 @@ impl V1Client {
             if frame.is_none() && now >= last_ping + Duration::from_secs(2) {
                 last_ping = now;
                 self.client.record(LogEntry::pinged());
-                frame = Some(r#"{"type":"ping"}"#.to_owned());
+                frame = Some(PING.to_owned());
             }
-            if let Some(frame) = frame {
-                let writing = stream.send(Message::text(frame));
-                if !matches!(timeout(SILENCE_TIMEOUT, writing).await, Ok(Ok(()))) {
-                    return (1006, "write timed out".to_owned());
-                }
+            if let Some(frame) = frame
+                && let Err(close) = socket.send(frame).await
+            {
+                return close;
             }
         }
-        let _ = stream.close(None).await;
-        (1000, String::new())
+        socket.close().await;
+        Close {
+            code: 1000,
+            reason: String::new(),
+        }
     }
 
     /// The next message, or the throttled one when its wait is over.
@@ -102,7 +101,7 @@ impl V1Client {
     }
 
     fn frame(&mut self, text: &str) {
-        let Ok(frame) = serde_json::from_str::<Frame<'_>>(text) else {
+        let Ok(frame) = Frame::parse(text) else {
             return self
                 .client
                 .with_log(|log| log.violation(format!("not a frame: {text}")));
@@ -120,10 +119,10 @@ impl V1Client {
             };
             return;
         }
-        match frame.kind.as_deref() {
-            Some("pong") => self.client.record(LogEntry::Ponged),
-            Some("message") => {
-                let received = self.client.record_event(frame.log_entry());
+        match frame.kind() {
+            "pong" => self.client.record(LogEntry::Ponged),
+            "message" => {
+                let received = self.client.record_event(frame::log_entry(&frame));
                 if let (Some(LogEntry::MessageReceived(event)), Some((key, _))) =
                     (received, self.unechoed)
                     && key == event.key

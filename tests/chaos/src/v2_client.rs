@@ -2,18 +2,18 @@
 //! acknowledged, reconnects with jitter, resumes from its position, and loads the history after a
 //! `reset`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::Message;
+use colloquy_client::{
+    Close, Frame, Outbox, PING, Received, Socket, Version, resume_command, send_command,
+};
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::accounts::RESPONSE_TIMEOUT;
 use crate::client_log::LogEntry;
-use crate::frame::{self, Frame};
-use crate::harness::{Client, Incoming, SILENCE_TIMEOUT, Stream, incoming};
+use crate::frame;
+use crate::harness::{Client, SILENCE_TIMEOUT};
 use crate::message_key::MessageKey;
 
 /// How long a send may stay unacknowledged before it is repeated.
@@ -22,16 +22,13 @@ const REPEAT_AFTER: Duration = Duration::from_secs(3);
 /// How long a socket stays open on average before the client drops it.
 const AVERAGE_LIFETIME: Duration = Duration::from_secs(20);
 
-/// The most commands in one frame.
-const MAX_COMMANDS: usize = 20;
-
 pub(crate) struct V2Client {
     pub(crate) client: Client,
     /// The client has every event up to this `seq`.
     position: u64,
     epoch: Option<String>,
-    /// Unacknowledged messages, and when each is to be sent (again).
-    pending: BTreeMap<MessageKey, Instant>,
+    /// Unacknowledged messages.
+    pending: Outbox<MessageKey>,
 }
 
 /// The purpose of a socket.
@@ -45,7 +42,7 @@ enum Goal {
 
 /// One open socket.
 struct Connection {
-    stream: Stream,
+    socket: Socket,
     /// The resume is complete.
     synced: bool,
     last_received: Instant,
@@ -58,10 +55,12 @@ struct Connection {
 enum End {
     /// The goal is reached.
     Done,
-    /// It was closed, with this code and reason.
-    Closed(u16, String),
-    /// The client dropped it and pauses for this long.
+    /// It was closed.
+    Closed(Close),
+    /// It is of no use; the client drops it and pauses for this long.
     Dropped(Duration),
+    /// The client leaves for a while.
+    Leave,
 }
 
 impl V2Client {
@@ -70,7 +69,7 @@ impl V2Client {
             client,
             position: 0,
             epoch: None,
-            pending: BTreeMap::new(),
+            pending: Outbox::new(REPEAT_AFTER),
         }
     }
 
@@ -88,28 +87,27 @@ impl V2Client {
         loop {
             let pause = match self.socket(goal).await {
                 End::Done => return,
-                End::Closed(code, reason) => self.client.ended(code, &reason).await,
+                End::Closed(close) => self.client.closed(&close).await,
                 End::Dropped(pause) => pause,
+                End::Leave => Duration::ZERO,
             };
             sleep(pause).await;
         }
     }
 
     async fn socket(&mut self, goal: Goal) -> End {
-        let Ok(mut stream) = self.client.open(true).await else {
+        let Ok(mut socket) = self.client.open(Version::V2).await else {
             return End::Dropped(self.client.backoff(Duration::from_millis(300)));
         };
-        if let Err(end) = self.await_hello(&mut stream).await {
+        if let Err(end) = self.await_hello(&mut socket).await {
             return end;
         }
         let now = Instant::now();
-        for due in self.pending.values_mut() {
-            *due = now;
-        }
+        self.pending.reconnected(now);
         let next_send = now + self.client.jitter(self.client.behaviour.pause);
         let drop_at = now + self.client.jitter(AVERAGE_LIFETIME);
         let mut connection = Connection {
-            stream,
+            socket,
             synced: false,
             last_received: now,
             last_ping: now,
@@ -118,11 +116,13 @@ impl V2Client {
         };
         loop {
             if self.is_done(goal, connection.synced) {
-                let _ = connection.stream.close(None).await;
+                connection.socket.close().await;
                 return End::Done;
             }
-            if let Err(end) = self.step(&mut connection, goal).await {
-                return end;
+            match self.step(&mut connection, goal).await {
+                Ok(()) => {}
+                Err(End::Leave) => return self.leave(connection.socket).await,
+                Err(end) => return end,
             }
         }
     }
@@ -135,44 +135,35 @@ impl V2Client {
     }
 
     /// Waits for `hello` and sends `resume`.
-    async fn await_hello(&mut self, stream: &mut Stream) -> Result<(), End> {
+    async fn await_hello(&mut self, socket: &mut Socket) -> Result<(), End> {
         let deadline = Instant::now() + RESPONSE_TIMEOUT;
-        loop {
-            let Ok(message) = timeout_at(deadline, stream.next()).await else {
-                return Err(End::Closed(1006, "no hello".to_owned()));
-            };
-            let text = match incoming(message) {
-                None => continue,
-                Some(Incoming::Closed(code, reason)) => return Err(End::Closed(code, reason)),
-                Some(Incoming::Text(text)) => text,
-            };
-            let frame = serde_json::from_str::<Frame<'_>>(&text).ok();
-            let hello = frame.filter(|frame| frame.kind.as_deref() == Some("hello"));
-            let Some((at, epoch)) = hello.and_then(|hello| Some((hello.seq?, hello.epoch?))) else {
-                self.client
-                    .with_log(|log| log.violation(format!("before hello: {text}")));
-                return Err(End::Dropped(Duration::ZERO));
-            };
-            self.client.opened(Some(at));
-            // No fault of the run rewrites a history.
-            if self.epoch.get_or_insert_with(|| epoch.to_string()).as_str() != epoch {
-                self.client
-                    .with_log(|log| log.violation("the epoch changed"));
-            }
-            return self.resume(stream).await;
+        let text = match timeout_at(deadline, socket.next()).await {
+            Err(_) => return Err(End::Closed(Close::abnormal("no hello"))),
+            Ok(Received::Closed(close)) => return Err(End::Closed(close)),
+            Ok(Received::Text(text)) => text,
+        };
+        let frame = Frame::parse(&text).ok();
+        let hello = frame.filter(|frame| frame.kind() == "hello");
+        let Some((seq, epoch)) = hello.and_then(|hello| Some((hello.seq?, hello.epoch?))) else {
+            self.client
+                .with_log(|log| log.violation(format!("before hello: {text}")));
+            return Err(End::Dropped(Duration::ZERO));
+        };
+        self.client.opened(Some(seq));
+        // No fault of the run rewrites a history.
+        if self.epoch.get_or_insert_with(|| epoch.to_string()).as_str() != epoch {
+            self.client
+                .with_log(|log| log.violation("the epoch changed"));
         }
-    }
-
-    async fn resume(&mut self, stream: &mut Stream) -> Result<(), End> {
         let since = self.position;
         self.client.record(LogEntry::ResumeSent { since });
-        let command = json!({"type": "resume", "since": since, "epoch": self.epoch});
-        write(stream, command.to_string()).await
+        let command = resume_command(since, self.epoch.as_deref());
+        write(socket, command.to_string()).await
     }
 
     /// Waits for the next frame or the next deadline.
     async fn step(&mut self, connection: &mut Connection, goal: Goal) -> Result<(), End> {
-        let due = self.pending.values().min().copied();
+        let due = self.pending.next_due();
         let ping = connection.last_ping.max(connection.last_received) + Duration::from_secs(2);
         let next_send =
             (goal == Goal::Run && self.client.is_running()).then_some(connection.next_send);
@@ -180,16 +171,13 @@ impl V2Client {
         for moment in [due, next_send].into_iter().flatten() {
             next = next.min(moment);
         }
-        match timeout_at(next, connection.stream.next()).await {
+        match timeout_at(next, connection.socket.next()).await {
             Err(_) => {}
-            Ok(message) => match incoming(message) {
-                None => {}
-                Some(Incoming::Closed(code, reason)) => return Err(End::Closed(code, reason)),
-                Some(Incoming::Text(text)) => {
-                    connection.last_received = Instant::now();
-                    self.frame(connection, &text).await?;
-                }
-            },
+            Ok(Received::Closed(close)) => return Err(End::Closed(close)),
+            Ok(Received::Text(text)) => {
+                connection.last_received = Instant::now();
+                self.frame(connection, &text).await?;
+            }
         }
         self.perform_due(connection, goal).await
     }
@@ -198,11 +186,11 @@ impl V2Client {
     async fn perform_due(&mut self, connection: &mut Connection, goal: Goal) -> Result<(), End> {
         let now = Instant::now();
         if now > connection.last_received + SILENCE_TIMEOUT {
-            return Err(End::Closed(1006, "silence".to_owned()));
+            return Err(End::Closed(Close::abnormal("silence")));
         }
         if goal == Goal::Run && self.client.is_running() {
             if now > connection.drop_at {
-                return Err(self.disconnect(connection).await);
+                return Err(End::Leave);
             }
             if now > connection.next_send {
                 connection.next_send = now + self.client.jitter(self.client.behaviour.pause);
@@ -213,9 +201,9 @@ impl V2Client {
         if now >= connection.last_ping.max(connection.last_received) + Duration::from_secs(2) {
             connection.last_ping = now;
             self.client.record(LogEntry::pinged());
-            write(&mut connection.stream, r#"{"type":"ping"}"#.to_owned()).await?;
+            write(&mut connection.socket, PING.to_owned()).await?;
         }
-        self.send(&mut connection.stream, now).await
+        self.send(&mut connection.socket, now).await
     }
 
     /// Creates a message, sometimes several.
@@ -227,7 +215,7 @@ impl V2Client {
         for _ in 0..count {
             if self.pending.len() < self.client.behaviour.window {
                 let key = self.client.new_key();
-                self.pending.insert(key, now);
+                self.pending.push(key, now);
             }
         }
     }
@@ -240,34 +228,32 @@ impl V2Client {
             while self.pending.len() < self.client.behaviour.window {
                 let key = self.client.new_key();
                 if key.is_long() {
-                    self.pending.insert(key, now);
+                    self.pending.push(key, now);
                 }
             }
         }
     }
 
     /// Sends what is due, several commands in one frame.
-    async fn send(&mut self, stream: &mut Stream, now: Instant) -> Result<(), End> {
-        let due = self.pending.iter().filter(|(_, due)| **due <= now);
-        let due: Vec<MessageKey> = due.map(|(key, _)| *key).take(MAX_COMMANDS).collect();
-        let mut commands: Vec<Value> = due.iter().map(|key| frame::send(*key)).collect();
-        for key in due {
+    async fn send(&mut self, socket: &mut Socket, now: Instant) -> Result<(), End> {
+        let mut commands = Vec::new();
+        for key in self.pending.take_due(now) {
             self.client.record(LogEntry::sent(key));
-            self.pending.insert(key, now + REPEAT_AFTER);
+            commands.push(send_command(&key.to_string(), &key.text()));
         }
         match commands.len() {
             0 => Ok(()),
-            1 => write(stream, commands.remove(0).to_string()).await,
-            _ => write(stream, Value::Array(commands).to_string()).await,
+            1 => write(socket, commands.remove(0).to_string()).await,
+            _ => write(socket, Value::Array(commands).to_string()).await,
         }
     }
 
     /// Closes or resets the socket and pauses, sometimes long enough to miss more than one resume.
-    async fn disconnect(&mut self, connection: &mut Connection) -> End {
+    async fn leave(&mut self, socket: Socket) -> End {
         if self.client.rng.bool() {
-            let _ = connection.stream.close(None).await;
+            socket.close().await;
         } else {
-            let _ = connection.stream.get_ref().set_zero_linger();
+            socket.abort();
         }
         let pause = match self.client.rng.u32(0..3) {
             0 => Duration::from_secs(self.client.rng.u64(5..12)),
@@ -277,29 +263,27 @@ impl V2Client {
     }
 
     async fn frame(&mut self, connection: &mut Connection, text: &str) -> Result<(), End> {
-        let Ok(frame) = serde_json::from_str::<Frame<'_>>(text) else {
+        let Ok(frame) = Frame::parse(text) else {
             self.client
                 .with_log(|log| log.violation(format!("not a frame: {text}")));
             return Ok(());
         };
-        match frame.kind.as_deref() {
-            Some("message" | "message.edited" | "message.deleted" | "member") => {
-                self.event(&frame, connection.synced);
-            }
-            Some("batch") => {
+        match frame.kind() {
+            _ if frame.is_event() => self.event(&frame, connection.synced),
+            "batch" => {
                 for event in &frame.events {
                     self.event(event, connection.synced);
                 }
             }
-            Some("ack") => self.acknowledged(&frame),
-            Some("error") => return self.error(&frame),
-            Some("sync") => {
+            "ack" => self.acknowledged(&frame),
+            "error" => return self.error(&frame),
+            "sync" => {
                 let (from, to) = (frame.from.unwrap_or_default(), frame.to.unwrap_or_default());
                 self.client.record(LogEntry::Synced { from, to });
                 self.position = self.position.max(to);
                 self.synced(connection);
             }
-            Some("reset") => {
+            "reset" => {
                 let to = frame.seq.unwrap_or_default();
                 self.client.record(LogEntry::Reset { to });
                 // From the start: messages it has may position been edited.
@@ -313,8 +297,8 @@ impl V2Client {
                 connection.last_received = Instant::now();
                 self.synced(connection);
             }
-            Some("pong") => self.client.record(LogEntry::Ponged),
-            Some("auth.expiring") => {}
+            "pong" => self.client.record(LogEntry::Ponged),
+            "auth.expiring" => {}
             _ => self
                 .client
                 .with_log(|log| log.violation(format!("unknown frame: {text}"))),
@@ -329,7 +313,7 @@ impl V2Client {
     }
 
     fn event(&mut self, frame: &Frame<'_>, synced: bool) {
-        let seq = match self.client.record_event(frame.log_entry()) {
+        let seq = match self.client.record_event(frame::log_entry(frame)) {
             Some(LogEntry::MessageReceived(event)) => event.seq,
             Some(LogEntry::ChangeReceived { change, .. }) => change.seq,
             _ => return,
@@ -341,7 +325,9 @@ impl V2Client {
     }
 
     fn acknowledged(&mut self, frame: &Frame<'_>) {
-        let (Some(key), Some((message_id, seq, number))) = (frame.key(), frame.position()) else {
+        let (Some(key), Some((message_id, seq, number))) =
+            (frame::key(frame), frame::position(frame))
+        else {
             let violation = format!("incomplete ack: {frame:?}");
             return self.client.with_log(|log| log.violation(violation));
         };
@@ -354,8 +340,8 @@ impl V2Client {
             duplicate,
         });
         // Sometimes repeats an acknowledged send, as a client that lost its state would.
-        if self.pending.remove(&key).is_some() && self.client.rng.u32(0..30) == 0 {
-            self.pending.insert(key, Instant::now());
+        if self.pending.remove(&key) && self.client.rng.u32(0..30) == 0 {
+            self.pending.push(key, Instant::now());
         }
     }
 
@@ -365,11 +351,9 @@ impl V2Client {
         self.client.with_log(|log| log.refused(code, retryable));
         let wait = Duration::from_millis(frame.retry_after_ms.unwrap_or(250));
         let wait = wait + self.client.jitter(Duration::from_millis(50));
-        match frame.key() {
+        match frame::key(frame) {
             Some(key) => {
-                if let Some(due) = self.pending.get_mut(&key) {
-                    *due = Instant::now() + wait;
-                }
+                self.pending.retry_at(&key, Instant::now() + wait);
                 Ok(())
             }
             // The resume failed: reconnect.
@@ -380,21 +364,6 @@ impl V2Client {
     }
 }
 
-async fn write(stream: &mut Stream, text: String) -> Result<(), End> {
-    match timeout(SILENCE_TIMEOUT, stream.send(Message::text(text))).await {
-        Ok(Ok(())) => Ok(()),
-        // Read on: the server may position sent a close code before it closed the connection.
-        Ok(Err(_)) => Err(read_close(stream).await),
-        Err(_) => Err(End::Closed(1006, "write timed out".to_owned())),
-    }
-}
-
-async fn read_close(stream: &mut Stream) -> End {
-    let deadline = Instant::now() + Duration::from_secs(1);
-    while let Ok(message) = timeout_at(deadline, stream.next()).await {
-        if let Some(Incoming::Closed(code, reason)) = incoming(message) {
-            return End::Closed(code, reason);
-        }
-    }
-    End::Closed(1006, String::new())
+async fn write(socket: &mut Socket, text: String) -> Result<(), End> {
+    socket.send(text).await.map_err(End::Closed)
 }
