@@ -170,7 +170,7 @@ report! {
     slow,
     /// Connections closed because their client was silent.
     silent,
-    /// Times a process dead_since.
+    /// Restarts of a process.
     restarts,
     /// Hibernations of a Room.
     sleeps,

@@ -1,5 +1,5 @@
 //! Shrinks a failing case: leaves out planned events, fewer and fewer at a time, as long as the same
-//! guarantee is violated (delta debugging, as in QuickCheck).
+//! guarantee is violated (delta debugging).
 
 use super::plan::Plan;
 use super::{Case, Report, Violation};

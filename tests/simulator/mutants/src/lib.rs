@@ -42,10 +42,10 @@ pub struct Summary {
 }
 
 fn mutations() -> impl Iterator<Item = &'static Mutation> {
-    ROOM_MUTATIONS
+    HOST_MUTATIONS
         .iter()
+        .chain(ROOM_MUTATIONS)
         .chain(CONNECTION_MUTATIONS)
-        .chain(HOST_MUTATIONS)
 }
 
 /// Runs the mutations whose names contain `part`, and prints what became of each.
