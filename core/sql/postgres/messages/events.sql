@@ -4,28 +4,32 @@
 -- were other events since. A message, and a change to one, is returned with the message's current
 -- text, so that a deleted text is in no event. Index: conversations_pkey, instance_pkey,
 -- messages_number_unique and changes_pkey (a range each), users_pkey for the senders, messages_pkey
--- for edited messages. messages/page explains `(select $3)`.
+-- for edited messages. messages/page explains `(select $3)` and
+-- the outer limit.
 select (
     select json_build_object(
         'events', (
             select coalesce(json_agg(recent.event order by recent.seq), '[]')
             from (
                 (
-                    select m.seq, json_build_object(
-                        'type', 'message', 'seq', m.seq, 'number', m.number,
-                        'message_id', m.id, 'message', m.content,
-                        'sender_id', m.sender_id,
-                        'sender', (select username from users where id = m.sender_id),
-                        'timestamp', (extract(epoch from m.created_at) * 1000)::bigint,
-                        'client_message_id', m.client_message_id,
-                        'reply_to', m.reply_to,
-                        'mentions', coalesce(m.mentions, '{}'), 'version', m.version
-                    ) as event
-                    from messages m
-                    where m.conversation_id = c.id and m.number > $2 - (c.seq - c.number)
-                        and m.seq > (select $2::bigint)
-                    order by m.number
-                    limit (select $3::bigint)
+                    select * from (
+                        select m.seq, json_build_object(
+                            'type', 'message', 'seq', m.seq, 'number', m.number,
+                            'message_id', m.id, 'message', m.content,
+                            'sender_id', m.sender_id,
+                            'sender', (select username from users where id = m.sender_id),
+                            'timestamp', (extract(epoch from m.created_at) * 1000)::bigint,
+                            'client_message_id', m.client_message_id,
+                            'reply_to', m.reply_to,
+                            'mentions', coalesce(m.mentions, '{}'), 'version', m.version
+                        ) as event
+                        from messages m
+                        where m.conversation_id = c.id and m.number > $2 - (c.seq - c.number)
+                            and m.seq > (select $2::bigint)
+                        order by m.number
+                        limit (select $3::bigint)
+                    ) as found
+                    limit 1000
                 )
                 union all
                 (
@@ -53,7 +57,7 @@ select (
                     limit (select $3::bigint)
                 )
                 order by seq
-                limit least($3, 1000)
+                limit (select $3::bigint)
             ) as recent
         ),
         'position', json_build_object(
