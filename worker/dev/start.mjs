@@ -1,11 +1,10 @@
-// Runs the built Worker on this machine in workerd, and prints its URL.
+// Runs the built Worker locally in workerd and prints its URL.
 //
 //   node worker/dev/start.mjs [--port 8787] [--build worker/build]
 //
-// The build, from the root, is WORKER_BUILD when it is not given. The database is DATABASE_URL,
-// behind a Hyperdrive binding as on the platform; every other variable of the environment whose
-// name the Worker knows becomes a variable of the Worker.
-// Owns no rule: bindings and compatibility date are read from wrangler.toml.
+// The build directory, relative to the root, defaults to WORKER_BUILD. The database is DATABASE_URL,
+// behind a Hyperdrive binding as on the platform. Environment variables with the names below become
+// variables of the Worker. Bindings and compatibility date are read from wrangler.toml.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -17,7 +16,7 @@ const root = resolve(here, "../..");
 const require = createRequire(join(root, "worker/npm/package.json"));
 const { Miniflare } = require("miniflare");
 
-// Told by the settings table of core; what is local to a native server is left out.
+// The settings of core that apply to the Worker; those of a native process are left out.
 const SETTINGS = [
   "SECRET_KEY", "SECRET_KEY_PREVIOUS", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN",
   "ACCESS_TOKEN_SECONDS", "REFRESH_TOKEN_SECONDS", "THROTTLE_RATE_SECONDS",
@@ -45,15 +44,15 @@ if (!compatibilityDate) {
 }
 
 // The simulator's Hyperdrive leaves errors of its own sockets unhandled; a client or server that
-// goes away must not end it.
+// disconnects must not end it.
 process.on("uncaughtException", (error) => {
   if (["ECONNRESET", "EPIPE", "ECONNREFUSED"].includes(error?.code)) return;
   console.error(error);
   process.exit(1);
 });
 
-// Passes on what the runtime says. Its end is this program's, too, unless it was asked for: what
-// cannot answer any more is not to look as if it ran.
+// Forwards the output of the runtime. If the runtime exits unexpectedly, this process exits too, so
+// that a dead server does not look alive.
 let leaving = false;
 function handleRuntimeStdio(stdout, stderr) {
   stdout.pipe(process.stdout);
