@@ -98,7 +98,7 @@ struct RoomHost {
     retire_after: Duration,
 }
 
-/// The Room's sockets. If they are dropped while open (a panic), their clients are told to reconnect.
+/// The Room's sockets. If they are dropped while open (a panic), their clients receive 4000 and reconnect.
 #[derive(Default)]
 struct Sockets(HashMap<ConnectionId, Arc<SendQueue>>);
 

@@ -1,6 +1,6 @@
 //! The live Rooms of this process: one task each, found by conversation.
 //!
-//! The registry is asked when a socket opens and when a send comes over REST. A socket then talks to
+//! The registry is asked when a socket opens and when a send comes over REST. A socket then sends to
 //! its Room's task directly, so Rooms share no lock on the path of a message.
 
 use std::sync::Arc;
@@ -168,7 +168,7 @@ impl Rooms for LocalRooms {
     }
 
     async fn revoke_session(&self, session_id: &SessionId) {
-        // Remembered before any Room is told: a socket that is being opened is found either in its
+        // Remembered before any Room is notified: a socket that is being opened is found either in its
         // Room or in the memory.
         let context = &self.0.context;
         let now = context.clock.now();

@@ -2,7 +2,7 @@
 //!
 //! A socket is admitted by a statement and connects a moment later. A revocation between the two
 //! finds no connection to close, so it is remembered here, and [`super::Host::connect`] refuses the
-//! socket. INVARIANT: a session is remembered before any Room is told, so that a socket is found
+//! socket. INVARIANT: a session is remembered before any Room is notified, so that a socket is found
 //! either in its Room or here.
 //!
 //! Clones share their contents. Natively all Rooms have one; a Durable Object has one of its own. The

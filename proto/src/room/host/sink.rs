@@ -22,8 +22,8 @@ pub trait Sink {
     type Reply;
 
     /// Queues frames, in order, for each connection; a connection takes all of them or none. Returns
-    /// the connections that failed (closed, or too slow), and closes those itself: the host tells
-    /// the Room. Empty without an allocation when all went well.
+    /// the connections that failed (closed, or too slow), and closes those itself: the host
+    /// disconnects them from the Room. Empty without an allocation when all went well.
     fn send(
         &mut self,
         to: &[ConnectionId],

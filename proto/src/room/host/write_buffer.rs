@@ -1,5 +1,5 @@
-//! Write-behind of committed events to the cache: one write at a time; events that come meanwhile go
-//! with the next one.
+//! Write-behind of committed events to the cache: one write at a time; events that arrive during it
+//! go with the next one.
 //!
 //! Owns the events that wait and the bound on them; the adapter does the waiting and the writing.
 //! Losing the buffer loses no message: a reader of the history finds the gap and asks the database.
@@ -66,11 +66,11 @@ impl WriteBuffer {
                 entry.insert(new);
             }
         }
-        let begins = self.state == State::Idle;
-        if begins {
+        let must_start = self.state == State::Idle;
+        if must_start {
             self.state = State::Scheduled;
         }
-        begins
+        must_start
     }
 
     /// The events to write now; [`Self::finished`] is due afterwards. Empty while a write is in
