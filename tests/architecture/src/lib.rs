@@ -21,6 +21,7 @@ mod style;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod words;
 
 use std::path::Path;
 
@@ -123,6 +124,10 @@ const CHECKS: &[Check] = &[
     Check {
         name: "no work is left unfinished",
         run: style::unfinished,
+    },
+    Check {
+        name: "texts and names use the field's terms",
+        run: words::vocabulary,
     },
     Check {
         name: "no package registry is named",

@@ -133,6 +133,23 @@ const VIOLATIONS: &[(&str, &str, &str)] = &[
         "a.toml",
         concat!("path = \"/wo", "rk/main\""),
     ),
+    ("field's terms", "docs/a.md", "The client is told."),
+    (
+        "field's terms",
+        "core/sql/sqlite/a/get.sql",
+        "-- Nobody calls it.\nselect 1",
+    ),
+    (
+        "field's terms",
+        "core/src/a.rs",
+        "//! A.\nfn a_lone_send() {}",
+    ),
+    ("field's terms", "core/src/a.rs", "//! A.\nstruct UnderWay;"),
+    (
+        "field's terms",
+        "worker/dev/start.mjs",
+        "// a fault of ours",
+    ),
     ("links between", "docs/a.md", "[b](b.md)"),
     ("links between", "docs/a.md", "[b](../../out.md)"),
     ("links between", "docs/a.md", "[b]: ../c.md#part"),
@@ -541,4 +558,13 @@ fn run_of_equal_lines_is_reported_once() {
         let found = messages("repeat no code", &files);
         assert_eq!(found.len(), count, "{found:?}");
     }
+}
+
+#[test]
+fn every_exception_of_the_vocabulary_is_used() {
+    let workspace = Workspace {
+        tree: Tree::read(&colloquy_harness::root()).unwrap(),
+        packages: Packages::default(),
+    };
+    assert_eq!(words::unused_exceptions(&workspace), [""; 0]);
 }
