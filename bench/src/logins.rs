@@ -14,7 +14,8 @@ use crate::http::HttpClient;
 use crate::output::{float, histogram, median, per_thousand, quantiles};
 use crate::proc_usage::CpuMeter;
 use crate::requests::{RequestLoad, RequestOptions};
-use crate::target::{Target, now_ms};
+use crate::seed::now_ms;
+use crate::target::Target;
 
 /// Slices of logins; there is one more of hashing.
 const SLICES: u32 = 5;

@@ -3,11 +3,11 @@
 //!
 //! The database is `DATABASE_URL`: `postgres://…` or `sqlite:path`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
-
-use crate::target::{now_ms, session_of};
 
 /// Matches no password: the users have sessions and do not log in.
 const NO_PASSWORD: &str = "!";
@@ -134,4 +134,15 @@ async fn sqlite_users(mut connection: SqliteConnection, users: u32) -> Result<()
     }
     transaction.commit().await?;
     Ok(connection.close().await?)
+}
+
+/// The id of the session every user is seeded with.
+pub(crate) fn session_of(user: u32) -> String {
+    format!("bench-{user}")
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }

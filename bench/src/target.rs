@@ -5,7 +5,6 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::http::HttpClient;
 use crate::proc_usage::ProcessTree;
-use crate::seed;
+use crate::seed::{self, now_ms, session_of};
 
 /// Longer than any run.
 const TOKEN_LIFE: Seconds = Seconds(86_400);
@@ -70,17 +69,6 @@ pub(crate) struct Target {
 /// An environment variable, empty if it is not set.
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
-}
-
-/// The id of the session every user is seeded with.
-pub(crate) fn session_of(user: u32) -> String {
-    format!("bench-{user}")
-}
-
-/// Milliseconds since the Unix epoch.
-pub(crate) fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl Target {

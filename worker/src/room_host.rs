@@ -1,7 +1,7 @@
 //! Runs one Room in the memory of its Durable Object: drives [`Host`] and carries out its effects on
 //! the runtime's sockets.
 //!
-//! Nothing here waits. What takes time (database, cache, alarm) is returned as [`Job`]s and comes back
+//! Nothing here waits. What takes time (database, cache, alarm) is returned as [`Job`]s and returns
 //! as another call, so no input meets a half-done one, however the object's events interleave. Owns
 //! the sockets' attachments: each holds the newest snapshot of its connection; a closed socket has
 //! none, so that it is not restored.

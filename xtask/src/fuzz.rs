@@ -76,8 +76,8 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         package: "colloquy-local-server",
-        selection: &["--test", "hostile"],
-        tests: &["frames_are_read_as_they_were_written"],
+        selection: &["--test", "untrusted_input"],
+        tests: &["written_frames_are_read_back_unchanged"],
     },
     Program {
         package: "colloquy-worker",
