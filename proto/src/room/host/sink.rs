@@ -16,7 +16,7 @@ pub enum Delivery {
 }
 
 /// Carries out the effects of one Room, in the order of the calls. No method waits: what takes time
-/// is started here, and its result comes back as an input of the host.
+/// is started here, and its result returns as an input of the host.
 pub trait Sink {
     /// The handle by which a REST request is answered.
     type Reply;
