@@ -14,7 +14,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Delay, Env, Hyperdrive, worker_sys};
 
 use crate::driver::{Connect, driver_error};
-use crate::stream::Stream;
+use crate::perf::stream::Stream;
 
 /// The binding's name in `wrangler.toml`.
 const BINDING: &str = "HYPERDRIVE";

@@ -2,9 +2,10 @@
 //!
 //! Owns how core's ports are implemented on Cloudflare's runtime, and no rule of its own: a missing
 //! rule belongs into core or proto. `app.rs` composes it; `rooms.rs` reaches the objects, `room_do.rs`
-//! and `room_host.rs` run a Room in one, `session_do.rs` records in which Rooms a session has
-//! sockets, `rpc.rs` has the messages between them; `driver.rs` and `hyperdrive.rs` reach
-//! PostgreSQL. The native counterpart is `local-server`.
+//! and `room_host.rs` run a Room in one, `hibernation.rs` keeps what outlives its memory,
+//! `session_do.rs` records in which Rooms a session has sockets, `rpc.rs` has the messages between
+//! them; `driver.rs` and `hyperdrive.rs` reach PostgreSQL. Optimisations are in `perf/`. The native
+//! counterpart is `local-server`.
 //!
 //! A panic ends the wasm instance with every Room in it. No input of a client may cause one.
 
@@ -13,20 +14,18 @@ mod clock;
 pub mod driver;
 #[cfg(feature = "faults")]
 mod faults;
+mod hibernation;
 mod hyperdrive;
-mod isolate_load;
 mod logging;
 mod passwords;
 mod perf;
 mod room_database;
 mod room_do;
 mod room_host;
-mod room_sockets;
 mod rooms;
 mod rpc;
 mod session_do;
 mod socket;
-mod stream;
 
 use axum::body::Body;
 use axum::http::Response;

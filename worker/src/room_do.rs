@@ -24,9 +24,9 @@ use worker::{
 
 use crate::app::{IsolateState, shared};
 use crate::clock::{EdgeClock, remaining, staggered_delay};
+use crate::hibernation::{connection_of, end};
 use crate::room_database::RoomDatabase;
-use crate::room_host::{Job, RoomHost, connection_of};
-use crate::room_sockets::end;
+use crate::room_host::{Job, RoomHost};
 use crate::rpc::{
     self, ADMISSION, AdmissionDto, CHANGE_STORED, OPEN_SOCKET, REGISTER_SOCKET, REVOKE,
     RegisterSocket, SEND, SESSIONS, SendRequest, SendResponse,

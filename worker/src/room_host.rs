@@ -26,8 +26,9 @@ use worker::{State, WebSocket};
 
 use crate::app::IsolateState;
 use crate::clock::EdgeClock;
-use crate::isolate_load;
-use crate::room_sockets::{SharedFrames, attach, attached, end, last_ping};
+use crate::hibernation::{attach, attached, connection_of, end, last_ping};
+use crate::perf::isolate_load;
+use crate::perf::shared_frames::SharedFrames;
 
 /// How long sends wait for others while the thread is contended. A client's answer then comes later
 /// than one commit time, because the thread serves other Rooms first; and each larger batch makes
@@ -62,12 +63,6 @@ pub(crate) struct RoomHost {
     flush_at: Option<Timestamp>,
     /// The time of the alarm that is set, as far as this isolate knows.
     alarm_at: Option<Timestamp>,
-}
-
-/// The id of a socket's connection; stored as the socket's tag.
-pub(crate) fn connection_of(state: &State, socket: &WebSocket) -> Option<ConnectionId> {
-    let tags = state.get_tags(socket);
-    tags.first()?.parse().ok().map(ConnectionId)
 }
 
 impl RoomHost {

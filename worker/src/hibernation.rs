@@ -1,38 +1,20 @@
-//! The runtime's sockets: send the same frames to many, store the connection's snapshot, close, read
-//! the time of the last ping. No rule of the protocol is here.
+//! What survives hibernation: the runtime keeps the sockets open while the object's memory is gone.
+//!
+//! Each socket carries the id of its connection as a tag and the newest snapshot as its attachment;
+//! `room_host.rs` restores the Room from them. The runtime answers pings without waking the object and reports when.
+//! No rule of the protocol is here.
 
 use colloquy_proto::domain::Timestamp;
 use colloquy_proto::protocol::CloseCode;
-use colloquy_proto::room::{EncodedFrame, Snapshot};
+use colloquy_proto::room::{ConnectionId, Snapshot};
 use worker::js_sys::{Date, Function, Reflect};
 use worker::wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket};
 
-/// Frames for many sockets as JavaScript strings, converted once and not once per receiver.
-pub(crate) struct SharedFrames {
-    send: Function,
-    frames: Vec<JsValue>,
-}
-
-impl SharedFrames {
-    /// `any` is one of the sockets: all have the same `send` function.
-    pub(crate) fn of(any: &WebSocket, frames: &[EncodedFrame]) -> Option<Self> {
-        let any: &JsValue = any.as_ref();
-        let send = Reflect::get(any, &JsValue::from_str("send")).ok()?;
-        Some(Self {
-            send: send.dyn_into().ok()?,
-            frames: frames
-                .iter()
-                .map(|frame| JsValue::from_str(frame))
-                .collect(),
-        })
-    }
-
-    /// Whether the socket accepted all frames.
-    pub(crate) fn send(&self, socket: &WebSocket) -> bool {
-        let mut frames = self.frames.iter();
-        frames.all(|frame| self.send.call1(socket.as_ref(), frame).is_ok())
-    }
+/// The id of a socket's connection; stored as the socket's tag.
+pub(crate) fn connection_of(state: &State, socket: &WebSocket) -> Option<ConnectionId> {
+    let tags = state.get_tags(socket);
+    tags.first()?.parse().ok().map(ConnectionId)
 }
 
 /// When the runtime last answered a ping of this socket. The `worker` crate has no binding for it.
