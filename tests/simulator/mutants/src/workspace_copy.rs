@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,6 +49,7 @@ impl WorkspaceCopy {
             &with_members(&manifest, CRATES)?,
         )?;
         copy.lock()?;
+        copy.discard_incremental_state()?;
         Ok(copy)
     }
 
@@ -61,6 +63,16 @@ impl WorkspaceCopy {
         }
         write(&self.directory.join("Cargo.lock"), &lock)?;
         write(&original, &lock)
+    }
+
+    /// Removes what an interrupted run may have left half written.
+    fn discard_incremental_state(&self) -> Result<()> {
+        match fs::remove_dir_all(self.directory.join("target/debug/incremental")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).context("cannot remove the incremental state of mutants")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Plants a mutation; returns the files as they were.
@@ -90,8 +102,8 @@ impl WorkspaceCopy {
         cargo
             .current_dir(&self.directory)
             .env("CARGO_TARGET_DIR", self.directory.join("target"))
-            // An interrupted incremental build could be taken for a complete one.
-            .env("CARGO_INCREMENTAL", "0")
+            // A mutant differs from the one before in a few lines: built in 1 s instead of 9 s.
+            .env("CARGO_INCREMENTAL", "1")
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
             .env("CARGO_PROFILE_DEV_DEBUG", "false")
             // Mutants leave code unused.
