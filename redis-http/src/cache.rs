@@ -1,7 +1,7 @@
 //! The implementation of core's cache port over Redis over HTTP, used by both adapters.
 //!
 //! Owns the translation of commands and replies, the timeout, and a circuit breaker: after a failure
-//! only one request per [`RETRY_INTERVAL_MS`] reaches Redis until one succeeds. Never retries.
+//! only one request per `RETRY_INTERVAL_MS` reaches Redis until one succeeds. Never retries.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

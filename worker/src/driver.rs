@@ -2,7 +2,7 @@
 //!
 //! Statements use built-in types only and return one row with one text column, which a transaction
 //! pooler (Hyperdrive) carries without session state. No session setting is made, since a pooler does
-//! not keep it. A kept connection prepares its statements (see [`KeptConnection`]). Owns connections
+//! not keep it. A kept connection prepares its statements (see `KeptConnection`). Owns connections
 //! and timeouts; the transport is a [`Connect`], so that the contract suite runs over this driver
 //! natively too.
 

@@ -1,7 +1,7 @@
 //! Logs: one line per event, to standard output, `server.log` and (for requests) `api.log`.
 //!
-//! Owns the format of a line ([`line`]), the files and their daily rotation ([`files`]), and the
-//! writer thread, so that logging never blocks the caller ([`writer`]). It knows nothing about the
+//! Owns the format of a line (`line`), the files and their daily rotation (`files`), and the
+//! writer thread, so that logging never blocks the caller (`writer`). It knows nothing about the
 //! content: the request id is a field of the surrounding span.
 //!
 //! Callers must not log secrets. Redaction of common secret names is a second line of defence.

@@ -1,8 +1,8 @@
 //! Architecture checks: the invariants of the source tree that neither the compiler nor a lint holds.
 //!
-//! A check reads a [`Workspace`] and nothing else, so that its tests hand it a few lines of made-up
+//! A check reads a `Workspace` and nothing else, so that its tests hand it a few lines of made-up
 //! source. It returns where an invariant is violated and what to do. To add a check, write a
-//! function, add a row to [`CHECKS`] and a violation to `tests`.
+//! function, add a row to `CHECKS` and a violation to `tests`.
 //!
 //! `cargo xtask check` runs them all.
 
