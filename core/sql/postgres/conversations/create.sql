@@ -1,6 +1,6 @@
 -- Store::create_conversation. Index: sessions_pkey, users_pkey (one row an id),
 -- conversations_direct_unique, members_pkey (one row a member), messages_number_unique (the newest
--- 100 of a direct conversation; conversations/read explains `(select 100)`). When a concurrent
+-- 100 of a direct conversation; shared/conversation_fields explains `(select 100)`). When a concurrent
 -- transaction creates the direct conversation of the same two users, `on conflict` detects it but
 -- the statement's snapshot does not show it: the result is null, and the store retries.
 with caller as materialized (
@@ -49,7 +49,6 @@ select (
         ))
         else (
             select json_build_object('ok', json_build_object(c.outcome, json_build_object(
-                'id', c.id, 'kind', c.kind, 'name', c.name,
                 -- An existing direct conversation has these same two members.
                 'participants', (
                     select json_agg(
@@ -61,30 +60,7 @@ select (
                     from (select id from caller union all select id from others) as participant
                     cross join lateral (select * from users where id = participant.id limit 1) as u
                 ),
-                'messages', (
-                    select coalesce(json_agg(
-                        json_build_object(
-                            'id', recent.id,
-                            'sender_id', recent.sender_id,
-                            'sender', (select username from users where id = recent.sender_id),
-                            'content', recent.content,
-                            'timestamp', (extract(epoch from recent.created_at) * 1000)::bigint,
-                            'seq', recent.seq, 'number', recent.number,
-                            'client_message_id', recent.client_message_id,
-                            'reply_to', recent.reply_to,
-                            'mentions', coalesce(recent.mentions, '{}'),
-                            'version', recent.version
-                        ) order by recent.number
-                    ), '[]')
-                    from (
-                        select * from messages
-                        where conversation_id = c.id
-                        order by number desc
-                        limit (select 100)
-                    ) as recent
-                ),
-                'created_at', (extract(epoch from c.created_at) * 1000)::bigint,
-                'seq', c.seq, 'number', c.number
+                -- include: conversation_fields
             )))
             from found as c
         )

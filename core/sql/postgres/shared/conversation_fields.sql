@@ -1,0 +1,29 @@
+-- The fields of a conversation `c` in JSON, without its participants: the caller adds those. Index:
+-- messages_number_unique (the newest 100).
+-- `limit (select 100)` hides the number from the planner: where it expects about as many messages
+-- in a conversation it would sort all of them, and the same plan serves the longest conversation.
+'id', c.id, 'kind', c.kind, 'name', c.name,
+'messages', (
+    select coalesce(json_agg(
+        json_build_object(
+            'id', recent.id,
+            'sender_id', recent.sender_id,
+            'sender', (select username from users where id = recent.sender_id),
+            'content', recent.content,
+            'timestamp', (extract(epoch from recent.created_at) * 1000)::bigint,
+            'seq', recent.seq, 'number', recent.number,
+            'client_message_id', recent.client_message_id,
+            'reply_to', recent.reply_to,
+            'mentions', coalesce(recent.mentions, '{}'),
+            'version', recent.version
+        ) order by recent.number
+    ), '[]')
+    from (
+        select * from messages
+        where conversation_id = c.id
+        order by number desc
+        limit (select 100)
+    ) as recent
+),
+'created_at', (extract(epoch from c.created_at) * 1000)::bigint,
+'seq', c.seq, 'number', c.number
