@@ -47,9 +47,7 @@ advanced as (
 )
 select (
     case
-        when outcome in ('session', 'not_found', 'not_member')
-            then json_build_object('denied', outcome)
-        when outcome <> 'done' then json_build_object('ok', outcome)
+        -- include: denied_or_undone
         when not exists (select from edited) then null
         else json_build_object('ok', json_build_object('done', json_build_object(
             'epoch', (select epoch from instance where singleton = 1),
