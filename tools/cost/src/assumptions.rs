@@ -48,10 +48,10 @@ pub(super) mod effort {
     use super::{Assumption, assume};
 
     pub(crate) const CONNECTED_AT_ONCE: Assumption =
-        assume(3.0, "members connected at the same time in an active Room");
+        assume(3.0, "members connected at the same time in an active room");
     pub(crate) const SEND_MS: Assumption = assume(
         100.0,
-        "ms a Room is in memory for a send: connect, commit, cache",
+        "ms a room is in memory for a send: connect, commit, cache",
     );
     pub(crate) const KEEP_ALIVE_MS: Assumption = assume(
         100.0,
@@ -61,7 +61,7 @@ pub(super) mod effort {
         assume(20.0, "ms an object is in memory for any other call");
     pub(crate) const CHECK_ROWS: Assumption = assume(
         4.0,
-        "rows that objects write per socket or token refresh, at most: the Room's alarm and name, the session's list and alarm",
+        "rows that objects write per socket or token refresh, at most: the room's alarm and name, the session's list and alarm",
     );
     pub(crate) const REQUEST_CPU_MS: Assumption = assume(5.0, "ms of CPU for a request");
     pub(crate) const LOGIN_CPU_MS: Assumption = assume(65.0, "ms of CPU for a login (argon2)");
