@@ -46,12 +46,13 @@ class Conversation {
     this.ready = false;
     socket.addEventListener("message", ({ data }) => this.receive(JSON.parse(data)));
     socket.addEventListener("error", () => {}); // A close event follows.
-    socket.addEventListener("close", ({ code }) => {
+    socket.addEventListener("close", ({ code, reason }) => {
       clearInterval(this.heartbeat);
       // 4200 asks for a new token; 44xx forbids a reconnect. See docs/protocol.md, "Close codes".
       if (this.closed || code === 4200 || (code >= 4400 && code < 4500)) return;
       const pause = Math.min(5000, 150 * 2 ** this.failures++) * (0.25 + 1.5 * Math.random());
-      setTimeout(() => this.closed || this.connect(), pause);
+      const after = Number(/after_ms=(\d+)/.exec(reason)?.[1] ?? 0); // With 4100 and 4101.
+      setTimeout(() => this.closed || this.connect(), after + pause);
     });
   }
 
