@@ -23,7 +23,8 @@ pub enum Effect {
         /// The frames, in order.
         frames: Vec<EncodedFrame>,
     },
-    /// Close a connection after its queued frames are sent. The Room has already removed it.
+    /// Close a connection after its queued frames are sent. The Room has already removed it, or has
+    /// refused to add it.
     Close {
         /// The connection.
         id: ConnectionId,

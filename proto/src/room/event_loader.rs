@@ -1,5 +1,5 @@
 //! When to read missed events from the database: at most one load in flight, a pause after a
-//! failure, and the times at which to recheck for events that the Room was not informed of.
+//! failure, and the times at which to recheck for events of which the Room was not notified.
 
 use crate::domain::{Seq, Timestamp};
 
@@ -98,7 +98,7 @@ impl EventLoader {
         due.map(|at| self.retry_at.map_or(at, |retry_at| at.max(retry_at)))
     }
 
-    /// Moves every planned time when the clock was set back, so that no pause becomes longer.
+    /// Moves every planned time back when the clock was set back, so that no pause becomes longer.
     pub(super) fn observe_clock(&mut self, now: Timestamp) {
         let back_ms = match (self.last_input_at.replace(now), self.recheck_at.last()) {
             (Some(last_input_at), _) => last_input_at.millis_since(now),

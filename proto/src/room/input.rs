@@ -93,7 +93,7 @@ pub enum Input<'a> {
     Authenticated {
         /// The connection that sent the token.
         id: ConnectionId,
-        /// The verified token.
+        /// The content of the token, or why it was rejected.
         result: Result<Caller, TokenRejected>,
     },
     /// A session was revoked.

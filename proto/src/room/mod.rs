@@ -32,8 +32,8 @@
 //! | `batching` | an optimisation: the window in which sends wait to form larger batches |
 //!
 //! To add a command, see `commands.rs`. To add a durable event, add its variant in
-//! [`crate::protocol::Event`]: fan-out and resume are generic, the cache must be taught what the
-//! event does to a history.
+//! [`crate::protocol::Event`]: fan-out and resume are generic, `apply` in `core/src/cache/proof.rs`
+//! must state how the event changes a history.
 //!
 //! INVARIANT: nothing is delivered before it is stored. Frames of events are built from
 //! [`Input::Committed`], [`Input::Loaded`] and [`Input::ChangeStored`] only.
@@ -87,7 +87,7 @@ pub struct Room {
     /// The newest event applied to the Room. `None` until a connection or a commit provides a
     /// position, as in a Room created for a REST send.
     head: Option<Position>,
-    /// The highest position in any input. Beyond the head it means that events are missing.
+    /// The highest position in any input. If it is beyond the head, events are missing.
     highest_seen: Seq,
     connections: Connections,
     send_queue: SendQueue,

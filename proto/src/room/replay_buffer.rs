@@ -64,7 +64,8 @@ impl ReplayBuffer {
     }
 
     /// Drops every event up to the last one of a deleted message, so that a later resume does not
-    /// deliver its old text. The dropped events are read from the database, which has no text.
+    /// deliver its old text. It reads the dropped events from the database, which no longer has the
+    /// text.
     fn drop_through_last_of(&mut self, message_id: Option<MessageId>) {
         let concerns = |event: &EncodedEvent| event.message_id == message_id;
         if let Some(last) = self.events.iter().rposition(concerns) {

@@ -105,7 +105,7 @@ impl Room {
         }
     }
 
-    /// An event may have been stored that the Room is not informed of: rechecks now and later.
+    /// An event may have been stored of which the Room was not notified: rechecks now and later.
     pub(super) fn schedule_recheck(&mut self, now: Timestamp) {
         self.event_loader.schedule_rechecks(now);
         self.event_loader.recheck_now(now);
@@ -161,7 +161,7 @@ impl Room {
             return;
         }
         if !is_dense(since, &events) {
-            // Violates the contract of the store. Delivering it would break the order: retry.
+            // The store broke its contract. Delivering the page would break the order: retry.
             self.event_loader.failed(now);
             return;
         }
@@ -180,7 +180,7 @@ impl Room {
         }
         self.settle_resumes(effects);
         if is_empty && self.wanted_load(now).is_some() {
-            // The database does not return yet what it has confirmed: retry after the pause.
+            // The database does not yet return what it has confirmed: retry after the pause.
             self.event_loader.failed(now);
         }
     }

@@ -72,8 +72,8 @@ impl Room {
         true
     }
 
-    /// Checks shutdown, queue bound and throttle. `Ok(true)` when the throttle permits no new
-    /// message, but the database may know the send from before the dedup window.
+    /// Checks shutdown, queue bound and throttle, and returns `dedup_only`: true when the throttle
+    /// permits no new message, but the send may be a duplicate that is older than the dedup window.
     fn check_limits(
         &mut self,
         user_id: UserId,

@@ -1,4 +1,4 @@
-//! Hibernation: what a Room persists, so that it can be restored without a difference.
+//! Hibernation: what a Room persists, so that a restored Room behaves like one never evicted.
 //!
 //! A runtime may evict a Room while its sockets stay open. Each socket then carries a [`Snapshot`]
 //! of its connection, and [`Room::restore`] rebuilds the Room from all of them. This module decides
@@ -50,7 +50,7 @@ pub struct Snapshot {
     last_heartbeat_ms: Option<i64>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pending_resume: Option<ResumeSnapshot>,
-    /// Where the user was last known to be a member, if beyond the head.
+    /// The position at which the user was last known to be a member, if it is beyond the head.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     membership_seen_at: Option<Seq>,
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
@@ -170,7 +170,9 @@ impl Room {
             .map(|(epoch, seq, number)| Position { epoch, seq, number });
         let head_seq = room.head.as_ref().map_or(Seq(0), |head| head.seq);
         room.highest_seen = head_seq;
-        // Every restored connection was open when the last removal before the head was applied.
+        // Removals are not persisted, so a new socket admitted before the head has to be admitted
+        // again. Restored connections need no check: each was open when the last removal was
+        // applied.
         room.recent_removals.reset(head_seq);
         if let Some(checkpoint) = snapshots.iter().min_by_key(|one| one.connection_id) {
             let recheck_at = checkpoint.recheck_at_ms.iter().copied().map(Timestamp);
@@ -232,8 +234,8 @@ impl Room {
         self.connections.restore(id, restored);
     }
 
-    /// Marks the connection that persists the outcome of a send: its own, or, of a REST send, any
-    /// connection of the user.
+    /// Marks the connection that persists the outcome of a send: the one that sent it, or, for a
+    /// REST send, one connection of the user.
     pub(super) fn mark_sender_dirty(&mut self, user_id: UserId, reply_to: ReplyTo) {
         let id = match reply_to {
             ReplyTo::Connection(id) => Some(id),

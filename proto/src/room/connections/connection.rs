@@ -13,8 +13,10 @@ const EXPIRY_NOTICE: Seconds = Seconds(60);
 /// which wakes the Room anyway.
 const HEARTBEAT_CHECK_AFTER: Seconds = Seconds(900);
 
-/// The window in which errors are counted, and how many of them close the connection.
+/// The window in which errors are counted.
 const ERROR_WINDOW_MS: i64 = 10_000;
+
+/// The most errors in one window; the next one closes the connection.
 const MAX_ERRORS: u32 = 100;
 
 /// A resume in progress. The connection receives no live events until it is complete.
@@ -37,7 +39,7 @@ pub(in crate::room) struct Connection {
     pub(in crate::room) delivered: Seq,
     /// The position at which the user was last known to be a member.
     pub(in crate::room) membership_seen_at: Seq,
-    // The collection indexes the fields from here on and is the only one to write them.
+    // `Connections` indexes the fields below this line, so only it writes them.
     pub(super) v2: bool,
     pub(super) pending_resume: Option<PendingResume>,
     pub(super) expires_at: Timestamp,

@@ -1,4 +1,5 @@
-//! The host of a [`Room`]: what every environment that runs one has to do alike, still without I/O.
+//! The host of a [`Room`]: what every environment that runs a Room does the same way, still without
+//! I/O.
 //!
 //! [`Host`] passes inputs to its Room and carries the effects out through a [`Sink`]. It owns the
 //! REST requests that wait for a reply, the effect loop (a failed send leads to
@@ -48,9 +49,11 @@ pub struct HostConfig {
 /// When the adapter has to call again if nothing else happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// For [`Host::flush_if_due`]. Milliseconds away; what waits is lost with the memory anyway.
+    /// For [`Host::flush_if_due`]. Milliseconds ahead; a timer in memory suffices, since the
+    /// waiting sends are in the same memory.
     pub flush: Option<Timestamp>,
-    /// For [`Host::tick`]. Seconds to minutes away; must outlive the memory where sockets do.
+    /// For [`Host::tick`]. Usually seconds to minutes ahead. Where sockets outlive the memory, the
+    /// adapter persists this timer.
     pub wake_up: Option<Timestamp>,
 }
 
@@ -105,8 +108,8 @@ impl<R> Host<R> {
         }
     }
 
-    /// Connects a socket, unless its session was revoked after it was admitted. The adapter has it
-    /// registered under this id already.
+    /// Connects a socket, unless its session was revoked after it was admitted. The adapter has
+    /// already registered the socket under this id.
     pub fn connect(
         &mut self,
         id: ConnectionId,
@@ -121,7 +124,7 @@ impl<R> Host<R> {
         let is_v2 = connection.v2;
         self.handle(Input::Connect { id, connection }, now, sink);
         if is_v2 && self.watches_heartbeats {
-            // `hello` has said how often to ping.
+            // `hello` contains the ping interval, so the client has to ping from now on.
             self.handle(Input::Heartbeats(&[(id, now)]), now, sink);
         }
     }
@@ -186,7 +189,7 @@ impl<R> Host<R> {
         self.tick(now, sink);
     }
 
-    /// When to call again. A flush that is due is not in the past: call [`Self::flush_if_due`] then.
+    /// When to call again. A flush that is already due has the deadline `now`.
     pub fn deadlines(&self, now: Timestamp) -> Deadlines {
         Deadlines {
             flush: self.room.flush_deadline(now),
@@ -213,7 +216,8 @@ impl<R> Host<R> {
         self.room.is_backlogged()
     }
 
-    /// The effect loop: inputs that follow from effects come after all effects before them.
+    /// The effect loop. An input that results from an effect is passed to the Room after all
+    /// effects returned before it.
     fn apply(&mut self, effects: Effects, now: Timestamp, sink: &mut impl Sink<Reply = R>) {
         let mut following = VecDeque::new();
         self.apply_each(effects, now, sink, &mut following);

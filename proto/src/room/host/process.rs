@@ -32,7 +32,7 @@ struct Shared {
 }
 
 impl ProcessState {
-    /// A process that has given out ids up to this one.
+    /// The state of a process that has assigned ids up to this one.
     pub fn after(last: ConnectionId) -> Self {
         let last_connection = AtomicU64::new(last.0);
         let revoked = Mutex::default();
@@ -48,7 +48,7 @@ impl ProcessState {
         ConnectionId(last + 1)
     }
 
-    /// Remembers a session for [`REVOCATION_MEMORY`]. Once is enough, however many Rooms do so.
+    /// Remembers a session for [`REVOCATION_MEMORY`]. Repeating the call has no effect.
     pub fn remember_revoked(&self, session_id: &SessionId, now: Timestamp) {
         self.revoked().insert(session_id, now);
     }

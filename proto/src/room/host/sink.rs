@@ -5,25 +5,25 @@ use super::NewEvents;
 use crate::domain::{Caller, NewMessage, SendOutcome, Seq, Timestamp};
 use crate::protocol::CloseCode;
 
-/// How frames are delivered. A bounded queue counts the two kinds apart, so that neither a busy Room
-/// nor a client that asks much uses up the share of the other.
+/// How frames are delivered. A bounded queue counts the two kinds separately, so that neither a
+/// busy Room nor a client with many requests uses up the share of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// To the one connection that asked.
+    /// To the one connection that sent the commands.
     Reply,
     /// The same frames to many connections.
     Fanout,
 }
 
-/// Carries out the effects of one Room, in the order of the calls. No method waits: what takes time
-/// is started here, and its result returns as an input of the host.
+/// Executes the effects of one Room, in the order of the calls. No method waits: what takes time is
+/// started here, and its result is passed to the host as an input.
 pub trait Sink {
     /// The handle by which a REST request is answered.
     type Reply;
 
     /// Queues frames, in order, for each connection; a connection takes all of them or none. Returns
     /// the connections that failed (closed, or too slow), and closes those itself: the host
-    /// disconnects them from the Room. Empty without an allocation when all went well.
+    /// disconnects them from the Room. Empty, without an allocation, when none failed.
     fn send(
         &mut self,
         to: &[ConnectionId],
@@ -34,11 +34,11 @@ pub trait Sink {
     /// Closes a connection once what is queued for it has been sent.
     fn close(&mut self, id: ConnectionId, close: CloseCode);
 
-    /// Starts to store these in one transaction; the result is [`super::Input::Committed`]. At most
-    /// one at a time.
+    /// Starts storing these sends in one transaction; the result is [`super::Input::Committed`]. At
+    /// most one at a time.
     fn commit(&mut self, sends: Vec<NewMessage>);
 
-    /// Starts to read at most `limit` events after `since`; the result is [`super::Input::Loaded`].
+    /// Starts reading at most `limit` events after `since`; the result is [`super::Input::Loaded`].
     /// At most one at a time.
     fn load(&mut self, since: Seq, limit: i64);
 
@@ -59,8 +59,8 @@ pub trait Sink {
     /// Answers a REST request.
     fn reply(&mut self, reply: Self::Reply, outcome: SendOutcome);
 
-    /// Whether sends may wait for their batch to grow. An adapter whose Rooms share one thread says
-    /// no while that thread has nothing else to do.
+    /// Whether sends may wait for their batch to grow. An adapter whose Rooms share one thread
+    /// returns false while that thread has nothing else to do.
     fn may_linger(&self, _now: Timestamp) -> bool {
         true
     }

@@ -39,7 +39,7 @@ enum State {
 }
 
 impl WriteBuffer {
-    /// An empty buffer that holds this many events of a conversation, as many as the cache keeps.
+    /// An empty buffer that keeps this many waiting events per conversation, as many as the cache.
     pub fn new(max_events: usize) -> Self {
         Self {
             max_events,
@@ -48,8 +48,9 @@ impl WriteBuffer {
         }
     }
 
-    /// Adds events; the oldest are dropped beyond the bound. True when the adapter has to schedule a
-    /// write; otherwise the one that is scheduled or in flight takes these along.
+    /// Adds events to those that wait, of which the oldest beyond the bound are dropped. True when
+    /// the adapter has to schedule a write; otherwise they go with the scheduled write, or with the
+    /// one after the write in flight.
     #[must_use]
     pub fn push(&mut self, new: NewEvents) -> bool {
         match self.waiting.entry(new.conversation_id) {
