@@ -1,8 +1,10 @@
--- Store::create_conversation. Index: sessions_pkey, users_pkey (one row an id),
--- conversations_direct_unique, members_pkey (one row a member), messages_number_unique (the newest
--- 100 of a direct conversation; shared/conversation_fields explains `(select 100)`). When a concurrent
--- transaction creates the direct conversation of the same two users, `on conflict` detects it but
--- the statement's snapshot does not show it: the result is null, and the store retries.
+-- Store::create_conversation. Index: sessions_pkey, users_pkey (one row per id),
+-- conversations_direct_unique, members_pkey (one row per member), messages_number_unique (the
+-- newest 100 of a direct conversation; shared/conversation_fields explains `(select 100)`).
+--
+-- When a concurrent transaction creates the direct conversation of the same two users,
+-- `on conflict` detects it but the statement's snapshot does not show it: the result is null, and
+-- the store retries.
 with caller as materialized (
     select u.id
     from (select) as one

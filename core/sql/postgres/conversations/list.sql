@@ -1,7 +1,7 @@
 -- Store::conversations. A conversation that is unchanged since it was cached ($7 the epoch, $8 the
--- `seq` of each) is returned as its id alone; each participant of the others once.
--- Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one row a membership; the
--- order by activity is a sort, so that sends maintain no index for it); for the page's
+-- `seq` of each) is returned as its id alone. The participants of the others are listed once each.
+-- Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one row per membership;
+-- the order by activity is a sort, so that sends maintain no index for it); for the page's
 -- conversations members_pkey and messages_number_unique (the newest message has the conversation's
 -- number). The JSON is concatenated, as in messages/append_each: that takes a quarter less time.
 -- messages/page explains `(select $1)`.

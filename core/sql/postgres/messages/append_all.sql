@@ -1,16 +1,16 @@
 -- Store::append of several sends that can all be stored, as nearly every batch can: it stores all
 -- of them, or returns no row and stores none; messages/append_each then decides for each. Sends are
 -- numbered by the store, not here, so that a send costs little more than its row.
--- Index, each once a sender: users_pkey, sessions_pkey, members_pkey (index only); once a reply:
--- messages_pkey; once a conversation: conversations_pkey; once a batch: instance_pkey. Inserts a
--- row a send, updates one a conversation.
+-- Index, each once per sender: users_pkey, sessions_pkey, members_pkey (index only); once per
+-- reply: messages_pkey; once per conversation: conversations_pkey; once per batch: instance_pkey.
+-- Inserts one row per send, updates one per conversation.
 --
 -- $1 to $3 are the conversations: ids, number of sends, the newest time of those. $4 to $7 are the
 -- senders: conversations, users, sessions, the newest time of each one's sends. $8 is the index of
 -- each send's sender, from one, $9 its ordinal within its conversation, from one, $10 the newest
--- time up to it there, $11 the text, $12 client_message_id, $13 reply_to, $14 mentions in array
--- syntax. Each is an array; of the last three one that holds only nulls may be empty. Times are
--- milliseconds.
+-- time in its conversation up to this send, $11 the text, $12 client_message_id, $13 reply_to, $14
+-- mentions in array syntax. Each is an array; of the last three one that holds only nulls may be
+-- empty. Times are milliseconds.
 --
 -- A repeated client_message_id is not looked up: it violates messages_client_id_unique, which
 -- stores nothing either.

@@ -1,8 +1,8 @@
--- Store::append of sends of which one cannot be stored, or of which one only looks up its earlier
--- result: decides for each of them. messages/append_one and messages/append_all store the others.
--- Index, each once a sender: users_pkey, sessions_pkey, members_pkey (index only); once a send:
--- messages_client_id_unique, messages_pkey (reply_to); once a conversation: conversations_pkey;
--- once a batch: instance_pkey. Inserts a row a send, updates one a conversation.
+-- Store::append of a batch in which a send cannot be stored, or only looks up its earlier result:
+-- decides for each send. messages/append_one and messages/append_all store all other batches.
+-- Index, each once per sender: users_pkey, sessions_pkey, members_pkey (index only); once per send:
+-- messages_client_id_unique, messages_pkey (reply_to); once per conversation: conversations_pkey;
+-- once per batch: instance_pkey. Inserts one row per send, updates one per conversation.
 --
 -- $1 to $3 are the senders: conversations, users, sessions. $4 is the index of each send's sender,
 -- from one, $5 the time in milliseconds, $6 the text; $7 client_message_id, $8 reply_to, $9
@@ -14,10 +14,10 @@
 -- this statement waits is not seen as a duplicate. It then violates messages_client_id_unique; the
 -- store runs the statement again, and the duplicate is visible.
 --
--- The planner estimates any array at ten rows. `limit 1` in what is looked up for each keeps it
--- from hashing whole tables instead, and so do `any (array (…))` and, in `exists`, `offset 0`. The
--- arrays pass through `input` to hide their lengths: the planner would otherwise estimate the plan
--- for one batch as cheaper than the plan for all, and plan every batch.
+-- The planner estimates any array at ten rows. `limit 1` in the lookups keeps it from hashing whole
+-- tables instead, and so do `any (array (…))` and, in `exists`, `offset 0`. The arrays pass
+-- through `input` to hide their lengths: the planner would otherwise estimate a custom plan as
+-- cheaper than the generic plan, and plan every batch.
 --
 -- A sender is looked up once, arrays are cheaper to read than objects, and the JSON is
 -- concatenated, since json_build_object looks up the type of every value.

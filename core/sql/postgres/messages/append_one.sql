@@ -1,5 +1,5 @@
 -- Store::append of a single send that can be stored, the usual case in a quiet conversation. It
--- stores the send, or returns no row and stores nothing; messages/append_each then says why.
+-- stores the send, or returns no row and stores nothing; messages/append_each then returns why.
 -- Starting a statement costs more than running it on so few rows, so this one has as few parts as
 -- possible.
 -- Index, each once: members_pkey (index only), sessions_pkey, messages_pkey (reply_to),

@@ -4,8 +4,7 @@
 -- were other events since. A message, and a change to one, is returned with the message's current
 -- text, so that a deleted text is in no event. Index: conversations_pkey, instance_pkey,
 -- messages_number_unique and changes_pkey (a range each), users_pkey for the senders, messages_pkey
--- for edited messages. messages/page explains `(select $3)` and
--- the outer limit.
+-- for edited messages. messages/page explains `(select $3)` and the outer limit.
 select (
     select json_build_object(
         'events', (

@@ -3,9 +3,9 @@
 -- Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey, instance_pkey,
 -- messages_number_unique (a range no longer than the page), users_pkey again for the senders.
 --
--- `(select $6)` hides a parameter's value from the planner, so that plans for one page and for all
--- pages cost the same and one plan is kept. The outer limit is above every page size; it bounds the
--- planner's estimate, which is otherwise a tenth of the conversation.
+-- `(select $6)` hides a parameter's value from the planner, so that it estimates a custom plan and
+-- the generic plan at the same cost and keeps the generic one. The outer limit is above every page
+-- size; it bounds the planner's estimate, which is otherwise a tenth of the conversation.
 select (
     case
         -- include: denied

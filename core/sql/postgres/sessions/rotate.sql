@@ -1,8 +1,8 @@
 -- Store::rotate_session. Index: sessions_pkey, users_pkey. One row.
--- Of two concurrent calls the second waits for the first one's row and evaluates the current
--- version, so everything is decided from the row being updated. A generation used before revokes
--- the session. No row when the session is not active, or when the generation is ahead (its rotation
--- was lost with a restored backup).
+-- Of two concurrent calls the second waits for the row lock of the first and then evaluates the
+-- current version of the row, so everything is decided from that row. A generation used before
+-- revokes the session. No row when the session is not active, or when the generation is ahead (its
+-- rotation was lost with a restored backup).
 update sessions set
     generation = case when generation = $3 then generation + 1 else generation end,
     expires_at = case when generation = $3 then to_timestamp($5 / 1000.0) else expires_at end,

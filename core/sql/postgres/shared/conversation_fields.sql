@@ -1,7 +1,8 @@
 -- The fields of a conversation `c` in JSON, without its participants: the caller adds those. Index:
 -- messages_number_unique (the newest 100).
--- `limit (select 100)` hides the number from the planner: where it expects about as many messages
--- in a conversation it would sort all of them, and the same plan serves the longest conversation.
+-- `limit (select 100)` hides the number from the planner. If it knew the number and estimated about
+-- as many messages per conversation, it would choose to sort all of them, and the cached plan would
+-- do so for the longest conversation as well.
 'id', c.id, 'kind', c.kind, 'name', c.name,
 'messages', (
     select coalesce(json_agg(

@@ -1,5 +1,5 @@
 -- The account and session of a row of `sender`, for a batch with many senders. The caller compares
--- `expires_at`. `limit 1` keeps the lookup a lookup: without it the planner may hash whole tables.
+-- `expires_at`. `limit 1` keeps this an index lookup: without it the planner may hash whole tables.
 -- Index: sessions_pkey, users_pkey.
 select u.username, s.expires_at
 from sessions s

@@ -1,5 +1,5 @@
 -- Store::create_conversation, step 4: members for the conversation of step 2, the one without any.
--- Index: conversations_pkey, members_pkey. One row a member.
+-- Index: conversations_pkey, members_pkey. One row per member.
 insert into members (conversation_id, user_id, joined_at)
 select c.id, participant.id, c.created_at
 from conversations c

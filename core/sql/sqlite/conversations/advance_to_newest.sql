@@ -1,5 +1,5 @@
--- Store::append, once a batch, after its sends: advances the conversations of ?1 to their newest
--- messages. Index: conversations_pkey, messages_number_unique. One row a conversation.
+-- Store::append, once per batch, after its sends: advances the conversations of ?1 to their newest
+-- messages. Index: conversations_pkey, messages_number_unique. One row per conversation.
 update conversations
 set seq = conversations.seq + newest.number - conversations.number,
     number = newest.number,

@@ -1,5 +1,5 @@
--- Store::create_conversation, step 2. Inserts nothing when step 1 returned a row.
--- Index: sessions_pkey, users_pkey (one row an id), conversations_direct_unique.
+-- Store::create_conversation, step 2. Inserts nothing when step 1 returned a result.
+-- Index: sessions_pkey, users_pkey (one row per id), conversations_direct_unique.
 insert into conversations (kind, name, direct_key, active_at, created_by, created_at)
 select ?6, ?7, ?5, ?3, u.id, ?3
 from (select 1) as one

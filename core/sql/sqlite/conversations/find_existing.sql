@@ -1,6 +1,6 @@
--- Store::create_conversation, step 1: why none is created, or the existing direct conversation. No
--- row when one is to be created.
--- Index: sessions_pkey, users_pkey (one row an id), conversations_direct_unique,
+-- Store::create_conversation, step 1: why no conversation is created, or the existing direct one.
+-- Null when one is to be created.
+-- Index: sessions_pkey, users_pkey (one row per id), conversations_direct_unique,
 -- messages_number_unique (the newest 100).
 select case
     when not exists (

@@ -1,6 +1,6 @@
 -- Store::create_conversation, step 3: the conversation of step 2, recognised by having no members
 -- yet.
--- Index: conversations_pkey, members_pkey, users_pkey (one row an id).
+-- Index: conversations_pkey, members_pkey, users_pkey (one row per id).
 select json_object(
     'id', c.id, 'kind', c.kind, 'name', c.name,
     'participants', json((

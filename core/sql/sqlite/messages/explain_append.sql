@@ -1,6 +1,6 @@
--- Store::append, once a batch, last step: the epoch, and why each send of ?1 was not stored, in
--- their order; read only for those that were not. Index: instance_pkey, users_pkey, sessions_pkey,
--- conversations_pkey, members_pkey, messages_client_id_unique. Five rows a send.
+-- Store::append, once per batch, last step: the epoch, and for each send of ?1 why it was not
+-- stored; the store ignores the reason of a send that was. Index: instance_pkey, users_pkey,
+-- sessions_pkey, conversations_pkey, members_pkey, messages_client_id_unique. Five rows per send.
 select json_object('epoch', (
     select epoch from instance where singleton = 1
 ), 'reasons', json_group_array(

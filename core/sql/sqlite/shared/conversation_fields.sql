@@ -1,4 +1,4 @@
--- The fields of a conversation `c` in JSON. Index: users_pkey (one row a member), members_pkey,
+-- The fields of a conversation `c` in JSON. Index: users_pkey (one row per member), members_pkey,
 -- messages_number_unique (the newest 100).
 'id', c.id, 'kind', c.kind, 'name', c.name,
 'participants', json((
