@@ -2,7 +2,7 @@
 //! writes the result, without comments, to `OUT_DIR/sql` under the same name.
 //!
 //! A line `-- include: <name>` is replaced by `sql/<dialect>/shared/<name>.sql`, at its own
-//! indentation. That is how the session and membership check is written once a dialect.
+//! indentation. This way the session and membership check is written once per dialect.
 
 #![expect(
     clippy::disallowed_methods,

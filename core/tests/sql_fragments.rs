@@ -1,4 +1,4 @@
-//! The check of session and membership is written once a dialect, in `sql/<dialect>/shared`.
+//! The check of session and membership is written once per dialect, in `sql/<dialect>/shared`.
 
 #![expect(
     clippy::disallowed_methods,

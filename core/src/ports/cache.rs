@@ -75,7 +75,7 @@ pub enum CacheCommand {
 /// The reply to a cache command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheReply {
-    /// Of every command without a result.
+    /// Of every other command.
     Done,
     /// Of `Incr`, `Decr` and `Ttl`.
     Integer(i64),

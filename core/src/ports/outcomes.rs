@@ -73,13 +73,13 @@ pub enum CreatedConversation {
 }
 
 /// The outcome of a change that is a durable event of its own. In a statement's JSON:
-/// `{"done": …}` or a word.
+/// `{"done": …}` or the name of another variant as a string.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeOutcome {
     /// Done by this call.
     Done(Box<StoredEvent>),
-    /// It was the case already; nothing was written.
+    /// The requested state already existed; nothing was written.
     Unchanged,
     /// Not done: the conversation has no such message.
     UnknownMessage,

@@ -124,7 +124,7 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<Authorized<History>>;
 
-    /// What a member's socket needs to be admitted to the Room.
+    /// Authorizes a member's socket: the state of the conversation that the Room needs to admit it.
     async fn admit(
         &self,
         caller: &Caller,
@@ -174,8 +174,8 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<Authorized<ChangeOutcome>>;
 
-    /// Durable events with `seq` greater than `since`, at most `limit`. For Rooms, which check
-    /// their members at admission. `None` when there is no such conversation.
+    /// Durable events with `seq` greater than `since`, at most `limit`. For Rooms only: checks no
+    /// session and no membership. `None` when there is no such conversation.
     async fn events(
         &self,
         conversation_id: ConversationId,

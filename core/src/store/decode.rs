@@ -1,4 +1,4 @@
-//! From a driver's result to the result the port promises.
+//! Decodes a driver's results into those of the port.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -94,7 +94,7 @@ pub(super) fn decode<T: DeserializeOwned>(
 ) -> StoreResult<T> {
     let json = json
         .ok_or_else(|| StoreError::Unexpected(format!("{} returned no result", statement.name)))?;
-    // serde's message gives the position, and of the data at most an unexpected value's type or tag.
+    // serde's message has the position. It quotes a value that has an unexpected type or tag.
     serde_json::from_str(&json)
         .map_err(|error| StoreError::Unexpected(format!("{}: {error}", statement.name)))
 }

@@ -6,14 +6,14 @@
 //! only big integers and texts: what every driver, at the edge too, can carry.
 //!
 //! [`SqlStore`] implements the port once, over a [`Dialect`]. A use case that is one statement with
-//! the same parameters in both dialects is in `sql_store`; the writes that differ are the dialect's.
-//! [`Postgres`] does each of them in one statement, and so in one round trip (a batch of sends that
-//! cannot be stored whole takes a second one). [`Sqlite`] does them in a few guarded statements of
-//! one transaction, plain enough to run on D1 as they are.
+//! the same parameters in both dialects is in `sql_store`; the writes that differ are methods of
+//! the dialect. [`Postgres`] executes each of them as one statement, and so in one round trip (a
+//! batch of sends that cannot be stored whole takes a second one). [`Sqlite`] executes them as a few
+//! guarded statements in one transaction, which D1 could run unchanged.
 //!
 //! A line `-- include: <name>` in a statement is replaced at compile time by
-//! `sql/<dialect>/shared/<name>.sql`; the check of session and membership is written there, once a
-//! dialect.
+//! `sql/<dialect>/shared/<name>.sql`; the check of session and membership is written there, once
+//! per dialect.
 //!
 //! To add a use case: a method in `ports::Store`; a statement `sql/<dialect>/<resource>/<verb>.sql`
 //! in both dialects; if one statement serves in both, a field of `Statements`, otherwise a method of

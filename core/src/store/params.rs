@@ -60,8 +60,8 @@ pub(super) fn user_params<'a>(
     ]
 }
 
-/// A page as `messages/page` takes it: at most so many messages below one number, and at most so
-/// many above another.
+/// A page as `messages/page` takes it: at most `below_limit` messages with a number below `below`,
+/// and at most `above_limit` with a number above `above`.
 pub(super) struct NumberWindow {
     pub(super) below: i64,
     pub(super) below_limit: i64,

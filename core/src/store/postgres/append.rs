@@ -1,4 +1,4 @@
-//! A batch of sends in PostgreSQL: one statement of three.
+//! A batch of sends in PostgreSQL: three statements, of which usually one runs.
 //!
 //! A single send is stored by `append_one`, several by `append_all`, which stores all or none. Only
 //! when nothing was stored does `append_each` decide for each send. The batch is correct with

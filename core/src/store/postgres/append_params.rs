@@ -1,7 +1,7 @@
 //! The parameters of a batch of sends in PostgreSQL: one array for each column.
 //!
-//! The senders are apart from the sends: a busy Room's batch holds many sends of few senders
-//! (docs/decisions/0004-batched-commits.md).
+//! The columns of the senders are separate from those of the sends: a busy Room's batch holds many
+//! sends of few senders (docs/decisions/0004-batched-commits.md).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ struct BatchSender<'a> {
     until: Timestamp,
 }
 
-/// Where a send is in its conversation when every send is stored.
+/// The place of a send in its conversation if every send of the batch is stored.
 struct Placement {
     /// The index of its sender.
     sender: usize,

@@ -1,5 +1,5 @@
-//! The writes over PostgreSQL: one statement a use case, so one round trip; a second one only for a
-//! batch of sends that cannot be stored whole, or after a concurrent transaction ([`retry`]).
+//! The writes over PostgreSQL: one statement per use case, so one round trip; a second one only for
+//! a batch of sends that cannot be stored whole, or after a concurrent transaction ([`retry`]).
 
 mod append;
 mod append_params;

@@ -63,8 +63,8 @@ fn append_step<'a>(send: &'a NewMessage, mentions: Option<&'a str>) -> Step<'a> 
     )
 }
 
-/// The result of `messages/explain_append`: for each send why it was not stored, which is void for
-/// those that were.
+/// The result of `messages/explain_append`: for each send why it was not stored; meaningless for a
+/// send that was.
 #[derive(Deserialize)]
 struct Explanation {
     epoch: Epoch,
