@@ -92,7 +92,7 @@ pub struct AttemptLimits {
     pub throttle_ms: i64,
 }
 
-/// The settings are invalid; the message has every reason, one a line.
+/// The settings are invalid; the message has every reason, one per line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the settings are invalid:\n  - {}", problems.join("\n  - "))]
 pub struct SettingsError {

@@ -8,7 +8,7 @@ pub const MIN_PASSWORD_CHARS: usize = 8;
 /// The longest password, in bytes: a longer one costs time without adding security.
 pub const MAX_PASSWORD_BYTES: usize = 256;
 
-/// Common passwords, one a line, in lower case: Django's list (Royce Williams's count of leaked
+/// Common passwords, one per line, in lower case: Django's list (Royce Williams's count of leaked
 /// passwords) without those below the minimum length.
 const COMMON_PASSWORDS: &str = include_str!("common_passwords.txt");
 

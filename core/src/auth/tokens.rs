@@ -47,7 +47,7 @@ pub struct RefreshToken {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct CustomClaims {
     token_type: TokenType,
-    /// Unique, so that no two tokens are equal.
+    /// The session and the time of issue. The two tokens of a pair share it.
     jti: String,
     user_id: UserId,
     /// The session.

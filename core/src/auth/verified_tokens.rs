@@ -1,10 +1,10 @@
 //! Optimisation: memoizes verified access tokens by their SHA-256, so that a token is parsed and
 //! its signature checked once and not with every request.
 //!
-//! The micro-benchmark `verify_token` measures both ways. Only the result
-//! of [`Tokens::verify_access`](super::Tokens::verify_access) is stored, and the expiry is checked
-//! at every use, so removing this module changes nothing but the cost. A digest collision would be
-//! needed to confuse two tokens.
+//! The micro-benchmark `verify_token` measures both ways. Only the result of
+//! [`Tokens::verify_access`](super::Tokens::verify_access) is stored, and the expiry is checked at
+//! every use, so removing this module changes nothing but the cost. Two tokens could be confused
+//! only by a collision of SHA-256.
 
 use sha2::{Digest as _, Sha256};
 

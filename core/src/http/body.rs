@@ -1,8 +1,8 @@
 //! Buffers a request's body before the request is handled.
 //!
 //! A server that responds while the body is still arriving must close the connection, and a client
-//! that is still sending then sees a reset instead of the response. So the body is read first, and
-//! the excess of a body that is too large is read for a while and discarded.
+//! that is still sending then sees a reset instead of the response. So the body is read first. A
+//! body that is too large is discarded, and read on up to a second limit.
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
@@ -15,7 +15,7 @@ use colloquy_proto::protocol::ErrorCode;
 /// The largest accepted body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How much of a body is read before the connection is given up, in bytes.
+/// How much of a body that is too large is read before the request is rejected, in bytes.
 const MAX_READ_BYTES: usize = 16 * MAX_BODY_BYTES;
 
 /// The request with its body in memory.

@@ -24,7 +24,7 @@ const DEFAULT_RETRY_AFTER_MS: i64 = 2_000;
 /// How much of an unknown method the error repeats, in characters.
 const MAX_METHOD_CHARS: usize = 32;
 
-/// Why a request failed, and everything the client learns about it.
+/// Why a request failed: what the client receives, and a cause for the log.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
     code: ErrorCode,
@@ -206,7 +206,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Writes the body of a response that carries an error, and logs the error if it is the server's.
+/// Writes the body of a response that carries an error, and logs the error if the server caused it.
 pub(super) fn render(response: &mut Response, request_id: &str) {
     let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() else {
         return;
@@ -225,8 +225,8 @@ pub(super) async fn not_found() -> ApiError {
     ApiError::new(ErrorCode::NotFound)
 }
 
-/// The fallback for methods the path does not support; the router adds `Allow`, which answers
-/// `OPTIONS`.
+/// The fallback for methods the path does not support. The router adds the header `Allow`, which is
+/// the whole response to `OPTIONS`.
 pub(super) async fn method_not_allowed(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();

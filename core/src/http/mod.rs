@@ -1,4 +1,4 @@
-//! The REST API and the way to the sockets: one axum router for every host.
+//! The REST API and the socket route: one axum router for every host.
 //!
 //! Owns paths, statuses, headers, the shape of errors, and the OpenAPI description of them. A
 //! handler extracts, converts, makes one service call, converts. Deliberately binds no listener: an

@@ -21,8 +21,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest accepted request id.
 const MAX_ID_CHARS: usize = 64;
 
-/// Facts about a request for its log line, collected while it is handled. Stored in the request's
-/// extensions.
+/// Facts about a request, for its handler and its log line, collected while it is handled. Stored
+/// in the request's extensions.
 #[derive(Debug)]
 pub(super) struct RequestContext {
     id: String,
@@ -62,8 +62,8 @@ impl RequestContext {
         let _ = self.user.set(user);
     }
 
-    /// One event for each request. It logs the route's template instead of the path, which may
-    /// hold anything, and the query, which may hold a token.
+    /// Logs one event for the request. The path is logged as the route's template, because a path
+    /// may hold anything. The query is not logged, because it may hold a token.
     fn log(&self, method: &Method, status: StatusCode, elapsed_ms: i64) {
         tracing::info!(
             target: "colloquy::api",

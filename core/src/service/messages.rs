@@ -104,7 +104,8 @@ fn validate(services: &Services, input: SendInput) -> ServiceResult<SendCommand>
         }
         (body, header) => body.or(header),
     };
-    // Without an id the server generates one, so that the Room may safely retry the append.
+    // Without an id the server generates one, so that an append may be repeated after an error
+    // without storing the message twice.
     let client_message_id =
         ClientMessageId::new(client_message_id.unwrap_or_else(|| services.random_id()))
             .map_err(|problem| ServiceError::field("client_message_id", problem.to_string()))?;
@@ -162,8 +163,9 @@ async fn load_original(
     })
 }
 
-/// Rejects a repeated id with other content; otherwise the sender would take this text for stored.
-/// The original text of an edited message is not available, so it is not compared.
+/// Rejects a repeated id with another text or `reply_to`; otherwise the sender would assume that
+/// this text is stored. The original text of an edited message is not available, so it is not
+/// compared.
 fn ensure_same(original: &Message, command: &SendCommand) -> ServiceResult<()> {
     let same_text = original.version > 1 || *original.content == *command.message.as_str();
     if same_text && original.reply_to == command.reply_to {
@@ -247,7 +249,7 @@ pub struct HistoryPage {
 
 impl HistoryPage {
     fn new(page: cache::RenderedPage, source: HistorySource) -> Self {
-        // Numbers are dense from 1, so the first and last page are recognized without an extra row.
+        // Numbers are dense from 1, so the first and last page are recognised without an extra row.
         let before = page.first.filter(|number| number.0 > 1);
         let after = page.last.filter(|number| *number < page.position.number);
         Self {
@@ -309,8 +311,8 @@ pub async fn history(
     Ok(HistoryPage::new(page, HistorySource::Database))
 }
 
-/// Every event from the oldest message of a newest page on, for the cache. `None` when there are
-/// more than the cache keeps.
+/// Every event from the oldest message of the newest page on, for the cache. `None` when there are
+/// more than the cache keeps, or when they cannot be read at the same epoch.
 async fn events_of_page(
     conversation_id: ConversationId,
     history: &History,

@@ -82,8 +82,8 @@ impl RateLimiter {
         self.check(self.login_limits(username, address), now).await
     }
 
-    /// Uncounts an attempt for which the password was not checked: an outage must not lock out its
-    /// victims, and no password was guessed.
+    /// Takes back the count of an attempt for which the password was not checked: no password was
+    /// guessed, and an outage must not lock users out.
     pub(super) async fn refund_login(&self, username: &str, address: Option<IpAddr>) {
         let mut limits = self.login_limits(username, address);
         limits.retain(|limit| limit.max > 0);
@@ -108,7 +108,7 @@ impl RateLimiter {
     }
 
     /// Resets the account's counter after a successful login: frequent logins do not lock the owner
-    /// out, and an attacker who guesses passwords cannot cause a reset.
+    /// out, and an attacker without the password cannot cause a reset.
     pub(super) async fn reset_login(&self, username: &str) {
         if self.limits.logins_per_account <= 0 {
             return;

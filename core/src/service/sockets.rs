@@ -31,7 +31,7 @@ pub async fn admit(
     })
 }
 
-/// The result of an `authenticate` command, by which a client renews the token of an open socket.
+/// The result of an `auth` command, with which a client renews the token of an open socket.
 impl From<TokenError> for TokenRejected {
     fn from(error: TokenError) -> Self {
         match error {

@@ -1,5 +1,5 @@
-//! What follows an edit, a deletion or a change of members: the Room is notified, and the store's
-//! outcome becomes the caller's.
+//! The step after an edit, a deletion or a change of members: notifies the Room, and converts the
+//! store's outcome to that of the use case.
 //!
 //! The database decides and stores; the conversation's Room delivers. A Room that misses the
 //! notification reads the event with its next commit, so correctness does not depend on it.
