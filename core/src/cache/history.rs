@@ -55,7 +55,7 @@ const CACHE_LIVENESS_MS: i64 = 20;
 pub struct RecentHistory {
     cache: Arc<dyn Cache>,
     clock: Arc<dyn Clock>,
-    /// Whether the last request failed, so that an outage is logged once and not once a request.
+    /// Whether the last request failed, so that an outage is logged once and not once per request.
     is_down: AtomicBool,
     /// The time of the last successful request, in ms; `NEVER` after a failure.
     last_success_at: AtomicI64,
@@ -80,8 +80,8 @@ impl RecentHistory {
     }
 
     /// The cached events, enough for `limit` messages together with the page verified before. If
-    /// that page may suffice and the cache counts as available, the request is left to
-    /// [`Self::page`]. `None` when the cache is unavailable.
+    /// that page may suffice and the cache counts as available, the cache is not read here;
+    /// [`Self::page`] reads it if necessary. `None` when the cache is unavailable.
     pub async fn read(&self, conversation_id: ConversationId, limit: i64) -> Option<CachedEvents> {
         let mut cached = CachedEvents {
             conversation_id,
@@ -193,7 +193,7 @@ impl RecentHistory {
     /// Whether a request succeeded within the last `CACHE_LIVENESS_MS`.
     fn is_live(&self) -> bool {
         let last_success_at = self.last_success_at.load(Ordering::Relaxed);
-        // After the clock was set back the difference is negative, and the cache is asked.
+        // After the clock was set back the difference is negative, and the cache is read.
         (0..CACHE_LIVENESS_MS).contains(&self.clock.now().0.saturating_sub(last_success_at))
     }
 

@@ -118,7 +118,7 @@ fn apply(messages: &mut Vec<Message>, event: Event) {
     }
 }
 
-/// The number of events without those above the first gap after `seq`.
+/// The number of events up to `seq` and of those above it before the first gap.
 fn dense_end(events: &[Event], seq: Seq) -> usize {
     let below = events.partition_point(|event| event.seq() <= seq);
     let mut next = seq.next();

@@ -2,7 +2,7 @@
 
 use crate::ports::CacheCommand;
 
-/// The arguments of the Redis command, its name first. All exist since Redis 2.6.
+/// The arguments of the Redis command, its name first. All exist since Redis 2.6.12.
 pub fn redis_args(command: &CacheCommand) -> Vec<String> {
     match command {
         CacheCommand::ZAdd { key, entries } => {

@@ -1,7 +1,7 @@
 //! Optimisation: memoizes the rendered summaries of conversations for lists.
 //!
-//! Saves the database and the serializer the summaries that have not changed: twenty cached ones
-//! take a quarter of the time of twenty full ones
+//! Summaries that have not changed are neither read from the database nor serialized: twenty cached
+//! ones take a quarter of the time of twenty full ones
 //! (`docs/decisions/0012-memoized-pages-and-summaries.md`). With an empty cache the statement returns
 //! every summary in full; nothing else changes.
 //!
@@ -91,7 +91,8 @@ impl SummaryCache {
     /// Completes the statement's result with the `cached` summaries it was given, and memoizes it.
     ///
     /// # Errors
-    /// When the statement leaves out a conversation that is not in `cached`, against its contract.
+    /// When the statement, against its contract, returns only the id of a conversation that is not
+    /// in `cached`.
     pub fn render(
         &self,
         key: PageKey,
