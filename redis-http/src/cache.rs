@@ -15,7 +15,7 @@ use colloquy_proto::domain::Timestamp;
 use crate::client::{Client, ClientError};
 use crate::codec::{Command, Outcome, Reply};
 
-/// The timeout of a pipeline; the database responds sooner than that.
+/// The timeout of a pipeline. Reading from the database instead takes less time than that.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The interval between two attempts while the circuit is open.
@@ -25,7 +25,7 @@ const RETRY_INTERVAL_MS: i64 = 2_000;
 pub struct RedisCache {
     client: Client,
     clock: Arc<dyn Clock>,
-    /// When the circuit is open: the time of the latest failure or attempt.
+    /// While the circuit is open, the time of the latest failure or attempt; `None` while closed.
     open_since: Mutex<Option<Timestamp>>,
 }
 

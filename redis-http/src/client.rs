@@ -15,8 +15,8 @@ use reqwest::{StatusCode, Url};
 
 use crate::codec::{self, CodecError, Command, Encoding, Outcome};
 
-/// The maximum timeout; a longer one is reduced to it. The edge has 31-bit milliseconds, and no caller
-/// of a cache waits an hour.
+/// The maximum timeout; a longer one is reduced to it. A timer of JavaScript is limited to 31-bit
+/// milliseconds, and no caller of a cache waits an hour.
 const MAX_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// The maximum length of an error's text.

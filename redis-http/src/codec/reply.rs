@@ -23,7 +23,7 @@ pub enum Reply {
     Bytes(Vec<u8>),
     /// Several values, nested as in Redis' reply.
     Array(Vec<Reply>),
-    /// An error inside an array, as a script may return it.
+    /// An error inside an array, as a script may return one.
     Error(CommandError),
 }
 

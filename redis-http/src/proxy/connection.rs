@@ -16,11 +16,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::RedisAddress;
 use crate::codec::{Command, CommandError, Outcome, Reply};
 
-/// From requesting a connection to the last reply. A slower cache counts as failed.
+/// From requesting a connection to the last reply. A slower Redis counts as failed.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Shorter than `REPLY_TIMEOUT`: while one caller waits for an address that drops packets, others
-/// wait for the same lock, and the next one must still get its turn.
+/// wait for the same lock, and the next one still needs time for its own attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why there is no reply.

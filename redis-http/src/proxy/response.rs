@@ -39,7 +39,7 @@ impl JsonResponse {
         Self::encoded(StatusCode::OK, codec::encode_outcomes(outcomes, encoding))
     }
 
-    /// Redis responds.
+    /// 200: Redis responds.
     pub(super) fn healthy() -> Self {
         Self {
             status: StatusCode::OK,

@@ -3,8 +3,8 @@
 //! | route | body | response |
 //! | --- | --- | --- |
 //! | `POST /` | one command | its outcome; 400 when it failed |
-//! | `POST /pipeline` | commands | 200, one outcome each |
-//! | `POST /multi-exec` | commands | 200, one outcome each; 400 when nothing ran |
+//! | `POST /pipeline` | commands | 200, one outcome per command |
+//! | `POST /multi-exec` | commands | 200, one outcome per command; 400 when nothing ran |
 //! | `GET /health` | – | 200 if Redis responds, else 503; needs no token |
 //!
 //! A handler decodes, calls the connection once, encodes.
@@ -144,7 +144,7 @@ async fn not_found() -> JsonResponse {
     JsonResponse::error(StatusCode::NOT_FOUND, text)
 }
 
-/// Redis sends one reply per command, which the library enforces.
+/// The response to a missing reply. Not expected: the library returns one reply per command.
 fn missing_reply() -> JsonResponse {
     JsonResponse::error(
         StatusCode::BAD_GATEWAY,
