@@ -26,7 +26,7 @@ pub struct RedisCache {
     client: Client,
     clock: Arc<dyn Clock>,
     /// While the circuit is open, the time of the latest failure or attempt; `None` while closed.
-    open_since: Mutex<Option<Timestamp>>,
+    last_attempt_at: Mutex<Option<Timestamp>>,
 }
 
 impl RedisCache {
@@ -39,20 +39,20 @@ impl RedisCache {
         Ok(Self {
             client,
             clock,
-            open_since: Mutex::new(None),
+            last_attempt_at: Mutex::new(None),
         })
     }
 
     /// Whether a request may be sent now. While the circuit is open, one per interval.
     fn allow_request(&self) -> bool {
         let now = self.clock.now();
-        let open_since = self.open_since.lock();
-        let mut open_since = open_since.unwrap_or_else(PoisonError::into_inner);
-        match *open_since {
+        let last_attempt_at = self.last_attempt_at.lock();
+        let mut last_attempt_at = last_attempt_at.unwrap_or_else(PoisonError::into_inner);
+        match *last_attempt_at {
             // A clock that was set back must not extend the interval.
             Some(at) if (0..RETRY_INTERVAL_MS).contains(&now.millis_since(at)) => false,
             Some(_) => {
-                *open_since = Some(now);
+                *last_attempt_at = Some(now);
                 true
             }
             None => true,
@@ -60,11 +60,11 @@ impl RedisCache {
     }
 
     fn record_result(&self, success: bool) {
-        let open_since = (!success).then(|| self.clock.now());
+        let last_attempt_at = (!success).then(|| self.clock.now());
         *self
-            .open_since
+            .last_attempt_at
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = open_since;
+            .unwrap_or_else(PoisonError::into_inner) = last_attempt_at;
     }
 }
 
