@@ -68,6 +68,6 @@ pub struct NewUser {
     pub first_name: String,
     /// At most 150 characters.
     pub last_name: String,
-    /// Whether the account may use `/api/admin/`.
+    /// Whether the account is an administrator's. Stored only: no route depends on it.
     pub is_admin: bool,
 }
