@@ -1,7 +1,7 @@
 //! Optimisation: memoizes the rendered summaries of conversations for lists.
 //!
-//! Summaries that have not changed are neither read from the database nor serialized: twenty cached
-//! ones take a quarter of the time of twenty full ones
+//! Summaries that have not changed are neither rendered by the database nor serialized: twenty
+//! cached ones take a quarter of the time of twenty full ones
 //! (`docs/decisions/0012-memoized-pages-and-summaries.md`). With an empty cache the statement returns
 //! every summary in full; nothing else changes.
 //!
