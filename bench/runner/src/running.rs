@@ -19,8 +19,8 @@ use crate::targets::{Subject, Target};
 /// How many users are seeded to fill rooms with.
 const USERS: &str = "5000";
 
-/// Colloquy as deployed, except for the throttle, which would be measured otherwise, and for access
-/// tokens that outlive the run.
+/// Colloquy as deployed, but without the throttle, which would limit the rates, and with access tokens
+/// that outlive the run.
 const COLLOQUY: InstanceSpec = InstanceSpec {
     name: "bench",
     redis_proxy: "redis-http-bench",
@@ -143,18 +143,10 @@ impl<'a, 'run> RunningTargets<'a, 'run> {
     fn start_colloquy(&self, target: Target, host: Host) -> Result<RunningTarget<'run>> {
         let launcher = Launcher::new(self.processes, host, self.programs, self.backends)?;
         let instance = launcher.start(COLLOQUY, 1, ports::free()?)?;
-        let setting = |name: &str| {
-            let mut settings = instance.settings.iter();
-            let found = settings.find(|(key, _)| key == name);
-            found.map(|(_, value)| value.clone())
-        };
-        let database = match setting("DATABASE_URL") {
-            Some(url) => url,
-            None => format!(
-                "sqlite:{}/colloquy.sqlite3",
-                setting("DATA_DIR").unwrap_or_default()
-            ),
-        };
+        let database = instance.database_url();
+        let mut settings = instance.settings.iter();
+        let secret = settings.find(|(name, _)| name == "SECRET_KEY");
+        let secret = secret.map(|(_, value)| value.clone());
         let mut seed = self.generator();
         seed.args(["seed", "--users", USERS])
             .env("DATABASE_URL", &database);
@@ -162,7 +154,7 @@ impl<'a, 'run> RunningTargets<'a, 'run> {
         Ok(RunningTarget {
             target,
             database,
-            secret: setting("SECRET_KEY").unwrap_or_default(),
+            secret: secret.unwrap_or_default(),
             server: instance.server,
             redis_proxy: instance.redis_proxy,
         })
