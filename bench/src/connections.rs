@@ -21,7 +21,7 @@ const CONCURRENT_CONNECTS: usize = 32;
 /// connects that a refusal of the oldest has arrived.
 const OPEN_PER_WORKER: usize = 8;
 
-/// Memory counts when it changes by no more than this in a second.
+/// Memory counts as steady, and is read, when it changes by no more than this in a second.
 const STEADY_KIB: f64 = 64.0;
 
 #[derive(Args, Clone, Debug)]
@@ -82,7 +82,7 @@ async fn connect_all(target: &Target, requests: &[String]) -> Result<Vec<Checked
 /// Resident memory of an idle connection.
 pub(crate) async fn idle(target: &Target, options: &ConnectionOptions) -> Result<Value> {
     let server = target.trees.first().context("--tree is needed")?;
-    // Allocations for the server's first socket belong to no connection.
+    // Opened and dropped first: what the server allocates once belongs to no connection.
     let first = ConnectionOptions {
         rooms: 1,
         members: 10,

@@ -27,7 +27,7 @@ struct ScheduledSender {
 }
 
 impl OpenLoopSender {
-    /// Makes these sockets send in sender, `rate` messages per second in total.
+    /// Makes these sockets send in turn, `rate` messages per second in total.
     pub(crate) fn start<'a>(
         run: &Run,
         sockets: impl Iterator<Item = &'a Rc<Socket>>,

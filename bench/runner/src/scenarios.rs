@@ -161,7 +161,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
     // The runtime of Durable Objects evicts idle objects after ten seconds, and alarms wake objects of
-    // earlier rounds. So it has 15 seconds of warm-up and a fresh server.
+    // earlier rounds. So scenarios at a moderate rate warm up for 15 seconds, on a fresh server.
     Scenario {
         name: "moderate-1x50",
         about: "one room of 50 at 450 deliveries a second",
