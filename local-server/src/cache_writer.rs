@@ -1,7 +1,7 @@
 //! Writes the events that the Rooms of this process have stored to the cache, behind their delivery.
 //!
-//! A write for each commit would cost as much as the delivery of its messages, while they are being
-//! delivered. A Room hands its events over and need not be alive when they are written.
+//! A write for each commit would cost as much as the delivery of its messages, and compete with it.
+//! A Room hands its events over and may have retired when they are written.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,17 +11,17 @@ use colloquy_proto::room::{NewEvents, WriteBuffer};
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
-/// How long events wait to be written together. Until then the history is read from the database.
+/// The batching window of cache writes. Until the write, the history is read from the database.
 const WRITE_AFTER: Duration = Duration::from_millis(50);
 
-/// Conversations of one pipeline: an active one has up to a hundred events.
+/// The most conversations in one pipeline; an active one has up to a hundred events.
 const MAX_CONVERSATIONS: usize = 32;
 
 /// A write-behind buffer with its writer. Clones share it.
 #[derive(Clone)]
-pub(crate) struct CacheWriter(Arc<Shared>);
+pub(crate) struct CacheWriter(Arc<CacheWriterState>);
 
-struct Shared {
+struct CacheWriterState {
     recent: Arc<RecentHistory>,
     tasks: TaskTracker,
     buffer: Mutex<WriteBuffer>,
@@ -30,7 +30,7 @@ struct Shared {
 impl CacheWriter {
     /// An empty buffer. The writer runs as one of `tasks` while events wait.
     pub(crate) fn new(recent: Arc<RecentHistory>, tasks: TaskTracker) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(CacheWriterState {
             recent,
             tasks,
             buffer: Mutex::new(RecentHistory::write_buffer()),

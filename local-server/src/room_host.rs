@@ -119,8 +119,8 @@ pub(crate) async fn run(
 ) {
     let mut room = RoomHost::new(context, conversation_id);
     let mut messages = Vec::new();
-    // Reset only when a deadline is earlier, so that a message costs no timer; a tick too many does
-    // no harm.
+    // Reset only when a deadline is earlier, so that a message costs no timer; an early tick is
+    // harmless.
     let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
     loop {
         let Some(sleep) = room.next_sleep(|| retire(&inbox)) else {
@@ -138,7 +138,7 @@ pub(crate) async fn run(
                     room.receive(message);
                 }
             }
-            // After the messages that are there already: they may join the batch.
+            // After the messages that have already arrived, which may join the batch.
             () = ready(()), if room.is_flush_due() => room.flush(),
             () = &mut alarm => room.on_deadline(),
         }

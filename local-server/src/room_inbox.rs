@@ -13,13 +13,13 @@ use crate::send_queue::SendQueue;
 /// Messages that may wait for a Room before its sockets are read more slowly.
 const CAPACITY: usize = 256;
 
-/// The way to a Room's task.
+/// Sends messages to a Room's task.
 pub(crate) type RoomSender = mpsc::Sender<RoomMessage>;
 
-/// The Room's task reads from it.
+/// Where a Room's task receives its messages.
 pub(crate) type RoomInbox = mpsc::Receiver<RoomMessage>;
 
-/// A bounded inbox and the way to it.
+/// A bounded inbox and its sender.
 pub(crate) fn channel() -> (RoomSender, RoomInbox) {
     mpsc::channel(CAPACITY)
 }

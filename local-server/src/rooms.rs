@@ -83,7 +83,7 @@ impl LocalRooms {
 }
 
 impl Registry {
-    /// The way to the Room's task, which is started if there is none.
+    /// The sender of the Room's task, which is started if there is none.
     fn room(self: &Arc<Self>, conversation_id: ConversationId) -> RoomSender {
         let entry = self.rooms.entry(conversation_id);
         let mut room = entry.or_insert_with(|| self.start(conversation_id));
@@ -168,8 +168,8 @@ impl Rooms for LocalRooms {
     }
 
     async fn revoke_session(&self, session_id: &SessionId) {
-        // Remembered before any Room is notified: a socket that is being opened is found either in its
-        // Room or in the memory.
+        // Recorded before any Room is notified, so that a socket that is being opened is either in its
+        // Room already or refused because of the record.
         let context = &self.0.context;
         let now = context.clock.now();
         context.process.remember_revoked(session_id, now);

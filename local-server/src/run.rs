@@ -35,7 +35,7 @@ pub fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
 
 async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
     let mut signal = Box::pin(stop_signal()?);
-    // Before the database: a port in use should not run a migration.
+    // The port is bound before the database is opened: a server without a port must not migrate it.
     let (host, port) = (settings.host.as_str(), settings.port);
     let listener = listen(host.trim_matches(['[', ']']), port)
         .await

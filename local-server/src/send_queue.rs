@@ -10,13 +10,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 use colloquy_proto::protocol::CloseCode;
 use tokio::sync::Notify;
 
-/// A queue with more bytes than this of fanned-out frames takes no more. The bytes are shared, so this
-/// bounds the delay rather than memory. It is checked before a push: a single broadcast of long
-/// messages may be larger.
+/// The bound of queued fan-out bytes; a queue above it takes no more. The bytes are shared by all
+/// queues, so this bounds the delay rather than memory. It is checked before a push: a single
+/// broadcast of long messages may be larger.
 const MAX_FANOUT: usize = 1024 * 1024;
 
-/// The same for replies to this socket alone: beyond it the client asks faster than it reads. A single
-/// reply, such as a long resume, may be larger.
+/// The same for replies to this socket alone: beyond it the client sends commands faster than it reads
+/// the replies. A single reply, such as a long resume, may be larger.
 const MAX_REPLIES: usize = 1024 * 1024;
 
 /// A socket's queue. The Room's task fills it, the connection's task drains it.

@@ -80,7 +80,7 @@ pub(crate) fn open(
     upgrade.response
 }
 
-/// Answers 101 and closes at once, so that a page in a browser learns the close code.
+/// Answers 101 and closes at once, so that a page in a browser receives the close code.
 pub(crate) fn refuse(
     tasks: &TaskTracker,
     close: CloseCode,
@@ -297,8 +297,8 @@ fn received(id: ConnectionId, frame: Result<Message, Error>) -> Received {
     }
 }
 
-/// Writes all chunks. A client that does not read has [`CLOSE_TIMEOUT`] from the moment its queue
-/// overflows. False when the connection is dead.
+/// Writes all chunks. A client that does not read has [`CLOSE_TIMEOUT`] from the moment its queue is
+/// closed, for example because it overflowed. False when the connection is dead.
 async fn write(socket: &mut Socket, chunks: Vec<Bytes>, send_queue: &SendQueue) -> bool {
     let writing = async {
         // A pong that tungstenite has queued itself is written whole before these frames.

@@ -99,7 +99,7 @@ impl StoreRunner {
     }
 }
 
-/// Logs a failed commit. The room only learns that it failed.
+/// Logs a failed commit. The room receives the failure without its reason.
 fn failed(error: &StoreError) -> StoreFailed {
     error.log("commit failed");
     StoreFailed

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_written_is_kept_from_when_it_is_to_be() {
+    async fn writes_after_hold_are_held_back() {
         let (mut client, server) = duplex(1_024);
         let switch = HoldSwitch::default();
         let mut stream = DeferredWrite::new(server, switch.clone());
