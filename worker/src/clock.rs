@@ -14,7 +14,7 @@ pub(crate) struct EdgeClock;
 
 impl Clock for EdgeClock {
     fn now(&self) -> Timestamp {
-        // Called several times a message: a number, where the `worker` crate's `Date` is an object.
+        // Called several times per message. `js_sys` returns a number; `worker::Date` allocates an object.
         #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
         Timestamp(Date::now() as i64)
     }
@@ -32,8 +32,9 @@ pub(crate) fn remaining(
     (!remaining.is_zero()).then_some(remaining)
 }
 
-/// From `then` to the next phase of a number: each has a fixed offset in every `span` of whole
-/// milliseconds, and consecutive numbers have offsets far apart.
+/// The delay from `then` to the next offset of `number`. Time is divided into periods of `span`, in
+/// whole milliseconds; each number has a fixed offset in every period, and the offsets of consecutive
+/// numbers are far apart.
 pub(crate) fn staggered_delay(span: Duration, number: i64, then: Timestamp) -> Duration {
     // Fibonacci hashing: the multiples of 2^64 divided by the golden ratio are evenly distributed.
     const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -1,7 +1,7 @@
 //! Colloquy at the edge: core's router as a stateless Worker, the Rooms as Durable Objects.
 //!
 //! Owns how core's ports are implemented on Cloudflare's runtime, and no rule of its own: a missing
-//! rule belongs into core or proto. `app.rs` composes it; `rooms.rs` reaches the objects, `room_do.rs`
+//! rule belongs in core or proto. `app.rs` composes it; `rooms.rs` reaches the objects, `room_do.rs`
 //! and `room_host.rs` run a Room in one, `hibernation.rs` keeps what outlives its memory,
 //! `session_do.rs` records in which Rooms a session has sockets, `rpc.rs` has the messages between
 //! them; `driver.rs` and `hyperdrive.rs` reach PostgreSQL. Optimisations are in `perf/`. The native

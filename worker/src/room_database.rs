@@ -59,7 +59,7 @@ impl RoomDatabase {
         self.store.driver().release();
     }
 
-    /// How long a next statement is likely; `None` when the Room is idle.
+    /// How long another statement remains likely; `None` when the Room is idle.
     pub(crate) fn time_until_idle(&self) -> Option<Duration> {
         self.activity.borrow().time_until_idle(EdgeClock.now())
     }
@@ -89,7 +89,7 @@ impl Activity {
         self.running > 0
     }
 
-    /// When to ask again whether it is idle; `None` when it is.
+    /// How long to wait before checking again whether the Room is idle; `None` when it is.
     fn time_until_idle(&self, now: Timestamp) -> Option<Duration> {
         match self.running {
             0 if self.follows => self.remaining(now),

@@ -165,8 +165,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Calls `input` with the Room, restored if need be, and starts the jobs that come of it. `socket`
-    /// is the one the input is about, if any.
+    /// Calls `input` with the Room, which is restored first if it hibernates, and starts the resulting
+    /// jobs. `socket` is the socket of the input, if it has one.
     fn with<T>(
         self: &Rc<Self>,
         socket: Option<&WebSocket>,
@@ -212,8 +212,8 @@ impl Inner {
         }
     }
 
-    /// Opens a socket. The session's object is asked first, so that a session revoked at the same
-    /// moment is found either there or here.
+    /// Opens a socket. It is registered with the session's object first: a concurrent revocation is
+    /// found there, or reaches this Room because it is registered.
     async fn open(self: &Rc<Self>, request: &Request) -> Result<Response> {
         let admission = request.headers().get(ADMISSION)?;
         let admission: AdmissionDto = serde_json::from_str(&admission.unwrap_or_default())?;
@@ -357,7 +357,7 @@ impl Inner {
     }
 }
 
-/// Logs a failure; the Room is passed only that it failed.
+/// Logs a failure. The Room receives it without its reason.
 fn failed(error: &StoreError, what: &'static str) -> StoreFailed {
     error.log(what);
     StoreFailed

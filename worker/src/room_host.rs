@@ -1,10 +1,10 @@
 //! Runs one Room in the memory of its Durable Object: drives [`Host`] and carries out its effects on
 //! the runtime's sockets.
 //!
-//! Nothing here waits. What takes time (database, cache, alarm) is returned as [`Job`]s and returns
-//! as another call, so no input meets a half-done one, however the object's events interleave. Owns
-//! the sockets' attachments: each holds the newest snapshot of its connection; a closed socket has
-//! none, so that it is not restored.
+//! Nothing here waits. Work that takes time (database, cache, alarm) is returned as [`Job`]s, and its
+//! result is another call. So each input is handled completely before the next one, however the
+//! object's events interleave. Owns the sockets' attachments: each holds the newest snapshot of its
+//! connection; a closed socket has none, so that it is not restored.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,9 +30,9 @@ use crate::hibernation::{attach, attached, connection_of, end, last_ping};
 use crate::perf::isolate_load;
 use crate::perf::shared_frames::SharedFrames;
 
-/// How long sends wait for others while the thread is contended. A client's answer then comes later
-/// than one commit time, because the thread serves other Rooms first; and each larger batch makes
-/// those Rooms' commits shorter.
+/// How long sends wait for others while the thread is contended. A reply then takes longer than
+/// one commit in any case, because the thread serves other Rooms first; and a larger batch here leaves
+/// those Rooms more of the thread.
 const BATCH_POLICY: BatchPolicy = BatchPolicy {
     commit_multiple: 3,
     max_linger_ms: 200,
@@ -167,7 +167,7 @@ impl RoomHost {
         outcome
     }
 
-    /// Closes a session's sockets, and refuses those of it that are just being opened.
+    /// Closes a session's sockets, and refuses those that are being opened.
     pub(crate) fn revoke(&mut self, session_id: &SessionId) {
         let now = EdgeClock.now();
         self.host.revoke(session_id, now, &mut self.sink);

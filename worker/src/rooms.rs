@@ -1,6 +1,6 @@
 //! The live Rooms as Durable Objects, found by conversation, and the sessions, found by session id.
 //!
-//! Owns the way to the objects. The messages are in `rpc.rs`; only this module and the objects
+//! Owns how objects are reached. The messages are in `rpc.rs`; only this module and the objects
 //! themselves make requests to an object.
 
 use async_trait::async_trait;

@@ -8,7 +8,7 @@ use worker::{HttpResponse, Result, WebSocket, WebSocketPair};
 /// The header of the negotiated subprotocol (RFC 6455 §4.2.2).
 const PROTOCOL: &str = "sec-websocket-protocol";
 
-/// Accepts and closes at once, so that a page in a browser learns the close code.
+/// Accepts and closes at once, so that a page in a browser receives the close code.
 pub(crate) fn refuse(close: CloseCode, v2: bool) -> Result<Response<Body>> {
     let pair = WebSocketPair::new()?;
     pair.server.accept()?;
