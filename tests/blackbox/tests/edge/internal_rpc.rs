@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::without_restarts;
 
 /// The paths of the objects and their internal host name.
-const PATHS: [&str; 5] = ["/open", "/send", "/revoke", "/enter", "/end"];
+const PATHS: [&str; 6] = ["/open", "/send", "/changed", "/revoke", "/enter", "/end"];
 const OBJECT: &str = "object.invalid";
 
 /// Carries an admission from the Worker to the Room.
@@ -22,6 +22,7 @@ fn grant(user_id: u64) -> String {
     json!({
         "user_id": user_id, "session_id": unique("session"), "expires_at": 4_000_000_000_000_u64,
         "v2": true, "epoch": "0123456789abcdef", "seq": 0, "number": 0,
+        "left_seq": 0,
     })
     .to_string()
 }
