@@ -135,7 +135,7 @@ impl Request {
     }
 
     /// Sends the request and returns the status alone, unchecked: a proxy in front of the server,
-    /// which does not follow the protocol, may response.
+    /// which does not follow the protocol, may respond.
     pub async fn attempt_unchecked(self) -> Option<u16> {
         let response = self.inner.send().await.ok()?;
         Some(response.status().as_u16())

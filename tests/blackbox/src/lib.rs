@@ -52,8 +52,8 @@ use std::time::Duration;
 /// How long a test waits for an event before it fails. Only a failing test waits this long.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Polls `condition` until it holds, for changes that no server announces (a database is back, a
-/// cache is filled). Panics with `what` after three times [`TIMEOUT`].
+/// Polls `condition` until it holds, for changes that no server announces (a database has
+/// recovered, a cache is filled). Panics with `what` after three times [`TIMEOUT`].
 pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + 3 * TIMEOUT;
     loop {

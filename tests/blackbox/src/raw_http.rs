@@ -32,7 +32,7 @@ pub async fn send_raw(server: &Server, request: &[u8]) -> Option<RawResponse> {
     let mut stream = TcpStream::connect(server.address())
         .await
         .expect("a connection");
-    // A server may response and close before it has read everything: then the write fails, and the
+    // A server may respond and close before it has read everything: then the write fails, and the
     // response can still be read.
     let _ = stream.write_all(request).await;
     let mut bytes = Vec::new();

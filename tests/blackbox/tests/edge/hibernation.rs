@@ -119,7 +119,7 @@ async fn send_over_rest_restores_the_room_for_all_sockets() {
     for _ in 0..ATTEMPTS {
         let (before, _) = log.restores(group.id).await;
         ServerLog::wait_until_idle().await;
-        let made = group.members[3].send_retrying(group.id, "by post").await;
+        let made = group.members[3].send_retrying(group.id, "over REST").await;
         for socket in &mut sockets {
             assert_eq!(socket.expect_events(1).await[0]["message_id"], made["id"]);
         }

@@ -44,12 +44,12 @@ async fn panic_in_a_request_affects_no_other_request_or_room() {
     // The next request works, and every Room still has its sockets.
     rooms[0].0.members[2].profile().await.expect_status(200);
     for (group, sockets) in &mut rooms {
-        group.members[2].send_retrying(group.id, "by post").await;
+        group.members[2].send_retrying(group.id, "over REST").await;
         let key = sockets[0].send_message("by socket").await;
         sockets[0].expect_ack(&key).await;
         for socket in sockets {
             let events = socket.expect_events(2).await;
-            assert_eq!(events[0]["message"], "by post");
+            assert_eq!(events[0]["message"], "over REST");
             assert_eq!(events[1]["message"], "by socket");
         }
     }

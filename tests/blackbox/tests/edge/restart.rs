@@ -6,7 +6,7 @@ use colloquy_blackbox::{Account, Control, Group, Server, eventually};
 use crate::exclusive;
 
 #[tokio::test]
-async fn sessions_sockets_are_known_after_a_runtime_restart() {
+async fn sockets_of_a_session_are_known_after_a_runtime_restart() {
     let _alone = exclusive().await;
     let control = Control::from_env();
     let server = Server::under_test();

@@ -48,7 +48,7 @@ async fn all_members_receive_events_of_both_instances_in_one_order() {
         send_over_rest(&rest_sender, id),
         send_over_rest(&second_rest_sender, id)
     );
-    // A Room learns of the events of the other one with its own next message.
+    // A Room finds the events of the other one with its own next message.
     for rest_sender in [&rest_sender, &second_rest_sender, &rest_sender] {
         rest_sender.send_retrying(id, "the end").await;
     }
@@ -85,7 +85,7 @@ async fn send_over_socket(socket: &mut Socket) {
 
 async fn send_over_rest(account: &Account, id: u64) {
     for turn in 0..MESSAGES_EACH {
-        account.send_retrying(id, &format!("by post {turn}")).await;
+        account.send_retrying(id, &format!("REST {turn}")).await;
     }
 }
 

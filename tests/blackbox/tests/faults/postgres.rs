@@ -30,7 +30,7 @@ async fn requests_fail_as_unavailable_without_database_and_succeed_after_recover
     let over_socket = check_refused_on_socket(&mut socket).await;
     check_socket_not_admitted(&account, id).await;
     let over_rest = check_refused_over_rest(&account, id).await;
-    // A well-behaved client keeps repeating and succeeds when the database is back.
+    // A well-behaved client keeps repeating and succeeds when the database is available again.
     let repeated = unique("m");
     let sending = conversation.send(&repeated, TEXT);
     let recovering = async {
