@@ -80,7 +80,7 @@ pub(crate) enum LogEntry {
     },
     /// The removal of a member was acknowledged.
     RemovalAcknowledged { user_id: u64 },
-    /// A request to add a member was sent then and may have taken effect.
+    /// A request to add a member was sent at this time and may have taken effect.
     AddSent { user_id: u64, sent: Instant },
     /// A logout was written to the network for the first time.
     LogoutSent { session: u32, sent_at: Instant },
@@ -88,7 +88,7 @@ pub(crate) enum LogEntry {
     LogoutAcknowledged { session: u32, at: Instant },
     /// A close code or an error reported that the session of the client is revoked.
     SessionRefused { session: u32, at: Instant },
-    /// A request sent then with a token of this session was accepted.
+    /// A request sent at this time with a token of this session was accepted.
     RequestAccepted { session: u32, requested_at: Instant },
     /// A `resume` was sent.
     ResumeSent { since: u64 },

@@ -29,8 +29,8 @@ use crate::v2_client::V2Client;
 const CLIENTS_PER_CONVERSATION: u32 = 24;
 const CLIENTS_PER_USER: u32 = 2;
 
-/// Which of eight clients logs out now and then. In a full conversation a v1 client shares its
-/// session.
+/// Of every eight clients, the one that logs out from time to time. In a full conversation a v1 client
+/// shares its session.
 const LOGOUT_TURN: u32 = 5;
 
 /// Which client of a conversation belongs to the creator of the group.

@@ -16,7 +16,7 @@ pub(crate) struct Outcome<'a> {
     pub(crate) minutes: f64,
     pub(crate) logs: &'a [Log],
     pub(crate) injected: &'a Injected,
-    /// All kinds of violations that the host supports.
+    /// All kinds of faults that the host supports.
     pub(crate) supported: &'a [FaultKind],
     pub(crate) findings: &'a Findings,
     /// Deliveries read back from the database.

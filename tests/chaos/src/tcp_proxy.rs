@@ -28,7 +28,7 @@ pub(crate) enum Toxic {
     StopReading,
     /// Data is held back in both directions; no side is notified.
     Blackhole,
-    /// The connection is reset.
+    /// Both ends of the connection are dropped.
     Reset,
 }
 
@@ -126,7 +126,7 @@ async fn forward(client: TcpStream, target: u16, toxic: watch::Receiver<Toxic>) 
     tokio::pin!(both);
     tokio::select! {
         _ = &mut both => {}
-        // Both ends are dropped with unread data, which resets them.
+        // Both ends are dropped: a TCP reset where data is unread, else an end of the stream.
         _ = reset.wait_for(|toxic| *toxic == Toxic::Reset) => {}
     }
 }

@@ -286,7 +286,7 @@ impl V2Client {
             "reset" => {
                 let to = frame.seq.unwrap_or_default();
                 self.client.record(LogEntry::Reset { to });
-                // From the start: messages it has may position been edited.
+                // From the start: messages it already has may have been edited.
                 if self.client.load(0).await.is_err() {
                     // Some pages are missing: reconnect and resume again.
                     return Err(End::Dropped(
