@@ -82,7 +82,7 @@ impl Client {
         }
     }
 
-    /// Admitted when the conversation was at `seq`: a v1 socket receives everything after it.
+    /// A socket was admitted when the conversation was at `seq`; a v1 socket receives all after it.
     pub(super) fn connected(&mut self, id: ConnectionId, seq: Seq) {
         self.connection = Some(id);
         self.connections += 1;

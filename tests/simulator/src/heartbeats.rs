@@ -59,7 +59,7 @@ impl World {
         Some(pings)
     }
 
-    /// Frames pass no more. The client notices after a while, and the host a while later, unless its
+    /// No frame passes any more. The client notices after a while, and the host a while later, unless its
     /// Room has to find out by itself.
     pub(super) fn half_open(&mut self, index: usize, client_after: i64, host_after: i64) {
         let (now, watched) = (self.now, self.plan.watched);

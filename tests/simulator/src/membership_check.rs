@@ -1,5 +1,6 @@
-//! The end of a membership, as the Room has to treat it: once it has taken in the removal, it sends
-//! the member nothing but the close frame. A removal that it has not taken in it need not know.
+//! Checks how the Room treats the end of a membership: once it has taken in the removal event, it
+//! sends the member nothing but the close frame. A removal that has not reached the Room is not
+//! checked.
 
 use super::link::Link;
 use super::world::World;

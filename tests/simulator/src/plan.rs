@@ -14,8 +14,8 @@ pub(super) const FAULTS_MS: i64 = 20_000;
 pub(super) struct ClientProfile {
     pub(super) user: i64,
     pub(super) v2: bool,
-    /// Whether it repeats sends that are not acknowledged. Without that nothing hides what the Room
-    /// forgets.
+    /// Whether it repeats sends that are not acknowledged. A repeat would hide that the Room has lost
+    /// the send, so some clients do not repeat.
     pub(super) repeats: bool,
     /// Whether it pings; a v2 client always does.
     pub(super) pings: bool,
@@ -59,7 +59,7 @@ pub(super) enum PlannedAction {
     },
     /// The connection breaks; the client notices at once, the host after this time.
     Drop(usize, i64),
-    /// Frames pass no more; the client notices after the first time, the host after the second.
+    /// No frame passes any more; the client notices after the first time, the host after the second.
     HalfOpen(usize, i64, i64),
     /// The client reads nothing for this time.
     Slow(usize, i64),
@@ -221,8 +221,8 @@ impl Plan {
         self.add(rng.i64(301..450), PlannedAction::ForeignWrite(1));
     }
 
-    /// In some worlds a member is removed, added and reconnects while the Room learns of neither: it
-    /// cannot read for a while, and hibernates.
+    /// In some worlds a member is removed, added again and reconnects, and the Room receives neither
+    /// event: it is not notified, cannot read for a while, and hibernates.
     fn removal_and_return(&mut self, count: usize, rng: &mut Rng) {
         if rng.u8(0..25) > 0 {
             return;

@@ -31,7 +31,7 @@ pub(super) struct WorkOrigin {
 
 /// One process, or one Durable Object.
 pub(super) struct SimHost {
-    /// None while it hibernates, and during a call of it.
+    /// None while it hibernates, and while it is being called.
     pub(super) room: Option<RoomHost>,
     pub(super) process: ProcessState,
     /// The newest connection id given out here.

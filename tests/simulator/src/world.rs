@@ -136,7 +136,8 @@ impl World {
     fn run_to_end(&mut self) -> Result<(), String> {
         self.play()?;
         self.check_idle()?;
-        // A Room learns of events that another one wrote at its own next commit: one more message.
+        // A Room finds the events that another one has written at its own next commit, so one more
+        // message is sent.
         let client_message_id = None;
         let message = text_of("the last message", false);
         self.send_over_rest(RestSend {

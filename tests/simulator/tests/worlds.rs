@@ -117,7 +117,7 @@ fn no_world_violates_a_guarantee() {
 }
 
 #[test]
-fn a_case_reads_as_it_is_written() {
+fn case_is_parsed_from_its_display_form() {
     for text in ["17", "17:4,9,30", "17:"] {
         let case: Case = text.parse().expect(text);
         assert_eq!(case.to_string(), text);

@@ -32,7 +32,7 @@ const WORLDS: u64 = 10_000;
 /// A mutant that runs longer does not end, which is an error: no violation was reported.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Summary {
     /// The number of mutations that the simulator found.
@@ -48,7 +48,7 @@ fn mutations() -> impl Iterator<Item = &'static Mutation> {
         .chain(CONNECTION_MUTATIONS)
 }
 
-/// Runs the mutations whose names contain `part`, and prints what became of each.
+/// Runs the mutations whose names contain `part`, and prints the result of each.
 ///
 /// # Errors
 /// When a mutant cannot be built, or fails otherwise than by a violation.
