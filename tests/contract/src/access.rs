@@ -84,7 +84,7 @@ async fn assert_session_denied(
     }
 }
 
-/// Revoked, expired, unknown, another user's, of an inactive account.
+/// The session is expired, unknown, another user's, revoked, or of an inactive account.
 pub async fn inactive_session_is_denied_everything(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -131,7 +131,7 @@ pub async fn inactive_session_is_denied_everything(fixture: &dyn Fixture) {
     assert_eq!(listed[0].number.0, 0);
 }
 
-/// Distinct from a conversation that the caller is not a member of.
+/// The denial differs from that of a conversation the caller is not a member of.
 pub async fn unknown_conversation_is_not_found(fixture: &dyn Fixture) {
     let store = fixture.store();
     let ada = person(store, "ada").await;

@@ -5,7 +5,7 @@ use super::fixtures::{AWKWARD, NOW, new_user, user};
 use colloquy_core::ports::CreatedUser;
 use colloquy_proto::domain::NewUser;
 
-/// Every field is returned, for any case of the name.
+/// Every field is returned. The name is found in any case.
 pub async fn account_is_created_and_found(fixture: &dyn Fixture) {
     let store = fixture.store();
     let created = user(store, "Ada.Lovelace").await;
@@ -20,7 +20,7 @@ pub async fn account_is_created_and_found(fixture: &dyn Fixture) {
     assert!(store.credentials("ada").await.unwrap().is_none());
 }
 
-/// Also beyond ASCII, where the databases' own case folding differs.
+/// This includes letters beyond ASCII, where the databases' own case folding differs.
 pub async fn names_are_unique_regardless_of_case(fixture: &dyn Fixture) {
     let store = fixture.store();
     let first = NewUser {

@@ -57,7 +57,7 @@ pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
     assert!(history.messages.is_sorted_by_key(|message| message.id));
 }
 
-/// Regardless of the repeat's text and time.
+/// The text and the time of the repeat make no difference.
 pub async fn duplicate_returns_the_first_result(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -92,7 +92,7 @@ pub async fn duplicate_returns_the_first_result(fixture: &dyn Fixture) {
     );
 }
 
-/// Unique per conversation and sender, compared byte by byte.
+/// An id is unique per conversation and sender, and is compared byte by byte.
 pub async fn client_message_id_is_scoped_to_conversation_and_sender(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -190,7 +190,7 @@ pub async fn batch_may_span_several_conversations(fixture: &dyn Fixture) {
     }
 }
 
-/// Nothing in, nothing out.
+/// An empty batch is no error and has no outcomes.
 pub async fn empty_batch_stores_nothing(fixture: &dyn Fixture) {
     assert!(
         fixture

@@ -197,7 +197,7 @@ async fn write(
     }
 }
 
-/// Dense at all times, and the same for every reader.
+/// The order is dense at all times and the same for every reader.
 pub async fn concurrent_writers_have_one_order(fixture: &dyn Fixture) {
     const EACH: usize = 500;
     let (ada, bob, id) = pair(fixture.store()).await;
@@ -235,7 +235,7 @@ pub async fn concurrent_writers_have_one_order(fixture: &dyn Fixture) {
     }
 }
 
-/// The same conversations in opposite orders.
+/// Two servers append to the same conversations in opposite orders.
 pub async fn crossing_batches_do_not_deadlock(fixture: &dyn Fixture) {
     const ROUNDS: usize = 30;
     let (ada, bob, first) = pair(fixture.store()).await;

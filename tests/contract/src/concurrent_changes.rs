@@ -11,7 +11,7 @@ use colloquy_core::ports::ChangeOutcome;
 use colloquy_proto::domain::Timestamp;
 use colloquy_proto::protocol::Event;
 
-/// Sends, edits and membership changes by two servers: dense, each once, none lost.
+/// Two servers send, edit and change members: the order is dense, and each event is stored once.
 pub async fn concurrent_changes_and_sends_have_one_order(fixture: &dyn Fixture) {
     const ROUNDS: usize = 12;
     let (store, other) = (fixture.store(), fixture.other_store());

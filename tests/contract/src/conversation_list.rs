@@ -18,7 +18,8 @@ fn ids(list: &[ConversationSummary]) -> Vec<ConversationId> {
     list.iter().map(|summary| summary.id).collect()
 }
 
-/// Latest activity first, then the highest id; with members and the newest message.
+/// The order is by latest activity, then by the highest id. Each entry has its members and newest
+/// message.
 pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, cy) = (

@@ -57,7 +57,7 @@ pub async fn group_lists_its_members_in_order(fixture: &dyn Fixture) {
     }
 }
 
-/// For either of the two, at every call; with its messages.
+/// Either of the two gets it, at every call, with its messages.
 pub async fn two_users_share_one_direct_conversation(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, cy) = (
@@ -170,7 +170,7 @@ pub async fn group_may_have_a_thousand_members(fixture: &dyn Fixture) {
     assert_eq!(read.participants, created.participants);
 }
 
-/// The newest hundred, oldest first.
+/// It has the newest hundred, oldest first.
 pub async fn conversation_includes_its_newest_messages(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;

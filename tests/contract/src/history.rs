@@ -83,7 +83,7 @@ pub async fn pages_meet_without_gap_or_overlap(fixture: &dyn Fixture) {
     );
 }
 
-/// Half before, the message itself, half after; at most the limit.
+/// The page has the message with its neighbours, half before and half after, up to the limit.
 pub async fn page_around_a_message_has_its_neighbours(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -110,7 +110,7 @@ pub async fn page_around_a_message_has_its_neighbours(fixture: &dyn Fixture) {
     assert_eq!(read(i64::MAX, 4).await, range(23..=25));
 }
 
-/// The position is of the page's snapshot, and equal to the result of `Store::position`.
+/// The position is that of the page's snapshot and equals the result of `Store::position`.
 pub async fn page_reports_the_position(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -133,7 +133,7 @@ pub async fn page_reports_the_position(fixture: &dyn Fixture) {
     assert!(!position.epoch.0.is_empty());
 }
 
-/// Dense after the given position, at most the limit, with the same content as the history.
+/// They are dense after the position, at most the limit, and have the same content as the history.
 pub async fn events_follow_a_position(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -198,7 +198,7 @@ pub async fn events_follow_a_position(fixture: &dyn Fixture) {
     );
 }
 
-/// Distinct from a conversation without events.
+/// A known conversation without events returns an empty page instead.
 pub async fn events_of_an_unknown_conversation_are_none(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (_, _, id) = pair(store).await;
@@ -260,7 +260,7 @@ pub async fn renewed_epoch_is_in_every_result(fixture: &dyn Fixture) {
     );
 }
 
-/// The cheapest statement.
+/// Ping is what readiness checks call.
 pub async fn database_responds_to_ping(fixture: &dyn Fixture) {
     fixture.store().ping().await.unwrap();
     fixture.other_store().ping().await.unwrap();

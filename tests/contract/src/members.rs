@@ -11,7 +11,7 @@ use colloquy_core::ports::{
 use colloquy_proto::domain::{ConversationKind, MessageNumber, Seq, UserId};
 use colloquy_proto::protocol::{Event, MemberChange, MemberEvent};
 
-/// Who may add and remove whom, and the events of it.
+/// Checks who may add and remove whom, and the resulting events.
 pub async fn members_are_added_and_removed_by_events(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -78,7 +78,7 @@ pub async fn members_are_added_and_removed_by_events(fixture: &dyn Fixture) {
     assert_eq!(ids, [ada.id(), cora.id()]);
 }
 
-/// From the removal on.
+/// Access ends with the removal.
 pub async fn removed_member_is_denied_every_method(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;

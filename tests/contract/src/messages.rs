@@ -65,7 +65,7 @@ pub async fn edit_is_an_event_and_changes_every_read(fixture: &dyn Fixture) {
     assert_eq!(&*whole.messages.first().unwrap().content, "Hello");
 }
 
-/// Neither in the history, nor in the list, nor in any event read afterwards.
+/// The text is gone from the history, the list and every event that is read afterwards.
 pub async fn deleted_message_has_no_text_anywhere(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -99,7 +99,7 @@ pub async fn deleted_message_has_no_text_anywhere(fixture: &dyn Fixture) {
     assert_eq!(history(store, &bob, id).await.1.seq, Seq(3));
 }
 
-/// And only in its own conversation.
+/// The message is found in its own conversation only.
 pub async fn only_the_sender_changes_a_message(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;

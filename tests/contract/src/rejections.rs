@@ -10,7 +10,7 @@ use colloquy_proto::domain::{
     ConversationId, Message, MessageId, MessageNumber, Seconds, Seq, SessionId,
 };
 
-/// Neither to another conversation's message nor to one that does not exist.
+/// A reply to another conversation's message, or to one that does not exist, is rejected.
 pub async fn reply_must_be_to_a_message_of_the_same_conversation(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;
@@ -149,7 +149,7 @@ pub async fn rejected_sends_leave_no_gap(fixture: &dyn Fixture) {
     assert_eq!(texts(store, &bob, id).await.len(), 4);
 }
 
-/// By itself, among sends that cannot be stored, and among sends that can.
+/// The outcome is the same alone, among sends that cannot be stored, and among sends that can.
 pub async fn single_send_has_the_same_outcome_as_in_a_batch(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, first) = pair(store).await;

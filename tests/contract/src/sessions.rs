@@ -153,7 +153,7 @@ pub async fn reused_generation_revokes_the_session(fixture: &dyn Fixture) {
     assert!(is_active(store, ada.id, "other", NOW).await);
 }
 
-/// Unknown, another user's, expired, revoked, or of an inactive account.
+/// The session is unknown, another user's, expired, revoked, or of an inactive account.
 pub async fn inactive_session_does_not_rotate(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
@@ -186,7 +186,7 @@ pub async fn inactive_session_does_not_rotate(fixture: &dyn Fixture) {
     refused(rotation(bob.id, "revoked", 0)).await;
 }
 
-/// Only by its user, only once, and no other session with it.
+/// Only its user revokes it, only once, and no other session is affected.
 pub async fn session_is_revoked_once(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
