@@ -14,7 +14,7 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "one object per session records which Rooms it has sockets in",
     ),
     ("rpc.rs", "a Worker and its objects are not one process"),
-    ("faults.rs", "a process that panics is started again"),
+    ("faults.rs", "natively a panic ends one task only"),
     ("hyperdrive.rs", "sockets come from a binding"),
     ("logging.rs", "the console is the only output"),
     ("admin.rs", "a Worker has no command line"),
@@ -41,7 +41,7 @@ const ONLY_ONE: &[(&str, &str)] = &[
 
 /// INVARIANT: core behaves the same on every target.
 pub(crate) fn target_code(workspace: &Workspace) -> Vec<Violation> {
-    let message = "target-specific code belongs into an adapter or the client of redis-http";
+    let message = "target-specific code belongs in an adapter or the client of redis-http";
     let mut violations = Vec::new();
     for (path, source) in workspace.tree.rust_under("core/src") {
         for (line, code) in source.lines() {

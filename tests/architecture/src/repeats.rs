@@ -1,4 +1,4 @@
-//! Runs of equal lines between the crates that host a Room. What two of them do alike belongs into
+//! Runs of equal lines between the crates that host a Room. What two of them do alike belongs in
 //! proto or core.
 
 use std::collections::HashMap;

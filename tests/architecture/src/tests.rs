@@ -231,7 +231,7 @@ fn valid_files_pass_every_check() {
         tree: Tree::of(VALID),
         packages: packages(),
     };
-    // The valid files are of no resource.
+    // The valid files belong to no resource.
     for check in CHECKS
         .iter()
         .filter(|check| !check.name.contains("same resources"))

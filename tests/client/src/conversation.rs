@@ -25,7 +25,7 @@ use crate::socket::{PING, Received, Socket, Version};
 /// How long opening a socket may take.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
-/// The heartbeat until `hello` says it.
+/// The heartbeat interval until `hello` sets it.
 const FIRST_HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The average pause after the first lost connection.

@@ -46,7 +46,7 @@ pub struct Socket {
 
 impl Socket {
     /// Opens a socket to a conversation. The server reports a refusal by accepting the socket and
-    /// closing it, so the caller learns of it from [`Socket::next`].
+    /// closing it, so the caller receives it from [`Socket::next`].
     pub async fn open(
         base_url: &str,
         conversation_id: u64,

@@ -5,7 +5,7 @@
 //! killing them, and removing all of it when the run ends. It never connects to a server it has not
 //! started. It knows nothing about test suites or their results; that is xtask's part.
 //!
-//! The way in, from the outside to the inside:
+//! The modules, from the outermost to the innermost:
 //!
 //! | module | what it owns |
 //! | --- | --- |
