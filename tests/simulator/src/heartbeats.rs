@@ -59,8 +59,8 @@ impl World {
         Some(pings)
     }
 
-    /// No frame passes any more. The client notices after a while, and the host a while later, unless its
-    /// Room has to find out by itself.
+    /// No frame passes any more. The client notices after a while, and the host a while later, unless
+    /// its Room has to find out by itself.
     pub(super) fn half_open(&mut self, index: usize, client_after: i64, host_after: i64) {
         let (now, watched) = (self.now, self.plan.watched);
         let Some(id) = self.link_of(index) else {
