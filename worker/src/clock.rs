@@ -14,7 +14,7 @@ pub(crate) struct EdgeClock;
 
 impl Clock for EdgeClock {
     fn now(&self) -> Timestamp {
-        // Called several times per message. `js_sys` returns a number; `worker::Date` allocates an object.
+        // Called several times per message: `js_sys` returns a number, `worker::Date` is an object.
         #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
         Timestamp(Date::now() as i64)
     }
