@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::driver::{Access, Driver, DriverError, Statement, Step};
 use crate::ports::{
@@ -94,9 +95,18 @@ pub(super) fn decode<T: DeserializeOwned>(
 ) -> StoreResult<T> {
     let json = json
         .ok_or_else(|| StoreError::Unexpected(format!("{} returned no result", statement.name)))?;
-    // serde's message has the position. It quotes a value that has an unexpected type or tag.
-    serde_json::from_str(&json)
-        .map_err(|error| StoreError::Unexpected(format!("{}: {error}", statement.name)))
+    // Only the kind and the position: serde's message may quote a value, such as a message's text.
+    serde_json::from_str(&json).map_err(|error| {
+        let kind = match error.classify() {
+            Category::Syntax | Category::Eof | Category::Io => "invalid JSON",
+            Category::Data => "a value of another type",
+        };
+        let (line, column) = (error.line(), error.column());
+        let name = statement.name;
+        StoreError::Unexpected(format!(
+            "{name} returned {kind} at line {line}, column {column}"
+        ))
+    })
 }
 
 /// Decodes a result that may be absent.

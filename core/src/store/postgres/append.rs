@@ -86,12 +86,9 @@ async fn append_all<D: Driver>(
     let Some(result) = all_or_none::<_, StoredAll>(driver, &APPEND_ALL, &params).await? else {
         return Ok(None);
     };
-    let stored = batch.stored(&result).ok_or_else(|| {
-        StoreError::Unexpected(format!(
-            "the result of {} is of another batch",
-            APPEND_ALL.name
-        ))
-    })?;
+    let stored = batch
+        .stored(&result)
+        .ok_or_else(|| other_batch(&APPEND_ALL))?;
     Ok(Some(BatchOutcome {
         epoch: result.epoch,
         outcomes: stored.into_iter().map(AppendOutcome::Stored).collect(),
@@ -120,10 +117,21 @@ async fn append_each<D: Driver>(driver: &D, sends: &[NewMessage]) -> StoreResult
             result => result.map_err(named(&APPEND_EACH))?,
         };
         let EachOutcome { epoch, outcomes } = decode(&APPEND_EACH, row)?;
-        let outcomes = outcomes.into_iter().map(Into::into).collect();
+        let outcomes: Vec<AppendOutcome> = outcomes.into_iter().map(Into::into).collect();
+        if outcomes.len() != sends.len() {
+            return Err(other_batch(&APPEND_EACH));
+        }
         return Ok(BatchOutcome { epoch, outcomes });
     }
     Err(overtaken(&APPEND_EACH))
+}
+
+/// The error for a result that does not have one outcome per send.
+fn other_batch(statement: &'static Statement) -> StoreError {
+    StoreError::Unexpected(format!(
+        "the result of {} is of another batch",
+        statement.name
+    ))
 }
 
 /// Runs one statement. The driver's error is kept, for its constraint.
