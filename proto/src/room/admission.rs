@@ -56,7 +56,8 @@ impl Room {
                 seq
             }
             None => {
-                self.highest_seen = self.highest_seen.max(seq);
+                // Without a head, what was seen before may be of another epoch.
+                self.highest_seen = seq;
                 self.head = Some(position);
                 self.recent_removals.reset(last_removal_seq);
                 // Another Room may have stored events since the position was read.

@@ -160,6 +160,7 @@ impl Room {
             self.change_epoch(position, effects);
             return;
         }
+        self.highest_seen = self.highest_seen.max(position.seq);
         if !is_dense(since, &events) {
             // The store broke its contract. Delivering the page would break the order: retry.
             self.event_loader.failed(now);
@@ -167,7 +168,6 @@ impl Room {
         }
         let old_head = head.seq;
         let is_empty = events.is_empty();
-        self.highest_seen = self.highest_seen.max(position.seq);
         let (old, new): (Vec<Event>, Vec<Event>) = events
             .into_iter()
             .partition(|event| event.seq() <= old_head);

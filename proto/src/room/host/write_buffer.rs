@@ -52,7 +52,8 @@ impl WriteBuffer {
     /// the adapter has to schedule a write; otherwise they go with the scheduled write, or with the
     /// one after the write in flight.
     #[must_use]
-    pub fn push(&mut self, new: NewEvents) -> bool {
+    pub fn push(&mut self, mut new: NewEvents) -> bool {
+        drop_oldest(&mut new.events, self.max_events);
         match self.waiting.entry(new.conversation_id) {
             Entry::Vacant(entry) => {
                 entry.insert(new);
@@ -60,8 +61,7 @@ impl WriteBuffer {
             Entry::Occupied(entry) if entry.get().epoch == new.epoch => {
                 let waiting = &mut entry.into_mut().events;
                 waiting.extend(new.events);
-                let surplus = waiting.len().saturating_sub(self.max_events);
-                waiting.drain(..surplus);
+                drop_oldest(waiting, self.max_events);
             }
             Entry::Occupied(mut entry) => {
                 entry.insert(new);
@@ -96,6 +96,11 @@ impl WriteBuffer {
     pub fn is_idle(&self) -> bool {
         self.state == State::Idle
     }
+}
+
+fn drop_oldest<T>(events: &mut Vec<T>, max_events: usize) {
+    let surplus = events.len().saturating_sub(max_events);
+    events.drain(..surplus);
 }
 
 #[cfg(test)]
@@ -134,6 +139,10 @@ mod tests {
         assert!(buffer.finished(), "more events wait");
         let newest = [(1, (21..=170).collect::<Vec<_>>())];
         assert_eq!(seqs(buffer.drain()), newest);
+        // The bound applies to a single push too, also of another epoch.
+        assert!(!buffer.push(events(1, "d", 1..=400)));
+        assert!(buffer.finished());
+        assert_eq!(seqs(buffer.drain()), [(1, (251..=400).collect::<Vec<_>>())]);
         // Events of another epoch replace those that wait.
         assert!(!buffer.push(events(1, "e", 171..=171)));
         assert!(!buffer.push(events(1, "f", 5..=5)));
