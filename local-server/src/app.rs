@@ -149,13 +149,11 @@ impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Database::Postgres(url) => {
-                let location = url.reveal().rsplit('@').next().unwrap_or_default();
-                let location = location.split('?').next().unwrap_or_default();
-                write!(
-                    f,
-                    "PostgreSQL at {}",
-                    location.rsplit("://").next().unwrap_or_default()
-                )
+                // The query may contain credentials, and any character; then the userinfo ends.
+                let location = url.reveal().split('?').next().unwrap_or_default();
+                let location = location.rsplit("://").next().unwrap_or_default();
+                let location = location.rsplit('@').next().unwrap_or_default();
+                write!(f, "PostgreSQL at {location}")
             }
             Database::Sqlite(path) => write!(f, "SQLite in {}", path.display()),
             Database::SqliteInMemory => f.write_str("SQLite in memory"),
@@ -175,5 +173,9 @@ mod tests {
             "PostgreSQL at host:1/db"
         );
         assert_eq!(redacted("postgres://host/db"), "PostgreSQL at host/db");
+        assert_eq!(
+            redacted("postgres://host/db?password=a@b"),
+            "PostgreSQL at host/db"
+        );
     }
 }

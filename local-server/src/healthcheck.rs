@@ -31,11 +31,7 @@ fn connect_address(host: &str) -> &str {
 }
 
 fn request(host: &str, port: u16) -> io::Result<String> {
-    let address = (host.trim_matches(['[', ']']), port)
-        .to_socket_addrs()?
-        .next();
-    let address = address.ok_or_else(|| io::Error::other("the name has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    let mut stream = connect(host.trim_matches(['[', ']']), port)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     // `Connection: close`, so that reading to the end terminates. ALLOWED_HOSTS does not apply to
@@ -45,4 +41,16 @@ fn request(host: &str, port: u16) -> io::Result<String> {
     let mut response = Vec::new();
     stream.take(4_096).read_to_end(&mut response)?;
     Ok(String::from_utf8_lossy(&response).into_owned())
+}
+
+/// Connects to the first address that accepts: the server listens on the first one it could bind.
+fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut failure = io::Error::other("the name has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
