@@ -55,9 +55,11 @@ pub fn run(options: &Options) -> Result<bool> {
     let mut measured: Vec<Value> = Vec::new();
     let mut failures = Vec::new();
     for scenario in scenarios {
+        let failed_before = failures.len();
         let results = measure(scenario, options, &mut running, &mut failures)?;
         println!("\n{}", results.table());
-        if options.save {
+        // A scenario with a failed round is not saved: its number of rounds would be wrong.
+        if options.save && failures.len() == failed_before {
             saved::write(&environment, &results.json())?;
         }
         measured.push(results.json());
