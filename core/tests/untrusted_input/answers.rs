@@ -193,12 +193,13 @@ fn some_outcome(random: &mut Rng) -> (Value, AppendOutcome) {
 #[test]
 fn results_decode_to_the_encoded_values() {
     for_all("results_decode_to_the_encoded_values", 2_000, |random| {
-        let (texts, outcomes): (Vec<Value>, Vec<AppendOutcome>) = (0..random.usize(0..5))
+        let (texts, outcomes): (Vec<Value>, Vec<AppendOutcome>) = (0..random.usize(1..5))
             .map(|_| some_outcome(random))
             .unzip();
         let result = json!({"epoch": "e1", "outcomes": texts}).to_string();
         let store = PostgresStore::new(FixedResult(result));
-        let read = ready(store.append(&[some_repeat()])).expect("readable");
+        let repeats = vec![some_repeat(); outcomes.len()];
+        let read = ready(store.append(&repeats)).expect("readable");
         assert_eq!((&*read.epoch.0, read.outcomes), ("e1", outcomes));
 
         let (fields, stored) = some_stored(random);

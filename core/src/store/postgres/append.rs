@@ -157,11 +157,11 @@ mod tests {
 
     const ONE: &str = r#"{"epoch":"e","stored":[5,1,1,7,"ann"]}"#;
     const ALL: &str = r#"{"epoch":"e","ids":[5,6],"conversations":[[1,0,0,0]],"names":["ann"]}"#;
-    const EACH: &str = r#"{"epoch":"e","outcomes":["not_a_duplicate","not_a_duplicate"]}"#;
 
-    /// Returns [`EACH`] for `append_each` and `all_or_none` for the others, and records the
-    /// statements it runs.
+    /// Returns `outcomes` outcomes for `append_each` and `all_or_none` for the other statements, and
+    /// records the statements it runs.
     struct ScriptedDriver {
+        outcomes: usize,
         all_or_none: Result<Option<&'static str>, DriverError>,
         statements: Mutex<Vec<&'static str>>,
     }
@@ -178,11 +178,12 @@ mod tests {
             };
             self.statements.lock().unwrap().push(step.statement.name);
             let row = if step.statement.name == APPEND_EACH.name {
-                Some(EACH)
+                let outcomes = vec!["not_a_duplicate"; self.outcomes];
+                Some(serde_json::json!({"epoch": "e", "outcomes": outcomes}).to_string())
             } else {
-                self.all_or_none.clone()?
+                self.all_or_none.clone()?.map(str::to_owned)
             };
-            Ok(vec![row.map(str::to_owned)])
+            Ok(vec![row])
         }
     }
 
@@ -205,6 +206,7 @@ mod tests {
         sends: &[NewMessage],
     ) -> (StoreResult<BatchOutcome>, Vec<&'static str>) {
         let driver = ScriptedDriver {
+            outcomes: sends.len(),
             all_or_none,
             statements: Mutex::default(),
         };
@@ -240,7 +242,7 @@ mod tests {
                 let (result, statements) = run(all_or_none.clone(), sends);
                 assert_eq!(
                     result.unwrap().outcomes,
-                    [AppendOutcome::NotADuplicate, AppendOutcome::NotADuplicate]
+                    vec![AppendOutcome::NotADuplicate; sends.len()]
                 );
                 assert_eq!(statements, [statement, "messages/append_each"]);
             }
@@ -257,6 +259,22 @@ mod tests {
             let (result, statements) = run(Ok(Some(ALL)), sends);
             assert!(result.is_ok());
             assert_eq!(statements, ["messages/append_each"]);
+        }
+    }
+
+    #[test]
+    fn result_with_another_number_of_outcomes_is_an_error() {
+        for outcomes in [0, 1, 3] {
+            let driver = ScriptedDriver {
+                outcomes,
+                all_or_none: Ok(None),
+                statements: Mutex::default(),
+            };
+            let result = append(&driver, &[send(), send()]).now_or_never().unwrap();
+            assert!(
+                matches!(result, Err(StoreError::Unexpected(_))),
+                "{outcomes}"
+            );
         }
     }
 
