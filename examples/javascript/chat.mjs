@@ -14,7 +14,8 @@ async function api(method, path, { token, body } = {}) {
   const init = { method, headers, body: body && JSON.stringify(body) };
   const response = await fetch(`${BASE_URL}/api${path}`, init);
   const json = await response.json();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(json)}`);
+  const { ok, status } = response;
+  if (!ok) throw Object.assign(new Error(`${method} ${path}: ${status} ${JSON.stringify(json)}`), { status });
   return json;
 }
 
@@ -23,6 +24,19 @@ async function register(username) {
   const fields = { username, email, password: PASSWORD, first_name: "", last_name: "" };
   await api("POST", "/users/register/", { body: fields });
   return api("POST", "/users/login/", { body: { username, password: PASSWORD } });
+}
+
+/** The next pair of tokens. Without a response the same request is safe to repeat for 45 seconds. */
+async function refresh({ refresh }) {
+  const deadline = Date.now() + 45_000;
+  for (let pause = 250; ; pause *= 2) {
+    try {
+      return await api("POST", "/users/token/refresh/", { body: { refresh } });
+    } catch (error) {
+      if (error.status < 500 || Date.now() > deadline) throw error;
+      await sleep(pause);
+    }
+  }
 }
 
 /** A v2 client of one conversation. `onEvent` receives every event once and in order. */
@@ -156,12 +170,15 @@ const bob = await register(`bob-${suffix}`);
 const participants = [bob.user.id];
 const { id } = await api("POST", "/chat/conversations/", { token: alice.access, body: { participants } });
 
+const tabs = await Promise.all([refresh(alice), refresh(alice)]); // As two tabs of one login do.
+console.log(`two refreshes at once returned one pair: ${tabs[0].refresh === tabs[1].refresh}`);
+
 const received = [];
 const receiver = new Conversation(id, bob.access, (event) => {
   received.push(event.message);
   console.log(`bob received ${event.seq}: ${event.message}`);
 });
-const sender = new Conversation(id, alice.access, () => {});
+const sender = new Conversation(id, tabs[0].access, () => {});
 while (!receiver.ready) await sleep(20);
 
 const key = crypto.randomUUID();

@@ -192,6 +192,7 @@ async fn use_case_is_one_round_trip() {
         generation: 0,
         now: NOW,
         expires_at: LATER,
+        repeatable_since: NOW,
     };
     store.rotate_session(&rotation).await.expect("runs");
     assert_eq!(count(), 1, "rotate_session");

@@ -102,6 +102,7 @@ async fn run_all(store: &dyn Store, round: usize) {
         generation: i64::try_from(round).expect("small"),
         now: NOW,
         expires_at: NOW.plus(Seconds(1_000)),
+        repeatable_since: NOW,
     };
     store.rotate_session(&rotation).await.expect("runs");
     let unknown = SessionId("unknown".into());

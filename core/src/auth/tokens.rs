@@ -47,7 +47,8 @@ pub struct RefreshToken {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct CustomClaims {
     token_type: TokenType,
-    /// The session and the time of issue. The two tokens of a pair share it.
+    /// The session and the time of issue, so that a repeated refresh issues the same tokens again. The
+    /// two tokens of a pair share it.
     jti: String,
     user_id: UserId,
     /// The session.
@@ -122,9 +123,9 @@ impl Tokens {
         self.pepper
     }
 
-    /// The lifetime of a refresh token.
-    pub const fn refresh_lifetime(&self) -> Seconds {
-        self.refresh
+    /// When a refresh token issued now expires.
+    pub const fn refresh_expiry(&self, now: Timestamp) -> Timestamp {
+        expiry(self.refresh, now)
     }
 
     /// A new access token and its expiry.
@@ -212,8 +213,7 @@ impl Tokens {
             TokenType::Access => self.access,
             TokenType::Refresh => self.refresh,
         };
-        // Whole seconds, as in the claim, so that the returned expiry equals the token's.
-        let exp = now.plus(lifetime).unix_seconds();
+        let expires_at = expiry(lifetime, now);
         let jti = format!("{}.{:x}", sid.0, now.0);
         let mut claims = Claims::new(CustomClaims {
             token_type,
@@ -223,7 +223,7 @@ impl Tokens {
             generation,
         });
         claims.issued_at = DateTime::from_timestamp(now.unix_seconds(), 0);
-        claims.expiration = DateTime::from_timestamp(exp, 0);
+        claims.expiration = DateTime::from_timestamp(expires_at.unix_seconds(), 0);
         let header = Header::empty()
             .with_token_type("JWT")
             .with_key_id(&*self.current.id);
@@ -231,7 +231,7 @@ impl Tokens {
         let token = Hs256
             .token(&header, &claims, &self.current.key)
             .unwrap_or_default();
-        (token, Timestamp(exp * 1_000))
+        (token, expires_at)
     }
 
     fn verify(
@@ -263,6 +263,11 @@ impl Tokens {
         check_expiry(expires_at, now)?;
         Ok((claims.custom.clone(), expires_at))
     }
+}
+
+/// When a token with this lifetime expires: in whole seconds, as in the claim.
+const fn expiry(lifetime: Seconds, now: Timestamp) -> Timestamp {
+    Timestamp(Seconds(now.plus(lifetime).unix_seconds()).as_millis())
 }
 
 /// RFC 7519 §4.1.4: "on or after which" it must not be accepted.

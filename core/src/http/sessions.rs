@@ -27,7 +27,7 @@ pub(super) struct LoginRequest {
 /// A new session.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LoginResponse {
-    /// For the next pair of tokens; valid for one refresh.
+    /// For the next pair of tokens.
     refresh: String,
     /// For `Authorization: Bearer`.
     access: String,
@@ -86,7 +86,7 @@ impl RefreshRequest {
 pub(super) struct RefreshResponse {
     /// For `Authorization: Bearer`.
     access: String,
-    /// Replaces the presented token.
+    /// Replaces the presented token, which returns the same pair for another 60 seconds, until this one is used.
     refresh: String,
 }
 
@@ -97,7 +97,7 @@ pub(super) struct RefreshResponse {
     responses(
         (status = 200, description = "The next pair of tokens", body = RefreshResponse),
         (status = 400, description = "The field is missing", body = BadRequestBody),
-        (status = 401, description = "Invalid, expired, revoked, or used before (which revokes the session)", body = ErrorBody),
+        (status = 401, description = "Invalid, expired, revoked, or used before and not repeatable (which revokes the session)", body = ErrorBody),
     )
 )]
 pub(super) async fn refresh(

@@ -47,15 +47,21 @@ pub struct Rotation {
     pub now: Timestamp,
     /// When the next refresh token expires.
     pub expires_at: Timestamp,
+    /// The start of the grace: a repeat of a rotation at or after this time returns that rotation.
+    pub repeatable_since: Timestamp,
 }
 
-/// The outcome of a rotation.
+/// The outcome of a rotation. In the statement's JSON: `{"rotated": {"at": …}}` or a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RotationOutcome {
-    /// The session's generation was incremented.
-    Rotated,
-    /// The generation was used before; this call revoked the session.
+    /// The presented generation was exchanged for the next one: by this call, or within the grace by
+    /// an earlier one that has had no successor since.
+    Rotated {
+        /// When it was exchanged, the issue time of the next generation's tokens.
+        at: Timestamp,
+    },
+    /// The generation was used before and cannot be repeated; this call revoked the session.
     Reused,
     /// The session does not exist, is revoked or expired, or the account is inactive.
     Refused,

@@ -61,8 +61,9 @@ pub trait Store: Send + Sync {
     /// deleted or inactive.
     async fn open_session(&self, session: &NewSession) -> StoreResult<bool>;
 
-    /// Exchanges one refresh token for the next. Of two calls with the same generation exactly
-    /// one returns `Rotated`; the other returns `Reused` and revokes the session.
+    /// Exchanges one refresh token for the next. Two calls with the same generation return the same
+    /// `Rotated`, also concurrently, if the second is made within the grace and the next generation
+    /// has not been exchanged yet. Any other second call returns `Reused` and revokes the session.
     async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome>;
 
     /// Revokes a session. `false` when the user has no such active session. Afterwards every

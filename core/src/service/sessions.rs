@@ -5,12 +5,15 @@ use std::net::IpAddr;
 use futures_util::future::join;
 
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
-use crate::auth::{Password, PasswordJob, PasswordOutcome, RefreshToken};
+use crate::auth::{Password, PasswordJob, PasswordOutcome, RefreshToken, TokenError};
 use crate::ports::{Denied, NewSession, Rotation, RotationOutcome, StoreResult};
-use colloquy_proto::domain::{Caller, Credentials, SessionId, Timestamp, User, UserId};
+use colloquy_proto::domain::{Caller, Credentials, Seconds, SessionId, Timestamp, User, UserId};
 
 /// The longest username looked up in the store, in bytes: 150 characters of four bytes.
 const MAX_USERNAME_BYTES: usize = 600;
+
+/// How long a refresh may be repeated: the response may have been lost, or two tabs refresh at once.
+const REFRESH_GRACE: Seconds = Seconds(60);
 
 /// A new pair of tokens.
 pub struct TokenPair {
@@ -50,12 +53,12 @@ pub async fn log_in(
     // The hash took a noticeable time.
     let now = services.ports.clock.now();
     let id = SessionId(services.random_id().into());
-    let (pair, expires_at) = issue(services, user.id, &id, 0, now);
+    let pair = issue(services, user.id, &id, 0, now);
     let session = NewSession {
         id,
         user_id: user.id,
         created_at: now,
-        expires_at,
+        expires_at: services.tokens.refresh_expiry(now),
         rehashed_password,
     };
     let (opened, ()) = join(
@@ -127,41 +130,47 @@ fn issue(
     user_id: UserId,
     session_id: &SessionId,
     generation: i64,
-    now: Timestamp,
-) -> (TokenPair, Timestamp) {
-    let (access, _) = services.tokens.issue_access(user_id, session_id, now);
-    let (refresh, expires_at) = services
-        .tokens
-        .issue_refresh(user_id, session_id, generation, now);
-    (TokenPair { access, refresh }, expires_at)
+    at: Timestamp,
+) -> TokenPair {
+    let tokens = &services.tokens;
+    let (access, _) = tokens.issue_access(user_id, session_id, at);
+    let (refresh, _) = tokens.issue_refresh(user_id, session_id, generation, at);
+    TokenPair { access, refresh }
 }
 
-/// Exchanges a refresh token for the next pair. A token that was used before revokes its session:
-/// it was stolen, and the server cannot distinguish the owner from the thief (RFC 9700 §4.14.2).
+/// Exchanges a refresh token for the next pair. A token presented again within [`REFRESH_GRACE`]
+/// returns the same pair, as long as that pair's refresh token is unused. Any other token that was
+/// used before revokes its session: it was stolen, and the server cannot distinguish the owner from
+/// the thief (RFC 9700 §4.14.2).
 ///
 /// # Errors
 /// `Token` for an invalid or expired one; `Denied(Session)` when its session was revoked, also by
 /// this call.
 pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPair> {
     let now = services.ports.clock.now();
-    let token = services.tokens.verify_refresh(token, now)?;
+    let repeatable_since = now.plus(Seconds(-REFRESH_GRACE.0));
+    // A token that expired within the grace may be a repeat. An unused one has the expiry of its
+    // session, so the store refuses it.
+    let token = services.tokens.verify_refresh(token, repeatable_since)?;
     let RefreshToken {
         user_id,
         session_id,
         generation,
-        ..
+        expires_at,
     } = token;
-    let next = generation.saturating_add(1);
-    let (pair, expires_at) = issue(services, user_id, &session_id, next, now);
     let rotation = Rotation {
         session_id,
         user_id,
         generation,
         now,
-        expires_at,
+        expires_at: services.tokens.refresh_expiry(now),
+        repeatable_since,
     };
     match services.ports.store.rotate_session(&rotation).await? {
-        RotationOutcome::Rotated => Ok(pair),
+        RotationOutcome::Rotated { at } => {
+            let next = generation.saturating_add(1);
+            Ok(issue(services, user_id, &rotation.session_id, next, at))
+        }
         RotationOutcome::Reused => {
             services
                 .ports
@@ -175,6 +184,7 @@ pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPai
             );
             Err(Denied::Session.into())
         }
+        RotationOutcome::Refused if expires_at <= now => Err(TokenError::Expired.into()),
         RotationOutcome::Refused => Err(Denied::Session.into()),
     }
 }

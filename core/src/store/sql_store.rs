@@ -92,6 +92,7 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
             Param::Int(rotation.generation),
             Param::Int(rotation.now.0),
             Param::Int(rotation.expires_at.0),
+            Param::Int(rotation.repeatable_since.0),
         ];
         let row = self.run(Access::Write, statement, params).await?;
         Ok(decode_optional(statement, row)?.unwrap_or(RotationOutcome::Refused))

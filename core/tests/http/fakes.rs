@@ -75,6 +75,8 @@ pub(crate) struct FakeStore {
     pub(crate) failure: AtomicU8,
     pub(crate) revoked: Mutex<HashSet<SessionId>>,
     pub(crate) generation: AtomicI64,
+    /// When the current generation was issued.
+    pub(crate) rotated_at: AtomicI64,
     /// The outcome of a change; `Done` by default.
     pub(crate) change_outcome: Mutex<Option<ChangeOutcome>>,
     /// The `seq` of every conversation of a list.
@@ -175,11 +177,16 @@ impl Store for FakeStore {
 
     async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome> {
         let mut revoked = self.revoked.lock().unwrap();
+        let generation = self.generation.load(Ordering::Relaxed);
+        let rotated_at = Timestamp(self.rotated_at.load(Ordering::Relaxed));
         let rotated = if revoked.contains(&rotation.session_id) {
             RotationOutcome::Refused
-        } else if self.generation.load(Ordering::Relaxed) == rotation.generation {
+        } else if generation == rotation.generation {
             self.generation.fetch_add(1, Ordering::Relaxed);
-            RotationOutcome::Rotated
+            self.rotated_at.store(rotation.now.0, Ordering::Relaxed);
+            RotationOutcome::Rotated { at: rotation.now }
+        } else if generation == rotation.generation + 1 && rotated_at >= rotation.repeatable_since {
+            RotationOutcome::Rotated { at: rotated_at }
         } else {
             revoked.insert(rotation.session_id.clone());
             RotationOutcome::Reused

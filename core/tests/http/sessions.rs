@@ -168,6 +168,35 @@ async fn refresh_token_reuse_revokes_the_session() {
 }
 
 #[tokio::test]
+async fn repeated_refresh_returns_the_same_pair_within_the_grace() {
+    let server = Server::new().await;
+    let refresh = async |token: &str| {
+        let body = json!({"refresh": token}).to_string();
+        server.post("/api/users/token/refresh/", body).await
+    };
+    let at = |millis: i64| server.clock.0.store(NOW.0 + millis, Ordering::Relaxed);
+    let expiry = 604_800_000;
+    at(expiry - 1_000);
+    let first = server.refresh_token(0);
+    let response = refresh(&first).await;
+    assert_eq!(response.status, 200);
+    // Also after the presented token has expired.
+    for millis in [expiry - 1_000, expiry - 1, expiry + 58_999] {
+        at(millis);
+        assert_eq!(refresh(&first).await.text, response.text);
+    }
+    let second = response.json()["refresh"].as_str().unwrap().to_owned();
+    let response = refresh(&second).await;
+    assert_eq!(response.status, 200);
+    at(expiry + 118_999);
+    assert_eq!(refresh(&second).await.text, response.text);
+    at(expiry + 119_000);
+    let refused = refresh(&second).await;
+    assert_eq!(refused.code(), "session_revoked");
+    assert_eq!(server.rooms.revoked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn logout_requires_a_refresh_token_of_the_caller() {
     let server = Server::new().await;
     for token in ["x", &server.token()] {

@@ -106,6 +106,7 @@ async fn run_all(store: &dyn Store) {
         generation: 0,
         now: NOW,
         expires_at: NOW,
+        repeatable_since: NOW,
     };
     check(store.rotate_session(&rotation).await);
     check(

@@ -88,6 +88,8 @@ pub(crate) enum LogEntry {
     LogoutAcknowledged { session: u32, at: Instant },
     /// A close code or an error reported that the session of the client is revoked.
     SessionRefused { session: u32, at: Instant },
+    /// A refresh of this session succeeded, and the client dropped the response.
+    RefreshLost { session: u32 },
     /// A request sent at this time with a token of this session was accepted.
     RequestAccepted { session: u32, requested_at: Instant },
     /// A `resume` was sent.

@@ -8,7 +8,7 @@ use colloquy_client::{
     AccessToken, Account, Backoff, Close, Error, Method, Response, Rest, Socket, Version,
 };
 use fastrand::Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
@@ -16,6 +16,8 @@ use crate::accounts::{RESPONSE_TIMEOUT, is_revoked};
 use crate::client_log::{ClientKind, ConversationKey, Log, LogEntry, REVOKED};
 use crate::frame;
 use crate::message_key::MessageKey;
+
+const REFRESH: &str = "/api/users/token/refresh/";
 
 /// A socket that is silent for this long is given up. Longer than any injected freeze of a server.
 pub(crate) const SILENCE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -169,8 +171,8 @@ impl Client {
             self.session_refused(self.access.login);
         }
         if close.code == 4200 || close.code == REVOKED.0 {
-            let rejected = &self.access.token;
-            if self.user.renew(&self.rest, rejected).await.is_err() {
+            let rejected = self.access.clone();
+            if self.renew(&rejected).await.is_err() {
                 // The next socket is closed with the same code, and the renewal is tried again.
                 return self.backoff(Duration::from_secs(1));
             }
@@ -224,9 +226,10 @@ impl Client {
         body: Option<&Value>,
         good: &[u16],
     ) -> Result<Response, Duration> {
-        let AccessToken { token, login } = self.user.access().await;
+        let access = self.user.access().await;
+        let (token, login) = (Some(access.token.as_str()), access.login);
         let requested_at = Instant::now();
-        let wait = match self.rest.request(method, path, Some(&token), body).await {
+        let wait = match self.rest.request(method, path, token, body).await {
             Err(_) => self.backoff(Duration::from_millis(250)),
             Ok(response) if good.contains(&response.status) => {
                 self.record(LogEntry::RequestAccepted {
@@ -238,7 +241,7 @@ impl Client {
             }
             Ok(response) if response.status == 401 => {
                 self.unauthorized(&response, login);
-                match self.user.renew(&self.rest, &token).await {
+                match self.renew(&access).await {
                     Ok(()) => Duration::ZERO,
                     Err(_) => self.backoff(Duration::from_secs(1)),
                 }
@@ -252,6 +255,38 @@ impl Client {
         Err(wait + self.jitter(Duration::from_millis(50)))
     }
 
+    /// Renews a rejected access token, at times after a refresh whose response is dropped. Records a
+    /// refresh that is refused: only a logout excuses it.
+    async fn renew(&mut self, rejected: &AccessToken) -> Result<(), Error> {
+        if self.rng.u32(0..3) == 0 {
+            self.lose_refresh(rejected).await;
+        }
+        let renewed = self.user.renew(&self.rest, &rejected.token).await;
+        if let Err(Error::Rejected(rejection)) = &renewed
+            && rejection.code == REVOKED.1
+        {
+            self.session_refused(rejected.login);
+        }
+        renewed
+    }
+
+    /// Refreshes and drops the response, as a client does that is suspended before it arrives.
+    async fn lose_refresh(&self, rejected: &AccessToken) {
+        let tokens = self.user.lock().await;
+        let Some(refresh) = &tokens.refresh else {
+            return;
+        };
+        if tokens.access != *rejected {
+            return;
+        }
+        let body = json!({"refresh": refresh});
+        let request = self.rest.request(Method::POST, REFRESH, None, Some(&body));
+        if request.await.is_ok_and(|response| response.status == 200) {
+            let session = rejected.login;
+            self.record(LogEntry::RefreshLost { session });
+        }
+    }
+
     /// Gets a page, once.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Value> {
         let access = self.user.access().await;
@@ -262,7 +297,7 @@ impl Client {
                 Ok(response.body)
             }
             401 => {
-                self.user.renew(&self.rest, &access.token).await?;
+                self.renew(&access).await?;
                 bail!("the access token has expired")
             }
             status => {

@@ -48,13 +48,14 @@ impl LogoutClient {
     async fn log_out(&mut self) -> bool {
         let user = self.client.user.clone();
         let mut tokens = user.lock().await;
-        // The refresh token is spent: the response to its exchange was lost.
-        let Some(refresh) = tokens.refresh.take() else {
+        // The session is over: its last refresh was refused.
+        let Some(refresh) = tokens.refresh.clone() else {
             return false;
         };
         let access = tokens.access.clone();
         let is_revoked = self.revoke(&access, &refresh).await;
         if is_revoked {
+            tokens.refresh = None;
             let path = format!(
                 "/api/chat/conversations/{}/messages/",
                 self.client.conversation.id

@@ -33,6 +33,7 @@ struct Totals {
     changes_acknowledged: HashSet<(MessageKey, MessageText)>,
     removed: u64,
     logouts: u64,
+    refreshes_lost: u64,
     delivered: u64,
     sockets: u64,
     resumes: u64,
@@ -65,6 +66,7 @@ impl Totals {
                     }
                     LogEntry::RemovalAcknowledged { .. } => totals.removed += 1,
                     LogEntry::LogoutAcknowledged { .. } => totals.logouts += 1,
+                    LogEntry::RefreshLost { .. } => totals.refreshes_lost += 1,
                     LogEntry::Synced { .. } => totals.resumes += 1,
                     LogEntry::Reset { .. } => totals.resets += 1,
                     LogEntry::HistoryRead(_) => totals.loaded += 1,
@@ -104,6 +106,9 @@ impl Outcome<'_> {
         }
         if totals.logouts == 0 {
             not_exercised.push("no client logged out".to_owned());
+        }
+        if totals.refreshes_lost == 0 {
+            not_exercised.push("no response of a refresh was lost".to_owned());
         }
         if self.injected.is_empty() {
             not_exercised.push("no fault was injected".to_owned());
@@ -154,6 +159,10 @@ impl Outcome<'_> {
         row("  deletions acknowledged", deletions);
         row("members removed", totals.removed.to_string());
         row("logouts", totals.logouts.to_string());
+        row(
+            "refresh responses dropped",
+            totals.refreshes_lost.to_string(),
+        );
         row("events delivered", totals.delivered.to_string());
         row("  read back at once", self.probed.to_string());
         row("messages read over REST", totals.loaded.to_string());
@@ -231,6 +240,7 @@ mod tests {
             number: 1,
             duplicate: false,
         });
+        log.record(LogEntry::RefreshLost { session: 1 });
         let at = Instant::now();
         log.record(LogEntry::LogoutAcknowledged { session: 1, at });
         log
@@ -277,7 +287,12 @@ mod tests {
         assert_eq!(outcome(&log(), &[]), bad("no fault was injected"));
         let never = bad("fault never injected: all connections reset");
         assert_eq!(outcome(&log(), &[FaultKind::ServerKilled]), never);
-        let (mut silent, mut stays) = (log(), log());
+        let (mut silent, mut stays, mut fresh) = (log(), log(), log());
+        fresh.entries.remove(2);
+        assert_eq!(
+            outcome(&fresh, &SUPPORTED),
+            bad("no response of a refresh was lost")
+        );
         silent.entries.remove(1);
         assert_eq!(
             outcome(&silent, &SUPPORTED),

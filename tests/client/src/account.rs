@@ -1,11 +1,15 @@
 //! An account and the tokens of its current login, shared by all tasks that act for the account.
 //!
-//! INVARIANT: a refresh token is presented at most once. A second time would revoke the session
-//! (docs/protocol.md, "Tokens"), so a refresh whose response is lost is followed by a new login.
+//! INVARIANT: a refresh token is presented again only within the server's grace, which ends a minute
+//! after the first time (docs/protocol.md, "Tokens"). Later it would revoke the session, so the
+//! account logs in again instead.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::rest::Rest;
@@ -14,6 +18,10 @@ const REGISTER: &str = "/api/users/register/";
 const LOGIN: &str = "/api/users/login/";
 const REFRESH: &str = "/api/users/token/refresh/";
 const LOGOUT: &str = "/api/users/logout/";
+
+/// How long after its first use a refresh token is presented again: the grace of 60 seconds, less the
+/// time that the last request may be on its way.
+const REPEAT_REFRESH_FOR: Duration = Duration::from_secs(45);
 
 /// An access token and the login it belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +37,21 @@ pub struct AccessToken {
 pub struct Tokens {
     /// For requests and sockets.
     pub access: AccessToken,
-    /// For the next pair; taken while a refresh is in flight or when its response was lost.
+    /// For the next pair. Kept until that arrives, because a lost response is asked for again.
     pub refresh: Option<String>,
+    /// When the refresh token was presented for the first time.
+    presented_at: Option<Instant>,
+}
+
+impl Tokens {
+    /// The refresh token, if presenting it now cannot revoke the session.
+    fn presentable(&mut self) -> Option<String> {
+        let first = *self.presented_at.get_or_insert_with(Instant::now);
+        if first.elapsed() > REPEAT_REFRESH_FOR {
+            self.refresh = None;
+        }
+        self.refresh.clone()
+    }
 }
 
 /// An account and its tokens.
@@ -99,14 +120,14 @@ impl Account {
 
     /// Replaces `rejected`, the access token the server refused, unless another task has done so.
     /// Refreshes when the refresh token is at hand, otherwise logs in. After an error the caller
-    /// calls it again: then it logs in.
+    /// calls it again: it repeats a refresh without a response, and logs in after a refused one.
     pub async fn renew(&self, rest: &Rest, rejected: &str) -> Result<(), Error> {
         let mut current = self.tokens.lock().await;
         if current.access.token != rejected {
             return Ok(());
         }
         let login = current.access.login;
-        let (path, fields, login) = if let Some(refresh) = current.refresh.take() {
+        let (path, fields, login) = if let Some(refresh) = current.presentable() {
             (REFRESH, json!({"refresh": refresh}), login)
         } else {
             let fields = json!({"username": self.username, "password": self.password});
@@ -115,6 +136,9 @@ impl Account {
         let response = rest
             .request(Method::POST, path, None, Some(&fields))
             .await?;
+        if response.status == 401 {
+            current.refresh = None;
+        }
         *current = tokens(&response.expect(&[200])?, login)?;
         Ok(())
     }
@@ -145,5 +169,6 @@ fn tokens(body: &Value, login: u32) -> Result<Tokens, Error> {
             login,
         },
         refresh: Some(token("refresh")?),
+        presented_at: None,
     })
 }

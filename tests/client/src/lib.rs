@@ -11,7 +11,8 @@
 //!   reconnects. After a `reset` the history is returned as a whole instead.
 //! - [`Conversation::send`] returns only when the message is stored or refused for good. It is
 //!   stored at most once.
-//! - A refresh token is presented at most once ([`Account::renew`]).
+//! - A refresh whose response is lost is repeated within the server's grace; a refresh token is never
+//!   presented later than that ([`Account::renew`]).
 //! - The client never retries an error that the server marks as not retryable, and never reconnects
 //!   after a close code that forbids it ([`Close::action`]).
 //!

@@ -131,7 +131,7 @@ macro_rules! store_contract {
             }
             concurrent_calls {
                 one_of_two_concurrent_registrations_wins
-                one_of_two_concurrent_rotations_wins
+                concurrent_rotations_return_the_same
                 concurrent_direct_conversations_are_one
                 concurrent_duplicate_sends_are_stored_once
                 concurrent_writers_have_one_order
@@ -148,6 +148,7 @@ macro_rules! store_contract {
                 new_password_hash_replaces_the_old
                 session_rotates
                 reused_generation_revokes_the_session
+                repeated_rotation_returns_the_first
                 inactive_session_does_not_rotate
                 session_is_revoked_once
             }

@@ -12,8 +12,11 @@ fn rotation(user_id: UserId, session: &str, generation: i64) -> Rotation {
         generation,
         now: NOW,
         expires_at: LATER,
+        repeatable_since: NOW,
     }
 }
+
+const ROTATED: RotationOutcome = RotationOutcome::Rotated { at: NOW };
 
 async fn is_active(store: &dyn Store, user_id: UserId, session: &str, now: Timestamp) -> bool {
     match store.profile(&caller(user_id, session), now).await.unwrap() {
@@ -113,7 +116,7 @@ pub async fn session_rotates(fixture: &dyn Fixture) {
             .rotate_session(&rotation(ada.id, "s", generation))
             .await
             .unwrap();
-        assert_eq!(outcome, RotationOutcome::Rotated);
+        assert_eq!(outcome, ROTATED);
     }
     assert!(!is_active(store, ada.id, "s", LATER).await);
     let expires_at = LATER.plus(Seconds(60));
@@ -121,10 +124,7 @@ pub async fn session_rotates(fixture: &dyn Fixture) {
         expires_at,
         ..rotation(ada.id, "s", 5)
     };
-    assert_eq!(
-        store.rotate_session(&longer).await.unwrap(),
-        RotationOutcome::Rotated
-    );
+    assert_eq!(store.rotate_session(&longer).await.unwrap(), ROTATED);
     assert!(is_active(store, ada.id, "s", LATER).await);
     assert!(!is_active(store, ada.id, "s", expires_at).await);
 }
@@ -144,13 +144,56 @@ pub async fn reused_generation_revokes_the_session(fixture: &dyn Fixture) {
             .await
             .unwrap()
     };
-    assert_eq!(rotate(0).await, RotationOutcome::Rotated);
-    assert_eq!(rotate(1).await, RotationOutcome::Rotated);
+    assert_eq!(rotate(0).await, ROTATED);
+    assert_eq!(rotate(1).await, ROTATED);
     assert_eq!(rotate(0).await, RotationOutcome::Reused);
     assert_eq!(rotate(2).await, RotationOutcome::Refused);
     assert_eq!(rotate(0).await, RotationOutcome::Refused);
     assert!(!is_active(store, ada.id, "s", NOW).await);
     assert!(is_active(store, ada.id, "other", NOW).await);
+}
+
+/// A repeat within the grace returns the first rotation and changes nothing, as long as the next
+/// generation is unused.
+pub async fn repeated_rotation_returns_the_first(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let ada = user(store, "ada").await;
+    let rotate_at = async |session: &str, generation, seconds: i64| {
+        let now = NOW.plus(Seconds(seconds));
+        let rotation = Rotation {
+            now,
+            expires_at: now.plus(Seconds(1_000)),
+            repeatable_since: now.plus(Seconds(-60)),
+            ..rotation(ada.id, session, generation)
+        };
+        store.rotate_session(&rotation).await.unwrap()
+    };
+    for session in ["s", "late", "revoked"] {
+        let opened = store.open_session(&new_session(ada.id, session)).await;
+        assert!(opened.unwrap());
+        assert_eq!(rotate_at(session, 0, 0).await, ROTATED);
+    }
+    for seconds in [0, 1, 60] {
+        assert_eq!(rotate_at("s", 0, seconds).await, ROTATED);
+    }
+    // The expiry is that of the first rotation.
+    let expires_at = NOW.plus(Seconds(1_000));
+    assert!(is_active(store, ada.id, "s", Timestamp(expires_at.0 - 1)).await);
+    assert!(!is_active(store, ada.id, "s", expires_at).await);
+    // The next generation is used: it may be repeated, the one before may not.
+    let second = RotationOutcome::Rotated {
+        at: NOW.plus(Seconds(61)),
+    };
+    assert_eq!(rotate_at("s", 1, 61).await, second);
+    assert_eq!(rotate_at("s", 1, 62).await, second);
+    assert_eq!(rotate_at("s", 0, 62).await, RotationOutcome::Reused);
+    assert_eq!(rotate_at("s", 1, 62).await, RotationOutcome::Refused);
+    assert_eq!(rotate_at("late", 0, 61).await, RotationOutcome::Reused);
+    assert!(!is_active(store, ada.id, "late", NOW).await);
+    let revoked = SessionId("revoked".into());
+    let ended = store.revoke_session(ada.id, &revoked, NOW).await;
+    assert!(ended.unwrap());
+    assert_eq!(rotate_at("revoked", 0, 1).await, RotationOutcome::Refused);
 }
 
 /// The session is unknown, another user's, expired, revoked, or of an inactive account.

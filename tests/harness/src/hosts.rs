@@ -175,8 +175,8 @@ pub const TORTURE: [InstanceSpec; 2] = [
         url_key: "base_url",
         settings: &[
             ("THROTTLE_RATE_SECONDS", "0"),
-            // Tokens expire during a run.
-            ("ACCESS_TOKEN_SECONDS", "30"),
+            // Every client refreshes its tokens several times, also in a short run.
+            ("ACCESS_TOKEN_SECONDS", "10"),
             // One line per request would hide the relevant ones.
             ("LOG_LEVEL", "warn"),
         ],

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use colloquy_blackbox::{Account, Group, Server, TIMEOUT, unique};
-use colloquy_client::{Client, Conversation, ConversationV1, Delivery, Error, Rest, RestOptions};
+use colloquy_client::{
+    Client, Conversation, ConversationV1, Delivery, Error, Method, Rest, RestOptions,
+};
+use serde_json::json;
 
 async fn client(account: &Account) -> Client {
     let server = account.api.server().url("");
@@ -39,14 +42,30 @@ async fn client_loads_the_history_after_a_reset_and_continues_live() {
 }
 
 #[tokio::test]
-async fn client_logs_in_again_after_a_lost_refresh_and_stops_after_a_revocation() {
+async fn client_repeats_a_lost_refresh_and_stops_after_a_revocation() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let client = client(&account).await;
     let own = client.account();
     let first = own.access().await;
-    // A refresh token whose response was lost is never presented again.
-    own.lock().await.refresh = None;
+    // The server processes a refresh whose response does not arrive.
+    let fields = json!({"refresh": own.lock().await.refresh});
+    let lost = client.rest().request(
+        Method::POST,
+        "/api/users/token/refresh/",
+        None,
+        Some(&fields),
+    );
+    let lost = lost.await.expect("a response").body;
     let renewed = own.renew(client.rest(), &first.token).await;
+    renewed.expect("the same tokens again");
+    let second = own.access().await;
+    assert_eq!(
+        (second.login, &*second.token),
+        (first.login, lost["access"].as_str().expect("a token"))
+    );
+    // Without a refresh token at hand it logs in.
+    own.lock().await.refresh = None;
+    let renewed = own.renew(client.rest(), &second.token).await;
     renewed.expect("a new login");
     assert_eq!(own.access().await.login, first.login + 1);
     let mut conversation = Conversation::open(&client, id)

@@ -147,6 +147,7 @@ impl<'a> LogChecker<'a> {
             | LogEntry::LogoutSent { .. }
             | LogEntry::LogoutAcknowledged { .. }
             | LogEntry::SessionRefused { .. }
+            | LogEntry::RefreshLost { .. }
             | LogEntry::RequestAccepted { .. }
             | LogEntry::Pinged { .. }
             | LogEntry::Ponged => {}

@@ -39,9 +39,14 @@ async fn access_token_stays_valid_after_a_refresh() {
 #[tokio::test]
 async fn reused_refresh_token_revokes_the_session_at_once() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
-    let fresh = with_tokens(
+    let second = with_tokens(
         &account,
         Tokens::of(&account.refresh().await.expect_status(200)),
+    );
+    // From now on the first token cannot be repeated any more.
+    let fresh = with_tokens(
+        &second,
+        Tokens::of(&second.refresh().await.expect_status(200)),
     );
     let mut open = fresh.socket(id).v2().open().await;
     let mut older = account.socket(id).open().await;
@@ -56,18 +61,50 @@ async fn reused_refresh_token_revokes_the_session_at_once() {
 }
 
 #[tokio::test]
-async fn concurrent_refreshes_revoke_the_session() {
+async fn concurrent_refreshes_return_the_same_pair() {
+    // As two tabs do that share their tokens.
     let account = Account::new(&Server::under_test()).await;
     let responses = join_all((0..4).map(|_| account.refresh())).await;
-    let succeeded = responses
-        .iter()
-        .filter(|response| response.status == 200)
-        .count();
-    assert!(succeeded <= 1, "{succeeded} of four refreshes succeeded");
-    for response in responses.iter().filter(|response| response.status != 200) {
-        response.expect_error(401, "session_revoked");
+    let tabs: Vec<Account> = responses
+        .into_iter()
+        .map(|response| with_tokens(&account, Tokens::of(&response.expect_status(200))))
+        .collect();
+    for tab in &tabs {
+        assert_eq!(tab.tokens, tabs[0].tokens);
     }
-    account.profile().await.expect_error(401, "session_revoked");
+    tabs[0].profile().await.expect_status(200);
+    // Each tab goes on with its copy.
+    let next = join_all(tabs.iter().map(Account::refresh)).await;
+    let next: Vec<Tokens> = next
+        .into_iter()
+        .map(|response| Tokens::of(&response.expect_status(200)))
+        .collect();
+    assert_ne!(next[0].refresh, tabs[0].tokens.refresh);
+    assert!(next.iter().all(|tokens| *tokens == next[0]), "{next:?}");
+}
+
+#[tokio::test]
+async fn refresh_with_a_lost_response_is_repeated() {
+    let account = Account::new(&Server::under_test()).await;
+    let lost = Tokens::of(&account.refresh().await.expect_status(200));
+    let repeated = with_tokens(
+        &account,
+        Tokens::of(&account.refresh().await.expect_status(200)),
+    );
+    assert_eq!(repeated.tokens, lost);
+    repeated.profile().await.expect_status(200);
+    repeated.refresh().await.expect_status(200);
+}
+
+#[tokio::test]
+async fn logout_ends_the_grace_of_a_refresh() {
+    let account = Account::new(&Server::under_test()).await;
+    let fresh = with_tokens(
+        &account,
+        Tokens::of(&account.refresh().await.expect_status(200)),
+    );
+    fresh.log_out().await.expect_status(205);
+    account.refresh().await.expect_error(401, "session_revoked");
 }
 
 #[tokio::test]
