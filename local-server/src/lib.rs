@@ -23,5 +23,6 @@ pub mod run;
 pub mod secret_key;
 pub mod send_queue;
 pub mod serve;
+mod session_rooms;
 pub mod signals;
 mod socket;

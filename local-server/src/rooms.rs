@@ -24,6 +24,7 @@ use crate::cache_writer::CacheWriter;
 use crate::perf::cross_room_commit::CommitCoalescer;
 use crate::room_host::{self, RoomContext};
 use crate::room_inbox::{self, RoomInbox, RoomMessage, RoomSender};
+use crate::session_rooms::SessionRooms;
 use crate::socket::{self, RoomLink};
 
 /// [`Rooms`] as tasks of this process.
@@ -34,6 +35,7 @@ struct Registry {
     context: Arc<RoomContext>,
     tasks: TaskTracker,
     rooms: DashMap<ConversationId, RoomSender>,
+    sessions: SessionRooms,
 }
 
 impl LocalRooms {
@@ -62,6 +64,7 @@ impl LocalRooms {
             context: Arc::new(context),
             tasks,
             rooms: DashMap::new(),
+            sessions: SessionRooms::default(),
         }))
     }
 
@@ -116,6 +119,12 @@ impl Registry {
         self.rooms.remove_if(&conversation_id, unused).is_some()
     }
 
+    /// The way to the Room's task, if it runs.
+    fn live(&self, conversation_id: ConversationId) -> Option<RoomSender> {
+        let room = self.rooms.get(&conversation_id)?;
+        Some(room.value().clone())
+    }
+
     fn senders(&self) -> Vec<RoomSender> {
         let rooms = self.rooms.iter();
         rooms.map(|room| room.value().clone()).collect()
@@ -127,8 +136,10 @@ impl Rooms for LocalRooms {
     async fn open_socket(&self, grant: SocketGrant, request: Request) -> Response {
         let registry = Arc::clone(&self.0);
         let conversation_id = grant.conversation_id;
+        let session_id = grant.caller.session_id.clone();
         let link = move || RoomLink {
             id: registry.context.process.next_connection_id(),
+            entry: registry.sessions.enter(session_id, conversation_id),
             room: registry.room(conversation_id),
         };
         socket::open(&self.0.tasks, link, grant, request)
@@ -157,12 +168,9 @@ impl Rooms for LocalRooms {
     }
 
     async fn change_stored(&self, conversation_id: ConversationId, event: Option<StoredEvent>) {
-        let room = self
-            .0
-            .rooms
-            .get(&conversation_id)
-            .map(|room| room.value().clone());
-        let Some(room) = room else { return };
+        let Some(room) = self.0.live(conversation_id) else {
+            return;
+        };
         let change = Box::new(event);
         notify(room, |done| RoomMessage::ChangeStored { change, done }).await;
     }
@@ -173,7 +181,9 @@ impl Rooms for LocalRooms {
         let context = &self.0.context;
         let now = context.clock.now();
         context.process.remember_revoked(session_id, now);
-        let notified = self.0.senders().into_iter().map(|room| {
+        let rooms = self.0.sessions.rooms_of(session_id).into_iter();
+        let rooms = rooms.filter_map(|conversation_id| self.0.live(conversation_id));
+        let notified = rooms.map(|room| {
             let session_id = session_id.clone();
             notify(room, |done| RoomMessage::Revoke { session_id, done })
         });

@@ -35,6 +35,7 @@ use tokio_util::task::TaskTracker;
 use crate::perf::deferred_write::{DeferredWrite, HoldSwitch};
 use crate::room_inbox::{RoomMessage, RoomSender};
 use crate::send_queue::{self, Drained, SendQueue};
+use crate::session_rooms::SessionSocket;
 
 /// The read buffer of a socket, in bytes: a short message with its frame header fits. It grows with
 /// larger frames.
@@ -57,6 +58,8 @@ type Socket = WebSocketStream<TcpStream>;
 /// A connection's place in a Room.
 pub(crate) struct RoomLink {
     pub(crate) id: ConnectionId,
+    /// By which a revocation of the socket's session finds the Room.
+    pub(crate) entry: SessionSocket,
     pub(crate) room: RoomSender,
 }
 
@@ -182,7 +185,7 @@ impl PendingUpgrade {
 }
 
 async fn serve(
-    RoomLink { id, room }: RoomLink,
+    RoomLink { id, entry, room }: RoomLink,
     grant: SocketGrant,
     mut socket: Socket,
     send_queue: Arc<SendQueue>,
@@ -198,7 +201,7 @@ async fn serve(
     let close = exchange(id, &mut socket, &send_queue, &room).await;
     // The Room may have closed this connection itself; it ignores the message then.
     drop(room.send(RoomMessage::Disconnect { id }).await);
-    drop(room);
+    drop((room, entry));
     if let Some(close) = close {
         finish(&mut socket, Bytes::new(), close).await;
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use colloquy_core::ports::Clock as _;
-use colloquy_proto::domain::{ConversationId, Timestamp};
+use colloquy_proto::domain::{ConversationId, Seconds, Timestamp};
 use colloquy_proto::room::host::REVOCATION_MEMORY;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
@@ -18,6 +18,9 @@ use crate::rpc::{self, END_SESSION, REGISTER_SOCKET, RegisterSocket};
 
 /// The only key of the storage.
 const KEY: &str = "session";
+
+/// How long a repeated revocation notifies the Rooms again.
+const REPEAT_PERIOD: Seconds = Seconds(60);
 
 /// The stored state. Its JSON outlives versions of this program.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,24 @@ impl Session {
         let rooms = self.rooms.values().copied().map(Timestamp);
         let last = rooms.chain(ended).max();
         last.map_or(0, |last| last.millis_since(now).max(0))
+    }
+
+    /// Revokes the session; `false` when it was revoked before.
+    const fn end(&mut self, now: Timestamp) -> bool {
+        let is_first = self.ended.is_none();
+        if is_first {
+            self.ended = Some(now.0);
+        }
+        is_first
+    }
+
+    /// The conversations that a revocation has to reach. Repeated soon after the first call, which may
+    /// have failed, it reaches them again; later it wakes no Room.
+    fn rooms_to_notify(&self, now: Timestamp) -> Vec<ConversationId> {
+        let ended = self.ended.map(Timestamp);
+        let is_recent = ended.is_some_and(|at| now < at.plus(REPEAT_PERIOD));
+        let rooms = self.rooms.keys().filter(|_| is_recent);
+        rooms.copied().collect()
     }
 
     fn register(&mut self, socket: &RegisterSocket, now: Timestamp) -> Registration {
@@ -111,9 +132,11 @@ impl SessionObject {
     /// Revokes the session; returns the conversations where it has sockets.
     async fn end(&self) -> Result<Vec<ConversationId>> {
         let mut session = self.read().await?;
-        session.ended = Some(EdgeClock.now().0);
-        self.write(&session).await?;
-        Ok(session.rooms.into_keys().collect())
+        let now = EdgeClock.now();
+        if session.end(now) {
+            self.write(&session).await?;
+        }
+        Ok(session.rooms_to_notify(now))
     }
 }
 
@@ -167,7 +190,6 @@ impl DurableObject for SessionObject {
 #[cfg(test)]
 mod tests {
     use colloquy_fuzz::{Target, for_all};
-    use colloquy_proto::domain::Seconds;
 
     use super::*;
 
@@ -204,6 +226,20 @@ mod tests {
             );
             assert!(is_ended || session.needed_ms(NOW) >= 1);
         });
+    }
+
+    #[test]
+    fn revocation_repeated_later_wakes_no_room() {
+        let mut session = Session::default();
+        let socket = RegisterSocket::new(ConversationId(7), Timestamp(NOW.0 + 900_000));
+        session.register(&socket, NOW);
+        assert!(session.end(NOW));
+        let soon = NOW.plus(Seconds(59));
+        assert!(!session.end(soon));
+        assert_eq!(session.rooms_to_notify(soon), [ConversationId(7)]);
+        let later = NOW.plus(Seconds(60));
+        assert!(!session.end(later));
+        assert!(session.rooms_to_notify(later).is_empty());
     }
 
     #[test]
