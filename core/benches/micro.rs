@@ -18,6 +18,7 @@ use axum::http::Request;
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
+use colloquy_core::counters::InProcessCounters;
 use colloquy_core::http::{App, ClientAddress, router};
 use colloquy_core::ports::{Cache, Clock};
 use colloquy_core::service::{Ports, Services};
@@ -28,7 +29,7 @@ use colloquy_proto::domain::{
 use colloquy_proto::protocol::{Event, MessageEvent};
 use colloquy_proto::room::{ConnectionId, Effect, Input, NewConnection, NewEvents, Room};
 use divan::{Bencher, black_box};
-use fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, NOW};
+use fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, ManualTimer, NOW};
 use tower::ServiceExt as _;
 
 const CONVERSATION: ConversationId = ConversationId(7);
@@ -206,7 +207,9 @@ fn tokens() -> Tokens {
 /// A request through the whole router: a probe without work, and one with a token.
 #[divan::bench(args = ["/health/live/", "/api/users/profile/"])]
 fn route(bencher: Bencher<'_, '_>, path: &str) {
-    let settings = Arc::new(Settings::read(|_| None).expect("defaults"));
+    // The clock does not advance, so no budget would refill.
+    let lookup = |name: &str| (name == "BUDGET_FACTOR").then(|| "0".to_owned());
+    let settings = Arc::new(Settings::read(lookup).expect("defaults"));
     let tokens = Arc::new(tokens());
     let token = tokens
         .issue_access(UserId(1), &SessionId("s1".into()), NOW)
@@ -218,7 +221,9 @@ fn route(bencher: Bencher<'_, '_>, path: &str) {
         cache,
         rooms: Arc::new(FakeRooms::default()),
         passwords: Arc::new(Inline),
+        counters: Arc::new(InProcessCounters::new(clock(), 1_000)),
         clock: clock(),
+        timer: Arc::new(ManualTimer(Arc::new(ManualClock(AtomicI64::new(NOW.0))))),
         rng: Arc::new(Counter::default()),
     };
     let services = Services::new(ports, recent, tokens, settings.attempts);

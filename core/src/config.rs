@@ -77,19 +77,21 @@ pub struct Settings {
     pub shutdown: Seconds,
 }
 
-/// The limits of attempts in a window of time; 0 is no limit.
+/// The limits of attempts and requests; 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptLimits {
-    /// Logins for one account.
+    /// Failed logins of one account from one client address, in a window.
     pub logins_per_account: i64,
-    /// Logins from one client address.
+    /// Logins from one client address, in a window.
     pub logins_per_address: i64,
-    /// Registrations from one client address.
+    /// Registrations from one client address, in a window.
     pub registrations_per_address: i64,
     /// The length of the window.
     pub window: Seconds,
     /// The long-term interval between two edits of a user in a conversation, in milliseconds.
     pub throttle_ms: i64,
+    /// How many times larger than documented the budgets of users are.
+    pub budget_factor: i64,
 }
 
 /// The settings are invalid; the message has every reason, one per line.
@@ -134,10 +136,11 @@ impl Settings {
         "LOG_DIR", "logs", "Folder for log files; empty for none";
         "LOG_LEVEL", "info", "error, warn, info, debug, trace, or directives such as info,colloquy=debug";
         "LOG_FORMAT", "text", "text or json";
-        "LOGIN_ATTEMPTS_PER_ACCOUNT", "10", "Maximum failed logins per account and window; 0 for no limit";
+        "LOGIN_ATTEMPTS_PER_ACCOUNT", "10", "Failed logins per account and client address and window, beside 100 an hour per account; 0 for no limit";
         "LOGIN_ATTEMPTS_PER_ADDRESS", "300", "Maximum logins per client address and window; 0 for no limit";
         "REGISTRATIONS_PER_ADDRESS", "300", "Maximum registrations per client address and window; 0 for no limit";
         "ATTEMPTS_WINDOW_SECONDS", "300", "Length of that window in seconds";
+        "BUDGET_FACTOR", "1", "How many times larger than documented the request budgets of users are; 0 for no budgets";
         "PASSWORD_HASH_CONCURRENCY", "0", "Concurrent password hashes (19 MiB each); 0 for one per core";
         "SHUTDOWN_SECONDS", "10", "Seconds that requests in progress have to finish when the server shuts down";
     };
@@ -175,6 +178,7 @@ impl Settings {
                 registrations_per_address: reader.number("REGISTRATIONS_PER_ADDRESS", 0, i64::MAX),
                 window: Seconds(reader.number("ATTEMPTS_WINDOW_SECONDS", 1, 86_400)),
                 throttle_ms,
+                budget_factor: reader.number("BUDGET_FACTOR", 0, 1_000),
             },
             password_hash_concurrency: reader.number("PASSWORD_HASH_CONCURRENCY", 0, 1_024),
             shutdown: Seconds(reader.number("SHUTDOWN_SECONDS", 0, 3_600)),

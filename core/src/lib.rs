@@ -5,12 +5,14 @@
 //! or database driver: an adapter (`worker/`, `local-server/`) provides those through [`ports`].
 //!
 //! Read in this order: [`ports`] (what an adapter provides), [`service`] (the use cases), [`http`]
-//! (the routes), [`store`] (the SQL behind the database port), [`cache`] (the cached history).
+//! (the routes), [`store`] (the SQL behind the database port), [`cache`] (the cached history),
+//! [`counters`] (the token buckets of rate limits).
 
 pub mod auth;
 mod bounded_cache;
 pub mod cache;
 pub mod config;
+pub mod counters;
 pub mod http;
 pub mod ports;
 pub mod service;

@@ -1,6 +1,7 @@
 //! The tables in README.md and docs/protocol.md agree with the code.
 
 use colloquy_core::config::Settings;
+use colloquy_core::service::budgets::Budget;
 use colloquy_proto::protocol::{CloseCode, ErrorCode};
 
 const PROTOCOL: &str = include_str!("../../docs/protocol.md");
@@ -74,6 +75,25 @@ fn settings_table_matches_the_code() {
     let coded: Vec<Vec<&str>> = Settings::TABLE
         .iter()
         .map(|setting| vec![setting.name, setting.default, setting.description])
+        .collect();
+    assert_eq!(documented, coded);
+}
+
+#[test]
+fn budget_table_matches_the_code() {
+    let start = PROTOCOL
+        .find("| budget | a minute |")
+        .expect("the table of budgets");
+    let table = PROTOCOL[start..].split("\n\n").next().unwrap_or_default();
+    let documented: Vec<(String, String)> = rows(table, |first| {
+        !first.starts_with("---") && first != "budget"
+    })
+    .into_iter()
+    .map(|cells| (cells[0].into(), cells[1].into()))
+    .collect();
+    let coded: Vec<(String, String)> = Budget::PER_USER
+        .into_iter()
+        .filter_map(|budget| Some((budget.name().into(), budget.per_minute()?.to_string())))
         .collect();
     assert_eq!(documented, coded);
 }

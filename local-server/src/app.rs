@@ -11,12 +11,13 @@ use axum::Router;
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::{Database, Secret, SecretKey, Settings};
+use colloquy_core::counters::InProcessCounters;
 use colloquy_core::http;
 use colloquy_core::ports::{Cache, Clock, Rng};
 use colloquy_core::service::{Ports, Services};
 use colloquy_redis_http::RedisCache;
 
-use crate::clock::{SystemClock, SystemRng};
+use crate::clock::{SystemClock, SystemRng, TokioTimer};
 use crate::driver::Backend;
 use crate::migrate::{self, SchemaError};
 use crate::passwords::BlockingPasswords;
@@ -62,7 +63,12 @@ impl App {
             cache,
             rooms: Arc::new(rooms.clone()),
             passwords: Arc::new(BlockingPasswords::new(settings.password_hash_concurrency)),
+            counters: Arc::new(InProcessCounters::new(
+                Arc::clone(&clock),
+                InProcessCounters::DEFAULT_CAPACITY,
+            )),
             clock,
+            timer: Arc::new(TokioTimer),
             rng: Arc::new(SystemRng),
         };
         let services = Services::new(ports, recent, tokens, settings.attempts);

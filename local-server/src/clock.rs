@@ -1,8 +1,9 @@
 //! The ports for time and randomness, from the operating system.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use colloquy_core::ports::{Clock, Rng};
+use async_trait::async_trait;
+use colloquy_core::ports::{Clock, Rng, Timer};
 use colloquy_proto::domain::Timestamp;
 use rand::Rng as _;
 
@@ -16,6 +17,17 @@ impl Clock for SystemClock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Tokio's timers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TokioTimer;
+
+#[async_trait]
+impl Timer for TokioTimer {
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
     }
 }
 

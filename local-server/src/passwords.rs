@@ -1,4 +1,8 @@
 //! Password hashing on blocking threads, with a bound on running and waiting jobs.
+//!
+//! Jobs of known clients wait in a queue of their own, which is served in turn with the other one:
+//! however many unknown clients log in or register, half of the capacity is left for people who logged
+//! in before.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,12 +11,12 @@ use std::thread::available_parallelism;
 
 use async_trait::async_trait;
 use colloquy_core::auth::{HashMemory, PasswordJob, PasswordOutcome};
-use colloquy_core::ports::Passwords;
+use colloquy_core::ports::{HashPriority, Passwords};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-/// Waiting jobs per running one: about a second of work. Further jobs are rejected with 503 and
-/// `Retry-After`.
+/// Waiting jobs of each priority per running one: about a second of work. Further jobs are rejected
+/// with 503 and `Retry-After`.
 const MAX_WAITING_PER_THREAD: usize = 32;
 
 /// A pool of threads for password jobs. A thread starts with one job and then takes waiting jobs
@@ -25,7 +29,11 @@ pub struct BlockingPasswords {
 struct JobQueue {
     /// Threads that may still be started.
     idle: usize,
-    waiting: VecDeque<WaitingJob>,
+    known: VecDeque<WaitingJob>,
+    unknown: VecDeque<WaitingJob>,
+    /// The priority served last.
+    last: HashPriority,
+    /// The most waiting jobs of each priority.
     max_waiting: usize,
 }
 
@@ -46,7 +54,9 @@ impl BlockingPasswords {
         Self {
             queue: Arc::new(Mutex::new(JobQueue {
                 idle: running,
-                waiting: VecDeque::new(),
+                known: VecDeque::new(),
+                unknown: VecDeque::new(),
+                last: HashPriority::Unknown,
                 max_waiting: running * MAX_WAITING_PER_THREAD,
             })),
         }
@@ -55,9 +65,9 @@ impl BlockingPasswords {
 
 #[async_trait]
 impl Passwords for BlockingPasswords {
-    async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
+    async fn run(&self, job: PasswordJob, priority: HashPriority) -> Option<PasswordOutcome> {
         let (sender, outcome) = oneshot::channel();
-        match lock(&self.queue).admit(WaitingJob { job, sender }) {
+        match lock(&self.queue).admit(WaitingJob { job, sender }, priority) {
             QueueResult::Start(first) => {
                 let queue = Arc::clone(&self.queue);
                 spawn_blocking(move || run_jobs(first, &queue));
@@ -78,32 +88,54 @@ enum QueueResult {
 }
 
 impl JobQueue {
-    fn admit(&mut self, job: WaitingJob) -> QueueResult {
+    fn admit(&mut self, job: WaitingJob, priority: HashPriority) -> QueueResult {
         if self.idle > 0 {
             self.idle -= 1;
             return QueueResult::Start(job);
         }
-        if self.waiting.len() >= self.max_waiting {
-            self.waiting.retain(|waiting| !waiting.sender.is_closed());
+        let max_waiting = self.max_waiting;
+        let waiting = self.queue(priority);
+        if waiting.len() >= max_waiting {
+            waiting.retain(|waiting| !waiting.sender.is_closed());
         }
-        if self.waiting.len() >= self.max_waiting {
+        if waiting.len() >= max_waiting {
             return QueueResult::Rejected;
         }
-        self.waiting.push_back(job);
+        waiting.push_back(job);
         QueueResult::Queued
     }
 
-    /// The next job of a thread, which becomes idle without one. Cancelled jobs are skipped.
+    /// The next job of a thread, which becomes idle without one. Priorities take turns.
     fn next(&mut self) -> Option<WaitingJob> {
-        loop {
-            match self.waiting.pop_front() {
-                Some(next) if next.sender.is_closed() => {}
-                Some(next) => return Some(next),
-                None => {
-                    self.idle += 1;
-                    return None;
-                }
+        let turns = match self.last {
+            HashPriority::Known => [HashPriority::Unknown, HashPriority::Known],
+            HashPriority::Unknown => [HashPriority::Known, HashPriority::Unknown],
+        };
+        for priority in turns {
+            if let Some(next) = self.next_of(priority) {
+                self.last = priority;
+                return Some(next);
             }
+        }
+        self.idle += 1;
+        None
+    }
+
+    /// The next job of a priority that was not cancelled.
+    fn next_of(&mut self, priority: HashPriority) -> Option<WaitingJob> {
+        let waiting = self.queue(priority);
+        loop {
+            let next = waiting.pop_front()?;
+            if !next.sender.is_closed() {
+                return Some(next);
+            }
+        }
+    }
+
+    const fn queue(&mut self, priority: HashPriority) -> &mut VecDeque<WaitingJob> {
+        match priority {
+            HashPriority::Known => &mut self.known,
+            HashPriority::Unknown => &mut self.unknown,
         }
     }
 }
@@ -135,6 +167,7 @@ pub(crate) fn memory() -> HashMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use HashPriority::{Known, Unknown};
     use colloquy_core::auth::Password;
     use futures_util::future::join_all;
 
@@ -154,11 +187,11 @@ mod tests {
     #[tokio::test]
     async fn more_jobs_than_threads_all_complete() {
         let passwords = BlockingPasswords::new(2);
-        let outcomes = join_all((0..7).map(|_| passwords.run(job()))).await;
+        let outcomes = join_all((0..7).map(|_| passwords.run(job(), Unknown))).await;
         for outcome in outcomes {
             assert!(matches!(outcome, Some(PasswordOutcome::Hashed(_))));
         }
-        assert!(passwords.run(job()).await.is_some());
+        assert!(passwords.run(job(), Unknown).await.is_some());
     }
 
     #[test]
@@ -166,27 +199,50 @@ mod tests {
         let passwords = BlockingPasswords::new(1);
         let mut queue = lock(&passwords.queue);
         let (first, _outcome) = waiting_job();
-        assert!(matches!(queue.admit(first), QueueResult::Start(_)));
+        assert!(matches!(queue.admit(first, Unknown), QueueResult::Start(_)));
         let mut outcomes = Vec::new();
         for _ in 0..MAX_WAITING_PER_THREAD {
             let (waiting, outcome) = waiting_job();
-            assert!(matches!(queue.admit(waiting), QueueResult::Queued));
+            assert!(matches!(queue.admit(waiting, Unknown), QueueResult::Queued));
             outcomes.push(outcome);
         }
         assert!(matches!(
-            queue.admit(waiting_job().0),
+            queue.admit(waiting_job().0, Unknown),
             QueueResult::Rejected
         ));
         drop(outcomes.split_off(1));
         let (last, _outcome) = waiting_job();
-        assert!(matches!(queue.admit(last), QueueResult::Queued));
+        assert!(matches!(queue.admit(last, Unknown), QueueResult::Queued));
         assert_eq!(
             [(); 3].map(|()| queue.next().is_some()),
             [true, true, false]
         );
         assert!(matches!(
-            queue.admit(waiting_job().0),
+            queue.admit(waiting_job().0, Unknown),
             QueueResult::Start(_)
         ));
+    }
+
+    #[test]
+    fn known_clients_have_every_second_turn_when_unknown_ones_fill_their_queue() {
+        let passwords = BlockingPasswords::new(1);
+        let mut queue = lock(&passwords.queue);
+        let mut outcomes = Vec::new();
+        let mut admit = |queue: &mut JobQueue, priority| {
+            let (waiting, outcome) = waiting_job();
+            outcomes.push(outcome);
+            queue.admit(waiting, priority)
+        };
+        assert!(matches!(admit(&mut queue, Unknown), QueueResult::Start(_)));
+        while matches!(admit(&mut queue, Unknown), QueueResult::Queued) {}
+        for _ in 0..2 {
+            assert!(matches!(admit(&mut queue, Known), QueueResult::Queued));
+        }
+        let mut served = Vec::new();
+        for _ in 0..4 {
+            assert!(queue.next().is_some());
+            served.push(queue.last);
+        }
+        assert_eq!(served, [Known, Unknown, Known, Unknown]);
     }
 }

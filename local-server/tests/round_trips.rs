@@ -15,6 +15,7 @@ use axum::http::{Request, StatusCode, header};
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::Settings;
+use colloquy_core::counters::InProcessCounters;
 use colloquy_core::http;
 use colloquy_core::ports::{
     Cache, CacheCommand, CacheError, CacheKind, CacheReply, Clock, CreatedConversation, Rooms,
@@ -23,7 +24,7 @@ use colloquy_core::ports::{
 use colloquy_core::service::{Ports, Services};
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
-use colloquy_local_server::clock::{SystemClock, SystemRng};
+use colloquy_local_server::clock::{SystemClock, SystemRng, TokioTimer};
 use colloquy_local_server::driver::PostgresDriver;
 use colloquy_local_server::passwords::BlockingPasswords;
 use colloquy_local_server::rooms::LocalRooms;
@@ -144,7 +145,9 @@ impl CountedServer {
             cache: Arc::clone(&cache) as Arc<dyn Cache>,
             rooms: Arc::new(rooms.clone()),
             passwords: Arc::new(BlockingPasswords::new(1)),
+            counters: Arc::new(InProcessCounters::new(Arc::clone(&clock), 1_000)),
             clock,
+            timer: Arc::new(TokioTimer),
             rng: Arc::new(SystemRng),
         };
         let services = Services::new(ports, recent, Arc::clone(&tokens), settings.attempts);

@@ -76,6 +76,7 @@ async fn user(store: &dyn Store, name: &str) -> Caller {
         created_at: NOW,
         expires_at: LATER,
         rehashed_password: Some("rehashed".to_owned()),
+        device: None,
     };
     assert!(store.open_session(&session).await.expect("runs"));
     Caller {

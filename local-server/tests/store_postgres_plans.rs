@@ -94,6 +94,7 @@ async fn run_all(store: &dyn Store, round: usize) {
         created_at: NOW,
         expires_at: NOW,
         rehashed_password: None,
+        device: None,
     };
     store.open_session(&session).await.expect("runs");
     let rotation = Rotation {

@@ -22,7 +22,7 @@ const SETTINGS = [
   "ACCESS_TOKEN_SECONDS", "REFRESH_TOKEN_SECONDS", "THROTTLE_RATE_SECONDS",
   "CORS_ALLOWED_ORIGINS", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "LOG_LEVEL",
   "LOGIN_ATTEMPTS_PER_ACCOUNT", "LOGIN_ATTEMPTS_PER_ADDRESS", "REGISTRATIONS_PER_ADDRESS",
-  "ATTEMPTS_WINDOW_SECONDS",
+  "ATTEMPTS_WINDOW_SECONDS", "BUDGET_FACTOR",
 ];
 
 function argument(name, fallback) {
@@ -84,7 +84,9 @@ const miniflare = new Miniflare({
     { type: "CompiledWasm", path: join(build, "index_bg.wasm") },
   ],
   bindings,
-  durableObjects: { ROOMS: object("RoomObject"), SESSIONS: object("SessionObject") },
+  durableObjects: {
+    ROOMS: object("RoomObject"), SESSIONS: object("SessionObject"), LIMITS: object("LimitsObject"),
+  },
   hyperdrives: { HYPERDRIVE: database },
   handleRuntimeStdio,
   ...(persist ? { durableObjectsPersist: resolve(persist) } : {}),

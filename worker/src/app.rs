@@ -20,14 +20,16 @@ use colloquy_redis_http::RedisCache;
 use tower::ServiceExt as _;
 use worker::{Env, HttpRequest};
 
-use crate::clock::{EdgeClock, EdgeRng};
+use crate::clock::{EdgeClock, EdgeRng, EdgeTimer};
+use crate::counters::EdgeCounters;
 use crate::driver::TypedDriver;
 use crate::hyperdrive::Database;
 use crate::logging;
 use crate::passwords::InlinePasswords;
 use crate::rooms::EdgeRooms;
 
-/// The header with the client's address, set by the platform.
+/// The header with the client's address, set by the platform. Without a usable one the client has no
+/// address, as far as rate limits are concerned.
 const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 
 /// The state shared by the requests and rooms of an isolate.
@@ -109,7 +111,11 @@ fn build(env: &Env) -> Result<IsolateState, String> {
         cache,
         rooms: Arc::new(EdgeRooms::of(env).map_err(|error| error.to_string())?),
         passwords: Arc::new(InlinePasswords::default()),
+        counters: Arc::new(
+            EdgeCounters::of(env, Arc::clone(&clock)).map_err(|error| error.to_string())?,
+        ),
         clock,
+        timer: Arc::new(EdgeTimer),
         rng: Arc::new(EdgeRng),
     };
     let services = Services::new(

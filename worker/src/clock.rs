@@ -1,12 +1,15 @@
-//! The runtime's clock and its randomness, as core's ports.
+//! The runtime's clock, its timers and its randomness, as core's ports.
 //!
 //! At the edge the clock does not advance while code runs, only with I/O.
 
 use std::time::Duration;
 
-use colloquy_core::ports::{Clock, Rng};
+use async_trait::async_trait;
+use colloquy_core::ports::{Clock, Rng, Timer};
 use colloquy_proto::domain::Timestamp;
+use worker::Delay;
 use worker::js_sys::Date;
+use worker::send::SendFuture;
 
 /// The runtime's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +20,17 @@ impl Clock for EdgeClock {
         // Called several times per message: `js_sys` returns a number, `worker::Date` is an object.
         #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
         Timestamp(Date::now() as i64)
+    }
+}
+
+/// The runtime's timers, for requests to the Worker. An object must not use it: it would stay awake.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct EdgeTimer;
+
+#[async_trait]
+impl Timer for EdgeTimer {
+    async fn sleep(&self, duration: Duration) {
+        SendFuture::new(Delay::from(duration)).await;
     }
 }
 

@@ -3,19 +3,21 @@
 //! Owns how core's ports are implemented on Cloudflare's runtime, and no rule of its own: a missing
 //! rule belongs in core or proto. `app.rs` composes it; `rooms.rs` reaches the objects, `room_do.rs`
 //! and `room_host.rs` run a Room in one, `hibernation.rs` keeps what outlives its memory,
-//! `session_do.rs` records in which Rooms a session has sockets, `rpc.rs` has the messages between
-//! them; `driver.rs` and `hyperdrive.rs` reach PostgreSQL. Optimisations are in `perf/`. The native
+//! `session_do.rs` records in which Rooms a session has sockets, `limits_do.rs` counts for rate limits
+//! (reached by `counters.rs`), `rpc.rs` has the messages between them; `driver.rs` and `hyperdrive.rs` reach PostgreSQL. Optimisations are in `perf/`. The native
 //! counterpart is `local-server`.
 //!
 //! A panic ends the wasm instance with every Room in it. No input of a client may cause one.
 
 mod app;
 mod clock;
+mod counters;
 pub mod driver;
 #[cfg(feature = "faults")]
 mod faults;
 mod hibernation;
 mod hyperdrive;
+mod limits_do;
 mod logging;
 mod passwords;
 mod perf;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use colloquy_core::auth::{HashMemory, PasswordJob, PasswordOutcome};
-use colloquy_core::ports::{Clock as _, Passwords};
+use colloquy_core::ports::{Clock as _, HashPriority, Passwords};
 use colloquy_proto::domain::Timestamp;
 use worker::Delay;
 use worker::send::SendFuture;
@@ -18,6 +18,9 @@ use crate::clock::EdgeClock;
 
 /// The longest wait in milliseconds. Later jobs are rejected with 503 and `Retry-After`.
 const MAX_WAIT_MS: i64 = 2_500;
+
+/// The longest wait of an unknown client: the slots after it are reserved for known ones.
+const MAX_WAIT_UNKNOWN_MS: i64 = 1_900;
 
 /// The time for other work between two jobs, in milliseconds.
 const PAUSE_MS: i64 = 15;
@@ -37,8 +40,8 @@ pub(crate) struct InlinePasswords {
 
 #[async_trait]
 impl Passwords for InlinePasswords {
-    async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
-        let wait = self.with_schedule(|schedule| schedule.reserve(EdgeClock.now()))?;
+    async fn run(&self, job: PasswordJob, priority: HashPriority) -> Option<PasswordOutcome> {
+        let wait = self.with_schedule(|schedule| schedule.reserve(EdgeClock.now(), priority))?;
         if !wait.is_zero() {
             SendFuture::new(Delay::from(wait)).await;
         }
@@ -78,13 +81,17 @@ impl Default for Schedule {
 
 impl Schedule {
     /// Reserves a slot and returns the wait for it; `None` if that is too long.
-    fn reserve(&mut self, now: Timestamp) -> Option<Duration> {
+    fn reserve(&mut self, now: Timestamp, priority: HashPriority) -> Option<Duration> {
+        let max_wait_ms = match priority {
+            HashPriority::Known => MAX_WAIT_MS,
+            HashPriority::Unknown => MAX_WAIT_UNKNOWN_MS,
+        };
         let mut wait_ms = self.next.millis_since(now).max(0);
         if wait_ms > MAX_WAIT_MS + MAX_JOB_MS + PAUSE_MS {
             // No slot is that late, so the clock was set back.
             wait_ms = 0;
         }
-        if wait_ms > MAX_WAIT_MS {
+        if wait_ms > max_wait_ms {
             return None;
         }
         self.next = Timestamp(now.0 + wait_ms + self.job_ms + PAUSE_MS);
@@ -99,37 +106,46 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use HashPriority::{Known, Unknown};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
-    fn waits(schedule: &mut Schedule, now: Timestamp) -> Vec<u128> {
-        let reserved = std::iter::from_fn(|| schedule.reserve(now));
+    fn waits(schedule: &mut Schedule, now: Timestamp, priority: HashPriority) -> Vec<u128> {
+        let reserved = std::iter::from_fn(|| schedule.reserve(now, priority));
         reserved.take(1_000).map(|wait| wait.as_millis()).collect()
     }
 
     #[test]
     fn slots_are_consecutive_and_long_waits_are_rejected() {
         let mut schedule = Schedule::default();
-        let waits = waits(&mut schedule, NOW);
+        let waits = waits(&mut schedule, NOW, Known);
         assert_eq!(waits[..3], [0, 75, 150]);
         assert_eq!(waits.last(), Some(&2_475));
         // One slot becomes free later, and after all of them a job runs at once.
-        assert!(schedule.reserve(Timestamp(NOW.0 + 75)).is_some());
-        let later = schedule.reserve(Timestamp(NOW.0 + 5_000));
+        assert!(schedule.reserve(Timestamp(NOW.0 + 75), Known).is_some());
+        let later = schedule.reserve(Timestamp(NOW.0 + 5_000), Known);
         assert_eq!(later, Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn slots_remain_for_known_clients_when_unknown_ones_are_rejected() {
+        let mut schedule = Schedule::default();
+        assert_eq!(waits(&mut schedule, NOW, Unknown).last(), Some(&1_875));
+        assert_eq!(waits(&mut schedule, NOW, Known).len(), 8);
     }
 
     #[test]
     fn long_jobs_get_longer_slots() {
         let mut schedule = Schedule::default();
         schedule.record_duration(10_000);
-        assert_eq!(waits(&mut schedule, NOW)[..2], [0, 515]);
+        assert_eq!(waits(&mut schedule, NOW, Known)[..2], [0, 515]);
     }
 
     #[test]
     fn clock_set_back_rejects_no_job() {
         let mut schedule = Schedule::default();
-        assert!(schedule.reserve(NOW).is_some());
-        assert_eq!(schedule.reserve(Timestamp(5_000)), Some(Duration::ZERO));
+        assert!(schedule.reserve(NOW, Known).is_some());
+        let earlier = schedule.reserve(Timestamp(5_000), Known);
+        assert_eq!(earlier, Some(Duration::ZERO));
     }
 }

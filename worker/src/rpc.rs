@@ -26,6 +26,7 @@ use crate::logging;
 /// The bindings' names in `wrangler.toml`.
 pub(crate) const ROOMS: &str = "ROOMS";
 pub(crate) const SESSIONS: &str = "SESSIONS";
+pub(crate) const LIMITS: &str = "LIMITS";
 
 /// The paths of a Room's object.
 pub(crate) const OPEN_SOCKET: &str = "/open";
@@ -36,6 +37,10 @@ pub(crate) const REVOKE: &str = "/revoke";
 /// The paths of a session's object.
 pub(crate) const REGISTER_SOCKET: &str = "/enter";
 pub(crate) const END_SESSION: &str = "/end";
+
+/// The paths of an object of rate limits. The bodies are those of the port's methods.
+pub(crate) const CHARGE: &str = "/charge";
+pub(crate) const GIVE_BACK: &str = "/give-back";
 
 /// The header that carries an [`AdmissionDto`] with an upgrade, which has no body.
 pub(crate) const ADMISSION: &str = "x-colloquy-grant";

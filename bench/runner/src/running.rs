@@ -19,14 +19,15 @@ use crate::targets::{Subject, Target};
 /// How many users are seeded to fill rooms with.
 const USERS: &str = "5000";
 
-/// Colloquy as deployed, but without the throttle, which would limit the rates, and with access tokens
-/// that outlive the run.
+/// Colloquy as deployed, but without the throttle and the budgets, which would limit the rates, and
+/// with access tokens that outlive the run.
 const COLLOQUY: InstanceSpec = InstanceSpec {
     name: "bench",
     redis_proxy: "redis-http-bench",
     url_key: "base_url",
     settings: &[
         ("THROTTLE_RATE_SECONDS", "0"),
+        ("BUDGET_FACTOR", "0"),
         ("ACCESS_TOKEN_SECONDS", "86400"),
         ("LOG_LEVEL", "info"),
     ],

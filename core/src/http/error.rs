@@ -77,10 +77,8 @@ impl ApiError {
         }
     }
 
-    /// In seconds, rounded up so that the wait is never too short.
     fn retry_after_seconds(&self) -> Option<i64> {
-        self.retry_after_ms
-            .map(|millis| millis.saturating_add(999).div_euclid(1_000))
+        self.retry_after_ms.map(in_seconds)
     }
 
     fn body(&self, request_id: &str) -> Value {
@@ -114,6 +112,11 @@ impl ApiError {
             _ => {}
         }
     }
+}
+
+/// Rounded up, so that the wait is never too short.
+const fn in_seconds(millis: i64) -> i64 {
+    millis.saturating_add(999).div_euclid(1_000)
 }
 
 /// The detail of each code when there is nothing more specific.
@@ -162,12 +165,19 @@ impl From<ServiceError> for ApiError {
             ServiceError::Throttled { retry_after_ms } => {
                 Self::retry_after(ErrorCode::Throttled, THROTTLED_TEXT, retry_after_ms)
             }
-            ServiceError::TooManyAttempts { retry_after } => {
+            ServiceError::OverBudget {
+                budget,
+                retry_after_ms,
+            } => {
+                let detail = format!("Too many requests: the budget \"{budget}\" is used up.");
+                Self::retry_after(ErrorCode::Throttled, detail, retry_after_ms)
+            }
+            ServiceError::TooManyAttempts { retry_after_ms } => {
                 let detail = format!(
                     "Too many attempts. Expected available in {} seconds.",
-                    retry_after.0
+                    in_seconds(retry_after_ms)
                 );
-                Self::retry_after(ErrorCode::TooManyAttempts, detail, retry_after.as_millis())
+                Self::retry_after(ErrorCode::TooManyAttempts, detail, retry_after_ms)
             }
             ServiceError::Overloaded => Self::new(ErrorCode::Overloaded),
             ServiceError::Unavailable(cause) => Self::with_cause(ErrorCode::Unavailable, cause),

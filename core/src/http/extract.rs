@@ -12,9 +12,9 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::App;
 use super::error::{ApiError, ApiResult};
 use super::request_context::RequestContext;
+use super::{App, budgets};
 use colloquy_proto::domain::{Caller, ConversationId, UserId};
 use colloquy_proto::protocol::ErrorCode;
 
@@ -46,8 +46,8 @@ impl<S: Sync> FromRequestParts<S> for CurrentRequest {
     }
 }
 
-/// The caller, identified by a valid access token. The store checks that the session is active, in
-/// the statement that does the work.
+/// The caller, identified by a valid access token, whose budget has room for the request. The store
+/// checks that the session is active, in the statement that does the work.
 pub(super) struct Authenticated(pub(super) Caller);
 
 impl FromRequestParts<App> for Authenticated {
@@ -63,6 +63,7 @@ impl FromRequestParts<App> for Authenticated {
         if let Some(context) = parts.extensions.get::<Arc<RequestContext>>() {
             context.record_user(caller.user_id);
         }
+        budgets::charge(services, parts, caller.user_id).await?;
         Ok(Self(caller))
     }
 }

@@ -3,12 +3,14 @@
 //! Owns paths, statuses, headers, the shape of errors, and the OpenAPI description of them. A
 //! handler extracts, converts, makes one service call, converts. Deliberately binds no listener: an
 //! adapter passes requests in, each with a [`ClientAddress`] in its extensions. To add a route: a
-//! handler with its `utoipa::path` in the file of its resource, and a line in `routes`.
+//! handler with its `utoipa::path` in the file of its resource, a line in `routes`, and the budget of
+//! its users in `budgets`.
 
 mod accounts;
 mod address;
 mod app;
 mod body;
+mod budgets;
 mod conversations;
 mod cors;
 mod error;

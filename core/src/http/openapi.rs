@@ -113,6 +113,7 @@ fn add_common(path: &str, operation: &mut openapi::path::Operation) {
         common.push(ErrorCode::InvalidHost);
         if operation.security.is_some() {
             common.extend([ErrorCode::NotAuthenticated, ErrorCode::Unavailable]);
+            common.push(ErrorCode::Throttled);
         }
         if path.contains("{id}") {
             common.extend([ErrorCode::NotMember, ErrorCode::NotFound]);
@@ -128,7 +129,10 @@ fn add_common(path: &str, operation: &mut openapi::path::Operation) {
         let response = || {
             let schema = Ref::from_schema_name("ErrorBody");
             let content = ContentBuilder::new().schema(Some(schema)).build();
-            let description = super::error::default_detail(code);
+            let description = match code {
+                ErrorCode::Throttled => "The budget for requests of this kind is used up",
+                code => super::error::default_detail(code),
+            };
             RefOr::T(
                 ResponseBuilder::new()
                     .description(description)

@@ -98,6 +98,7 @@ pub(super) struct RefreshResponse {
         (status = 200, description = "The next pair of tokens", body = RefreshResponse),
         (status = 400, description = "The field is missing", body = BadRequestBody),
         (status = 401, description = "Invalid, expired, revoked, or used before and not repeatable (which revokes the session)", body = ErrorBody),
+        (status = 429, description = "The budget for refreshes is used up", body = ErrorBody),
     )
 )]
 pub(super) async fn refresh(

@@ -16,8 +16,8 @@ use super::error::ApiError;
 use super::extract::{CurrentRequest, QueryParams, bearer, conversation_id};
 use crate::auth::TokenError;
 use crate::ports::Denied;
-use crate::service::ServiceError;
-use crate::service::sockets;
+use crate::service::budgets::Budget;
+use crate::service::{ServiceError, sockets};
 use colloquy_proto::protocol::{CloseCode, ErrorCode, SUBPROTOCOL};
 
 /// The prefix of an access token among the offered subprotocols.
@@ -27,7 +27,7 @@ const BEARER_PREFIX: &str = "bearer.";
 ///
 /// The frames are described in `docs/protocol.md`. A refusal accepts the socket and closes it at
 /// once: 4401 for a missing or invalid token or a revoked session, 4200 for an expired token, 4403
-/// and 4404 as over REST, 4101 when the database is unavailable.
+/// and 4404 as over REST, 4100 when the user opens too many, 4101 when the database is unavailable.
 #[utoipa::path(
     get, path = "/ws/chat/{id}/", tag = "socket", operation_id = "openSocket",
     security((), ("bearer" = [])),
@@ -75,6 +75,14 @@ pub(super) async fn open(
         }
     };
     current.record_user(caller.user_id);
+    let charged = services.charge(Budget::Sockets, caller.user_id).await;
+    if charged.is_err() {
+        return services
+            .ports
+            .rooms
+            .refuse_socket(CloseCode::Flooding, v2, request)
+            .await;
+    }
     // A path that is not valid UTF-8 names no conversation.
     let Some(id) = id.ok().and_then(|Path(id)| conversation_id(&id)) else {
         return services

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::StoredEvent;
-use colloquy_proto::domain::{Conversation, SessionId, Timestamp, User, UserId};
+use colloquy_proto::domain::{Conversation, DeviceKey, SessionId, Timestamp, User, UserId};
 
 /// The outcome of creating an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct NewSession {
     pub expires_at: Timestamp,
     /// The password's hash under the current parameters, when the stored hash used others.
     pub rehashed_password: Option<String>,
+    /// The device that logs in, when it has a usable address.
+    pub device: Option<DeviceKey>,
 }
 
 /// A refresh token presented for rotation.

@@ -57,8 +57,9 @@ pub trait Store: Send + Sync {
     /// The active account with this username, compared without regard to case, for a login.
     async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>>;
 
-    /// Records a session, and the new password hash when there is one. `false` when the account is
-    /// deleted or inactive.
+    /// Records a session, the new password hash when there is one, and the device. Of an account's
+    /// devices the 50 used last are kept, for 30 days at least. `false` when the account is deleted
+    /// or inactive.
     async fn open_session(&self, session: &NewSession) -> StoreResult<bool>;
 
     /// Exchanges one refresh token for the next. Two calls with the same generation return the same

@@ -40,10 +40,7 @@ pub async fn register(
 ) -> ServiceResult<User> {
     let (mut user, password) = validate(registration)?;
     let now = services.ports.clock.now();
-    services
-        .rate_limiter
-        .check_registration(address, now)
-        .await?;
+    services.rate_limiter.check_registration(address).await?;
     user.password_hash = services.hash(password).await?;
     match services.ports.store.create_user(&user, now).await? {
         CreatedUser::Created(user) => Ok(user),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::rate_limits::TooManyAttempts;
 use crate::auth::TokenError;
 use crate::ports::{Denied, StoreError};
-use colloquy_proto::domain::Seconds;
 
 /// The problems of each field, in sentences a client may show.
 pub type FieldErrors = BTreeMap<&'static str, Vec<String>>;
@@ -35,10 +34,17 @@ pub enum ServiceError {
         /// How long to wait, in milliseconds.
         retry_after_ms: i64,
     },
+    /// A user's budget for requests of a kind is used up.
+    OverBudget {
+        /// Which budget.
+        budget: &'static str,
+        /// How long to wait, in milliseconds.
+        retry_after_ms: i64,
+    },
     /// Too many attempts to log in or register.
     TooManyAttempts {
-        /// How long to wait.
-        retry_after: Seconds,
+        /// How long to wait, in milliseconds.
+        retry_after_ms: i64,
     },
     /// A queue is full.
     Overloaded,
@@ -79,7 +85,7 @@ impl From<TokenError> for ServiceError {
 impl From<TooManyAttempts> for ServiceError {
     fn from(error: TooManyAttempts) -> Self {
         Self::TooManyAttempts {
-            retry_after: error.retry_after,
+            retry_after_ms: error.retry_after_ms,
         }
     }
 }

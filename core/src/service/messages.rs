@@ -193,10 +193,10 @@ pub async fn edit(
     let now = services.ports.clock.now();
     let limiter = &services.rate_limiter;
     limiter
-        .check_edit(caller.user_id, conversation_id, now)
+        .check_edit(caller.user_id, conversation_id)
         .await
         .map_err(|exceeded| ServiceError::Throttled {
-            retry_after_ms: exceeded.retry_after.as_millis(),
+            retry_after_ms: exceeded.retry_after_ms,
         })?;
     let store = &services.ports.store;
     let result = store

@@ -6,10 +6,12 @@
 //! of its resource, a handler in [`crate::http`].
 
 pub mod accounts;
+pub mod budgets;
 pub mod conversations;
 pub mod cursor;
 mod error;
 pub mod health;
+mod login_limits;
 pub mod members;
 pub mod messages;
 mod rate_limits;
@@ -25,8 +27,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::auth::{Password, PasswordJob, PasswordOutcome, SALT_BYTES, Salt, Tokens};
 use crate::cache::{RecentHistory, SummaryCache};
 use crate::config::AttemptLimits;
-use crate::ports::{Cache, Clock, Passwords, Rng, Rooms, Store};
+use crate::ports::{Cache, Clock, Counters, HashPriority, Passwords, Rng, Rooms, Store, Timer};
+use budgets::Budget;
+use colloquy_proto::domain::UserId;
 pub use error::{FieldErrors, ServiceError, ServiceResult};
+use login_limits::LoginDelays;
 use rate_limits::RateLimiter;
 
 /// The implementations an adapter provides.
@@ -34,14 +39,18 @@ use rate_limits::RateLimiter;
 pub struct Ports {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// Recent history and counters.
+    /// Recent history.
     pub cache: Arc<dyn Cache>,
+    /// The token buckets of rate limits.
+    pub counters: Arc<dyn Counters>,
     /// The live conversations.
     pub rooms: Arc<dyn Rooms>,
     /// Password hashing.
     pub passwords: Arc<dyn Passwords>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Waits.
+    pub timer: Arc<dyn Timer>,
     /// Cryptographically secure randomness.
     pub rng: Arc<dyn Rng>,
 }
@@ -51,6 +60,7 @@ pub struct Services {
     pub(crate) ports: Ports,
     pub(crate) tokens: Arc<Tokens>,
     rate_limiter: RateLimiter,
+    login_delays: LoginDelays,
     recent_history: Arc<RecentHistory>,
     summaries: SummaryCache,
 }
@@ -64,8 +74,11 @@ impl Services {
         tokens: Arc<Tokens>,
         limits: AttemptLimits,
     ) -> Self {
+        let counters = Arc::clone(&ports.counters);
+        let clock = Arc::clone(&ports.clock);
         Self {
-            rate_limiter: RateLimiter::new(Arc::clone(&ports.cache), limits, tokens.pepper()),
+            rate_limiter: RateLimiter::new(counters, clock, limits, tokens.pepper()),
+            login_delays: LoginDelays::new(Arc::clone(&ports.timer)),
             recent_history,
             summaries: SummaryCache::default(),
             tokens,
@@ -80,6 +93,18 @@ impl Services {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// Counts a request of a user.
+    ///
+    /// # Errors
+    /// `OverBudget` when the budget is used up.
+    pub(crate) async fn charge(&self, budget: Budget, user_id: UserId) -> ServiceResult<()> {
+        let checked = self.rate_limiter.check_budget(budget, user_id).await;
+        checked.map_err(|exceeded| ServiceError::OverBudget {
+            budget: budget.name(),
+            retry_after_ms: exceeded.retry_after_ms,
+        })
+    }
+
     fn salt(&self) -> Salt {
         let mut salt = [0; SALT_BYTES];
         self.ports.rng.fill(&mut salt);
@@ -91,7 +116,7 @@ impl Services {
             password,
             salt: self.salt(),
         };
-        match self.ports.passwords.run(job).await {
+        match self.ports.passwords.run(job, HashPriority::Unknown).await {
             Some(PasswordOutcome::Hashed(hash)) => Ok(hash),
             Some(_) => Err(ServiceError::Internal(
                 "a password could not be hashed".to_owned(),

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use futures_util::future::join;
 
+use super::budgets::Budget;
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PasswordJob, PasswordOutcome, RefreshToken, TokenError};
-use crate::ports::{Denied, NewSession, Rotation, RotationOutcome, StoreResult};
+use crate::ports::{Denied, HashPriority, NewSession, Rotation, RotationOutcome, StoreResult};
 use colloquy_proto::domain::{Caller, Credentials, Seconds, SessionId, Timestamp, User, UserId};
 
 /// The longest username looked up in the store, in bytes: 150 characters of four bytes.
@@ -14,6 +15,9 @@ const MAX_USERNAME_BYTES: usize = 600;
 
 /// How long a refresh may be repeated: the response may have been lost, or two tabs refresh at once.
 const REFRESH_GRACE: Seconds = Seconds(60);
+
+/// How long a device is known after an account was used from it.
+const DEVICE_MEMORY: Seconds = Seconds(30 * 86_400);
 
 /// A new pair of tokens.
 pub struct TokenPair {
@@ -34,20 +38,28 @@ pub async fn log_in(
     address: Option<IpAddr>,
 ) -> ServiceResult<(User, TokenPair)> {
     let (username, password) = required(username, password)?;
-    let now = services.ports.clock.now();
+    let limiter = &services.rate_limiter;
+    let attempt = limiter.login_attempt(&username, address);
     // Concurrent: the attempt is counted before the costly hash, without a round trip of its own.
-    let (allowed, found) = join(
-        services.rate_limiter.check_login(&username, address, now),
+    let (counted, found) = join(
+        limiter.count_login(&attempt),
         credentials(services, &username),
     )
     .await;
-    allowed?;
+    let counted = counted?;
     let verified = match found {
-        Ok(found) => verify(services, found, password).await,
+        Ok(found) => {
+            let priority = priority(services, found.as_ref(), address);
+            if priority == HashPriority::Unknown {
+                let now = services.ports.clock.now();
+                services.login_delays.admit(&attempt, &counted, now).await?;
+            }
+            verify(services, found, password, priority).await
+        }
         Err(error) => Err(error.into()),
     };
     if !matches!(verified, Ok(_) | Err(ServiceError::BadCredentials)) {
-        services.rate_limiter.refund_login(&username, address).await;
+        limiter.refund_login(&attempt, &counted).await;
     }
     let (user, rehashed_password) = verified?;
     // The hash took a noticeable time.
@@ -60,10 +72,11 @@ pub async fn log_in(
         created_at: now,
         expires_at: services.tokens.refresh_expiry(now),
         rehashed_password,
+        device: services.rate_limiter.device(user.id, address),
     };
     let (opened, ()) = join(
         services.ports.store.open_session(&session),
-        services.rate_limiter.reset_login(&username),
+        limiter.settle_login(&attempt, &counted),
     )
     .await;
     if opened? {
@@ -103,11 +116,29 @@ async fn credentials(services: &Services, username: &str) -> StoreResult<Option<
     services.ports.store.credentials(username).await
 }
 
+/// Whether the client logs in to the account from an address where it was used recently.
+fn priority(
+    services: &Services,
+    found: Option<&Credentials>,
+    address: Option<IpAddr>,
+) -> HashPriority {
+    let now = services.ports.clock.now();
+    let device = found.and_then(|found| {
+        let device = services.rate_limiter.device(found.user.id, address)?;
+        found.devices.iter().find(|known| known.key == device)
+    });
+    match device {
+        Some(device) if now < device.used_at.plus(DEVICE_MEMORY) => HashPriority::Known,
+        _ => HashPriority::Unknown,
+    }
+}
+
 /// Takes the same time whether or not the account exists.
 async fn verify(
     services: &Services,
     found: Option<Credentials>,
     password: Password,
+    priority: HashPriority,
 ) -> ServiceResult<(User, Option<String>)> {
     let (user, hash) = found.map(|found| (found.user, found.password_hash)).unzip();
     let job = PasswordJob::Verify {
@@ -115,7 +146,7 @@ async fn verify(
         hash,
         salt: services.salt(),
     };
-    match (services.ports.passwords.run(job).await, user) {
+    match (services.ports.passwords.run(job, priority).await, user) {
         (Some(PasswordOutcome::Matches { rehashed }), Some(user)) => Ok((user, rehashed)),
         (Some(PasswordOutcome::Failed), _) => Err(ServiceError::Internal(
             "a password could not be verified".to_owned(),
@@ -145,13 +176,14 @@ fn issue(
 ///
 /// # Errors
 /// `Token` for an invalid or expired one; `Denied(Session)` when its session was revoked, also by
-/// this call.
+/// this call; `OverBudget`.
 pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPair> {
     let now = services.ports.clock.now();
     let repeatable_since = now.plus(Seconds(-REFRESH_GRACE.0));
     // A token that expired within the grace may be a repeat. An unused one has the expiry of its
     // session, so the store refuses it.
     let token = services.tokens.verify_refresh(token, repeatable_since)?;
+    services.charge(Budget::Refreshes, token.user_id).await?;
     let RefreshToken {
         user_id,
         session_id,

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -71,6 +72,8 @@ pub(crate) fn position() -> Position {
 #[derive(Default)]
 pub(crate) struct FakeStore {
     pub(crate) password_hash: Mutex<String>,
+    /// From where the account was used.
+    pub(crate) devices: Mutex<Vec<KnownDevice>>,
     /// 0 for none, 1 for `Unavailable`, 2 for `Unexpected`.
     pub(crate) failure: AtomicU8,
     pub(crate) revoked: Mutex<HashSet<SessionId>>,
@@ -167,11 +170,16 @@ impl Store for FakeStore {
         let credentials = || Credentials {
             user: ann(),
             password_hash: self.password_hash.lock().unwrap().clone(),
+            devices: self.devices.lock().unwrap().clone(),
         };
         self.result(username.eq_ignore_ascii_case("ann").then(credentials))
     }
 
-    async fn open_session(&self, _: &NewSession) -> StoreResult<bool> {
+    async fn open_session(&self, session: &NewSession) -> StoreResult<bool> {
+        let used_at = session.created_at;
+        let device = session.device.clone();
+        let device = device.map(|key| KnownDevice { key, used_at });
+        self.devices.lock().unwrap().extend(device);
         self.result(true)
     }
 
@@ -431,7 +439,7 @@ pub(crate) struct Inline;
 
 #[async_trait]
 impl Passwords for Inline {
-    async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
+    async fn run(&self, job: PasswordJob, _: HashPriority) -> Option<PasswordOutcome> {
         Some(job.run(&mut HashMemory::default()))
     }
 }
@@ -442,6 +450,17 @@ pub(crate) struct ManualClock(pub AtomicI64);
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Waits by advancing the clock of the test.
+pub(crate) struct ManualTimer(pub Arc<ManualClock>);
+
+#[async_trait]
+impl Timer for ManualTimer {
+    async fn sleep(&self, duration: Duration) {
+        let millis = i64::try_from(duration.as_millis()).unwrap();
+        self.0.0.fetch_add(millis, Ordering::Relaxed);
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod accounts;
 mod bodies;
+mod budgets;
 mod conversations;
 mod fakes;
+mod login_limits;
 mod messages;
 mod middleware;
 mod server;

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, Tokens};
 use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
+use colloquy_core::counters::InProcessCounters;
 use colloquy_core::http::{App, ClientAddress, router};
 use colloquy_core::ports::{Cache, Clock, Passwords};
 use colloquy_core::service::{Ports, Services};
@@ -18,7 +19,7 @@ use colloquy_proto::domain::{Seconds, SessionId, UserId};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, NOW};
+use crate::fakes::{Counter, FakeRooms, FakeStore, Inline, ManualClock, ManualTimer, NOW};
 
 pub(crate) const PASSWORD: &str = "s3cretPassw0rd";
 
@@ -99,7 +100,9 @@ impl Server {
             cache,
             rooms: rooms.clone(),
             passwords,
+            counters: Arc::new(InProcessCounters::new(clock.clone(), 1_000)),
             clock: clock.clone(),
+            timer: Arc::new(ManualTimer(clock.clone())),
             rng: Arc::new(Counter::default()),
         };
         let services = Services::new(ports, recent, tokens.clone(), settings.attempts);
@@ -130,6 +133,14 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, mut request: Request<Body>) -> TestResponse {
+        request
+            .extensions_mut()
+            .insert(ClientAddress([192, 0, 2, 1].into()));
+        self.send_without_address(request).await
+    }
+
+    /// As from a client whose address the host does not know.
+    pub(crate) async fn send_without_address(&self, request: Request<Body>) -> TestResponse {
         let method = request.method().as_str();
         // Methods are case-sensitive (RFC 9110 §9.1): `PoST` is not in the document.
         let method = if method.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -138,9 +149,6 @@ impl Server {
             String::new()
         };
         let path = request.uri().path().to_owned();
-        request
-            .extensions_mut()
-            .insert(ClientAddress([192, 0, 2, 1].into()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();

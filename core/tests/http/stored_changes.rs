@@ -168,7 +168,7 @@ async fn room_reloads_after_an_unknown_outcome() {
 
 #[tokio::test]
 async fn invalid_ids_are_not_found() {
-    let server = Server::new().await;
+    let server = Server::with(&[("BUDGET_FACTOR", "0")]).await;
     for id in [
         "x",
         "0",

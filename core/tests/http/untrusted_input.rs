@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use colloquy_core::auth::{PasswordJob, PasswordOutcome};
-use colloquy_core::ports::Passwords;
+use colloquy_core::ports::{HashPriority, Passwords};
 use colloquy_fuzz::Target;
 use colloquy_proto::domain::{AppendOutcome, SendOutcome};
 use colloquy_proto::protocol::ErrorCode;
@@ -27,7 +27,7 @@ struct NoHashing;
 
 #[async_trait]
 impl Passwords for NoHashing {
-    async fn run(&self, job: PasswordJob) -> Option<PasswordOutcome> {
+    async fn run(&self, job: PasswordJob, _: HashPriority) -> Option<PasswordOutcome> {
         Some(match job {
             PasswordJob::Hash { .. } => PasswordOutcome::Hashed("hash".to_owned()),
             PasswordJob::Verify { hash: None, .. } => PasswordOutcome::Differs,
@@ -37,7 +37,8 @@ impl Passwords for NoHashing {
 }
 
 /// Without rate limits, which would reject everything after a few requests.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
+    ("BUDGET_FACTOR", "0"),
     ("LOGIN_ATTEMPTS_PER_ACCOUNT", "0"),
     ("LOGIN_ATTEMPTS_PER_ADDRESS", "0"),
     ("REGISTRATIONS_PER_ADDRESS", "0"),

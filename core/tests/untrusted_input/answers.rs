@@ -98,6 +98,7 @@ async fn run_all(store: &dyn Store) {
         created_at: NOW,
         expires_at: NOW,
         rehashed_password: None,
+        device: None,
     };
     check(store.open_session(&session).await);
     let rotation = Rotation {

@@ -45,6 +45,22 @@ pub struct Credentials {
     pub user: User,
     /// The stored password hash, a PHC string.
     pub password_hash: String,
+    /// The devices from which the account was used.
+    pub devices: Vec<KnownDevice>,
+}
+
+/// Names a device: a keyed hash of the account and the network of the client's address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeviceKey(pub Arc<str>);
+
+/// A device from which an account was used.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct KnownDevice {
+    /// Which one.
+    pub key: DeviceKey,
+    /// When the account last had a valid refresh token there; precise to a day.
+    pub used_at: Timestamp,
 }
 
 impl fmt::Debug for Credentials {

@@ -13,6 +13,18 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "session_do.rs",
         "one object per session records which Rooms it has sockets in",
     ),
+    (
+        "session_rooms.rs",
+        "at the edge each session's object records its Rooms",
+    ),
+    (
+        "counters.rs",
+        "natively core's counters are used as they are",
+    ),
+    (
+        "limits_do.rs",
+        "the counters of all isolates are in Durable Objects",
+    ),
     ("rpc.rs", "a Worker and its objects are not one process"),
     ("faults.rs", "natively a panic ends one task only"),
     ("hyperdrive.rs", "sockets come from a binding"),

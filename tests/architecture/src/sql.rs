@@ -25,6 +25,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "it wraps a statement of core to serve several callers at once",
     ),
     (
+        "worker/src/limits_do.rs",
+        "a Durable Object has a small database of its own",
+    ),
+    (
         "local-server/src/migrate.rs",
         "it reads the table of the migrations library",
     ),

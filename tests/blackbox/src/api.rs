@@ -1,9 +1,11 @@
 //! The HTTP client. It checks every response against the rules for all responses and against the
 //! server's own OpenAPI description, so that no test has to.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use crate::openapi::OpenApi;
@@ -12,6 +14,9 @@ use crate::server::Server;
 
 /// Longer than any response takes, so that a server that hangs fails the test instead of blocking it.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The header with which the platform of the edge names the client's address.
+const EDGE_ADDRESS: &str = "cf-connecting-ip";
 
 /// A client of one server, with or without an access token.
 #[derive(Debug, Clone)]
@@ -24,7 +29,20 @@ pub struct Api {
 impl Api {
     /// A client without an access token.
     pub fn anonymous(server: &Server) -> Self {
-        let http = reqwest::Client::builder()
+        Self::built(server, reqwest::Client::builder())
+    }
+
+    /// The same at another address of the loopback network, on a host with `client-addresses`.
+    pub fn at_address(server: &Server, address: Ipv4Addr) -> Self {
+        // Natively the address of the connection counts, at the edge the platform's header.
+        let value = address.to_string().parse().expect("a header value");
+        let headers = HeaderMap::from_iter([(HeaderName::from_static(EDGE_ADDRESS), value)]);
+        let builder = reqwest::Client::builder().default_headers(headers);
+        Self::built(server, builder.local_address(IpAddr::V4(address)))
+    }
+
+    fn built(server: &Server, builder: reqwest::ClientBuilder) -> Self {
+        let http = builder
             .no_proxy()
             .timeout(RESPONSE_TIMEOUT)
             // Servers close idle connections, some after five seconds; a request that is sent in

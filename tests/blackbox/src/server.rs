@@ -32,7 +32,7 @@ impl Server {
         Self::offered("unthrottled_base_url", false).await
     }
 
-    /// A server with short-lived access tokens, where the host offers one.
+    /// A server with short-lived access tokens and with budgets, where the host offers one.
     pub async fn short_tokens() -> Option<Self> {
         Self::offered("short_token_base_url", true).await
     }

@@ -88,6 +88,7 @@ pub(super) fn new_session(user_id: UserId, id: &str) -> NewSession {
         created_at: NOW,
         expires_at: LATER,
         rehashed_password: None,
+        device: None,
     }
 }
 

@@ -146,6 +146,7 @@ macro_rules! store_contract {
             sessions {
                 session_requires_an_active_account
                 new_password_hash_replaces_the_old
+                devices_of_an_account_are_remembered
                 session_rotates
                 reused_generation_revokes_the_session
                 repeated_rotation_returns_the_first

@@ -3,7 +3,7 @@
 use super::Fixture;
 use super::fixtures::{LATER, NOW, caller, new_session, user};
 use colloquy_core::ports::{Denied, NewSession, Rotation, RotationOutcome, Store};
-use colloquy_proto::domain::{Seconds, SessionId, Timestamp, UserId};
+use colloquy_proto::domain::{DeviceKey, Seconds, SessionId, Timestamp, UserId};
 
 fn rotation(user_id: UserId, session: &str, generation: i64) -> Rotation {
     Rotation {
@@ -104,6 +104,56 @@ pub async fn new_password_hash_replaces_the_old(fixture: &dyn Fixture) {
         "hash of bob"
     );
     assert!(bob.id != ada.id);
+}
+
+/// By account; written once a day at most; the 50 used last are kept, for 30 days.
+pub async fn devices_of_an_account_are_remembered(fixture: &dyn Fixture) {
+    const DAY: Seconds = Seconds(86_400);
+    let store = fixture.store();
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let log_in = async |user_id, session: &str, device: Option<&str>, now| {
+        let session = NewSession {
+            created_at: now,
+            device: device.map(|key| DeviceKey(key.into())),
+            ..new_session(user_id, session)
+        };
+        assert!(store.open_session(&session).await.unwrap());
+    };
+    let devices = async |name: &str| {
+        let found = store.credentials(name).await.unwrap().unwrap();
+        let devices = found.devices.into_iter();
+        let mut devices: Vec<_> = devices
+            .map(|device| (device.key.0.to_string(), device.used_at))
+            .collect();
+        devices.sort_unstable();
+        devices
+    };
+    log_in(ada.id, "s1", Some("home"), NOW).await;
+    log_in(ada.id, "s2", None, NOW).await;
+    log_in(bob.id, "s3", Some("work"), NOW).await;
+    assert_eq!(devices("ada").await, [("home".to_owned(), NOW)]);
+    assert_eq!(devices("bob").await, [("work".to_owned(), NOW)]);
+
+    log_in(ada.id, "s4", Some("home"), NOW.plus(DAY)).await;
+    assert_eq!(devices("ada").await, [("home".to_owned(), NOW)]);
+    let later = Timestamp(NOW.plus(DAY).0 + 1);
+    log_in(ada.id, "s5", Some("home"), later).await;
+    assert_eq!(devices("ada").await, [("home".to_owned(), later)]);
+
+    for device in 0..60 {
+        let now = Timestamp(later.0 + 1 + device);
+        let name = format!("device {device:02}");
+        log_in(ada.id, &format!("t{device}"), Some(&name), now).await;
+    }
+    let kept = devices("ada").await;
+    assert_eq!(kept.len(), 50);
+    assert_eq!(kept[0].0, "device 10");
+
+    let month_later = later.plus(Seconds(31 * DAY.0));
+    log_in(ada.id, "s6", Some("office"), month_later).await;
+    let kept = devices("ada").await;
+    assert_eq!(kept, [("office".to_owned(), month_later)]);
+    assert_eq!(devices("bob").await.len(), 1);
 }
 
 /// Generations increase by one, and each moves the session's expiry.

@@ -49,6 +49,7 @@ impl Host {
             Self::Sqlite => &[
                 "server",
                 "create-admin",
+                "client-addresses",
                 "close-on-shutdown",
                 "slow-reader-close",
                 "raw-text",
@@ -60,12 +61,20 @@ impl Host {
                 "redis",
                 "redis-http",
                 "create-admin",
+                "client-addresses",
                 "close-on-shutdown",
                 "slow-reader-close",
                 "raw-text",
                 "raw-http",
             ],
-            Self::Edge => &["server", "postgres", "redis", "redis-http", "create-admin"],
+            Self::Edge => &[
+                "server",
+                "postgres",
+                "redis",
+                "redis-http",
+                "create-admin",
+                "client-addresses",
+            ],
         }
     }
 
@@ -108,7 +117,8 @@ impl ValueEnum for Host {
 }
 
 /// The settings of every server, besides the addresses of its backends. Rate limits by address are
-/// off because the whole suite uses one address.
+/// off because the whole suite uses one address. Budgets are on where an instance does not set
+/// `BUDGET_FACTOR`: a test that is not about them may create more than a user should.
 pub const SETTINGS: &[(&str, &str)] = &[
     ("HOST", "127.0.0.1"),
     ("LOGIN_ATTEMPTS_PER_ADDRESS", "0"),
@@ -140,6 +150,7 @@ pub const UNDER_TEST: InstanceSpec = InstanceSpec {
     url_key: "base_url",
     settings: &[
         ("THROTTLE_RATE_SECONDS", "1"),
+        ("BUDGET_FACTOR", "0"),
         ("ALLOWED_HOSTS", "127.0.0.1,localhost,.chat.example"),
         (
             "CORS_ALLOWED_ORIGINS",
@@ -154,7 +165,7 @@ const EXTRA: &[InstanceSpec] = &[
         name: "unthrottled",
         redis_proxy: "redis-http-unthrottled",
         url_key: "unthrottled_base_url",
-        settings: &[("THROTTLE_RATE_SECONDS", "0")],
+        settings: &[("THROTTLE_RATE_SECONDS", "0"), ("BUDGET_FACTOR", "0")],
     },
     InstanceSpec {
         name: "short-tokens",
@@ -175,6 +186,7 @@ pub const TORTURE: [InstanceSpec; 2] = [
         url_key: "base_url",
         settings: &[
             ("THROTTLE_RATE_SECONDS", "0"),
+            ("BUDGET_FACTOR", "0"),
             // Every client refreshes its tokens several times, also in a short run.
             ("ACCESS_TOKEN_SECONDS", "10"),
             // One line per request would hide the relevant ones.
@@ -185,7 +197,11 @@ pub const TORTURE: [InstanceSpec; 2] = [
         name: "torture-throttled",
         redis_proxy: "redis-http-torture-throttled",
         url_key: "throttled_base_url",
-        settings: &[("THROTTLE_RATE_SECONDS", "1"), ("LOG_LEVEL", "warn")],
+        settings: &[
+            ("THROTTLE_RATE_SECONDS", "1"),
+            ("BUDGET_FACTOR", "0"),
+            ("LOG_LEVEL", "warn"),
+        ],
     },
 ];
 

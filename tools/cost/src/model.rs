@@ -14,8 +14,11 @@ const FRAMES_PER_REQUEST: f64 = 20.0;
 /// The pipeline after a send: add, trim, expire. An upper bound: an active Room batches several sends
 /// into one pipeline.
 const COMMANDS_PER_SEND: f64 = 3.0;
-/// Two counters of three commands each, and the deletion of one after a success.
-const COMMANDS_PER_LOGIN: f64 = 7.0;
+/// The objects of rate limits: one call for the address, one for the account, one after a success.
+/// Ordinary changes, such as refreshes, are a call each; they are few beside the other calls.
+const LIMIT_CALLS_PER_LOGIN: f64 = 3.0;
+/// Two counters are written and, after a success, written or deleted; an alarm is a row.
+const LIMIT_ROWS_PER_LOGIN: f64 = 5.0;
 const GB: f64 = 1e9;
 
 /// A row of the table.
@@ -91,7 +94,8 @@ impl ObjectUsage {
     fn per_day() -> Self {
         // Each socket: its upgrade and a check at its session's object. Each token refresh: such a check.
         let checks = day::SOCKETS.value + day::AUTHS.value;
-        let calls = day::SOCKETS.value + checks + day::REST_SENDS.value;
+        let limits = day::LOGINS.value * LIMIT_CALLS_PER_LOGIN;
+        let calls = day::SOCKETS.value + checks + day::REST_SENDS.value + limits;
         // A close counts as a frame.
         let resumes = day::SOCKETS.value;
         let closes = day::SOCKETS.value;
@@ -104,7 +108,7 @@ impl ObjectUsage {
         Self {
             requests: calls + frames / FRAMES_PER_REQUEST + alarms,
             seconds: (sends * send_ms + others * effort::OTHER_MS.value) / 1_000.0,
-            rows: checks * effort::CHECK_ROWS.value,
+            rows: checks * effort::CHECK_ROWS.value + day::LOGINS.value * LIMIT_ROWS_PER_LOGIN,
         }
     }
 }
@@ -121,8 +125,7 @@ fn item(price: &Price, units: f64) -> Item {
 fn redis(users: f64) -> Item {
     let monthly = |per_day: f64| per_day * users * DAYS;
     let sends = day::SENDS.value + day::REST_SENDS.value;
-    let commands =
-        sends * COMMANDS_PER_SEND + day::HISTORIES.value + day::LOGINS.value * COMMANDS_PER_LOGIN;
+    let commands = sends * COMMANDS_PER_SEND + day::HISTORIES.value;
     let events = effort::EVENTS_CACHED.value;
     let gigabytes = users * day::CONVERSATIONS.value * events * effort::EVENT_BYTES.value / GB;
     let traffic = monthly(sends + day::HISTORIES.value * events) * effort::EVENT_BYTES.value / GB;

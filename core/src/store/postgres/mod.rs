@@ -73,6 +73,7 @@ impl Dialect for Postgres {
             Param::Int(session.created_at.0),
             Param::Int(session.expires_at.0),
             Param::OptionalText(session.rehashed_password.as_deref()),
+            Param::OptionalText(session.device.as_ref().map(|device| &*device.0)),
         ];
         let row = write(driver, &OPEN_SESSION, &params).await?;
         Ok(row.is_some())

@@ -26,6 +26,8 @@ static CREATE_USER: Statement = statement!("sqlite", "accounts/create_user");
 static EXPLAIN_CREATE_USER: Statement = statement!("sqlite", "accounts/explain_create");
 static REHASH: Statement = statement!("sqlite", "accounts/rehash");
 static OPEN_SESSION: Statement = statement!("sqlite", "sessions/open");
+static REMEMBER_DEVICE: Statement = statement!("sqlite", "sessions/remember_device");
+static FORGET_DEVICES: Statement = statement!("sqlite", "sessions/forget_devices");
 static FIND_EXISTING: Statement = statement!("sqlite", "conversations/find_existing");
 static CREATE_CONVERSATION: Statement = statement!("sqlite", "conversations/create");
 static READ_CREATED: Statement = statement!("sqlite", "conversations/read_created");
@@ -87,6 +89,15 @@ impl Dialect for Sqlite {
                 &REHASH,
                 [Param::Int(session.user_id.0), Param::Text(hash)],
             ));
+        }
+        if let Some(device) = &session.device {
+            let params = [
+                Param::Text(&session.id.0),
+                Param::Text(&device.0),
+                Param::Int(session.created_at.0),
+            ];
+            steps.push(Step::new(&REMEMBER_DEVICE, params));
+            steps.push(Step::new(&FORGET_DEVICES, params));
         }
         let results = driver.run(Access::Write, &steps).await;
         let results = results.map_err(named(&OPEN_SESSION))?;

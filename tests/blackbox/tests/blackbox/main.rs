@@ -6,6 +6,7 @@
 
 mod accounts;
 mod authorisation;
+mod budgets;
 mod conversations;
 mod cors_and_hosts;
 mod examples;
@@ -28,6 +29,7 @@ mod messages {
 mod sessions {
     mod forged_tokens;
     mod login;
+    mod login_limits;
     mod tokens;
 }
 

@@ -7,7 +7,16 @@ use serde_json::json;
 use crate::without_restarts;
 
 /// The paths of the objects and their internal host name.
-const PATHS: [&str; 6] = ["/open", "/send", "/changed", "/revoke", "/enter", "/end"];
+const PATHS: [&str; 8] = [
+    "/open",
+    "/send",
+    "/changed",
+    "/revoke",
+    "/enter",
+    "/end",
+    "/charge",
+    "/give-back",
+];
 const OBJECT: &str = "object.invalid";
 
 /// Carries an admission from the Worker to the Room.

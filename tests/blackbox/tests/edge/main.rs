@@ -8,6 +8,7 @@ mod close_codes;
 mod heartbeat;
 mod hibernation;
 mod internal_rpc;
+mod limits;
 mod many_sockets;
 mod panics;
 mod restart;

@@ -34,6 +34,13 @@ async fn assert_round_trips(
     assert_eq!(made, pipelines, "{request_id}");
 }
 
+/// How many calls to limits objects a request made.
+fn counter_calls(log: &ServerLog, request_id: &str) -> usize {
+    let messages = ["charging counters", "returning to counters"];
+    let calls = messages.map(|message| log.lines_of_request(request_id, message).len());
+    calls.iter().sum()
+}
+
 /// Makes a request with a unique request id, which is returned with the body.
 async fn request(api: &Api, method: Method, path: &str, body: Option<Value>) -> (String, Value) {
     let id = unique("round-trips");
@@ -81,9 +88,52 @@ async fn send_and_cached_history_use_each_store_once_and_login_the_database_twic
     let login = json!({"username": one.username, "password": one.password});
     let anonymous = Api::anonymous(&server);
     let (id, _) = request(&anonymous, Method::POST, "/api/users/login/", Some(login)).await;
-    // The attempt is counted before the hash, and refunded after a success.
     let statements = ["accounts/credentials", "sessions/open"];
-    assert_round_trips(&log, &id, &statements, 2).await;
+    assert_round_trips(&log, &id, &statements, 0).await;
+    // The attempt is counted before the hash, and uncounted after a success.
+    assert_eq!(counter_calls(&log, &id), 2);
+}
+
+#[tokio::test]
+async fn changes_are_counted_by_one_call_and_reads_by_none() {
+    let _no_restarts = without_restarts().await;
+    let server = Server::short_tokens().await.expect("a server with budgets");
+    let log = ServerLog::of(&server).await;
+    let group = Group::new(&server, 2).await;
+    let (one, other) = (&group.members[0], &group.members[1]);
+    let messages = group.path("messages/");
+    let send = Some(json!({"message": "text"}));
+    let (sent, message) = request(&one.api, Method::POST, &messages, send).await;
+    let message = group.path(&format!("messages/{}/", message["id"]));
+    let member = group.path(&format!("members/{}/", other.id));
+    let create = json!({"participants": [other.id], "name": "group"});
+    let edit = json!({"message": "another text"});
+    let add = json!({"user_id": other.id});
+    let refresh = json!({"refresh": one.tokens.refresh});
+    let conversations = "/api/chat/conversations/";
+    let refreshes = "/api/users/token/refresh/";
+    let mut changes = Vec::new();
+    for (method, path, body) in [
+        (Method::POST, conversations, Some(create)),
+        (Method::PATCH, &message, Some(edit)),
+        (Method::DELETE, &message, None),
+        (Method::DELETE, &member, None),
+        (Method::POST, &group.path("members/"), Some(add)),
+        (Method::POST, refreshes, Some(refresh)),
+    ] {
+        changes.push(request(&one.api, method, path, body).await.0);
+    }
+    let mut others = vec![sent];
+    for path in [conversations, &messages, "/api/users/profile/"] {
+        others.push(request(&one.api, Method::GET, path, None).await.0);
+    }
+    log.wait_until_flushed().await;
+    for id in &changes {
+        assert_eq!(counter_calls(&log, id), 1, "{id}");
+    }
+    for id in &others {
+        assert_eq!(counter_calls(&log, id), 0, "{id}");
+    }
 }
 
 #[tokio::test]

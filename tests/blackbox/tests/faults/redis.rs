@@ -16,6 +16,28 @@ async fn history_is_read_from_the_database_without_the_redis_proxy() {
     check_fallback("redis-http").await;
 }
 
+#[tokio::test]
+async fn failed_logins_stay_counted_without_redis() {
+    let Some(control) = Control::with_capability("redis", "login limits without Redis").await
+    else {
+        return;
+    };
+    let _exclusive = exclusive(&control).await;
+    let account = Account::new(&Server::under_test()).await;
+    let api = Api::anonymous(&Server::under_test());
+    let log_in = async |password: &str| {
+        let fields = json!({"username": account.username, "password": password});
+        api.post("/api/users/login/", &fields).await
+    };
+    while log_in("not-the-password").await.status == 401 {}
+    control.perform("redis", "kill").await;
+    let response = log_in(&account.password).await;
+    response.expect_error(429, "too_many_attempts");
+    control.perform("redis", "start").await;
+    let response = log_in(&account.password).await;
+    response.expect_error(429, "too_many_attempts");
+}
+
 async fn check_fallback(service: &str) {
     let Some(control) = Control::with_capability(service, &format!("the loss of {service}")).await
     else {
