@@ -143,7 +143,7 @@ impl RecentHistory {
         let replies = self.run(vec![top]).await?;
         let members = replies.into_iter().find_map(|reply| match reply {
             CacheReply::Members(members) => Some(members),
-            CacheReply::Done | CacheReply::Integer(_) => None,
+            CacheReply::Done => None,
         });
         cached.members = Some(members.unwrap_or_default());
         cached.requested = count;

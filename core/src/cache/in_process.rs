@@ -40,16 +40,11 @@ struct Keys {
 }
 
 struct Entry {
-    value: Value,
+    /// Ascending, without duplicates.
+    set: Vec<Scored>,
     expires_at: Option<Timestamp>,
     last_used: u64,
     bytes: usize,
-}
-
-enum Value {
-    /// Ascending, without duplicates.
-    Set(Vec<Scored>),
-    Counter(i64),
 }
 
 impl InProcess {
@@ -77,7 +72,7 @@ impl Cache for InProcess {
             .map(|command| keys.run(command, now))
             .collect();
         keys.evict(self.capacity, now);
-        replies
+        Ok(replies)
     }
 
     fn kind(&self) -> CacheKind {
@@ -86,15 +81,15 @@ impl Cache for InProcess {
 }
 
 impl Keys {
-    fn run(&mut self, command: CacheCommand, now: Timestamp) -> Result<CacheReply, CacheError> {
+    fn run(&mut self, command: CacheCommand, now: Timestamp) -> CacheReply {
         match command {
             CacheCommand::ZAdd { key, entries } => {
-                self.with_set(&key, now, true, |set| add(set, entries))?;
+                self.with_set(&key, now, true, |set| add(set, entries));
             }
             CacheCommand::ZTrim { key, count } => {
                 self.with_set(&key, now, false, |set| {
                     drop(set.drain(..rank_of_top(set, count)));
-                })?;
+                });
             }
             CacheCommand::ZTop { key, count } => {
                 let members = self.with_set(&key, now, false, |set| {
@@ -102,8 +97,8 @@ impl Keys {
                         .skip(rank_of_top(set, count))
                         .map(|(_, member)| member.clone())
                         .collect()
-                })?;
-                return Ok(CacheReply::Members(members.unwrap_or_default()));
+                });
+                return CacheReply::Members(members.unwrap_or_default());
             }
             CacheCommand::Del { key } => self.remove(&key),
             CacheCommand::Expire { key, seconds } => {
@@ -111,41 +106,9 @@ impl Keys {
                     entry.expires_at = Some(now.plus(Seconds(seconds)));
                 }
             }
-            CacheCommand::SetNx { key, seconds } => {
-                if self.touch(&key, now).is_none() {
-                    let expires_at = Some(now.plus(Seconds(seconds)));
-                    self.insert(&key, Value::Counter(0), expires_at);
-                }
-            }
-            CacheCommand::Incr { key } => return self.add_to_counter(&key, 1, now),
-            CacheCommand::Decr { key } => return self.add_to_counter(&key, -1, now),
-            CacheCommand::Ttl { key } => {
-                let entry = self.touch(&key, now);
-                return Ok(CacheReply::Integer(
-                    entry.map_or(-2, |entry| entry.seconds_left(now)),
-                ));
-            }
             CacheCommand::Ping => {}
         }
-        Ok(CacheReply::Done)
-    }
-
-    fn add_to_counter(
-        &mut self,
-        key: &str,
-        by: i64,
-        now: Timestamp,
-    ) -> Result<CacheReply, CacheError> {
-        if self.touch(key, now).is_none() {
-            self.insert(key, Value::Counter(0), None);
-        }
-        match self.entries.get_mut(key).map(|entry| &mut entry.value) {
-            Some(Value::Counter(count)) => {
-                *count = count.saturating_add(by);
-                Ok(CacheReply::Integer(*count))
-            }
-            _ => Err(wrong_type(key)),
-        }
+        CacheReply::Done
     }
 
     /// Runs `work` on the set and updates the byte count. A missing set is created if `create`;
@@ -156,28 +119,23 @@ impl Keys {
         now: Timestamp,
         create: bool,
         work: impl FnOnce(&mut Vec<Scored>) -> T,
-    ) -> Result<Option<T>, CacheError> {
+    ) -> Option<T> {
         if self.touch(key, now).is_none() {
             if !create {
-                return Ok(None);
+                return None;
             }
-            self.insert(key, Value::Set(Vec::new()), None);
+            self.insert(key);
         }
-        let Some(entry) = self.entries.get_mut(key) else {
-            return Ok(None);
-        };
-        let Value::Set(set) = &mut entry.value else {
-            return Err(wrong_type(key));
-        };
-        let result = work(set);
-        let emptied = set.is_empty();
-        let bytes = KEY_OVERHEAD + key.len() + content_bytes(set);
+        let entry = self.entries.get_mut(key)?;
+        let result = work(&mut entry.set);
+        let emptied = entry.set.is_empty();
+        let bytes = KEY_OVERHEAD + key.len() + content_bytes(&entry.set);
         self.bytes = self.bytes - entry.bytes + bytes;
         entry.bytes = bytes;
         if emptied {
             self.remove(key);
         }
-        Ok(Some(result))
+        Some(result)
     }
 
     /// The entry, marked as used now; an expired one is removed.
@@ -195,7 +153,8 @@ impl Keys {
         Some(entry)
     }
 
-    fn insert(&mut self, key: &str, value: Value, expires_at: Option<Timestamp>) {
+    /// Inserts an empty set that does not expire.
+    fn insert(&mut self, key: &str) {
         self.remove(key);
         self.tick += 1;
         let name: Arc<str> = key.into();
@@ -205,8 +164,8 @@ impl Keys {
         self.entries.insert(
             name,
             Entry {
-                value,
-                expires_at,
+                set: Vec::new(),
+                expires_at: None,
                 last_used: self.tick,
                 bytes,
             },
@@ -243,12 +202,6 @@ impl Entry {
     fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
-
-    /// As `TTL` returns it: rounded to the nearest second, -1 without an expiry.
-    fn seconds_left(&self, now: Timestamp) -> i64 {
-        self.expires_at
-            .map_or(-1, |end| (end.millis_since(now) + 500) / 1_000)
-    }
 }
 
 fn add(set: &mut Vec<Scored>, entries: Vec<Scored>) {
@@ -269,10 +222,6 @@ fn content_bytes(set: &[Scored]) -> usize {
     set.iter()
         .map(|(_, member)| MEMBER_OVERHEAD + member.len())
         .sum()
-}
-
-fn wrong_type(key: &str) -> CacheError {
-    CacheError(format!("the key {key} holds a value of another type"))
 }
 
 #[cfg(test)]

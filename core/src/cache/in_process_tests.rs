@@ -45,14 +45,7 @@ async fn top(cache: &InProcess, key: &str, count: i64) -> Vec<String> {
     .await
     {
         CacheReply::Members(members) => members.iter().map(ToString::to_string).collect(),
-        other => panic!("{other:?}"),
-    }
-}
-
-async fn integer(cache: &InProcess, command: CacheCommand) -> i64 {
-    match run(cache, command).await {
-        CacheReply::Integer(value) => value,
-        other => panic!("{other:?}"),
+        CacheReply::Done => panic!("no members"),
     }
 }
 
@@ -87,68 +80,29 @@ async fn sets_are_sorted_deduplicated_and_trimmed_from_below() {
         },
     )
     .await;
-    assert_eq!(
-        integer(
-            &cache,
-            CacheCommand::Ttl {
-                key: "a".to_owned()
-            }
-        )
-        .await,
-        -2
-    );
+    assert!(cache.keys.lock().unwrap().entries.is_empty());
 }
 
 #[tokio::test]
-async fn counters_reset_at_their_expiry() {
+async fn set_is_gone_at_its_expiry() {
     let (clock, cache) = cache(InProcess::DEFAULT_CAPACITY);
-    let key = || "c".to_owned();
-    for expected in 1..=3 {
-        run(
-            &cache,
-            CacheCommand::SetNx {
-                key: key(),
-                seconds: 60,
-            },
-        )
-        .await;
-        assert_eq!(
-            integer(&cache, CacheCommand::Incr { key: key() }).await,
-            expected
-        );
-    }
-    assert_eq!(integer(&cache, CacheCommand::Decr { key: key() }).await, 2);
-    clock.0.store(59_000, Ordering::Relaxed);
-    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, 1);
-    clock.0.store(60_000, Ordering::Relaxed);
-    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, -2);
-    assert_eq!(integer(&cache, CacheCommand::Incr { key: key() }).await, 1);
-    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, -1);
-    run(
-        &cache,
-        CacheCommand::Expire {
-            key: key(),
-            seconds: 5,
-        },
-    )
-    .await;
-    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, 5);
-    run(&cache, CacheCommand::Del { key: key() }).await;
-    assert_eq!(integer(&cache, CacheCommand::Ttl { key: key() }).await, -2);
-}
-
-#[tokio::test]
-async fn command_on_a_key_of_another_type_is_an_error() {
-    let (_, cache) = cache(InProcess::DEFAULT_CAPACITY);
+    let key = || "a".to_owned();
+    let expire = |seconds| CacheCommand::Expire {
+        key: key(),
+        seconds,
+    };
+    run(&cache, expire(60)).await;
     run(&cache, add("a", &[(1, "one")])).await;
-    assert!(
-        cache
-            .pipeline(vec![CacheCommand::Incr {
-                key: "a".to_owned()
-            }])
-            .await
-            .is_err()
-    );
+    clock.0.store(60_000, Ordering::Relaxed);
+    assert_eq!(top(&cache, "a", 1).await, ["one"], "no set, no expiry");
+    run(&cache, expire(60)).await;
+    clock.0.store(119_999, Ordering::Relaxed);
+    assert_eq!(top(&cache, "a", 1).await, ["one"]);
+    clock.0.store(120_000, Ordering::Relaxed);
+    assert!(top(&cache, "a", 1).await.is_empty());
+    run(&cache, add("a", &[(2, "two")])).await;
+    run(&cache, CacheCommand::Del { key: key() }).await;
+    assert!(top(&cache, "a", 1).await.is_empty());
 }
 
 #[tokio::test]

@@ -23,12 +23,6 @@ pub fn redis_args(command: &CacheCommand) -> Vec<String> {
         }
         CacheCommand::Del { key } => args(["DEL", key]),
         CacheCommand::Expire { key, seconds } => args(["EXPIRE", key, &seconds.to_string()]),
-        CacheCommand::SetNx { key, seconds } => {
-            args(["SET", key, "0", "EX", &seconds.to_string(), "NX"])
-        }
-        CacheCommand::Incr { key } => args(["INCR", key]),
-        CacheCommand::Decr { key } => args(["DECR", key]),
-        CacheCommand::Ttl { key } => args(["TTL", key]),
         CacheCommand::Ping => args(["PING"]),
     }
 }

@@ -46,28 +46,6 @@ pub enum CacheCommand {
         /// From now.
         seconds: i64,
     },
-    /// `SET key 0 EX seconds NX`: starts a counter unless it exists.
-    SetNx {
-        /// The counter.
-        key: String,
-        /// Its lifetime.
-        seconds: i64,
-    },
-    /// `INCR key`
-    Incr {
-        /// The counter.
-        key: String,
-    },
-    /// `DECR key`
-    Decr {
-        /// The counter.
-        key: String,
-    },
-    /// `TTL key`: seconds left; -1 without expiry, -2 without the key.
-    Ttl {
-        /// Any key.
-        key: String,
-    },
     /// `PING`
     Ping,
 }
@@ -77,8 +55,6 @@ pub enum CacheCommand {
 pub enum CacheReply {
     /// Of every other command.
     Done,
-    /// Of `Incr`, `Decr` and `Ttl`.
-    Integer(i64),
     /// Of `ZTop`.
     Members(Vec<Arc<str>>),
 }

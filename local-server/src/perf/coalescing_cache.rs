@@ -119,8 +119,8 @@ mod tests {
         }
     }
 
-    fn increment(key: &str) -> CacheCommand {
-        CacheCommand::Incr {
+    fn delete(key: &str) -> CacheCommand {
+        CacheCommand::Del {
             key: key.to_owned(),
         }
     }
@@ -129,24 +129,25 @@ mod tests {
     fn equal_reads_are_sent_once_and_writes_once_per_pipeline() {
         let pipelines = vec![
             vec![highest("a")],
-            vec![increment("n"), highest("b")],
+            vec![delete("n"), highest("b")],
             vec![highest("c"), highest("a")],
-            vec![increment("n"), highest("a")],
+            vec![delete("n"), highest("a")],
         ];
         let (commands, indices) = concatenate(pipelines);
         let expected = [
             highest("a"),
-            increment("n"),
+            delete("n"),
             highest("b"),
             highest("c"),
-            increment("n"),
+            delete("n"),
             highest("a"),
         ];
         assert_eq!(commands, expected);
         assert_eq!(indices, [vec![0], vec![1, 2], vec![3, 0], vec![4, 5]]);
-        let replies = [1, 2, 3, 4, 5, 6].map(CacheReply::Integer);
+        let reply = |number: i32| CacheReply::Members(vec![number.to_string().into()]);
+        let replies = [1, 2, 3, 4, 5, 6].map(reply);
         let third = select(&replies, &indices[2]).unwrap();
-        assert_eq!(third, [4, 1].map(CacheReply::Integer));
+        assert_eq!(third, [4, 1].map(reply));
         assert!(select(&replies[..5], &indices[3]).is_err());
     }
 }
