@@ -13,6 +13,7 @@
 //! | `POST /postgres/kill`, `/redis/kill`, `/redis-http/kill` | kills it without a restart |
 //! | `POST /postgres/start`, `/redis/start`, `/redis-http/start` | |
 //! | `POST /{any}/freeze`, `/{any}/thaw` | SIGSTOP and SIGCONT; not for PostgreSQL, which has several processes |
+//! | `POST /{any}/memory` | returns the resident memory of its processes in bytes, by name |
 //! | `POST /server/create-admin` | creates an administrator with the command line; returns its `username` and `password` |
 //!
 //! An extra instance is addressed by its own name and takes the actions of `server`.
@@ -172,6 +173,10 @@ fn respond<'run>(
             json!({"error": format!("the host {host} has no {name}")}),
         ));
     };
+    if action == "memory" {
+        let pid = service.pid().context("it is not running")?;
+        return Ok((200, json!(crate::memory::resident(pid)?)));
+    }
     let is_backend = matches!(name, "redis-http" | "postgres" | "redis");
     Ok(if act(service, action, !is_backend)? {
         (200, json!({}))
@@ -292,6 +297,13 @@ exec NODE -e "require('http').createServer((q, s) => s.end(require('fs').readFil
             "starting a running server succeeds"
         );
         assert_eq!(starts(), 4);
+        let (status, memory) = ask(control, "POST", "/server/memory");
+        let memory: Value = serde_json::from_str(&memory).unwrap();
+        assert_eq!(
+            (status, memory.as_object().unwrap().len()),
+            (200, 1),
+            "{memory}"
+        );
         for name in ["postgres", "redis", "redis-http"] {
             for action in ["kill", "start"] {
                 assert_eq!(

@@ -53,6 +53,7 @@ impl Host {
                 "close-on-shutdown",
                 "slow-reader-close",
                 "raw-text",
+                "ping-rate",
                 "raw-http",
             ],
             Self::Postgres => &[
@@ -65,6 +66,7 @@ impl Host {
                 "close-on-shutdown",
                 "slow-reader-close",
                 "raw-text",
+                "ping-rate",
                 "raw-http",
             ],
             Self::Edge => &[

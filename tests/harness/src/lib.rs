@@ -25,6 +25,7 @@ pub mod control;
 pub mod debian;
 pub mod hosts;
 pub mod http;
+pub mod memory;
 pub mod npm;
 pub mod ports;
 pub mod postgres;
