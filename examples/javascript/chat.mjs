@@ -62,8 +62,10 @@ class Conversation {
     socket.addEventListener("error", () => {}); // A close event follows.
     socket.addEventListener("close", ({ code, reason }) => {
       clearInterval(this.heartbeat);
-      // 4200 asks for a new token; 44xx forbids a reconnect. See docs/protocol.md, "Close codes".
-      if (this.closed || code === 4200 || (code >= 4400 && code < 4500)) return;
+      // 4200 asks for a new token; 10xx of the protocol and 44xx but 4409 forbid a reconnect. See
+      // docs/protocol.md, "Close codes".
+      const isFinal = code === 1002 || code === 1007 || (code >= 4400 && code < 4500 && code !== 4409);
+      if (this.closed || code === 4200 || isFinal) return;
       const pause = Math.min(5000, 150 * 2 ** this.failures++) * (0.25 + 1.5 * Math.random());
       const after = Number(/after_ms=(\d+)/.exec(reason)?.[1] ?? 0); // With 4100 and 4101.
       setTimeout(() => this.closed || this.connect(), after + pause);

@@ -211,6 +211,7 @@ impl RoomHost {
             RoomMessage::InvalidFrame { id, close } => {
                 self.handle(Input::InvalidFrame { id, close });
             }
+            RoomMessage::Drained { id } => self.handle(Input::Drained { id }),
             RoomMessage::Disconnect { id } => {
                 self.sink.sockets.0.remove(&id);
                 self.handle(Input::Disconnect { id });
@@ -283,6 +284,7 @@ impl Sink for TaskSink {
             };
             let queued = match delivery {
                 Delivery::Reply => send_queue.push_reply(wire.clone()),
+                Delivery::ResumePart => send_queue.push_resume_part(wire.clone()),
                 Delivery::Fanout => send_queue.push_fanout(wire.clone()),
             };
             if queued.is_err() {
@@ -333,6 +335,12 @@ impl Sink for TaskSink {
     ) -> Result<Caller, TokenRejected> {
         let verified = self.context.tokens.verify_access(token, now);
         verified.map_err(Into::into)
+    }
+
+    fn last_received(&self, id: ConnectionId, now: Timestamp) -> Option<Timestamp> {
+        let silence = self.sockets.0.get(&id)?.silence().as_millis();
+        let silence = i64::try_from(silence).unwrap_or(i64::MAX);
+        Some(Timestamp(now.0.saturating_sub(silence)))
     }
 
     fn reply(&mut self, reply: Self::Reply, outcome: SendOutcome) {

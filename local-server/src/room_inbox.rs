@@ -40,6 +40,10 @@ pub(crate) enum RoomMessage {
         id: ConnectionId,
         close: CloseCode,
     },
+    /// The client has taken the queued part of its resume.
+    Drained {
+        id: ConnectionId,
+    },
     Disconnect {
         id: ConnectionId,
     },

@@ -1,59 +1,57 @@
-//! One WebSocket on a TCP connection: the handshake, reading, writing, closing.
+//! One WebSocket on a TCP connection: the handshake, and the task that serves it.
 //!
-//! tungstenite reads (RFC 6455: masks, fragments, UTF-8, control frames). Frames to the client are
-//! encoded once, wait in the [`SendQueue`], and leave it all together by one system call. Which Room
-//! the socket belongs to is decided by the caller, through [`RoomLink`].
+//! tungstenite reads (RFC 6455: masks, fragments, UTF-8). Frames to the client are encoded once, wait in
+//! the [`SendQueue`], and leave it all together by one system call. Which Room the socket belongs to is
+//! decided by the caller, through [`RoomLink`].
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `exchange` | an open socket: both directions, heartbeats, the closing handshake |
+//! | `outgoing` | a write in progress and its deadline |
+//! | `ping_rate` | the rate of frames that the Room does not see |
+//! | `read_half` | what tungstenite reads from, without its own answers |
 
-use std::io::{self, IoSlice};
-use std::pin::pin;
+mod exchange;
+mod outgoing;
+mod ping_rate;
+mod read_half;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use colloquy_core::ports::SocketGrant;
-use colloquy_proto::protocol::{
-    CloseCode, HEARTBEAT_TIMEOUT_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
-};
+use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, SUBPROTOCOL};
 use colloquy_proto::room::{ConnectionId, NewConnection};
-use futures_util::StreamExt;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::task::TaskTracker;
+
+use exchange::{End, Exchange, finish};
+use outgoing::Outgoing;
+use read_half::ReadHalf;
 
 use crate::perf::deferred_write::{DeferredWrite, HoldSwitch};
 use crate::room_inbox::{RoomMessage, RoomSender};
-use crate::send_queue::{self, Drained, SendQueue};
+use crate::send_queue::{SendQueue, encode_close};
 use crate::session_rooms::SessionSocket;
 
 /// The read buffer of a socket, in bytes: a short message with its frame header fits. It grows with
 /// larger frames.
 const READ_BUFFER: usize = 512;
 
-/// After this long without a byte from the client it is pinged (RFC 6455 §5.5.2) …
-const PING_AFTER: Duration = Duration::from_secs(30);
-
-/// … and after this long the connection counts as lost.
-const LOST_AFTER: Duration = Duration::from_secs(HEARTBEAT_TIMEOUT_SECONDS.unsigned_abs());
-
-/// How long a client may take to read what is queued and to answer the close frame.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Slices of one vectored write; the kernel takes up to 1,024.
-const MAX_SLICES: usize = 64;
-
-type Socket = WebSocketStream<TcpStream>;
+/// The connection under a finished upgrade.
+struct Socket {
+    frames: WebSocketStream<ReadHalf<OwnedReadHalf>>,
+    io: OwnedWriteHalf,
+}
 
 /// A connection's place in a Room.
 pub(crate) struct RoomLink {
@@ -96,7 +94,9 @@ pub(crate) fn refuse(
     };
     tasks.spawn(async move {
         if let Some((mut socket, prefix)) = upgrade.pending.accept().await {
-            finish(&mut socket, prefix, close).await;
+            let mut outgoing = Outgoing::default();
+            outgoing.extend(vec![prefix]);
+            socket.finish(outgoing, encode_close(close)).await;
         }
     });
     upgrade.response
@@ -177,10 +177,33 @@ impl PendingUpgrade {
             .write_buffer_size(0)
             .max_message_size(Some(MAX_FRAME_BYTES))
             .max_frame_size(Some(MAX_FRAME_BYTES));
-        let (io, before) = parts.io.into_inner().into_parts();
+        let (stream, before) = parts.io.into_inner().into_parts();
+        let (reader, io) = stream.into_split();
         let read = parts.read_buf.to_vec();
-        let socket = WebSocketStream::from_partially_read(io, read, Role::Server, Some(config));
-        Some((socket.await, before))
+        let frames = WebSocketStream::from_partially_read(
+            ReadHalf(reader),
+            read,
+            Role::Server,
+            Some(config),
+        );
+        let frames = frames.await;
+        Some((Socket { frames, io }, before))
+    }
+}
+
+impl Socket {
+    /// Sends what is left and the close frame. A client that does not take them is reset, which also
+    /// frees what the kernel holds for it.
+    async fn finish(&mut self, outgoing: Outgoing, close: Bytes) {
+        if !finish(outgoing, close, &mut self.io, self.frames.get_mut()).await {
+            self.reset();
+        }
+    }
+
+    /// The connection is reset when it is dropped.
+    fn reset(&self) {
+        // Fails only if the connection is dead.
+        drop(self.io.as_ref().set_zero_linger());
     }
 }
 
@@ -198,12 +221,19 @@ async fn serve(
     if room.send(connect).await.is_err() {
         send_queue.close(CloseCode::Restarting);
     }
-    let close = exchange(id, &mut socket, &send_queue, &room).await;
+    let mut exchange = Exchange::new(id, &room, &send_queue);
+    let end = exchange.run(&mut socket.frames, &mut socket.io).await;
+    let mut outgoing = exchange.into_outgoing();
     // The Room may have closed this connection itself; it ignores the message then.
     drop(room.send(RoomMessage::Disconnect { id }).await);
     drop((room, entry));
-    if let Some(close) = close {
-        finish(&mut socket, Bytes::new(), close).await;
+    match end {
+        End::Gone => {}
+        End::Stalled => socket.reset(),
+        End::Close(close) => {
+            outgoing.extend(send_queue.take_rest());
+            socket.finish(outgoing, close).await;
+        }
     }
 }
 
@@ -213,148 +243,4 @@ fn new_connection(grant: SocketGrant) -> NewConnection {
         admission: grant.admission,
         v2: grant.v2,
     }
-}
-
-/// Passes frames both ways until one side ends the connection. Returns the close code to send, if
-/// the client can still receive one.
-async fn exchange(
-    id: ConnectionId,
-    socket: &mut Socket,
-    send_queue: &SendQueue,
-    room: &RoomSender,
-) -> Option<CloseCode> {
-    let mut last_received = Instant::now();
-    let mut pinged = false;
-    // A frame that waits for room in the inbox; nothing more is read until it is delivered.
-    let mut waiting: Option<RoomMessage> = None;
-    // After an invalid frame nothing more is read: the Room closes the connection.
-    let mut readable = true;
-    // Reset only when it fires, so that a frame costs no timer.
-    let mut alarm = pin!(tokio::time::sleep_until(last_received + PING_AFTER));
-    loop {
-        tokio::select! {
-            Drained { chunks, close } = send_queue.drain() => {
-                if !write(socket, chunks, send_queue).await {
-                    return None;
-                }
-                if close.is_some() {
-                    return close;
-                }
-            }
-            permit = room.reserve(), if waiting.is_some() => match (permit, waiting.take()) {
-                (Ok(permit), Some(message)) => permit.send(message),
-                _ => return Some(CloseCode::Restarting),
-            },
-            frame = socket.next(), if readable && waiting.is_none() => {
-                (last_received, pinged) = (Instant::now(), false);
-                match received(id, frame?) {
-                    Received::Pong => drop(send_queue.push_reply(send_queue::encode_text(std::iter::once(PONG)))),
-                    Received::Message(message) => {
-                        readable = !matches!(message, RoomMessage::InvalidFrame { .. });
-                        waiting = Some(message);
-                    }
-                    Received::Nothing => {}
-                    Received::Gone => return None,
-                }
-            }
-            () = &mut alarm => {
-                let limit = if pinged { LOST_AFTER } else { PING_AFTER };
-                if Instant::now() < last_received + limit {
-                    alarm.as_mut().reset(last_received + limit);
-                    continue;
-                }
-                if pinged {
-                    return Some(CloseCode::HeartbeatLost);
-                }
-                pinged = true;
-                drop(send_queue.push_reply(send_queue::PING));
-                alarm.as_mut().reset(last_received + LOST_AFTER);
-            }
-        }
-    }
-}
-
-enum Received {
-    Message(RoomMessage),
-    Pong,
-    Nothing,
-    Gone,
-}
-
-fn received(id: ConnectionId, frame: Result<Message, Error>) -> Received {
-    let invalid = |close| Received::Message(RoomMessage::InvalidFrame { id, close });
-    match frame {
-        // Answered here, so that a ping does not load the Room.
-        Ok(Message::Text(text)) if text.as_str() == PING => Received::Pong,
-        Ok(Message::Text(text)) => Received::Message(RoomMessage::Frame { id, text }),
-        Ok(Message::Binary(_)) | Err(Error::Utf8(_) | Error::Protocol(_)) => {
-            invalid(CloseCode::Malformed)
-        }
-        Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
-            invalid(CloseCode::FrameTooLarge)
-        }
-        Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
-            Received::Nothing
-        }
-        Err(_) => Received::Gone,
-    }
-}
-
-/// Writes all chunks. A client that does not read has [`CLOSE_TIMEOUT`] from the moment its queue is
-/// closed, for example because it overflowed. False when the connection is dead.
-async fn write(socket: &mut Socket, chunks: Vec<Bytes>, send_queue: &SendQueue) -> bool {
-    let writing = async {
-        // A pong that tungstenite has queued itself is written whole before these frames.
-        futures_util::SinkExt::flush(socket)
-            .await
-            .map_err(io::Error::other)?;
-        write_all(socket.get_mut(), chunks).await
-    };
-    tokio::pin!(writing);
-    tokio::select! {
-        biased;
-        result = &mut writing => result.is_ok(),
-        _ = send_queue.closed() => matches!(timeout(CLOSE_TIMEOUT, writing).await, Ok(Ok(()))),
-    }
-}
-
-async fn write_all(io: &mut TcpStream, mut chunks: Vec<Bytes>) -> io::Result<()> {
-    let mut first = 0;
-    while first < chunks.len() {
-        let slices: Vec<IoSlice<'_>> = chunks
-            .iter()
-            .skip(first)
-            .take(MAX_SLICES)
-            .map(|chunk| IoSlice::new(chunk))
-            .collect();
-        let mut written = io.write_vectored(&slices).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        while let Some(chunk) = chunks.get_mut(first).filter(|_| written > 0) {
-            let step = chunk.len().min(written);
-            chunk.advance(step);
-            written -= step;
-            if chunk.is_empty() {
-                first += 1;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Sends the close frame, after `prefix`, and reads until the client disconnects: a connection that
-/// is dropped with unread bytes is reset, and a reset can overtake the close frame.
-async fn finish(socket: &mut Socket, prefix: Bytes, close: CloseCode) {
-    let io = socket.get_mut();
-    let closing = async {
-        write_all(io, vec![prefix, send_queue::encode_close(close)]).await?;
-        io.shutdown().await?;
-        // On the heap: on the stack it would be part of every connection's task.
-        let mut sink = vec![0_u8; 4096];
-        while io.read(&mut sink).await? > 0 {}
-        io::Result::Ok(())
-    };
-    // The connection is dropped either way.
-    drop(timeout(CLOSE_TIMEOUT, closing).await);
 }

@@ -51,6 +51,9 @@ const WRITE_AFTER: Duration = Duration::from_millis(25);
 /// read from the database, and the reader fills the cache.
 const WRITE_PERIOD: Duration = Duration::from_secs(3);
 
+/// The time between two parts of a resume: the runtime reports nothing about what a client has read.
+const RESUME_PACE: Duration = Duration::from_millis(25);
+
 struct Inner {
     state: State,
     env: Env,
@@ -226,7 +229,9 @@ impl Inner {
         self.state
             .accept_websocket_with_tags(&server, &[&id.0.to_string()]);
         match registered {
-            Ok(true) => self.with(None, |room| room.connect(id, admission.into(), server))?,
+            Ok(true) => self.with(None, |room| {
+                room.connect(id, admission.into(), server, &self.state);
+            })?,
             Ok(false) => end(&server, CloseCode::TokenInvalid),
             Err(error) => {
                 tracing::error!(error = %error, "session object unreachable");
@@ -294,6 +299,10 @@ impl Inner {
                 let left = at.millis_since(EdgeClock.now()).try_into().unwrap_or(0);
                 Delay::from(Duration::from_millis(left)).await;
                 self.with(None, |room| room.flush(at))
+            }
+            Job::Drained(id) => {
+                Delay::from(RESUME_PACE).await;
+                self.with(None, |room| room.handle(Input::Drained { id }))
             }
             Job::WriteCache => self.write_cache().await,
             Job::SetAlarm(at) => self.set_alarm(at).await,

@@ -13,8 +13,8 @@ use colloquy_core::auth::Tokens;
 use colloquy_core::cache::RecentHistory;
 use colloquy_core::ports::Clock as _;
 use colloquy_proto::domain::{
-    BatchOutcome, Caller, ConversationId, NewMessage, SendOutcome, Seq, SessionId, Timestamp,
-    UserId,
+    BatchOutcome, Caller, ConversationId, NewMessage, Seconds, SendOutcome, Seq, SessionId,
+    Timestamp, UserId,
 };
 use colloquy_proto::protocol::{CloseCode, SendCommand};
 use colloquy_proto::room::{
@@ -38,6 +38,9 @@ const BATCH_POLICY: BatchPolicy = BatchPolicy {
     max_linger_ms: 200,
 };
 
+/// When a resume goes on whose object lost its memory between two parts.
+const RESUME_RECOVERY: Seconds = Seconds(30);
+
 /// Work that takes time.
 pub(crate) enum Job {
     /// Store a batch.
@@ -50,6 +53,8 @@ pub(crate) enum Job {
     Flush(Timestamp),
     /// Wake the object at this time at the latest.
     SetAlarm(Timestamp),
+    /// Report that a client has taken its part of a resume.
+    Drained(ConnectionId),
     /// A session continues with a newer token: its object has to keep it for longer.
     ExtendSession(SessionId, Timestamp),
 }
@@ -109,6 +114,7 @@ impl RoomHost {
                 sockets,
                 write_buffer: RecentHistory::write_buffer(),
                 jobs: Vec::new(),
+                sent_part: false,
             },
             flush_at: None,
             alarm_at: None,
@@ -141,7 +147,11 @@ impl RoomHost {
         id: ConnectionId,
         connection: NewConnection,
         socket: WebSocket,
+        state: &State,
     ) {
+        if self.host.is_at_limit(connection.caller.user_id) {
+            self.sync_heartbeats(state);
+        }
         let now = EdgeClock.now();
         self.sink.sockets.insert(id, socket);
         self.host.connect(id, connection, now, &mut self.sink);
@@ -218,9 +228,11 @@ impl RoomHost {
         self.save_snapshots(now);
         let deadlines = self.host.deadlines(now);
         let flush = deadlines.flush.filter(|at| is_earlier(*at, self.flush_at));
-        let alarm = deadlines
-            .wake_up
-            .filter(|at| is_earlier(*at, self.alarm_at));
+        // If the memory is lost before the next part, the alarm continues the resume.
+        let sent_part = std::mem::take(&mut self.sink.sent_part);
+        let resume_at = sent_part.then(|| now.plus(RESUME_RECOVERY));
+        let alarm = deadlines.wake_up.into_iter().chain(resume_at).min();
+        let alarm = alarm.filter(|at| is_earlier(*at, self.alarm_at));
         (self.flush_at, self.alarm_at) = (flush.or(self.flush_at), alarm.or(self.alarm_at));
         let jobs = &mut self.sink.jobs;
         jobs.extend(flush.map(Job::Flush));
@@ -248,6 +260,8 @@ struct ObjectSink {
     sockets: HashMap<ConnectionId, WebSocket>,
     write_buffer: WriteBuffer,
     jobs: Vec<Job>,
+    /// Whether a part of a resume was sent since the alarm was last considered.
+    sent_part: bool,
 }
 
 impl Sink for ObjectSink {
@@ -257,7 +271,7 @@ impl Sink for ObjectSink {
         &mut self,
         to: &[ConnectionId],
         frames: &[EncodedFrame],
-        _delivery: Delivery,
+        delivery: Delivery,
     ) -> Vec<ConnectionId> {
         let any = to.iter().find_map(|id| self.sockets.get(id));
         let shared = any
@@ -279,6 +293,10 @@ impl Sink for ObjectSink {
                 self.sockets.remove(id);
                 failed.push(*id);
             }
+        }
+        if delivery == Delivery::ResumePart {
+            self.sent_part = true;
+            self.jobs.extend(to.iter().copied().map(Job::Drained));
         }
         failed
     }

@@ -149,7 +149,7 @@ fn replies_are_frames_of_their_type() {
             epoch.clone(),
             (seq, number),
             UserId(1),
-            at,
+            (at, at),
             limits,
         );
         let ack = Ack {
@@ -177,6 +177,7 @@ fn replies_are_frames_of_their_type() {
         };
         let ok = AuthOk {
             token_expires_at: at,
+            server_time: at,
         };
         let frames = [
             ("hello", hello.encode()),

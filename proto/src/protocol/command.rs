@@ -65,6 +65,9 @@ pub enum ParseError {
     /// Not JSON, or not an object or array of objects.
     #[error("The frame is not a JSON object.")]
     NotAnObject,
+    /// An array without a command.
+    #[error("The frame carries no command.")]
+    NoCommands,
     /// More commands than permitted in one frame.
     #[error("A frame may carry at most {MAX_COMMANDS_PER_FRAME} commands.")]
     TooManyCommands,
@@ -101,7 +104,9 @@ impl ParseError {
     /// The send this error belongs to, if its id is valid.
     pub fn client_message_id(&self) -> Option<&ClientMessageId> {
         match self {
-            Self::NotAnObject | Self::TooManyCommands | Self::UnknownType => None,
+            Self::NotAnObject | Self::NoCommands | Self::TooManyCommands | Self::UnknownType => {
+                None
+            }
             Self::Field {
                 client_message_id, ..
             }
@@ -138,12 +143,15 @@ struct Fields<'a> {
 /// Parses one text frame.
 ///
 /// # Errors
-/// [`ParseError::NotAnObject`] or [`ParseError::TooManyCommands`] for the frame as a whole;
-/// errors of single commands are inside [`ParsedFrame`].
+/// [`ParseError::NotAnObject`], [`ParseError::NoCommands`] or [`ParseError::TooManyCommands`] for
+/// the frame as a whole; errors of single commands are inside [`ParsedFrame`].
 pub fn parse(text: &str) -> Result<ParsedFrame, ParseError> {
     if text.trim_start().starts_with('[') {
         let items: Vec<&RawValue> =
             serde_json::from_str(text).map_err(|_| ParseError::NotAnObject)?;
+        if items.is_empty() {
+            return Err(ParseError::NoCommands);
+        }
         if items.len() > MAX_COMMANDS_PER_FRAME {
             return Err(ParseError::TooManyCommands);
         }
@@ -311,6 +319,9 @@ mod tests {
         );
         let many = format!("[{}]", vec![PING; MAX_COMMANDS_PER_FRAME + 1].join(","));
         assert_eq!(parse(&many), Err(ParseError::TooManyCommands));
+        for empty in ["[]", " [ ]"] {
+            assert_eq!(parse(empty), Err(ParseError::NoCommands));
+        }
     }
 
     #[test]

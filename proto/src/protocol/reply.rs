@@ -61,6 +61,8 @@ replies! {
         heartbeat_s: i64,
         /// When the access token expires.
         token_expires_at: Timestamp,
+        /// The server's clock when the frame was made.
+        server_time: Timestamp,
         /// The limits for commands.
         limits: Limits,
     }
@@ -113,6 +115,8 @@ replies! {
     "auth.ok" AuthOk {
         /// When it expires.
         token_expires_at: Timestamp,
+        /// The server's clock when the frame was made.
+        server_time: Timestamp,
     }
 }
 
@@ -161,7 +165,7 @@ impl Hello {
         epoch: Epoch,
         (seq, number): (Seq, MessageNumber),
         user_id: UserId,
-        token_expires_at: Timestamp,
+        (token_expires_at, server_time): (Timestamp, Timestamp),
         limits: Limits,
     ) -> Self {
         Self {
@@ -173,6 +177,7 @@ impl Hello {
             user_id,
             heartbeat_s: HEARTBEAT_SECONDS,
             token_expires_at,
+            server_time,
             limits,
         }
     }

@@ -23,13 +23,13 @@ impl Room {
             return;
         }
         let v2 = connection.v2;
-        self.connections.insert(id, connection, head, now);
+        self.connections.insert(id, connection, head);
         if v2 {
-            self.send_hello(id, effects);
+            self.send_hello(id, now, effects);
         } else if admitted_at != head {
             // A v1 client expects every event since it was authorized and cannot ask for missed
             // ones.
-            self.start_resume(id, admitted_at, effects);
+            self.start_resume(id, admitted_at, now, effects);
         }
     }
 
@@ -83,7 +83,7 @@ impl Room {
         Ok(())
     }
 
-    pub(super) fn send_hello(&self, id: ConnectionId, effects: &mut Effects) {
+    pub(super) fn send_hello(&self, id: ConnectionId, now: Timestamp, effects: &mut Effects) {
         let (Some(head), Some(connection)) = (&self.head, self.connections.get(id)) else {
             return;
         };
@@ -92,7 +92,7 @@ impl Room {
             head.epoch.clone(),
             (head.seq, head.number),
             connection.user_id,
-            connection.expires_at(),
+            (connection.expires_at(), now),
             Limits::with_throttle(self.throttle_ms),
         );
         effects.reply(id, hello.encode());

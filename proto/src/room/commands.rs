@@ -36,7 +36,9 @@ impl CommandError {
 impl From<ParseError> for CommandError {
     fn from(error: ParseError) -> Self {
         let code = match error {
-            ParseError::NotAnObject | ParseError::Field { .. } => ErrorCode::Malformed,
+            ParseError::NotAnObject | ParseError::NoCommands | ParseError::Field { .. } => {
+                ErrorCode::Malformed
+            }
             ParseError::TooManyCommands
             | ParseError::Value { .. }
             | ParseError::TooManyMentions { .. } => ErrorCode::Invalid,
@@ -61,11 +63,11 @@ impl Room {
             self.connections.record_heartbeat(id, now);
         }
         if text == PING {
-            effects.reply(id, PONG.into());
+            self.execute(id, Ok(Command::Ping), now, effects);
             return;
         }
         match parse(text) {
-            Err(error) => self.send_error(id, error.into(), now, effects),
+            Err(error) => self.execute(id, Err(error), now, effects),
             Ok(ParsedFrame::V1(_)) if self.connections.is_v2(id) => {
                 let text = "The field 'type' is missing or has the wrong type.";
                 let error = CommandError::new(ErrorCode::Malformed, text, None);
@@ -76,7 +78,7 @@ impl Room {
                 if self.connections.upgrade_to_v2(id) {
                     // `hello` has the head; from there the client can resume what it lacks.
                     self.skip_to_head(id);
-                    self.send_hello(id, effects);
+                    self.send_hello(id, now, effects);
                 }
                 for command in commands {
                     self.execute(id, command, now, effects);
@@ -93,9 +95,15 @@ impl Room {
         effects: &mut Effects,
     ) {
         // An earlier command of the same frame may have closed the connection.
-        let Some(connection) = self.connections.get(id) else {
+        let is_throttled = self.throttle_ms > 0;
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
+        let counted = connection.frame_rate.count(&command, is_throttled, now);
+        if counted.is_err() {
+            self.close(id, CloseCode::Flooding, effects);
+            return;
+        }
         match command {
             Err(error) => self.send_error(id, error.into(), now, effects),
             Ok(Command::Ping) => effects.reply(id, PONG.into()),
@@ -106,7 +114,7 @@ impl Room {
                 self.send_error(id, error, now, effects);
             }
             Ok(Command::Resume { since, epoch }) => {
-                self.resume(id, since, epoch.as_ref(), effects);
+                self.resume_within_budget(id, since, epoch.as_ref(), now, effects);
             }
             Ok(Command::Send(send)) => {
                 let sender = (connection.user_id, connection.session_id.clone());
@@ -138,7 +146,11 @@ impl Room {
             {
                 let token_expires_at = caller.expires_at;
                 self.connections.extend_expiry(id, token_expires_at);
-                effects.reply(id, AuthOk { token_expires_at }.encode());
+                let renewed = AuthOk {
+                    token_expires_at,
+                    server_time: now,
+                };
+                effects.reply(id, renewed.encode());
             }
             // The token of another session would keep the connection open after the revocation of
             // its own session.
@@ -159,7 +171,7 @@ impl Room {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if connection.count_error(now) {
+        if connection.frame_rate.count_error(now).is_err() {
             self.close(id, CloseCode::Flooding, effects);
             return;
         }

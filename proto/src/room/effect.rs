@@ -16,6 +16,15 @@ pub enum Effect {
         /// The frames, in order.
         frames: Vec<EncodedFrame>,
     },
+    /// Queue a part of a resume for one connection, as one unit, and report
+    /// [`super::Input::Drained`] when the client has taken everything queued so far. Until then the
+    /// Room sends no further part.
+    ResumePart {
+        /// The connection.
+        to: ConnectionId,
+        /// The frames, in order.
+        frames: Vec<EncodedFrame>,
+    },
     /// Queue the same frames for many connections, after everything queued before.
     Fanout {
         /// The connections; never empty.

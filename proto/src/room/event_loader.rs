@@ -1,7 +1,15 @@
-//! When to read missed events from the database: at most one load in flight, a pause after a
-//! failure, and the times at which to recheck for events of which the Room was not notified.
+//! When to read missed events from the database, and how many: at most one load in flight, a pause
+//! after a failure, and the times at which to recheck for events of which the Room was not notified.
 
+use super::resume::RESUME_PART_BYTES;
 use crate::domain::{Seq, Timestamp};
+
+/// The bounds of the events of one load.
+const MIN_LIMIT: usize = 16;
+const MAX_LIMIT: usize = 500;
+
+/// The size of an event before any was loaded, in bytes.
+const TYPICAL_EVENT_BYTES: usize = 640;
 
 /// The pause after a failed load.
 const RETRY_MS: i64 = 500;
@@ -9,8 +17,10 @@ const RETRY_MS: i64 = 500;
 /// When to recheck after a commit without a result: the database may still execute it for a while.
 const RECHECK_AFTER_MS: [i64; 3] = [500, 2_000, 8_000];
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct EventLoader {
+    /// The mean size of the events of the last load: a load reads about one part of a resume.
+    event_bytes: usize,
     in_flight: Option<LoadInFlight>,
     /// After a failure: no load starts before this time.
     retry_at: Option<Timestamp>,
@@ -18,6 +28,18 @@ pub(super) struct EventLoader {
     recheck_at: Vec<Timestamp>,
     /// The time of the last input.
     last_input_at: Option<Timestamp>,
+}
+
+impl Default for EventLoader {
+    fn default() -> Self {
+        Self {
+            event_bytes: TYPICAL_EVENT_BYTES,
+            in_flight: None,
+            retry_at: None,
+            recheck_at: Vec::new(),
+            last_input_at: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +63,20 @@ impl EventLoader {
 
     pub(super) fn may_start(&self, now: Timestamp) -> bool {
         !self.is_in_flight() && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// The maximum number of events of the next load.
+    pub(super) fn limit(&self) -> i64 {
+        let limit = RESUME_PART_BYTES / self.event_bytes + 1;
+        i64::try_from(limit.clamp(MIN_LIMIT, MAX_LIMIT)).unwrap_or(i64::MAX)
+    }
+
+    /// Takes in the sizes of loaded events.
+    pub(super) fn observe(&mut self, event_bytes: impl ExactSizeIterator<Item = usize>) {
+        let count = event_bytes.len();
+        if let Some(mean) = event_bytes.sum::<usize>().checked_div(count) {
+            self.event_bytes = mean.max(1);
+        }
     }
 
     pub(super) fn started(&mut self, since: Seq, now: Timestamp) {

@@ -55,12 +55,18 @@ pub enum Input<'a> {
         /// The payload.
         text: &'a str,
     },
-    /// A frame arrived that violates the protocol, such as a binary or an oversized one.
+    /// A connection is to be closed for what its host has seen, such as a binary or an oversized frame.
     InvalidFrame {
         /// The connection that sent it.
         id: ConnectionId,
         /// The code to close the connection with.
         close: CloseCode,
+    },
+    /// Everything queued for a connection up to a [`super::Effect::ResumePart`] has been sent, as far
+    /// as the host can see. Harmless at any other time.
+    Drained {
+        /// The connection.
+        id: ConnectionId,
     },
     /// A socket closed, from either side.
     Disconnect {

@@ -24,7 +24,9 @@
 //! | `connections` | the connections, their deadlines (token, heartbeat) and error limits |
 //! | `dedup` | the window of stored sends that answers duplicates from memory |
 //! | `throttle` | one send per user and period |
+//! | `frame_rate` | how many commands and errors a connection may cause |
 //! | `resume`, `event_loader`, `replay_buffer` | missed events: of a client, of the Room itself |
+//! | `resume_budget` | how many bytes of missed events a user may request |
 //! | `reset` | a history that cannot be continued |
 //! | `removals` | a removed member cannot connect with an older authorization |
 //! | `snapshot` | hibernation: what is persisted of each connection, and the restore |
@@ -47,12 +49,14 @@ mod dedup;
 mod effect;
 mod event_loader;
 mod fanout;
+mod frame_rate;
 pub mod host;
 mod input;
 mod removals;
 mod replay_buffer;
 mod reset;
 mod resume;
+mod resume_budget;
 mod send_queue;
 mod sends;
 mod snapshot;
@@ -72,12 +76,14 @@ pub use input::{
 };
 use removals::RecentRemovals;
 use replay_buffer::ReplayBuffer;
+pub use resume::RESUME_PART_BYTES;
+use resume_budget::ResumeBudget;
 use send_queue::{ReplyTo, SendQueue};
 pub use snapshot::Snapshot;
 use throttle::Throttle;
 
-use crate::domain::{BatchOutcome, ConversationId, Position, Seq, SessionId, Timestamp};
-use crate::protocol::{AuthExpiring, CloseCode};
+use crate::domain::{BatchOutcome, ConversationId, Position, Seq, SessionId, Timestamp, UserId};
+use crate::protocol::{AuthExpiring, CloseCode, MAX_SOCKETS_PER_USER};
 
 /// One live conversation.
 #[derive(Debug)]
@@ -93,6 +99,7 @@ pub struct Room {
     send_queue: SendQueue,
     recent_sends: RecentSends,
     throttle: Throttle,
+    resume_budget: ResumeBudget,
     replay_buffer: ReplayBuffer,
     recent_removals: RecentRemovals,
     event_loader: EventLoader,
@@ -114,6 +121,7 @@ impl Room {
             send_queue: SendQueue::default(),
             recent_sends: RecentSends::default(),
             throttle: Throttle::new(throttle_ms),
+            resume_budget: ResumeBudget::default(),
             replay_buffer: ReplayBuffer::default(),
             recent_removals: RecentRemovals::default(),
             event_loader: EventLoader::default(),
@@ -140,6 +148,7 @@ impl Room {
             Input::Connect { id, connection } => self.connect(id, connection, now, effects),
             Input::Frame { id, text } => self.receive_frame(id, text, now, effects),
             Input::InvalidFrame { id, close } => self.close(id, close, effects),
+            Input::Drained { id } => self.drained(id, now, effects),
             Input::Disconnect { id } => drop(self.connections.remove(id)),
             Input::Heartbeats(heartbeats) => {
                 for (id, at) in heartbeats {
@@ -239,13 +248,25 @@ impl Room {
         self.send_queue.waiting_len() >= send_queue::MAX_WAITING / 2
     }
 
+    /// The connections of a user who may open no more, oldest first, each with its last heartbeat if
+    /// the Room watches it. Empty while more are permitted.
+    pub fn connections_at_limit(&self, user_id: UserId) -> Vec<(ConnectionId, Option<Timestamp>)> {
+        if self.connections.count_of_user(user_id) < MAX_SOCKETS_PER_USER {
+            return Vec::new();
+        }
+        let all = self.connections.iter();
+        let own = all.filter(|(_, connection)| connection.user_id == user_id);
+        own.map(|(id, connection)| (id, connection.last_heartbeat()))
+            .collect()
+    }
+
     /// The number of connections.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
     }
 
     /// Whether the host may drop the Room without losing state that matters: no connection, no
-    /// send, no load, no running throttle period.
+    /// send, no load, no running throttle period, no used resume budget.
     pub fn retirement(&self, now: Timestamp) -> Retirement {
         let is_active = self.connections.len() > 0
             || !self.send_queue.is_empty()
@@ -258,6 +279,7 @@ impl Room {
         }
         self.throttle
             .expires_at(now)
+            .max(self.resume_budget.restored_at(now))
             .map_or(Retirement::Now, Retirement::After)
     }
 

@@ -76,18 +76,12 @@ impl ReplayBuffer {
     }
 
     /// Every event after `since`; `None` when the buffer does not reach back that far.
-    pub(super) fn after(&self, since: Seq) -> Option<Vec<EncodedEvent>> {
+    pub(super) fn after(&self, since: Seq) -> Option<impl Iterator<Item = &EncodedEvent>> {
         let first = self.events.front()?.seq;
         if first > since.next() {
             return None;
         }
-        Some(
-            self.events
-                .iter()
-                .filter(|event| event.seq > since)
-                .cloned()
-                .collect(),
-        )
+        Some(self.events.iter().filter(move |event| event.seq > since))
     }
 
     pub(super) fn clear(&mut self) {

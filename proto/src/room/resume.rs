@@ -4,24 +4,63 @@
 //! Both read from the database by one load at a time, paced by [`super::event_loader`]. A resume is
 //! served from the replay buffer where it reaches back far enough. `sync` follows only when every
 //! requested event has been sent.
+//!
+//! A resume is sent in parts, so that a short command does not make the server queue megabytes. The
+//! next part is read and encoded when the host reports that the client has taken the last one
+//! ([`super::Input::Drained`]). Until the resume is complete, live events are not queued for the
+//! connection but read like the missed ones. INVARIANT: at most one part of a connection, of
+//! [`RESUME_PART_BYTES`] and one event, is queued at a time.
 
+use super::commands::CommandError;
 use super::connections::{Connection, PendingResume};
 use super::fanout::{v1_frames, v2_frames};
 use super::replay_buffer::{EncodedEvent, ReplayBuffer};
-use super::{ConnectionId, Effect, Effects, Room};
-use crate::domain::{Epoch, Seq, Timestamp};
-use crate::protocol::{Event, EventPage, MAX_RESUME_EVENTS, ResetReason, Sync};
+use super::resume_budget::RESUME_COST_BYTES;
+use super::{ConnectionId, Effect, Effects, EncodedFrame, Room};
+use crate::domain::{Epoch, Seq, Timestamp, UserId};
+use crate::protocol::{ErrorCode, Event, EventPage, MAX_RESUME_EVENTS, ResetReason, Sync};
 
-/// The limit of one load: a whole resume and the events stored in the meantime.
-const LOAD_LIMIT: i64 = 500;
+/// The events of one part of a resume, in bytes. A single larger event is a part of its own.
+pub const RESUME_PART_BYTES: usize = 64 * 1024;
+
+/// A complete resume of at most this size does not wait to be taken: most resumes are that short.
+const UNTRACKED_BYTES: usize = 16 * 1024;
 
 impl Room {
-    /// Executes a `resume`: delivers every event after `since`, or resets.
-    pub(super) fn resume(
+    /// Executes a `resume`, unless its user has received too much by resumes lately.
+    pub(super) fn resume_within_budget(
         &mut self,
         id: ConnectionId,
         since: Seq,
         epoch: Option<&Epoch>,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let Some(user_id) = self
+            .connections
+            .get(id)
+            .map(|connection| connection.user_id)
+        else {
+            return;
+        };
+        if let Err(retry_after_ms) = self.resume_budget.check(user_id, now) {
+            let text = "Too many events were requested. Please resume later.";
+            let mut error = CommandError::new(ErrorCode::Throttled, text, None);
+            error.retry_after_ms = Some(retry_after_ms);
+            self.send_error(id, error, now, effects);
+            return;
+        }
+        self.resume_budget.spend(user_id, RESUME_COST_BYTES, now);
+        self.resume(id, since, epoch, now, effects);
+    }
+
+    /// Delivers every event after `since`, or resets.
+    fn resume(
+        &mut self,
+        id: ConnectionId,
+        since: Seq,
+        epoch: Option<&Epoch>,
+        now: Timestamp,
         effects: &mut Effects,
     ) {
         let Some(head) = &self.head else { return };
@@ -37,11 +76,17 @@ impl Room {
             self.reset(id, reason, (head_seq, &head_epoch), effects);
             return;
         }
-        self.start_resume(id, since, effects);
+        self.start_resume(id, since, now, effects);
     }
 
     /// Starts delivering every event after `since`. Live events are withheld until it is complete.
-    pub(super) fn start_resume(&mut self, id: ConnectionId, since: Seq, effects: &mut Effects) {
+    pub(super) fn start_resume(
+        &mut self,
+        id: ConnectionId,
+        since: Seq,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
         let Some(head) = self.head.as_ref().map(|head| head.seq) else {
             return;
         };
@@ -56,7 +101,13 @@ impl Room {
         };
         self.connections
             .set_pending_resume(id, Some(pending_resume));
-        self.serve_resume(id, &[], effects);
+        self.serve_resume(id, &[], now, effects);
+    }
+
+    /// The client has taken the queued part: sends the next one.
+    pub(super) fn drained(&mut self, id: ConnectionId, now: Timestamp, effects: &mut Effects) {
+        self.connections.set_awaits_drain(id, false);
+        self.serve_resume(id, &[], now, effects);
     }
 
     /// Ends a resume without delivering its events: the connection continues at the head.
@@ -67,41 +118,75 @@ impl Room {
         }
     }
 
-    /// Serves a pending resume from loaded and buffered events, as far as they reach.
-    fn serve_resume(&mut self, id: ConnectionId, loaded: &[EncodedEvent], effects: &mut Effects) {
+    /// Sends the next part of a pending resume from loaded and buffered events, as far as they reach.
+    fn serve_resume(
+        &mut self,
+        id: ConnectionId,
+        loaded: &[EncodedEvent],
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
         let Some(head) = self.head.as_ref().map(|head| head.seq) else {
             return;
         };
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let Some(mut resume) = connection.pending_resume().filter(|resume| !resume.ahead) else {
+        let ready = connection.pending_resume().filter(|resume| !resume.ahead);
+        let Some(mut resume) = ready.filter(|_| !connection.awaits_drain()) else {
             return;
         };
-        let events = missed_events(connection.delivered, head, loaded, &self.replay_buffer);
-        let at = events.last().map_or(connection.delivered, |last| last.seq);
-        resume.count = resume.count.saturating_add(events.len());
-        connection.delivered = at;
-        let is_complete = at == head;
+        let part = ResumePart::next(connection.delivered, head, loaded, &self.replay_buffer);
+        resume.count = resume.count.saturating_add(part.events.len());
+        connection.delivered = part.end;
+        let user_id = connection.user_id;
+        let is_complete = part.end == head;
         self.connections
             .set_pending_resume(id, (!is_complete).then_some(resume));
-        let v2 = self.connections.is_v2(id);
-        let mut frames = if v2 {
-            v2_frames(&events)
+        let mut frames = if self.connections.is_v2(id) {
+            v2_frames(&part.events)
         } else {
-            v1_frames(&events)
+            v1_frames(&part.events)
         };
-        if v2 && is_complete {
+        if is_complete && self.connections.is_v2(id) {
             let sync = Sync {
                 from: resume.from,
-                to: at,
+                to: part.end,
                 count: resume.count,
                 complete: true,
             };
             frames.push(sync.encode());
         }
-        if !frames.is_empty() {
-            effects.push(Effect::Reply { to: id, frames });
+        let is_tracked = !is_complete || part.bytes > UNTRACKED_BYTES;
+        self.send_part(
+            (id, user_id),
+            (frames, part.bytes),
+            is_tracked,
+            now,
+            effects,
+        );
+    }
+
+    fn send_part(
+        &mut self,
+        (to, user_id): (ConnectionId, UserId),
+        (frames, bytes): (Vec<EncodedFrame>, usize),
+        is_tracked: bool,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        // Events that v1 does not have leave no frame.
+        if frames.is_empty() {
+            return;
+        }
+        if bytes > 0 {
+            self.resume_budget.spend(user_id, bytes, now);
+        }
+        if is_tracked {
+            self.connections.set_awaits_drain(to, true);
+            effects.push(Effect::ResumePart { to, frames });
+        } else {
+            effects.push(Effect::Reply { to, frames });
         }
     }
 
@@ -137,7 +222,7 @@ impl Room {
         }
         if let Some(since) = self.wanted_load(now) {
             self.event_loader.started(since, now);
-            let limit = LOAD_LIMIT;
+            let limit = self.event_loader.limit();
             effects.push(Effect::Load { since, limit });
         }
     }
@@ -172,13 +257,15 @@ impl Room {
             .into_iter()
             .partition(|event| event.seq() <= old_head);
         let old: Vec<EncodedEvent> = old.iter().map(EncodedEvent::from).collect();
+        self.event_loader
+            .observe(old.iter().map(|event| event.frame.len()));
         for id in self.resuming_ids() {
-            self.serve_resume(id, &old, effects);
+            self.serve_resume(id, &old, now, effects);
         }
         if new.first().map(Event::seq) == Some(old_head.next()) {
             self.apply_events(&new, effects);
         }
-        self.settle_resumes(effects);
+        self.settle_resumes(now, effects);
         if is_empty && self.wanted_load(now).is_some() {
             // The database does not yet return what it has confirmed: retry after the pause.
             self.event_loader.failed(now);
@@ -186,7 +273,7 @@ impl Room {
     }
 
     /// After a load: decides the resumes that were ahead of the head, and serves the others.
-    fn settle_resumes(&mut self, effects: &mut Effects) {
+    fn settle_resumes(&mut self, now: Timestamp, effects: &mut Effects) {
         let Some(head) = &self.head else { return };
         let (seq, epoch) = (head.seq, head.epoch.clone());
         for id in self.resuming_ids() {
@@ -196,9 +283,9 @@ impl Room {
                 .and_then(Connection::pending_resume);
             let Some(resume) = resume else { continue };
             if !resume.ahead {
-                self.serve_resume(id, &[], effects);
+                self.serve_resume(id, &[], now, effects);
             } else if resume.from <= seq {
-                self.resume(id, resume.from, None, effects);
+                self.resume(id, resume.from, None, now, effects);
             } else if self.highest_seen <= seq {
                 self.reset(id, ResetReason::EpochChanged, (seq, &epoch), effects);
             }
@@ -213,26 +300,55 @@ impl Room {
     }
 }
 
-/// The events after `delivered` up to the head, as far as `loaded` and the buffer contain them
-/// without a gap.
-fn missed_events(
-    delivered: Seq,
-    head: Seq,
-    loaded: &[EncodedEvent],
-    replay_buffer: &ReplayBuffer,
-) -> Vec<EncodedEvent> {
-    let mut events: Vec<EncodedEvent> = Vec::new();
-    let mut at = delivered;
-    if loaded.first().is_some_and(|first| first.seq <= at.next()) {
-        events.extend(loaded.iter().filter(|event| event.seq > at).cloned());
-        at = events.last().map_or(at, |last| last.seq);
+/// The events of one part, and where it ends.
+struct ResumePart {
+    events: Vec<EncodedEvent>,
+    bytes: usize,
+    end: Seq,
+}
+
+impl ResumePart {
+    /// The events after `delivered` up to the head, as far as `loaded` and the buffer contain them
+    /// without a gap, and as many as a part holds.
+    fn next(
+        delivered: Seq,
+        head: Seq,
+        loaded: &[EncodedEvent],
+        replay_buffer: &ReplayBuffer,
+    ) -> Self {
+        let mut part = Self {
+            events: Vec::new(),
+            bytes: 0,
+            end: delivered,
+        };
+        let reaches = loaded
+            .first()
+            .is_some_and(|first| first.seq <= delivered.next());
+        let loaded = loaded
+            .iter()
+            .filter(|event| reaches && event.seq > delivered);
+        if part.fill(loaded)
+            && part.end < head
+            && let Some(buffered) = replay_buffer.after(part.end)
+        {
+            part.fill(buffered);
+        }
+        part
     }
-    if at < head
-        && let Some(buffered) = replay_buffer.after(at)
-    {
-        events.extend(buffered);
+
+    /// Adds events; false when the part is full.
+    fn fill<'a>(&mut self, mut events: impl Iterator<Item = &'a EncodedEvent>) -> bool {
+        events.all(|event| {
+            let bytes = self.bytes + event.frame.len();
+            let fits = self.events.is_empty() || bytes <= RESUME_PART_BYTES;
+            if fits {
+                self.bytes = bytes;
+                self.end = event.seq;
+                self.events.push(event.clone());
+            }
+            fits
+        })
     }
-    events
 }
 
 fn is_dense(since: Seq, events: &[Event]) -> bool {

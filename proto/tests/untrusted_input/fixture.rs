@@ -197,6 +197,10 @@ impl Fixture {
                 self.receive(to, &frames);
                 return Vec::new();
             }
+            Effect::ResumePart { to, frames } => {
+                self.receive(to, &frames);
+                Input::Drained { id: to }
+            }
             Effect::Fanout { to, frames } => {
                 assert!(!to.is_empty());
                 for id in to {

@@ -79,6 +79,13 @@ impl Control {
         serde_json::from_str(&text).expect("JSON from the control server")
     }
 
+    /// The resident memory of a service's processes, in bytes.
+    pub async fn memory(&self, service: &str) -> u64 {
+        let by_process = self.perform(service, "memory").await;
+        let by_process = by_process.as_object().expect("memory by process");
+        by_process.values().filter_map(Value::as_u64).sum()
+    }
+
     /// Starts every service, in case a failed test has left one stopped.
     pub async fn start_all(&self) {
         let info = self.info().await;

@@ -9,7 +9,7 @@ use crate::error_codes::ErrorCode;
 /// One field of a frame and what it must be.
 type Field = (&'static str, fn(&Value) -> bool);
 
-const HELLO: [Field; 9] = [
+const HELLO: [Field; 10] = [
     ("v", |value| value == 2),
     ("conversation_id", is_count),
     ("epoch", is_text),
@@ -18,6 +18,7 @@ const HELLO: [Field; 9] = [
     ("user_id", is_count),
     ("heartbeat_s", is_count),
     ("token_expires_at", is_timestamp),
+    ("server_time", is_timestamp),
     ("limits", Value::is_object),
 ];
 
@@ -98,7 +99,10 @@ const ERROR: [Field; 3] = [
 ];
 
 const AUTH_EXPIRING: [Field; 1] = [("in_s", Value::is_i64)];
-const AUTH_OK: [Field; 1] = [("token_expires_at", is_timestamp)];
+const AUTH_OK: [Field; 2] = [
+    ("token_expires_at", is_timestamp),
+    ("server_time", is_timestamp),
+];
 
 /// What is wrong with a frame, if anything.
 pub(crate) fn problem(frame: &Value) -> Option<String> {

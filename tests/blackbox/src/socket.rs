@@ -125,10 +125,13 @@ impl Socket {
             };
             let last = index + 1 == pieces.len();
             let frame = Frame::message(piece.to_vec(), OpCode::Data(kind), last);
-            if self.stream.send(Message::Frame(frame)).await.is_err() {
-                return;
-            }
+            self.send_raw(frame).await;
         }
+    }
+
+    /// Sends one frame as it is. An error is not returned: the close that follows is received.
+    pub async fn send_raw(&mut self, frame: Frame) {
+        let _ = self.stream.send(Message::Frame(frame)).await;
     }
 
     /// Sends a `send` command and returns its `client_message_id`.

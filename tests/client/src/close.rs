@@ -44,7 +44,7 @@ impl Close {
     pub fn action(&self) -> CloseAction {
         match self.code {
             4200 => CloseAction::RenewToken,
-            4400..=4499 => CloseAction::Stop,
+            1002 | 1007 | 4400..=4408 | 4410..=4499 => CloseAction::Stop,
             _ => self
                 .retry_after()
                 .map_or(CloseAction::Reconnect, CloseAction::ReconnectAfter),
@@ -66,8 +66,11 @@ mod tests {
         assert_eq!(action(1006, ""), CloseAction::Reconnect);
         let after = CloseAction::ReconnectAfter(Duration::from_millis(1_500));
         assert_eq!(action(4101, "overloaded; after_ms=1500"), after);
+        let after = CloseAction::ReconnectAfter(Duration::from_millis(25_000));
+        assert_eq!(action(4409, "too many sockets; after_ms=25000"), after);
         assert_eq!(action(4200, ""), CloseAction::RenewToken);
         assert_eq!(action(4401, ""), CloseAction::Stop);
         assert_eq!(action(4403, ""), CloseAction::Stop);
+        assert_eq!(action(1007, ""), CloseAction::Stop);
     }
 }

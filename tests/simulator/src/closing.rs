@@ -25,6 +25,7 @@ impl World {
             return Err(format!("a connection was closed twice, with {close:?}"));
         }
         let is_silent = self.has_fallen_silent(link);
+        let is_full = sockets > MAX_SOCKETS_PER_USER;
         let session = self.clients.get(link.client).map(|client| &client.session);
         let is_justified = match close {
             CloseCode::Restarting => true,
@@ -36,8 +37,8 @@ impl World {
                 self.store
                     .removed_after(link.admitted_at, link.user, Seq(i64::MAX))
             }
-            CloseCode::HeartbeatLost => is_silent,
-            CloseCode::TooManySockets => sockets > MAX_SOCKETS_PER_USER,
+            CloseCode::HeartbeatLost => is_silent || is_full && self.has_missed_a_ping(link),
+            CloseCode::TooManySockets => is_full,
             _ => false,
         };
         let host = self.hosts.get(&link.host);

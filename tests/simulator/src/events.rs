@@ -19,6 +19,8 @@ pub(super) enum ScheduledEvent {
     Connect(ConnectionId, NewConnection),
     ToServer(ConnectionId, String),
     ToClient(ConnectionId, EncodedFrame, Delivery),
+    /// The client has taken a part of a resume.
+    Drained(ConnectionId),
     Closed(ConnectionId, CloseCode),
     /// One side notices that the connection is dead.
     ClientDisconnected(ConnectionId),

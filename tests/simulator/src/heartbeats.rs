@@ -6,6 +6,7 @@ use super::events::ScheduledEvent;
 use super::link::{HeartbeatState, Link, RECHECK_AFTER_MS};
 use super::world::World;
 use colloquy_proto::domain::Timestamp;
+use colloquy_proto::protocol::HEARTBEAT_SECONDS;
 use colloquy_proto::room::{ConnectionId, Input};
 
 impl World {
@@ -86,6 +87,13 @@ impl World {
         let is_in_time = latest.is_some_and(|latest| now.0 <= latest);
         let is_silent = heartbeat.is_silent(heartbeat.must_be_alive_at(now), now);
         self.is_clock_set(link.host) || is_silent && is_in_time
+    }
+
+    /// Whether the Room may close this connection to make room for another one of the user.
+    pub(super) fn has_missed_a_ping(&self, link: &Link) -> bool {
+        let alive_at = link.heartbeat.must_be_alive_at(self.now);
+        let is_missed = |at: Timestamp| self.now.millis_since(at) >= HEARTBEAT_SECONDS * 1_000;
+        self.is_clock_set(link.host) || alive_at.is_some_and(is_missed)
     }
 
     /// A tick closes every silent connection.

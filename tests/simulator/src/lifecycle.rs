@@ -125,6 +125,7 @@ impl SimHost {
     /// The Room's memory ends; of the throttles only what is in snapshots remains.
     fn evict(&mut self) {
         self.room = None;
+        self.evictions += 1;
         self.process = ProcessState::after(self.last_connection);
         if self.snapshots.is_empty() {
             // Without a connection there is no snapshot, so that the rechecks are lost too.

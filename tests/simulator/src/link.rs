@@ -4,7 +4,10 @@ use fastrand::Rng;
 
 use colloquy_proto::domain::{Seq, Timestamp, UserId};
 use colloquy_proto::protocol::{HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS};
-use colloquy_proto::room::Delivery;
+use colloquy_proto::room::{Delivery, EncodedFrame, RESUME_PART_BYTES};
+
+/// What `batch` and `sync` add to the events of a part, in bytes.
+const MAX_FRAMING: usize = 1_024;
 
 /// A token that outlives every world.
 pub(super) const FAR_AWAY: Timestamp = Timestamp(i64::MAX / 4);
@@ -27,6 +30,9 @@ pub(super) struct Link {
     /// Frames that have not been read, and the step in which they became too many.
     pub(super) unread: Unread,
     pub(super) slow_since: Option<u64>,
+    /// The Room that has sent a part of a resume which the client has not taken, as the number of its
+    /// host's evictions.
+    pub(super) part_of: Option<u64>,
     /// By the host's clock.
     pub(super) expires_at: Timestamp,
     /// The position of the conversation when the socket was admitted.
@@ -45,6 +51,23 @@ pub(super) enum AdmissionStage {
 }
 
 impl Link {
+    /// Of each connection, one part of a resume is queued at a time, and it has a bounded size. A Room
+    /// that lost its memory does not know of the last one.
+    pub(super) fn check_part(
+        &mut self,
+        frames: &[EncodedFrame],
+        evictions: u64,
+    ) -> Result<(), String> {
+        if self.part_of.replace(evictions) == Some(evictions) {
+            return Err("a part of a resume was queued before the last one was taken".into());
+        }
+        let bytes: usize = frames.iter().map(|frame| frame.len()).sum();
+        if bytes > RESUME_PART_BYTES + MAX_FRAMING {
+            return Err(format!("a part of a resume has {bytes} bytes"));
+        }
+        Ok(())
+    }
+
     /// Whether this host is about to connect it.
     pub(super) fn is_opening(&self, host: u64) -> bool {
         self.host == host && self.stage == AdmissionStage::Opening
@@ -70,7 +93,7 @@ impl Unread {
     pub(super) const fn of(&mut self, delivery: Delivery) -> &mut usize {
         match delivery {
             Delivery::Fanout => &mut self.fanout,
-            Delivery::Reply => &mut self.replies,
+            Delivery::Reply | Delivery::ResumePart => &mut self.replies,
         }
     }
 }

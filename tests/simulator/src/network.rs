@@ -7,7 +7,7 @@ use super::link::{AdmissionStage, FAR_AWAY, HeartbeatState, Link, SendResult, Un
 use super::rng::{Stream, stream};
 use super::world::World;
 use colloquy_proto::domain::{Admission, Caller, Timestamp, UserId};
-use colloquy_proto::protocol::CloseCode;
+use colloquy_proto::protocol::{CloseCode, MAX_SOCKETS_PER_USER};
 use colloquy_proto::room::{ConnectionId, Delivery, EncodedFrame, Input, NewConnection};
 
 impl World {
@@ -64,6 +64,7 @@ impl World {
             reads_from: self.now,
             unread: Unread::default(),
             slow_since: None,
+            part_of: None,
             expires_at,
             admitted_at,
         };
@@ -105,6 +106,9 @@ impl World {
             };
             sim_host.must_serve = sim_host.must_serve.max(must_serve);
             self.start_heartbeats(id, connection.v2);
+        }
+        if self.sockets_of(host, connection.caller.user_id) > MAX_SOCKETS_PER_USER {
+            self.sync_heartbeats(host)?;
         }
         self.call_host(host, false, |room, now, sink| {
             room.connect(id, connection, now, sink);
@@ -155,6 +159,11 @@ impl World {
             self.check_member(link)?;
         }
         let (latency, bound, step) = (self.plan.latency_ms, self.plan.max_queued, self.step());
+        let host = self
+            .links
+            .get(&id)
+            .and_then(|link| self.hosts.get(&link.host));
+        let evictions = host.map_or(0, |host| host.evictions);
         let served = |link: &&mut Link| link.open || link.slow_since == Some(step);
         let Some(link) = self.links.get_mut(&id).filter(served) else {
             return Err("the Room sent to a connection that is closed".into());
@@ -176,6 +185,9 @@ impl World {
             self.mark_closed(id, CloseCode::SlowConsumer);
             return Ok(SendResult::QueueFull);
         }
+        if delivery == Delivery::ResumePart {
+            link.check_part(frames, evictions)?;
+        }
         let mut arrivals = Vec::new();
         for frame in frames {
             let arrives = link
@@ -186,8 +198,12 @@ impl World {
             let event = ScheduledEvent::ToClient(id, frame.clone(), delivery);
             arrivals.push((link.down, event));
         }
+        let last = link.down;
         for (at, event) in arrivals {
             self.at(at, event);
+        }
+        if delivery == Delivery::ResumePart {
+            self.at(last, ScheduledEvent::Drained(id));
         }
         Ok(SendResult::Queued)
     }
@@ -224,6 +240,19 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The host sees that the client has taken a part of its resume.
+    pub(super) fn drained(&mut self, id: ConnectionId) -> Result<(), String> {
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        link.part_of = None;
+        if !link.open || link.heartbeat.dead_since.is_some() {
+            return Ok(());
+        }
+        let host = link.host;
+        self.input(host, Input::Drained { id })
     }
 
     pub(super) fn sockets_of(&self, host: u64, user: UserId) -> usize {

@@ -37,6 +37,8 @@ pub(super) struct SimHost {
     /// The newest connection id given out here.
     pub(super) last_connection: ConnectionId,
     pub(super) incarnation: u64,
+    /// How often the Room was evicted or its memory lost.
+    pub(super) evictions: u64,
     /// What its clock shows beyond the world's, in milliseconds.
     pub(super) skew: i64,
     pub(super) recheck_era: u64,
@@ -93,6 +95,7 @@ impl SimHost {
             process,
             last_connection,
             incarnation: 0,
+            evictions: 0,
             skew,
             recheck_era: 0,
             set_back: false,

@@ -239,6 +239,7 @@ impl World {
             ScheduledEvent::ToClient(id, frame, delivery) => {
                 self.reach_client(id, &frame, delivery)
             }
+            ScheduledEvent::Drained(id) => self.drained(id),
             ScheduledEvent::Closed(id, close) => {
                 self.closed(id, close);
                 Ok(())

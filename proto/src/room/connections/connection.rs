@@ -3,6 +3,7 @@
 
 use crate::domain::{Seconds, Seq, SessionId, Timestamp, UserId};
 use crate::protocol::HEARTBEAT_TIMEOUT_SECONDS;
+use crate::room::frame_rate::FrameRate;
 use crate::room::{ConnectionId, NewConnection};
 
 /// How long before the expiry of a token it is announced.
@@ -12,12 +13,6 @@ const EXPIRY_NOTICE: Seconds = Seconds(60);
 /// is much rarer than pings, and with default settings not earlier than the expiry of the token,
 /// which wakes the Room anyway.
 const HEARTBEAT_CHECK_AFTER: Seconds = Seconds(900);
-
-/// The window in which errors are counted.
-const ERROR_WINDOW_MS: i64 = 10_000;
-
-/// The most errors in one window; the next one closes the connection.
-const MAX_ERRORS: u32 = 100;
 
 /// A resume in progress. The connection receives no live events until it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +34,17 @@ pub(in crate::room) struct Connection {
     pub(in crate::room) delivered: Seq,
     /// The position at which the user was last known to be a member.
     pub(in crate::room) membership_seen_at: Seq,
+    /// What it has sent lately.
+    pub(in crate::room) frame_rate: FrameRate,
     // `Connections` indexes the fields below this line, so only it writes them.
     pub(super) v2: bool,
     pub(super) pending_resume: Option<PendingResume>,
+    /// Whether a part of a resume is queued that the client has not taken.
+    pub(super) awaits_drain: bool,
     pub(super) expires_at: Timestamp,
     pub(super) expiry_announced: bool,
     /// The last heartbeat; `None` when the host enforces heartbeats itself.
     pub(super) last_heartbeat: Option<Timestamp>,
-    errors: u32,
-    errors_since: Timestamp,
 }
 
 /// The persisted state of a connection.
@@ -64,19 +61,19 @@ pub(in crate::room) struct RestoredConnection {
 }
 
 impl Connection {
-    pub(super) fn new(new: NewConnection, delivered: Seq, now: Timestamp) -> Self {
+    pub(super) fn new(new: NewConnection, delivered: Seq) -> Self {
         Self {
             user_id: new.caller.user_id,
             session_id: new.caller.session_id,
             v2: new.v2,
             delivered,
             membership_seen_at: new.admission.position.seq,
+            frame_rate: FrameRate::default(),
             pending_resume: None,
+            awaits_drain: false,
             expires_at: new.caller.expires_at,
             expiry_announced: false,
             last_heartbeat: None,
-            errors: 0,
-            errors_since: now,
         }
     }
 
@@ -86,6 +83,10 @@ impl Connection {
 
     pub(in crate::room) const fn pending_resume(&self) -> Option<PendingResume> {
         self.pending_resume
+    }
+
+    pub(in crate::room) const fn awaits_drain(&self) -> bool {
+        self.awaits_drain
     }
 
     pub(in crate::room) const fn expires_at(&self) -> Timestamp {
@@ -103,16 +104,6 @@ impl Connection {
     pub(super) fn is_silent(&self, now: Timestamp) -> bool {
         let is_lost = |at: Timestamp| at.plus(Seconds(HEARTBEAT_TIMEOUT_SECONDS)) <= now;
         self.last_heartbeat.is_some_and(is_lost)
-    }
-
-    /// Counts an error; true when the connection exceeds the limit.
-    pub(in crate::room) fn count_error(&mut self, now: Timestamp) -> bool {
-        if !(0..ERROR_WINDOW_MS).contains(&now.millis_since(self.errors_since)) {
-            self.errors_since = now;
-            self.errors = 0;
-        }
-        self.errors += 1;
-        self.errors > MAX_ERRORS
     }
 
     /// When this connection needs a tick: the announcement of the expiry (v2 only), the expiry, or
@@ -136,12 +127,13 @@ impl From<RestoredConnection> for Connection {
             v2: restored.v2,
             delivered: restored.delivered,
             membership_seen_at: restored.membership_seen_at,
+            frame_rate: FrameRate::default(),
             pending_resume: restored.pending_resume,
+            // Unknown after the memory was lost: the resume goes on.
+            awaits_drain: false,
             expires_at: restored.expires_at,
             expiry_announced: restored.expiry_announced,
             last_heartbeat: restored.last_heartbeat,
-            errors: 0,
-            errors_since: Timestamp(0),
         }
     }
 }

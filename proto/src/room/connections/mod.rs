@@ -13,21 +13,15 @@ pub(super) use connection::{Connection, Due, PendingResume, RestoredConnection};
 pub(super) struct Connections {
     all: BTreeMap<ConnectionId, Connection>,
     deadlines: BTreeSet<(Timestamp, ConnectionId)>,
-    /// The connections with a pending resume, so that a busy Room need not search for them.
+    /// The connections whose pending resume can go on, so that a busy Room need not search for them.
     resuming: BTreeSet<ConnectionId>,
     /// The connections whose snapshot has changed since it was last taken.
     dirty: BTreeSet<ConnectionId>,
 }
 
 impl Connections {
-    pub(super) fn insert(
-        &mut self,
-        id: ConnectionId,
-        new: NewConnection,
-        delivered: Seq,
-        now: Timestamp,
-    ) {
-        self.add(id, Connection::new(new, delivered, now));
+    pub(super) fn insert(&mut self, id: ConnectionId, new: NewConnection, delivered: Seq) {
+        self.add(id, Connection::new(new, delivered));
         self.mark_dirty(id);
     }
 
@@ -98,15 +92,30 @@ impl Connections {
             return;
         };
         connection.pending_resume = pending_resume;
-        if pending_resume.is_some() {
+        self.dirty.insert(id);
+        self.index_resume(id);
+    }
+
+    /// Records that a part of a resume is queued, or that the client has taken it.
+    pub(super) fn set_awaits_drain(&mut self, id: ConnectionId, awaits_drain: bool) {
+        if let Some(connection) = self.all.get_mut(&id) {
+            connection.awaits_drain = awaits_drain;
+            self.index_resume(id);
+        }
+    }
+
+    fn index_resume(&mut self, id: ConnectionId) {
+        let is_ready = |connection: &Connection| {
+            connection.pending_resume.is_some() && !connection.awaits_drain
+        };
+        if self.all.get(&id).is_some_and(is_ready) {
             self.resuming.insert(id);
         } else {
             self.resuming.remove(&id);
         }
-        self.dirty.insert(id);
     }
 
-    /// Every pending resume, with how far its connection has been served.
+    /// Every pending resume that can go on, with how far its connection has been served.
     pub(super) fn pending_resumes(
         &self,
     ) -> impl Iterator<Item = (ConnectionId, PendingResume, Seq)> {

@@ -31,8 +31,8 @@ use super::{
     BatchPolicy, ConnectionId, Effect, Effects, Input, NewConnection, RequestId, Retirement, Room,
     Snapshot,
 };
-use crate::domain::{ConversationId, SessionId, Timestamp, UserId};
-use crate::protocol::{CloseCode, SendCommand};
+use crate::domain::{ConversationId, Seconds, SessionId, Timestamp, UserId};
+use crate::protocol::{CloseCode, HEARTBEAT_SECONDS, SendCommand};
 
 /// How a Room is run. The same for every Room of an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,12 +121,33 @@ impl<R> Host<R> {
             sink.close(id, CloseCode::TokenInvalid);
             return;
         }
+        self.replace_silent(connection.caller.user_id, now, sink);
         let is_v2 = connection.v2;
         self.handle(Input::Connect { id, connection }, now, sink);
         if is_v2 && self.watches_heartbeats {
             // `hello` contains the ping interval, so the client has to ping from now on.
             self.handle(Input::Heartbeats(&[(id, now)]), now, sink);
         }
+    }
+
+    /// Makes room for a socket of a user who has the maximum: closes the oldest one that has been silent
+    /// for one heartbeat. A lost connection is noticed only after three.
+    fn replace_silent(&mut self, user_id: UserId, now: Timestamp, sink: &mut impl Sink<Reply = R>) {
+        let is_silent = |(id, heartbeat): &(ConnectionId, Option<Timestamp>)| {
+            let seen = sink.last_received(*id, now).max(*heartbeat);
+            seen.is_some_and(|at| at.plus(Seconds(HEARTBEAT_SECONDS)) <= now)
+        };
+        let mut connections = self.room.connections_at_limit(user_id).into_iter();
+        if let Some((id, _)) = connections.find(is_silent) {
+            let close = CloseCode::HeartbeatLost;
+            self.handle(Input::InvalidFrame { id, close }, now, sink);
+        }
+    }
+
+    /// Whether a further socket of the user replaces a silent one. An adapter that knows heartbeats
+    /// which did not reach the Room passes them before [`Self::connect`] then.
+    pub fn is_at_limit(&self, user_id: UserId) -> bool {
+        !self.room.connections_at_limit(user_id).is_empty()
     }
 
     /// Passes a REST send to the Room. `reply` is handed to [`Sink::reply`] once, with the outcome.
@@ -237,6 +258,9 @@ impl<R> Host<R> {
         for effect in effects {
             let failed = match effect {
                 Effect::Reply { to, frames } => sink.send(&[to], &frames, Delivery::Reply),
+                Effect::ResumePart { to, frames } => {
+                    sink.send(&[to], &frames, Delivery::ResumePart)
+                }
                 Effect::Fanout { to, frames } => sink.send(&to, &frames, Delivery::Fanout),
                 effect => {
                     self.apply_one(effect, now, sink, following);
@@ -256,7 +280,7 @@ impl<R> Host<R> {
         following: &mut VecDeque<Input<'static>>,
     ) {
         match effect {
-            Effect::Reply { .. } | Effect::Fanout { .. } => {}
+            Effect::Reply { .. } | Effect::ResumePart { .. } | Effect::Fanout { .. } => {}
             Effect::Close { id, close } => sink.close(id, close),
             Effect::Commit(sends) => sink.commit(sends),
             Effect::Load { since, limit } => sink.load(since, limit),

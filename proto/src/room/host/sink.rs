@@ -11,6 +11,10 @@ use crate::protocol::CloseCode;
 pub enum Delivery {
     /// To the one connection that sent the commands.
     Reply,
+    /// A part of a resume, to the one connection that asked. The adapter passes
+    /// [`super::Input::Drained`] when the client has taken it; an adapter that cannot see that does
+    /// so after a pause.
+    ResumePart,
     /// The same frames to many connections.
     Fanout,
 }
@@ -58,6 +62,11 @@ pub trait Sink {
 
     /// Answers a REST request.
     fn reply(&mut self, reply: Self::Reply, outcome: SendOutcome);
+
+    /// When the last frame of a connection was received, where the adapter watches its sockets itself.
+    fn last_received(&self, _id: ConnectionId, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
 
     /// Whether sends may wait for their batch to grow. An adapter whose Rooms share one thread
     /// returns false while that thread has nothing else to do.

@@ -20,6 +20,8 @@ struct Recorder {
     commits: Vec<usize>,
     replies: Vec<(&'static str, SendOutcome)>,
     may_linger: bool,
+    /// When the last frame of a connection was received.
+    received: Vec<(ConnectionId, Timestamp)>,
 }
 
 impl Sink for Recorder {
@@ -65,6 +67,11 @@ impl Sink for Recorder {
 
     fn reply(&mut self, reply: Self::Reply, outcome: SendOutcome) {
         self.replies.push((reply, outcome));
+    }
+
+    fn last_received(&self, id: ConnectionId, _now: Timestamp) -> Option<Timestamp> {
+        let mut received = self.received.iter();
+        received.find_map(|(of, at)| (*of == id).then_some(*at))
     }
 
     fn may_linger(&self, _now: Timestamp) -> bool {
@@ -128,6 +135,28 @@ fn socket_admitted_before_a_revocation_is_refused() {
     host.connect(ConnectionId(2), connection(2), NOW, &mut sink);
     assert_eq!(sink.closed, [(ALICE, CloseCode::TokenInvalid)]);
     assert_eq!(sink.sent, [(ConnectionId(2), Delivery::Reply)]);
+}
+
+#[test]
+fn oldest_silent_socket_makes_room_for_a_new_one() {
+    let (mut host, mut sink) = host(None);
+    for id in 1..=20 {
+        let id = ConnectionId(id);
+        host.connect(id, connection(1), NOW, &mut sink);
+        sink.received.push((id, NOW));
+    }
+    let later = Timestamp(NOW.0 + 24_999);
+    host.connect(ConnectionId(21), connection(1), later, &mut sink);
+    assert_eq!(sink.closed, [(ConnectionId(21), CloseCode::TooManySockets)]);
+    sink.closed.clear();
+    // Of the silent ones, the oldest; of another user, none.
+    let later = Timestamp(NOW.0 + 25_000);
+    sink.received[0].1 = later;
+    host.connect(ConnectionId(22), connection(2), later, &mut sink);
+    assert_eq!(sink.closed, []);
+    host.connect(ConnectionId(23), connection(1), later, &mut sink);
+    assert_eq!(sink.closed, [(ConnectionId(2), CloseCode::HeartbeatLost)]);
+    assert!(host.is_at_limit(UserId(1)) && !host.is_at_limit(UserId(2)));
 }
 
 #[test]

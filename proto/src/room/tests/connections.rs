@@ -71,6 +71,49 @@ fn sockets_per_user_and_errors_per_socket_are_bounded() {
 }
 
 #[test]
+fn valid_commands_have_a_rate_and_later_frames_are_not_parsed() {
+    for (frame, allowed) in [
+        (json!({"type": "ping", "more": 1}), 500),
+        (json!({"type": "resume", "since": 10}), 100),
+        (json!({"type": "auth", "token": "x"}), 50),
+        (json!([{"type": "ping"}, {"type": "ping"}]), 250),
+        (
+            json!({"type": "send", "client_message_id": "a", "message": "hi"}),
+            2_000,
+        ),
+        (json!([]), 100),
+    ] {
+        let mut test = TestRoom::with(&[(1, true)]);
+        test.send(1, "a");
+        test.stored(&[11]);
+        for _ in 0..2 {
+            // Up to the limit in each window.
+            test.advance(10_000);
+            for _ in 0..allowed {
+                test.frame(1, &frame);
+                assert_eq!(test.closed, [(0, 0); 0], "{frame}");
+            }
+        }
+        test.frame(1, &frame);
+        assert_eq!(test.closed, [(1, 4100)], "{frame}");
+        test.frame(1, &frame);
+        assert!(test.closed.is_empty() && test.frames.is_empty(), "{frame}");
+    }
+}
+
+#[test]
+fn unthrottled_sends_are_not_taken_for_a_flood() {
+    let mut test = TestRoom::with(&[]);
+    test.room = Room::new(ConversationId(7), 0);
+    test.connect(1, new_connection(1, true));
+    test.loaded_nothing(10);
+    for turn in 0..2_048 {
+        test.send(1, &format!("m{turn}"));
+        assert!(test.closed.is_empty() && test.frames.is_empty());
+    }
+}
+
+#[test]
 fn silent_connection_is_closed_at_the_next_heartbeat_check() {
     let mut test = TestRoom::with(&[(1, true), (2, true), (3, false)]);
     let heartbeat = |test: &mut TestRoom, id: u64| {

@@ -60,11 +60,20 @@ fn stored(seq: i64) -> StoredMessage {
 }
 
 fn event(seq: i64) -> Event {
+    event_with(seq, format!("m{seq}"))
+}
+
+/// A message whose event has a quarter of what a part of a resume holds.
+fn long_event(seq: i64) -> Event {
+    event_with(seq, "x".repeat(16_150))
+}
+
+fn event_with(seq: i64, message: String) -> Event {
     Event::Message(MessageEvent {
         seq: Seq(seq),
         number: MessageNumber(seq),
         message_id: MessageId(seq + 100),
-        message: format!("m{seq}").into(),
+        message: message.into(),
         sender_id: UserId(9),
         sender: "zoe".into(),
         timestamp: NOON,
@@ -88,6 +97,8 @@ struct TestRoom {
     now: Timestamp,
     /// Connection and frame.
     frames: Vec<(u64, Value)>,
+    /// The connections that were sent a part of a resume.
+    parts: Vec<u64>,
     /// Connection and close code.
     closed: Vec<(u64, u16)>,
     /// The size of each commit.
@@ -107,6 +118,7 @@ impl TestRoom {
             room: Room::new(ConversationId(7), 1_000),
             now: NOON,
             frames: Vec::new(),
+            parts: Vec::new(),
             closed: Vec::new(),
             commits: Vec::new(),
             loads: Vec::new(),
@@ -144,11 +156,15 @@ impl TestRoom {
     }
 
     fn collect(&mut self, effects: Effects) {
-        (self.frames, self.closed, self.cached) = Default::default();
+        (self.frames, self.parts, self.closed, self.cached) = Default::default();
         (self.commits, self.loads, self.completed) = Default::default();
         for effect in effects {
             match effect {
                 Effect::Reply { to, frames } => self.receive(to, &frames),
+                Effect::ResumePart { to, frames } => {
+                    self.parts.push(to.0);
+                    self.receive(to, &frames);
+                }
                 Effect::Fanout { to, frames } => {
                     for id in to {
                         self.receive(id, &frames);
@@ -185,6 +201,11 @@ impl TestRoom {
             "type": "send", "client_message_id": client_message_id, "message": "hi",
         });
         self.frame(id, &frame);
+    }
+
+    fn drained(&mut self, id: u64) {
+        let id = ConnectionId(id);
+        self.input(Input::Drained { id });
     }
 
     fn resume(&mut self, id: u64, since: i64) {

@@ -44,6 +44,7 @@ mod sockets {
 /// Input that no well-behaved client sends.
 mod untrusted {
     mod cursors;
+    mod floods;
     mod http;
     mod input;
 }

@@ -4,6 +4,7 @@
 //!
 //! These tests stop what every other test needs, so each one holds [`exclusive`].
 
+mod memory;
 mod overload;
 mod postgres;
 mod redis;

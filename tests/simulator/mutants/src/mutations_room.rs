@@ -150,18 +150,18 @@ pub(crate) const ROOM_MUTATIONS: &[Mutation] = &[
         name: "loses an event on resume",
         edits: &[edit(
             "resume.rs",
-            "        && let Some(buffered) = replay_buffer.after(at)\n",
-            "        && let Some(buffered) = replay_buffer.after(at.next())\n",
+            "            && let Some(buffered) = replay_buffer.after(part.end)\n",
+            "            && let Some(buffered) = replay_buffer.after(part.end.next())\n",
         )],
     },
     Mutation {
         name: "delivers twice after a resume",
         edits: &[edit(
             "resume.rs",
-            "        connection.delivered = at;\n",
-            "        connection.delivered = at.min(head);
-        if at == head && resume.count > 1 {
-            connection.delivered = Seq(at.0 - 1);
+            "        connection.delivered = part.end;\n",
+            "        connection.delivered = part.end;
+        if part.end == head && resume.count > 1 {
+            connection.delivered = Seq(part.end.0 - 1);
         }\n",
         )],
     },
@@ -169,8 +169,32 @@ pub(crate) const ROOM_MUTATIONS: &[Mutation] = &[
         name: "completes a resume too early",
         edits: &[edit(
             "resume.rs",
-            "        let is_complete = at == head;\n",
-            "        let is_complete = at == head || resume.count > 0;\n",
+            "        let is_complete = part.end == head;\n",
+            "        let is_complete = part.end == head || resume.count > 0;\n",
+        )],
+    },
+    Mutation {
+        name: "queues a resume without waiting for the client",
+        edits: &[edit(
+            "resume.rs",
+            "            self.connections.set_awaits_drain(to, true);\n",
+            "",
+        )],
+    },
+    Mutation {
+        name: "sends a whole resume as one part",
+        edits: &[edit(
+            "resume.rs",
+            "self.events.is_empty() || bytes <= RESUME_PART_BYTES;",
+            "self.events.is_empty() || bytes > 0;",
+        )],
+    },
+    Mutation {
+        name: "forgets a resume after its first part",
+        edits: &[edit(
+            "resume.rs",
+            "        self.connections.set_awaits_drain(id, false);\n",
+            "        let _ = &self.connections;\n",
         )],
     },
     Mutation {

@@ -2,6 +2,8 @@
 
 use colloquy_blackbox::{Account, Control, Group, Server, TokenIn};
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 const MISSING_ID: u64 = 999_999_999_999;
 
@@ -132,11 +134,41 @@ async fn invalid_utf_8_in_a_frame_closes_the_socket() {
     ] {
         let mut socket = account.socket(id).open().await;
         socket.send_pieces(&[bytes]).await;
-        let close = socket.expect_close().await;
-        // 1007 where the WebSocket library detects it (RFC 6455 §8.1).
-        assert!(matches!(close.code, 4400 | 1007), "{close:?}");
+        // RFC 6455 §8.1.
+        assert_eq!(socket.expect_close().await.code, 1007, "{bytes:?}");
     }
     assert!(account.history(id).await.is_empty());
+}
+
+#[tokio::test]
+async fn protocol_violation_closes_the_socket() {
+    if Control::with_capability("raw-text", "frames that violate RFC 6455")
+        .await
+        .is_none()
+    {
+        return;
+    }
+    let (account, other, id) = Group::pair(&Server::under_test()).await;
+    let mut listener = other.socket(id).v2().open().await;
+    let text = OpCode::Data(Data::Text);
+    let mut reserved_bit = Frame::message("{}", text, true);
+    reserved_bit.header_mut().rsv1 = true;
+    let continuation = Frame::message("{}", OpCode::Data(Data::Continue), true);
+    let mut long_ping = Frame::ping(vec![0; 126]);
+    long_ping.header_mut().is_final = true;
+    for frame in [reserved_bit, continuation, long_ping] {
+        let mut socket = account.socket(id).open().await;
+        socket.send_raw(frame.clone()).await;
+        assert_eq!(socket.expect_close().await.code, 1002, "{frame}");
+    }
+    // A new text frame within a fragmented message.
+    let mut socket = account.socket(id).open().await;
+    for _ in 0..2 {
+        socket.send_raw(Frame::message("{", text, false)).await;
+    }
+    assert_eq!(socket.expect_close().await.code, 1002);
+    account.send_retrying(id, "still here").await;
+    listener.expect_message("still here").await;
 }
 
 #[tokio::test]

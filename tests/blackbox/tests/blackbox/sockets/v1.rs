@@ -232,6 +232,23 @@ async fn any_typed_frame_upgrades_the_socket_even_a_refused_one() {
 }
 
 #[tokio::test]
+async fn empty_array_is_malformed_and_the_socket_stays_v1() {
+    let (account, other, id) = Group::pair(&Server::under_test()).await;
+    let mut socket = account.socket(id).open().await;
+    for frame in ["[]", " [ ] "] {
+        let error = send_refused(&mut socket, frame).await;
+        assert_eq!(error["code"], "malformed", "{error}");
+        assert!(error.get("type").is_none(), "{error}");
+    }
+    other.send_retrying(id, "hello").await;
+    socket.expect_message("hello").await;
+    assert!(!socket.is_v2());
+    let mut v2 = account.socket(id).v2().open().await;
+    v2.send_text("[]").await;
+    assert_eq!(v2.expect_frame("error").await["code"], "malformed");
+}
+
+#[tokio::test]
 async fn v1_sockets_open_with_every_path_form_and_token_place() {
     let (account, other, id) = Group::pair(&Server::under_test()).await;
     let mut sockets = Vec::new();

@@ -27,6 +27,9 @@ async fn hello_describes_the_conversation() {
         );
         let left = timestamp(&hello["token_expires_at"]) - time::OffsetDateTime::now_utc();
         assert!(left.is_positive(), "{hello}");
+        let now = time::OffsetDateTime::now_utc();
+        let apart = timestamp(&hello["server_time"]) - now;
+        assert!(apart.abs() < TIMEOUT, "{hello}, it is {now}");
         epochs.push(socket.epoch());
         socket.close().await;
         other.send_retrying(id, "one more").await;
@@ -276,6 +279,11 @@ async fn newer_token_of_the_session_is_accepted() {
     let before = timestamp(&socket.hello()["token_expires_at"]);
     assert!(
         timestamp(&accepted["token_expires_at"]) >= before,
+        "{accepted}"
+    );
+    let connected = timestamp(&socket.hello()["server_time"]);
+    assert!(
+        timestamp(&accepted["server_time"]) >= connected,
         "{accepted}"
     );
     let key = socket.send_message("still me").await;

@@ -22,9 +22,6 @@ const TEXTS: [&str; 12] = [
     "\u{feff}\u{200f}\u{ffff}\u{10ffff}",
 ];
 
-/// The refused frames allowed on one socket in ten seconds.
-const ALLOWED: usize = 100;
-
 /// Asserts that the server is still healthy.
 async fn still_works(server: &Server) {
     let health = Api::anonymous(server)
@@ -261,33 +258,6 @@ async fn duplicate_json_keys_are_rejected_or_the_last_one_counts() {
         received.get("error").is_some() || received["message"] == "two",
         "{received}"
     );
-}
-
-#[tokio::test]
-async fn flooding_socket_is_closed_without_affecting_others() {
-    let server = Server::under_test();
-    let (account, other, id) = Group::pair(&server).await;
-    let mut listener = other.socket(id).v2().open().await;
-    let mut socket = account.socket(id).v2().open().await;
-    // Up to the limit the socket stays open.
-    for _ in 0..ALLOWED {
-        socket.send_text("{\"type\":\"dance\"}").await;
-    }
-    for _ in 0..ALLOWED {
-        assert_eq!(socket.expect_frame("error").await["code"], "unknown_type");
-    }
-    // Beyond it the socket is closed with a time to wait.
-    for _ in 0..20 * ALLOWED {
-        if socket.try_send_text("{\"type\":\"dance\"}").await.is_err() {
-            break;
-        }
-    }
-    let close = socket.expect_close().await;
-    assert_eq!(close.code, 4100, "{close:?}");
-    assert!(close.reason.contains("after_ms="), "{close:?}");
-    other.send_retrying(id, "after the flood").await;
-    listener.expect_message("after the flood").await;
-    still_works(&server).await;
 }
 
 #[tokio::test]
