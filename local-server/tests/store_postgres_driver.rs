@@ -194,6 +194,7 @@ async fn use_case_is_one_round_trip() {
         now: NOW,
         expires_at: LATER,
         repeatable_since: NOW,
+        device: None,
     };
     store.rotate_session(&rotation).await.expect("runs");
     assert_eq!(count(), 1, "rotate_session");

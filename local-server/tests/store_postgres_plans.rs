@@ -104,6 +104,7 @@ async fn run_all(store: &dyn Store, round: usize) {
         now: NOW,
         expires_at: NOW.plus(Seconds(1_000)),
         repeatable_since: NOW,
+        device: None,
     };
     store.rotate_session(&rotation).await.expect("runs");
     let unknown = SessionId("unknown".into());

@@ -103,9 +103,11 @@ pub(super) struct RefreshResponse {
 )]
 pub(super) async fn refresh(
     State(app): State<App>,
+    current: CurrentRequest,
     JsonBody(body): JsonBody<RefreshRequest>,
 ) -> ApiResult<Json<RefreshResponse>> {
-    let TokenPair { access, refresh } = sessions::refresh(app.services(), &body.token()?).await?;
+    let TokenPair { access, refresh } =
+        sessions::refresh(app.services(), &body.token()?, current.address()).await?;
     Ok(Json(RefreshResponse { access, refresh }))
 }
 

@@ -51,6 +51,8 @@ pub struct Rotation {
     pub expires_at: Timestamp,
     /// The start of the grace: a repeat of a rotation at or after this time returns that rotation.
     pub repeatable_since: Timestamp,
+    /// The device that refreshes, when it has a usable address. Remembered when the token was valid.
+    pub device: Option<DeviceKey>,
 }
 
 /// The outcome of a rotation. In the statement's JSON: `{"rotated": {"at": …}}` or a word.

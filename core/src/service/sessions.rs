@@ -177,7 +177,11 @@ fn issue(
 /// # Errors
 /// `Token` for an invalid or expired one; `Denied(Session)` when its session was revoked, also by
 /// this call; `OverBudget`.
-pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPair> {
+pub async fn refresh(
+    services: &Services,
+    token: &str,
+    address: Option<IpAddr>,
+) -> ServiceResult<TokenPair> {
     let now = services.ports.clock.now();
     let repeatable_since = now.plus(Seconds(-REFRESH_GRACE.0));
     // A token that expired within the grace may be a repeat. An unused one has the expiry of its
@@ -197,6 +201,7 @@ pub async fn refresh(services: &Services, token: &str) -> ServiceResult<TokenPai
         now,
         expires_at: services.tokens.refresh_expiry(now),
         repeatable_since,
+        device: services.rate_limiter.device(user_id, address),
     };
     match services.ports.store.rotate_session(&rotation).await? {
         RotationOutcome::Rotated { at } => {

@@ -4,7 +4,7 @@
 use super::driver::{Driver, Statement};
 use crate::ports::{
     Authorized, BatchOutcome, ChangeOutcome, CreatedConversation, CreatedUser, NewMessage,
-    NewSession, StoreResult,
+    NewSession, Rotation, RotationOutcome, StoreResult,
 };
 use colloquy_proto::domain::{
     Caller, ConversationId, MessageId, MessageText, NewConversation, NewUser, Timestamp, UserId,
@@ -39,6 +39,12 @@ pub trait Dialect: Send + Sync + 'static {
         session: &NewSession,
     ) -> impl Future<Output = StoreResult<bool>> + Send;
 
+    /// `Store::rotate_session`.
+    fn rotate_session<D: Driver>(
+        driver: &D,
+        rotation: &Rotation,
+    ) -> impl Future<Output = StoreResult<RotationOutcome>> + Send;
+
     /// `Store::create_conversation`.
     fn create_conversation<D: Driver>(
         driver: &D,
@@ -67,7 +73,6 @@ pub trait Dialect: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Statements {
     pub(super) credentials: Statement,
-    pub(super) rotate_session: Statement,
     pub(super) revoke_session: Statement,
     pub(super) profile: Statement,
     pub(super) conversations: Statement,
@@ -85,7 +90,6 @@ macro_rules! statements {
     ($dialect:literal) => {
         $crate::store::dialect::Statements {
             credentials: statement!($dialect, "accounts/credentials"),
-            rotate_session: statement!($dialect, "sessions/rotate"),
             revoke_session: statement!($dialect, "sessions/revoke"),
             profile: statement!($dialect, "accounts/profile"),
             conversations: statement!($dialect, "conversations/list"),

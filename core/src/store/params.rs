@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::dialect::Change;
 use super::driver::Param;
-use crate::ports::{HistoryRange, NewMessage};
+use crate::ports::{HistoryRange, NewMessage, Rotation};
 use colloquy_proto::domain::{
-    Caller, ConversationId, ConversationKind, MessageNumber, MessageText, NewConversation, NewUser,
-    Seq, Timestamp,
+    Caller, ConversationId, ConversationKind, DeviceKey, MessageNumber, MessageText,
+    NewConversation, NewUser, Seq, Timestamp,
 };
 
 /// The first three parameters of every statement that depends on the caller.
@@ -38,6 +38,23 @@ pub(super) fn change_params<'a>(
         }
     }
     params
+}
+
+/// The parameters of `sessions/rotate`, without the device.
+pub(super) fn rotation_params(rotation: &Rotation) -> Vec<Param<'_>> {
+    vec![
+        Param::Text(&rotation.session_id.0),
+        Param::Int(rotation.user_id.0),
+        Param::Int(rotation.generation),
+        Param::Int(rotation.now.0),
+        Param::Int(rotation.expires_at.0),
+        Param::Int(rotation.repeatable_since.0),
+    ]
+}
+
+/// A device, if there is one.
+pub(super) fn device_param(device: Option<&DeviceKey>) -> Param<'_> {
+    Param::OptionalText(device.map(|device| &*device.0))
 }
 
 /// The parameters of `accounts/create_user`. `keys` are username and e-mail in lower case.

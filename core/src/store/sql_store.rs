@@ -85,17 +85,7 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> StoreResult<RotationOutcome> {
-        let statement = &L::STATEMENTS.rotate_session;
-        let params = vec![
-            Param::Text(&rotation.session_id.0),
-            Param::Int(rotation.user_id.0),
-            Param::Int(rotation.generation),
-            Param::Int(rotation.now.0),
-            Param::Int(rotation.expires_at.0),
-            Param::Int(rotation.repeatable_since.0),
-        ];
-        let row = self.run(Access::Write, statement, params).await?;
-        Ok(decode_optional(statement, row)?.unwrap_or(RotationOutcome::Refused))
+        L::rotate_session(&self.driver, rotation).await
     }
 
     async fn revoke_session(

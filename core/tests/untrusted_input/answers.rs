@@ -108,6 +108,7 @@ async fn run_all(store: &dyn Store) {
         now: NOW,
         expires_at: NOW,
         repeatable_since: NOW,
+        device: None,
     };
     check(store.rotate_session(&rotation).await);
     check(

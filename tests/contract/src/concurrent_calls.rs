@@ -56,6 +56,7 @@ pub async fn concurrent_rotations_return_the_same(fixture: &dyn Fixture) {
             now: NOW,
             expires_at: LATER,
             repeatable_since: Timestamp(NOW.0 - 1),
+            device: None,
         };
         let later = Rotation {
             now: Timestamp(NOW.0 + 1),

@@ -13,6 +13,7 @@ fn rotation(user_id: UserId, session: &str, generation: i64) -> Rotation {
         now: NOW,
         expires_at: LATER,
         repeatable_since: NOW,
+        device: None,
     }
 }
 
@@ -139,6 +140,25 @@ pub async fn devices_of_an_account_are_remembered(fixture: &dyn Fixture) {
     let later = Timestamp(NOW.plus(DAY).0 + 1);
     log_in(ada.id, "s5", Some("home"), later).await;
     assert_eq!(devices("ada").await, [("home".to_owned(), later)]);
+
+    // A refresh remembers too, one with an invalid token does not.
+    let refresh = async |generation, device: &str, now| {
+        let rotation = Rotation {
+            device: Some(DeviceKey(device.into())),
+            now,
+            repeatable_since: now,
+            ..rotation(ada.id, "s1", generation)
+        };
+        store.rotate_session(&rotation).await.unwrap()
+    };
+    let rotated = refresh(0, "train", NOW).await;
+    assert!(matches!(rotated, RotationOutcome::Rotated { .. }));
+    assert_eq!(devices("ada").await.len(), 2);
+    assert_eq!(refresh(7, "unknown", NOW).await, RotationOutcome::Refused);
+    let reused = refresh(0, "thief", Timestamp(NOW.0 + 1)).await;
+    assert_eq!(reused, RotationOutcome::Reused);
+    let kept = devices("ada").await;
+    assert_eq!(kept.len(), 2, "{kept:?}");
 
     for device in 0..60 {
         let now = Timestamp(later.0 + 1 + device);

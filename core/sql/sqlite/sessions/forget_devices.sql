@@ -1,5 +1,5 @@
--- Store::open_session, after the device was remembered: the others of the account are kept for 30
--- days, the 50 used last. Index: sessions_pkey, devices_pkey. A few rows.
+-- Store::open_session and Store::rotate_session, after the device was remembered: the others of the
+-- account are kept for 30 days, the 50 used last. Index: sessions_pkey, devices_pkey. A few rows.
 delete from devices
 where user_id = (select user_id from sessions where id = ?1) and key <> ?2
     and (

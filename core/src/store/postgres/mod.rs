@@ -9,13 +9,18 @@ mod retry;
 use serde::Deserialize;
 
 use self::retry::{ATTEMPTS, overtaken};
-use super::decode::{CreatedConversationJson, TakenNames, decode, decode_authorized, run_one};
+use super::decode::{
+    CreatedConversationJson, TakenNames, decode, decode_authorized, decode_optional, run_one,
+};
 use super::dialect::{Change, Dialect, Statements, statements};
 use super::driver::{Access, Driver, Param, Statement, Step, statement};
-use super::params::{caller_params, change_params, direct_key, ids_json, kind_text, user_params};
+use super::params::{
+    caller_params, change_params, device_param, direct_key, ids_json, kind_text, rotation_params,
+    user_params,
+};
 use crate::ports::{
     Authorized, BatchOutcome, ChangeOutcome, CreatedConversation, CreatedUser, NewMessage,
-    NewSession, StoreResult,
+    NewSession, Rotation, RotationOutcome, StoreResult,
 };
 use colloquy_proto::domain::{Caller, ConversationId, NewConversation, NewUser, Timestamp, User};
 
@@ -23,6 +28,7 @@ static STATEMENTS: Statements = statements!("postgres");
 
 static CREATE_USER: Statement = statement!("postgres", "accounts/create_user");
 static OPEN_SESSION: Statement = statement!("postgres", "sessions/open");
+static ROTATE_SESSION: Statement = statement!("postgres", "sessions/rotate");
 static CREATE_CONVERSATION: Statement = statement!("postgres", "conversations/create");
 static EDIT_MESSAGE: Statement = statement!("postgres", "messages/edit");
 static ADD_MEMBER: Statement = statement!("postgres", "members/add");
@@ -73,10 +79,21 @@ impl Dialect for Postgres {
             Param::Int(session.created_at.0),
             Param::Int(session.expires_at.0),
             Param::OptionalText(session.rehashed_password.as_deref()),
-            Param::OptionalText(session.device.as_ref().map(|device| &*device.0)),
+            device_param(session.device.as_ref()),
         ];
         let row = write(driver, &OPEN_SESSION, &params).await?;
         Ok(row.is_some())
+    }
+
+    async fn rotate_session<D: Driver>(
+        driver: &D,
+        rotation: &Rotation,
+    ) -> StoreResult<RotationOutcome> {
+        let mut params = rotation_params(rotation);
+        params.push(device_param(rotation.device.as_ref()));
+        let row = write(driver, &ROTATE_SESSION, &params).await?;
+        let outcome = decode_optional(&ROTATE_SESSION, row)?;
+        Ok(outcome.unwrap_or(RotationOutcome::Refused))
     }
 
     async fn create_conversation<D: Driver>(

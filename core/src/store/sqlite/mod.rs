@@ -11,13 +11,16 @@ use super::decode::{
 };
 use super::dialect::{Change, Dialect, Statements, statements};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
-use super::params::{caller_params, change_params, direct_key, ids_json, kind_text, user_params};
+use super::params::{
+    caller_params, change_params, direct_key, ids_json, kind_text, rotation_params, user_params,
+};
 use crate::ports::{
     Authorized, BatchOutcome, ChangeOutcome, CreatedConversation, CreatedUser, NewMessage,
-    NewSession, StoreError, StoreResult,
+    NewSession, Rotation, RotationOutcome, StoreError, StoreResult,
 };
 use colloquy_proto::domain::{
-    Caller, Conversation, ConversationId, MessageText, NewConversation, NewUser, Timestamp,
+    Caller, Conversation, ConversationId, DeviceKey, MessageText, NewConversation, NewUser,
+    SessionId, Timestamp,
 };
 
 static STATEMENTS: Statements = statements!("sqlite");
@@ -26,6 +29,7 @@ static CREATE_USER: Statement = statement!("sqlite", "accounts/create_user");
 static EXPLAIN_CREATE_USER: Statement = statement!("sqlite", "accounts/explain_create");
 static REHASH: Statement = statement!("sqlite", "accounts/rehash");
 static OPEN_SESSION: Statement = statement!("sqlite", "sessions/open");
+static ROTATE_SESSION: Statement = statement!("sqlite", "sessions/rotate");
 static REMEMBER_DEVICE: Statement = statement!("sqlite", "sessions/remember_device");
 static FORGET_DEVICES: Statement = statement!("sqlite", "sessions/forget_devices");
 static FIND_EXISTING: Statement = statement!("sqlite", "conversations/find_existing");
@@ -90,18 +94,33 @@ impl Dialect for Sqlite {
                 [Param::Int(session.user_id.0), Param::Text(hash)],
             ));
         }
-        if let Some(device) = &session.device {
-            let params = [
-                Param::Text(&session.id.0),
-                Param::Text(&device.0),
-                Param::Int(session.created_at.0),
-            ];
-            steps.push(Step::new(&REMEMBER_DEVICE, params));
-            steps.push(Step::new(&FORGET_DEVICES, params));
-        }
+        let device = session.device.as_ref();
+        steps.extend(device_steps(&session.id, 0, device, session.created_at));
         let results = driver.run(Access::Write, &steps).await;
         let results = results.map_err(named(&OPEN_SESSION))?;
         Ok(results.into_iter().next().flatten().is_some())
+    }
+
+    async fn rotate_session<D: Driver>(
+        driver: &D,
+        rotation: &Rotation,
+    ) -> StoreResult<RotationOutcome> {
+        let mut steps = vec![Step::new(&ROTATE_SESSION, rotation_params(rotation))];
+        let (device, next) = (
+            rotation.device.as_ref(),
+            rotation.generation.saturating_add(1),
+        );
+        steps.extend(device_steps(
+            &rotation.session_id,
+            next,
+            device,
+            rotation.now,
+        ));
+        let results = driver.run(Access::Write, &steps).await;
+        let results = results.map_err(named(&ROTATE_SESSION))?;
+        let row = results.into_iter().next().flatten();
+        let outcome = decode_optional(&ROTATE_SESSION, row)?;
+        Ok(outcome.unwrap_or(RotationOutcome::Refused))
     }
 
     async fn create_conversation<D: Driver>(
@@ -166,6 +185,24 @@ impl Dialect for Sqlite {
             None => decode_authorized(explain, reason),
         }
     }
+}
+
+/// The steps that remember the device of a session, if it is valid and has this generation.
+fn device_steps<'a>(
+    session_id: &'a SessionId,
+    generation: i64,
+    device: Option<&'a DeviceKey>,
+    now: Timestamp,
+) -> impl Iterator<Item = Step<'a>> {
+    let steps = device.map(|device| {
+        let [session_id, key] = [&session_id.0, &device.0].map(|text| Param::Text(text));
+        let (now, generation) = (Param::Int(now.0), Param::Int(generation));
+        [
+            Step::new(&REMEMBER_DEVICE, [session_id, key, now, generation]),
+            Step::new(&FORGET_DEVICES, [session_id, key, now]),
+        ]
+    });
+    steps.into_iter().flatten()
 }
 
 /// The parameters of the step that makes a change.

@@ -32,7 +32,7 @@ fn admitted(responses: &[Response], longest_wait_ms: u128) -> usize {
 }
 
 #[tokio::test]
-async fn user_creates_at_most_twenty_conversations_at_once() {
+async fn creation_of_conversations_is_limited_to_twenty_at_once() {
     let Some(server) = server().await else { return };
     let (creator, victim, _) = Group::pair(&server).await;
     let groups = (0..40).map(async |_| {
@@ -57,7 +57,7 @@ async fn joining_and_leaving_cannot_push_an_absent_member_past_the_resume_limit(
     let [owner, absent, guest] = &group.members[..] else {
         unreachable!("three members")
     };
-    let mut socket = absent.socket(group.id).v2().open().await;
+    let socket = absent.socket(group.id).v2().open().await;
     let (since, epoch) = (socket.position(), socket.epoch());
     socket.close().await;
     let mut changes = Vec::new();
