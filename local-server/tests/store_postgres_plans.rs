@@ -18,8 +18,9 @@ use colloquy_core::ports::{
 use colloquy_core::store::PostgresStore;
 use colloquy_core::store::driver::{Access, Statement};
 use colloquy_proto::domain::{
-    Caller, ClientMessageId, ConversationId, ConversationKind, Epoch, MessageId, MessageNumber,
-    MessageText, NewConversation, NewUser, Seconds, Seq, SessionId, Timestamp, UserId,
+    Caller, ClientMessageId, ConversationId, ConversationKind, DeviceKey, Epoch, MessageId,
+    MessageNumber, MessageText, NewConversation, NewUser, Seconds, Seq, SessionId, Timestamp,
+    UserId,
 };
 use futures_util::future::join_all;
 use recording::{RecordedStatement, Recording};
@@ -39,6 +40,8 @@ fn seed(conversations: u32, messages: u32) -> String {
         from generate_series(1, 10 * {conversations}) i;
         insert into sessions (id, user_id, created_at, expires_at)
         select 's' || id, id, now(), to_timestamp(2000000000) from users;
+        insert into devices (user_id, key, used_at)
+        select id, 'd' || n, now() from users, generate_series(1, 3) n;
         insert into conversations (kind, seq, number, active_at, created_by, created_at)
         select 'group', {messages} + {messages} / 10, {messages}, now(), 1, now()
         from generate_series(1, {conversations});
@@ -94,7 +97,7 @@ async fn run_all(store: &dyn Store, round: usize) {
         created_at: NOW,
         expires_at: NOW,
         rehashed_password: None,
-        device: None,
+        device: Some(DeviceKey("d1".into())),
     };
     store.open_session(&session).await.expect("runs");
     let rotation = Rotation {
@@ -104,7 +107,7 @@ async fn run_all(store: &dyn Store, round: usize) {
         now: NOW,
         expires_at: NOW.plus(Seconds(1_000)),
         repeatable_since: NOW,
-        device: None,
+        device: Some(DeviceKey("d1".into())),
     };
     store.rotate_session(&rotation).await.expect("runs");
     let unknown = SessionId("unknown".into());
@@ -234,7 +237,7 @@ async fn plans_of_a_new_database_read_growing_tables_by_index() {
     for (name, plan) in plans(&database).await {
         let mut found = Vec::new();
         scans(&plan["Plan"], &mut found);
-        for table in ["messages", "changes", "members", "sessions"] {
+        for table in ["messages", "changes", "members", "sessions", "devices"] {
             let scan = format!("Seq Scan: {table}");
             assert!(!found.contains(&scan), "{name}: {found:?}");
         }
