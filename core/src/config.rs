@@ -17,7 +17,9 @@ use thiserror::Error;
 
 use colloquy_proto::domain::Seconds;
 use reader::Reader;
-pub use values::{AllowedOrigins, Database, HostPattern, LogFormat, Redis, Secret, SecretKey};
+pub use values::{
+    AllowedOrigins, Database, DatabasePooler, HostPattern, LogFormat, Redis, Secret, SecretKey,
+};
 
 /// The documentation of one setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The database.
     pub database: Database,
+    /// What is in front of PostgreSQL.
+    pub database_pooler: DatabasePooler,
     /// The maximum number of connections to it.
     pub database_pool_size: u32,
     /// Whether pending migrations run before the server listens.
@@ -121,6 +125,7 @@ impl Settings {
         "POSTGRES_PASSWORD", "", "Password, when DATABASE_URL is not set";
         "POSTGRES_HOST", "localhost", "Host, when DATABASE_URL is not set";
         "POSTGRES_PORT", "5432", "Port, when DATABASE_URL is not set";
+        "DATABASE_POOLER", "none", "transaction if PostgreSQL is behind PgBouncer or a hosted pooler in transaction mode";
         "DATABASE_POOL_SIZE", "10", "Maximum number of database connections";
         "MIGRATE_ON_START", "false", "Run missing migrations at start on PostgreSQL; on SQLite they always run";
         "UPSTASH_REDIS_REST_URL", "", "Redis over HTTP (Upstash, or redis-http); without it an in-process cache";
@@ -159,6 +164,7 @@ impl Settings {
         let settings = Self {
             host: reader.text("HOST"),
             port: reader.number("PORT", 0, u16::MAX),
+            database_pooler: reader.pooler(),
             database_pool_size: reader.number("DATABASE_POOL_SIZE", 1, 1_000),
             migrate_on_start: reader.flag("MIGRATE_ON_START"),
             redis: reader.redis(),

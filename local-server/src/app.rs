@@ -24,6 +24,7 @@ use crate::passwords::BlockingPasswords;
 use crate::perf::coalescing_cache::CoalescingCache;
 use crate::rooms::LocalRooms;
 use crate::secret_key;
+use crate::single_server::{DatabaseLock, check_postgres};
 
 /// Connection attempts at start-up, one second apart.
 const MAX_ATTEMPTS: u32 = 10;
@@ -39,6 +40,8 @@ pub struct App {
     pub rooms: LocalRooms,
     /// Must be closed after the rooms.
     pub backend: Backend,
+    /// Held until the process ends.
+    pub lock: Option<DatabaseLock>,
 }
 
 impl App {
@@ -46,7 +49,9 @@ impl App {
     pub async fn build(settings: &Arc<Settings>) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let tokens = Arc::new(tokens(settings)?);
+        let lock = DatabaseLock::for_server(&settings.database)?;
         let backend = open_database(settings).await?;
+        check_postgres(&backend).await;
         let cache = cache(settings, &clock)?;
         let recent = Arc::new(RecentHistory::new(Arc::clone(&cache), Arc::clone(&clock)));
         let store = backend.store();
@@ -77,15 +82,21 @@ impl App {
             router,
             rooms,
             backend,
+            lock,
         })
     }
 }
 
 /// Connects to the database and migrates or checks its schema.
 pub async fn open_database(settings: &Settings) -> anyhow::Result<Backend> {
-    let backend = Backend::open(&settings.database, settings.database_pool_size).await;
-    let backend =
-        backend.with_context(|| format!("{} cannot be opened", Redacted(&settings.database)))?;
+    let backend = Backend::open(
+        &settings.database,
+        settings.database_pooler,
+        settings.database_pool_size,
+    );
+    let backend = backend
+        .await
+        .with_context(|| format!("{} cannot be opened", Redacted(&settings.database)))?;
     // An embedded database has no operator who migrates it.
     let migrates = settings.migrate_on_start || !matches!(settings.database, Database::Postgres(_));
     let mut attempt = 1;

@@ -8,6 +8,7 @@ mod coalesced_lookups;
 mod owned_param;
 mod pool;
 mod postgres;
+mod postgres_connections;
 mod sqlite;
 mod sqlite_steps;
 mod sqlite_writer;
@@ -15,13 +16,14 @@ mod sqlite_writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use colloquy_core::config;
+use colloquy_core::config::{self, DatabasePooler};
 use colloquy_core::ports::Store;
 use colloquy_core::store::driver::DriverError;
 use colloquy_core::store::{PostgresStore, SqliteStore};
 
 pub use postgres::PostgresDriver;
 pub use sqlite::SqliteDriver;
+pub(crate) use sqlite::create_private;
 
 /// How long a statement waits for a connection, idle or new.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -45,10 +47,14 @@ impl Backend {
     ///
     /// # Errors
     /// The URL is malformed, or the file cannot be opened.
-    pub async fn open(database: &config::Database, pool_size: u32) -> Result<Self, DriverError> {
+    pub async fn open(
+        database: &config::Database,
+        pooler: DatabasePooler,
+        pool_size: u32,
+    ) -> Result<Self, DriverError> {
         match database {
             config::Database::Postgres(url) => {
-                PostgresDriver::new(url.reveal(), pool_size).map(Self::Postgres)
+                PostgresDriver::behind(pooler, url.reveal(), pool_size).map(Self::Postgres)
             }
             config::Database::Sqlite(path) => {
                 SqliteDriver::open(path, pool_size).await.map(Self::Sqlite)
@@ -91,7 +97,7 @@ fn common_error(error: &sqlx::Error) -> DriverError {
     }
 }
 
-/// The error after [`RUN_TIMEOUT`].
-fn timed_out() -> DriverError {
-    DriverError::Unavailable(format!("no answer within {} s", RUN_TIMEOUT.as_secs()))
+/// The error after this time.
+fn timed_out(limit: Duration) -> DriverError {
+    DriverError::Unavailable(format!("no answer within {limit:?}"))
 }

@@ -3,9 +3,11 @@
 //! Owns no table: the migrations are in `migrations/<dialect>/` (its README has the rules) and
 //! are embedded in the binary, so a server needs no files beside it.
 
+use colloquy_core::config::DatabasePooler;
+use colloquy_core::ports::DatabaseProblem;
 use colloquy_core::store::driver::DriverError;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use thiserror::Error;
 
 use crate::driver::Backend;
@@ -51,6 +53,19 @@ pub enum SchemaError {
         "migration {0} did not finish: restore a backup, or repair the database and its row in _sqlx_migrations by hand"
     )]
     Unfinished(i64),
+    /// The database refuses this server, and will refuse it again.
+    #[error("{problem} ({reason})")]
+    Refused {
+        /// Why.
+        problem: DatabaseProblem,
+        /// The database's own words.
+        reason: String,
+    },
+    /// Migrations have not run, and behind a transaction pooler there is no session for their lock.
+    #[error(
+        "the database needs migrations, which cannot run through a transaction pooler: run `colloquy-local-server migrate` once with the DATABASE_URL of PostgreSQL itself and without DATABASE_POOLER"
+    )]
+    Pooled,
     /// The database call failed.
     #[error("the schema could not be read or changed: {0}")]
     Database(String),
@@ -64,7 +79,16 @@ impl From<sqlx::Error> for SchemaError {
 
 impl From<DriverError> for SchemaError {
     fn from(error: DriverError) -> Self {
-        Self::Database(error.to_string())
+        match error {
+            // Waiting changes neither a password nor what is between.
+            DriverError::Refused(
+                problem @ (DatabaseProblem::Rejected
+                | DatabaseProblem::Pooled
+                | DatabaseProblem::Corrupt),
+                reason,
+            ) => Self::Refused { problem, reason },
+            error => Self::Database(error.to_string()),
+        }
     }
 }
 
@@ -84,10 +108,17 @@ impl From<MigrateError> for SchemaError {
 /// # Errors
 /// [`SchemaError::Newer`] when a newer build has migrated the database; nothing is changed then.
 pub async fn migrate(backend: &Backend) -> Result<(), SchemaError> {
-    if let Err(error @ (SchemaError::Newer { .. } | SchemaError::Changed(_))) =
-        check_schema(backend).await
-    {
-        return Err(error);
+    match (check_schema(backend).await, backend) {
+        (Err(error @ (SchemaError::Newer { .. } | SchemaError::Changed(_))), _) => {
+            return Err(error);
+        }
+        (checked, Backend::Postgres(driver)) if driver.pooler() == DatabasePooler::Transaction => {
+            return checked.map_err(|error| match error {
+                SchemaError::Missing | SchemaError::Older { .. } => SchemaError::Pooled,
+                error => error,
+            });
+        }
+        _ => {}
     }
     match backend {
         Backend::Postgres(driver) => POSTGRES.run(&mut driver.connect().await?).await?,
@@ -122,14 +153,20 @@ const APPLIED: &str = "select version, success, checksum from _sqlx_migrations o
 async fn applied_in_postgres(
     connection: &mut PgConnection,
 ) -> Result<Option<Vec<Applied>>, SchemaError> {
+    // A transaction, and statements without a name: see `driver::postgres` on poolers.
+    let mut transaction = connection.begin().await?;
     let table: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(&mut *connection)
+        .persistent(false)
+        .fetch_one(&mut *transaction)
         .await?;
-    if table {
-        Ok(Some(sqlx::query_as(APPLIED).fetch_all(connection).await?))
+    let applied = if table {
+        let rows = sqlx::query_as(APPLIED).persistent(false);
+        Some(rows.fetch_all(&mut *transaction).await?)
     } else {
-        Ok(None)
-    }
+        None
+    };
+    transaction.rollback().await?;
+    Ok(applied)
 }
 
 async fn applied_in_sqlite(

@@ -1,111 +1,15 @@
 //! The binary as a process: exit codes, messages, files and shutdown.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+#[path = "support/process.rs"]
+mod support;
 
-/// The binary in its own folder, without this process's environment.
-fn program(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_colloquy-local-server"));
-    command
-        .current_dir(folder.path())
-        .env_clear()
-        .stdin(Stdio::null());
-    command
-}
-
-fn run(command: &mut Command) -> (Option<i32>, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().expect("the program runs");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (status.code(), text(stdout), text(stderr))
-}
-
-/// A running server; killed when dropped.
-struct Server {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .env("PORT", "0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let mut first = String::new();
-        stdout.read_line(&mut first).expect("a first line");
-        let address = first
-            .trim()
-            .rsplit("http://")
-            .next()
-            .expect("an address")
-            .parse();
-        let address = address.unwrap_or_else(|_| panic!("no address in {first:?}"));
-        Self {
-            child,
-            stdout,
-            address,
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("it listens");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .expect("a time limit");
-        stream
-    }
-
-    /// Sends a request and reads to the end of the connection.
-    fn request(&self, request: &str) -> String {
-        let mut stream = self.connect();
-        stream.write_all(request.as_bytes()).expect("sent");
-        let mut response = String::new();
-        stream.read_to_string(&mut response).expect("a response");
-        response
-    }
-
-    fn post(&self, path: &str, headers: &str, body: &str) -> String {
-        let length = body.len();
-        self.request(&format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
-        ))
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill")
-            .args(["-s", name, &id])
-            .status()
-            .expect("kill runs");
-        assert!(status.success());
-    }
-
-    /// Waits for the exit and returns the exit code and the remaining output.
-    fn wait(mut self) -> (Option<i32>, String) {
-        let mut rest = String::new();
-        self.stdout.read_to_string(&mut rest).expect("UTF-8");
-        (self.child.wait().expect("it exits").code(), rest)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
+use support::{Server, program, run};
 
 const REGISTER: &str =
     r#"{"username":"ann","email":"ann@example.com","password":"Hidden-Pass-77"}"#;
@@ -160,6 +64,8 @@ fn command_line_has_help_and_version() {
         "migrate",
         "create-admin",
         "renew-epoch",
+        "backup",
+        "restore",
         "healthcheck",
     ] {
         assert!(stdout.contains(command), "{command}");
@@ -345,6 +251,30 @@ fn secrets_are_not_logged() {
     {
         assert!(!logged.contains(secret), "{secret} was logged");
     }
+}
+
+#[test]
+fn operator_commands_need_an_existing_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = [
+        "create-admin",
+        "--username",
+        "root",
+        "--email",
+        "r@example.com",
+    ];
+    for arguments in [&admin[..], &["renew-epoch"], &["backup", "copy.sqlite3"]] {
+        let (code, stdout, stderr) = run(program(&folder)
+            .args(arguments)
+            .env("COLLOQUY_ADMIN_PASSWORD", "StrongPass123!"));
+        assert_eq!(code, Some(1), "{arguments:?}: {stdout}");
+        assert!(
+            stderr.contains("there is no database data/colloquy.sqlite3")
+                && stderr.contains("DATA_DIR"),
+            "{stderr}"
+        );
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -205,8 +205,8 @@ async fn use_case_is_one_round_trip() {
     assert_eq!(count(), 1, "revoke_session");
     store.renew_epoch(&Epoch("new".into())).await.expect("runs");
     assert_eq!(count(), 1, "renew_epoch");
-    store.ping().await.expect("runs");
-    assert_eq!(count(), 1, "ping");
+    store.probe().await.expect("runs");
+    assert_eq!(count(), 1, "probe");
     database.drop().await;
 }
 
@@ -405,7 +405,7 @@ async fn call_waits_while_the_server_is_starting() {
 #[tokio::test]
 async fn unreachable_server_is_unavailable() {
     let driver = PostgresDriver::new("postgres://user@127.0.0.1:9/none", 1).expect("a URL");
-    let outcome = PostgresStore::new(driver).ping().await;
+    let outcome = PostgresStore::new(driver).probe().await;
     assert!(
         matches!(outcome, Err(StoreError::Unavailable(_))),
         "{outcome:?}"

@@ -149,7 +149,7 @@ async fn run_all(store: &dyn Store, round: usize) {
     let removed = store.remove_member(&caller, id, other, NOW).await;
     removed.expect("runs").expect("authorized");
     store.renew_epoch(&Epoch("e".into())).await.expect("runs");
-    store.ping().await.expect("runs");
+    store.probe().await.expect("runs");
     look_up_all(store).await;
 }
 
@@ -256,9 +256,11 @@ async fn plans_of_a_grown_database_use_indexes_and_no_jit() {
     for (name, plan) in plans(&database).await {
         let mut found = Vec::new();
         scans(&plan["Plan"], &mut found);
+        // Tables of one row.
+        let small = ["Seq Scan: instance", "Seq Scan: write_probe"];
         let scan = found
             .iter()
-            .find(|scan| scan.starts_with("Seq Scan") && *scan != "Seq Scan: instance");
+            .find(|scan| scan.starts_with("Seq Scan") && !small.contains(&scan.as_str()));
         assert_eq!(scan, None, "{name}");
         let bitmap = "Bitmap Heap Scan: messages".to_owned();
         assert!(!found.contains(&bitmap), "{name} sorts a conversation");

@@ -77,7 +77,7 @@ mod schema {
         migrate(&backend).await.expect("migrates");
         check_schema(&backend).await.expect("is up to date");
         migrate(&backend).await.expect("migrates twice");
-        backend.store().ping().await.expect("runs");
+        backend.store().probe().await.expect("runs");
         backend.close().await;
     }
 

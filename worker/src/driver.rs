@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
+use colloquy_core::store::driver::{Access, Driver, DriverError, PROBE_TIMEOUT, Param, Step};
 use futures_util::future::join;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
@@ -174,14 +174,17 @@ impl<C: Connect> Driver for TypedDriver<C> {
             ));
         };
         tracing::debug!(statement = step.statement.name, "running a statement");
+        let limit = if access == Access::Probe {
+            PROBE_TIMEOUT
+        } else {
+            RUN_TIMEOUT
+        };
         let work = std::pin::pin!(self.run_step(access, step));
-        let result = match futures_util::future::select(work, self.connect.delay(RUN_TIMEOUT)).await
-        {
+        let result = match futures_util::future::select(work, self.connect.delay(limit)).await {
             futures_util::future::Either::Left((result, _)) => result,
             futures_util::future::Either::Right(((), _)) => {
                 return Err(DriverError::Unavailable(format!(
-                    "no answer within {} s",
-                    RUN_TIMEOUT.as_secs()
+                    "no answer within {limit:?}"
                 )));
             }
         };

@@ -19,7 +19,7 @@ use colloquy_harness::hosts::Host;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Stack};
 use colloquy_harness::worker::{self, WorkerBuild};
-use colloquy_harness::{build, control, npm, tools};
+use colloquy_harness::{build, control, npm, pgbouncer, tools};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -119,6 +119,7 @@ fn with_backends(
     let mut backends = None;
     report.preparation("private servers", || {
         npm::install(processes, npm::TESTS)?;
+        pgbouncer::install(processes)?;
         backends = Some(Backends::start(processes)?);
         Ok(())
     });

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{
-    AllowedOrigins, Database, HostPattern, LogFormat, Redis, Secret, SecretKey, Settings,
-    SettingsError,
+    AllowedOrigins, Database, DatabasePooler, HostPattern, LogFormat, Redis, Secret, SecretKey,
+    Settings, SettingsError,
 };
 
 /// The shortest key for HS256 (RFC 7518 §3.2).
@@ -256,6 +256,22 @@ impl<'a> Reader<'a> {
             );
         }
         Database::Postgres(Secret::new(url))
+    }
+
+    pub(super) fn pooler(&mut self) -> DatabasePooler {
+        let text = self.text("DATABASE_POOLER").to_ascii_lowercase();
+        match text.as_str() {
+            // A session pooler needs nothing special.
+            "none" | "session" => DatabasePooler::None,
+            "transaction" => DatabasePooler::Transaction,
+            _ => {
+                let problem = format_args!(
+                    "is {text:?}; give transaction for a pooler in transaction mode, otherwise none"
+                );
+                self.problem("DATABASE_POOLER", problem);
+                DatabasePooler::None
+            }
+        }
     }
 
     /// Builds the URL from the five variables of a Django settings file.

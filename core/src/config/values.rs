@@ -37,6 +37,16 @@ pub enum Database {
     SqliteInMemory,
 }
 
+/// What is between the server and PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabasePooler {
+    /// Nothing, or a pooler that gives each connection a session of its own.
+    None,
+    /// A pooler that assigns connections for a transaction at a time, such as `PgBouncer` with
+    /// `pool_mode = transaction`.
+    Transaction,
+}
+
 /// The key that signs tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretKey {

@@ -12,13 +12,18 @@ use crate::service::health::{self as service, Health};
 /// The health of the server's dependencies.
 #[derive(Serialize, ToSchema)]
 pub(super) struct HealthResponse {
-    /// `healthy`, `degraded` (without the cache, slower) or `unhealthy` (without the database).
+    /// `healthy`, `degraded` (without the cache, slower) or `unhealthy` (the database cannot be read
+    /// and written).
     #[schema(example = "healthy")]
     status: &'static str,
-    /// Whether the database responds.
+    /// Whether the database can be read and written.
     database: bool,
     /// Whether Redis responds; always true with the in-process cache.
     redis: bool,
+    /// Why it is not healthy; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "database is read-only")]
+    reason: Option<&'static str>,
 }
 
 /// Health of the server and its dependencies
@@ -26,24 +31,23 @@ pub(super) struct HealthResponse {
     get, path = "/health/", tag = "health", operation_id = "health",
     responses(
         (status = 200, description = "`healthy`, or `degraded` when the cache is unavailable", body = HealthResponse),
-        (status = 503, description = "`unhealthy`: the database is unavailable", body = HealthResponse),
+        (status = 503, description = "`unhealthy`: the database cannot be read and written", body = HealthResponse),
     )
 )]
 pub(super) async fn health(State(app): State<App>) -> (StatusCode, Json<HealthResponse>) {
     let Health { database, cache } = service::check(app.services()).await;
     let (code, status) = match (database, cache) {
-        (true, true) => (StatusCode::OK, "healthy"),
-        (true, false) => (StatusCode::OK, "degraded"),
-        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
+        (Ok(()), Ok(())) => (StatusCode::OK, "healthy"),
+        (Ok(()), Err(_)) => (StatusCode::OK, "degraded"),
+        (Err(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
     };
-    (
-        code,
-        Json(HealthResponse {
-            status,
-            database,
-            redis: cache,
-        }),
-    )
+    let response = HealthResponse {
+        status,
+        database: database.is_ok(),
+        redis: cache.is_ok(),
+        reason: database.and(cache).err(),
+    };
+    (code, Json(response))
 }
 
 /// A state.
@@ -52,6 +56,10 @@ pub(super) struct StatusResponse {
     /// `alive`, `ready` or `unready`.
     #[schema(example = "ready")]
     status: &'static str,
+    /// Why it is not ready; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "database is read-only")]
+    reason: Option<&'static str>,
 }
 
 /// Liveness
@@ -60,24 +68,24 @@ pub(super) struct StatusResponse {
     responses((status = 200, description = "The process responds", body = StatusResponse))
 )]
 pub(super) async fn live() -> Json<StatusResponse> {
-    Json(StatusResponse { status: "alive" })
+    Json(StatusResponse {
+        status: "alive",
+        reason: None,
+    })
 }
 
 /// Readiness
 #[utoipa::path(
     get, path = "/health/ready/", tag = "health", operation_id = "ready",
     responses(
-        (status = 200, description = "The database responds", body = StatusResponse),
-        (status = 503, description = "The database does not respond", body = StatusResponse),
+        (status = 200, description = "The database can be read and written", body = StatusResponse),
+        (status = 503, description = "The database cannot be read and written", body = StatusResponse),
     )
 )]
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<StatusResponse>) {
-    if service::is_ready(app.services()).await {
-        (StatusCode::OK, Json(StatusResponse { status: "ready" }))
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(StatusResponse { status: "unready" }),
-        )
-    }
+    let (code, status, reason) = match service::check_database(app.services()).await {
+        Ok(()) => (StatusCode::OK, "ready", None),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, "unready", Some(reason)),
+    };
+    (code, Json(StatusResponse { status, reason }))
 }

@@ -30,7 +30,7 @@ pub use self::pages::{
 pub use self::passwords::{HashPriority, Passwords};
 pub use self::rng::Rng;
 pub use self::rooms::{Rooms, SocketGrant};
-pub use self::store::{Authorized, Store, StoreError, StoreResult};
+pub use self::store::{Authorized, DatabaseProblem, Store, StoreError, StoreResult};
 pub use colloquy_proto::domain::{
     Admission, AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage,
 };

@@ -1,5 +1,7 @@
 //! The port of the database: its contract, method by method.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use thiserror::Error;
 
@@ -13,9 +15,57 @@ use colloquy_proto::domain::{
     NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 
+/// Why a database that responds cannot be used, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseProblem {
+    /// It accepts no writes: a standby, a read-only file or file system.
+    ReadOnly,
+    /// Another process or an administrator holds a lock that every write needs.
+    Locked,
+    /// There is no space left.
+    DiskFull,
+    /// Its files cannot be read or written, for another reason.
+    InputOutput,
+    /// Its files are damaged.
+    Corrupt,
+    /// The file is not the one the server opened: it was removed or replaced.
+    Replaced,
+    /// The login is wrong, or the server has no such database.
+    Rejected,
+    /// A transaction pooler is between, and the server was not configured for one.
+    Pooled,
+}
+
+impl fmt::Display for DatabaseProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl DatabaseProblem {
+    /// The text for `/health/` and for operators.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "database is read-only",
+            Self::Locked => "database is locked by another process",
+            Self::DiskFull => "database has no disk space left",
+            Self::InputOutput => "database files cannot be read or written",
+            Self::Corrupt => "database is corrupt",
+            Self::Replaced => "database file was removed or replaced while the server runs",
+            Self::Rejected => "database rejects the login, or does not exist",
+            Self::Pooled => {
+                "database is behind a transaction pooler, but DATABASE_POOLER is not set"
+            }
+        }
+    }
+}
+
 /// A database call failed. Whether its work was done is unknown.
 #[derive(Debug, Error)]
 pub enum StoreError {
+    /// The database responds, but cannot do this now.
+    #[error("{0}: {1}")]
+    Refused(DatabaseProblem, String),
     /// Unreachable, overloaded or too slow. The same call may succeed later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
@@ -28,6 +78,8 @@ impl StoreError {
     /// Logs the error, for an adapter that reports to its caller only that the call failed.
     pub fn log(&self, what: &'static str) {
         match self {
+            Self::Refused(DatabaseProblem::Corrupt, _) => tracing::error!(error = %self, "{what}"),
+            Self::Refused(..) => tracing::warn!(error = %self, "{what}"),
             Self::Unavailable(reason) => tracing::warn!(error = reason, "{what}"),
             Self::Unexpected(reason) => tracing::error!(error = reason, "{what}"),
         }
@@ -189,6 +241,6 @@ pub trait Store: Send + Sync {
     /// backup. Resuming clients start over, and cached histories are ignored.
     async fn renew_epoch(&self, epoch: &Epoch) -> StoreResult<()>;
 
-    /// Whether the database responds, by the cheapest statement.
-    async fn ping(&self) -> StoreResult<()>;
+    /// Whether the database accepts a write now, by the cheapest one. Returns within a second.
+    async fn probe(&self) -> StoreResult<()>;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::rate_limits::TooManyAttempts;
 use crate::auth::TokenError;
-use crate::ports::{Denied, StoreError};
+use crate::ports::{DatabaseProblem, Denied, StoreError};
 
 /// The problems of each field, in sentences a client may show.
 pub type FieldErrors = BTreeMap<&'static str, Vec<String>>;
@@ -64,8 +64,13 @@ impl ServiceError {
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
-            StoreError::Unexpected(_) => Self::Internal(error.to_string()),
+            // An operator must see a damaged database in the log as an error.
+            StoreError::Refused(DatabaseProblem::Corrupt, _) | StoreError::Unexpected(_) => {
+                Self::Internal(error.to_string())
+            }
+            StoreError::Refused(..) | StoreError::Unavailable(_) => {
+                Self::Unavailable(error.to_string())
+            }
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::ports::{Cache, Clock, Counters, HashPriority, Passwords, Rng, Rooms, 
 use budgets::Budget;
 use colloquy_proto::domain::UserId;
 pub use error::{FieldErrors, ServiceError, ServiceResult};
+use health::DatabaseHealth;
 use login_limits::LoginDelays;
 use rate_limits::RateLimiter;
 
@@ -63,6 +64,7 @@ pub struct Services {
     login_delays: LoginDelays,
     recent_history: Arc<RecentHistory>,
     summaries: SummaryCache,
+    database_health: DatabaseHealth,
 }
 
 impl Services {
@@ -81,6 +83,7 @@ impl Services {
             login_delays: LoginDelays::new(Arc::clone(&ports.timer)),
             recent_history,
             summaries: SummaryCache::default(),
+            database_health: DatabaseHealth::default(),
             tokens,
             ports,
         }

@@ -26,7 +26,7 @@ pub(super) async fn publish(
             rooms.change_stored(conversation_id, None).await;
             Ok(None)
         }
-        Err(error @ StoreError::Unavailable(_)) => {
+        Err(error @ (StoreError::Refused(..) | StoreError::Unavailable(_))) => {
             rooms.change_stored(conversation_id, None).await;
             Err(error.into())
         }

@@ -128,6 +128,9 @@ pub(super) fn decode_authorized<T: DeserializeOwned>(
 /// Adds the statement's name to a driver's error.
 pub(super) fn named(statement: &'static Statement) -> impl Fn(DriverError) -> StoreError {
     move |error| match error {
+        DriverError::Refused(problem, reason) => {
+            StoreError::Refused(problem, format!("{}: {reason}", statement.name))
+        }
         DriverError::Unavailable(_) => {
             StoreError::Unavailable(format!("{}: {error}", statement.name))
         }

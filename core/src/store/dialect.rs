@@ -26,6 +26,9 @@ pub trait Dialect: Send + Sync + 'static {
     /// The use cases that are one statement with the same parameters in every dialect.
     const STATEMENTS: &'static Statements;
 
+    /// `Store::probe`.
+    fn probe<D: Driver>(driver: &D) -> impl Future<Output = StoreResult<()>> + Send;
+
     /// `Store::create_user`.
     fn create_user<D: Driver>(
         driver: &D,
@@ -82,7 +85,6 @@ pub struct Statements {
     pub(super) admit: Statement,
     pub(super) events: Statement,
     pub(super) renew_epoch: Statement,
-    pub(super) ping: Statement,
 }
 
 /// The [`Statements`] of a dialect.
@@ -99,7 +101,6 @@ macro_rules! statements {
             admit: statement!($dialect, "sockets/admit"),
             events: statement!($dialect, "messages/events"),
             renew_epoch: statement!($dialect, "instance/renew_epoch"),
-            ping: statement!($dialect, "instance/ping"),
         }
     };
 }

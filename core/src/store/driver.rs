@@ -4,8 +4,15 @@
 //! neither tables nor JSON. To add a database client: implement [`Driver`], and run the contract
 //! suite (`tests/contract`) over it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use thiserror::Error;
+
+use crate::ports::DatabaseProblem;
+
+/// How long a probe may take. Load balancers give up soon after a second.
+pub const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// One statement of `core/sql/`.
 #[derive(Debug)]
@@ -60,11 +67,17 @@ pub enum Access {
     Read,
     /// It may write: all of it or nothing.
     Write,
+    /// It writes to find out whether writes are possible, and must end within [`PROBE_TIMEOUT`]. Only
+    /// the last of several steps reads; a driver runs it on a new connection.
+    Probe,
 }
 
 /// Why a batch failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DriverError {
+    /// The database responds, but cannot do this now. Whether the batch was done is unknown.
+    #[error("{1}")]
+    Refused(DatabaseProblem, String),
     /// The database is unreachable, overloaded or too slow, or it aborted the transaction in favour
     /// of another. Whether the batch was done is unknown.
     #[error("{0}")]
@@ -81,18 +94,28 @@ impl DriverError {
     /// Classifies an error that PostgreSQL reports, by its SQLSTATE:
     /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     pub fn of_postgres(sqlstate: &str, constraint: Option<&str>, message: &str) -> Self {
-        // The class says whether the same statement may succeed later: 08 connection, 28 and 3D
-        // a server that is not set up yet, 40 transaction rollback, 53 insufficient resources, 55
-        // and 57 locked, cancelled or shutting down, 58 system error.
-        const TRANSIENT: [&str; 8] = ["08", "28", "3D", "40", "53", "55", "57", "58"];
-        // A standby that has not been promoted yet.
-        const READ_ONLY: &str = "25006";
+        // The class says whether the same statement may succeed later: 08 connection, 40
+        // transaction rollback, 53 insufficient resources, 55 and 57 locked, cancelled or shutting
+        // down, 58 system error.
+        const TRANSIENT: [&str; 6] = ["08", "40", "53", "55", "57", "58"];
         if let Some(name) = constraint {
             return Self::Constraint(name.to_owned());
         }
-        let transient =
-            sqlstate == READ_ONLY || TRANSIENT.iter().any(|class| sqlstate.starts_with(class));
-        if transient {
+        let problem = match sqlstate {
+            // A standby, also one that has not been promoted yet.
+            "25006" => Some(DatabaseProblem::ReadOnly),
+            "53100" => Some(DatabaseProblem::DiskFull),
+            "58030" => Some(DatabaseProblem::InputOutput),
+            "55P03" => Some(DatabaseProblem::Locked),
+            "XX001" | "XX002" => Some(DatabaseProblem::Corrupt),
+            _ if sqlstate.starts_with("28") || sqlstate.starts_with("3D") => {
+                Some(DatabaseProblem::Rejected)
+            }
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            Self::Refused(problem, format!("{message} ({sqlstate})"))
+        } else if TRANSIENT.iter().any(|class| sqlstate.starts_with(class)) {
             Self::Unavailable(message.to_owned())
         } else {
             Self::Unexpected(format!("{message} ({sqlstate})"))

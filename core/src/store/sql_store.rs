@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 
 use super::conversation_page::ConversationPageRow;
-use super::decode::{decode, decode_authorized, decode_optional, run_one};
+use super::decode::{decode_authorized, decode_optional, run_one};
 use super::dialect::{Change, Dialect};
 use super::driver::{Access, Driver, Param, Statement, Step};
 use super::params::{NumberWindow, caller_params, seqs_json};
@@ -271,9 +271,7 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
             .map(drop)
     }
 
-    async fn ping(&self) -> StoreResult<()> {
-        let statement = &L::STATEMENTS.ping;
-        let row = self.run(Access::Read, statement, Vec::new()).await?;
-        decode::<i64>(statement, row).map(drop)
+    async fn probe(&self) -> StoreResult<()> {
+        L::probe(&self.driver).await
     }
 }

@@ -383,7 +383,7 @@ impl Store for FakeStore {
         unreachable!("only operators renew the epoch")
     }
 
-    async fn ping(&self) -> StoreResult<()> {
+    async fn probe(&self) -> StoreResult<()> {
         self.result(())
     }
 }

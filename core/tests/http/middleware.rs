@@ -244,13 +244,23 @@ async fn health_reports_the_dependencies() {
         json!({"status": "healthy", "database": true, "redis": true})
     );
     server.store.failure.store(1, Ordering::Relaxed);
+    // The result of a probe is used for a second.
+    assert_eq!(server.get("/health/").await.status, 200);
+    server.clock.0.fetch_add(1_000, Ordering::Relaxed);
     let response = server.get("/health/").await;
+    assert_eq!(response.status, 503);
+    // A fixed text, without the address in the store's error.
+    let reason = "database does not respond";
+    assert_eq!(
+        response.json(),
+        json!({"status": "unhealthy", "database": false, "redis": true, "reason": reason})
+    );
+    let response = server.get("/health/ready/").await;
     assert_eq!(response.status, 503);
     assert_eq!(
         response.json(),
-        json!({"status": "unhealthy", "database": false, "redis": true})
+        json!({"status": "unready", "reason": reason})
     );
-    assert_eq!(server.get("/health/ready/").await.status, 503);
     assert_eq!(server.get("/health/live/").await.status, 200);
 }
 

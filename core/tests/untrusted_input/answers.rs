@@ -135,7 +135,7 @@ async fn run_all(store: &dyn Store) {
     check(store.append(&[some_repeat()]).await);
     check(store.events(ID, Seq(0), 10).await);
     check(store.renew_epoch(&Epoch("e".into())).await);
-    check(store.ping().await);
+    check(store.probe().await);
 }
 
 fn ready<T>(work: impl Future<Output = T>) -> T {

@@ -2,39 +2,31 @@
 //!
 //! Concurrent lookups share a round trip: see [`coalesced_lookups`](super::coalesced_lookups).
 
-use std::fmt;
 use std::io;
 use std::ops::DerefMut;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use colloquy_core::store::driver::{Access, Driver, DriverError, Param, Step};
-use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
-use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
-use tokio::time::{sleep, timeout};
+use colloquy_core::config::DatabasePooler;
+use colloquy_core::store::driver::{Access, Driver, DriverError, PROBE_TIMEOUT, Param, Step};
+use deadpool::managed::{Object, Pool};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::QueryScalar;
+use sqlx::{Arguments, AssertSqlSafe, Executor, Postgres};
+use tokio::time::timeout;
 
+use super::RUN_TIMEOUT;
 use super::coalesced_lookups::{CoalescedLookups, Reader};
 use super::owned_param::OwnedParam;
-use super::pool::{acquire, close, pool};
-use super::{RUN_TIMEOUT, common_error, timed_out};
-
-/// Runs on every new connection. The server cancels a statement just before this side gives up.
-const SETTINGS: &str = "set statement_timeout = '4s'";
-
-/// A connection that was idle for longer is pinged before use.
-const TRUSTED_IDLE: Duration = Duration::from_secs(15);
-
-/// The retry interval while the server is starting.
-const STARTING_RETRY: Duration = Duration::from_millis(50);
+use super::pool::{close, pool};
+use super::postgres_connections::{
+    BEGIN, Connections, acquire_or_explain, driver_error, explain_timeout,
+};
 
 /// A connection that was idle for longer is closed: it holds server memory, and a NAT or firewall may
 /// have dropped its state.
 const MAX_IDLE: Duration = Duration::from_mins(5);
-
-/// A connection that is older is replaced, which frees the caches of its server process.
-const MAX_AGE: Duration = Duration::from_mins(30);
 
 /// A [`Driver`] over a pool of PostgreSQL connections.
 #[derive(Debug, Clone)]
@@ -43,65 +35,35 @@ pub struct PostgresDriver {
     lookups: CoalescedLookups<Pool<Connections>>,
 }
 
-/// Opens connections and decides which may be reused.
-struct Connections(PgConnectOptions);
-
-impl fmt::Debug for Connections {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The options hold a password.
-        f.debug_struct("Connections").finish_non_exhaustive()
-    }
-}
-
-impl Manager for Connections {
-    type Type = PgConnection;
-    type Error = sqlx::Error;
-
-    /// Retries while the server is starting, up to the pool's own timeout.
-    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = loop {
-            match self.0.connect().await {
-                Err(error) if is_starting(&error) => sleep(STARTING_RETRY).await,
-                connection => break connection?,
-            }
-        };
-        connection.execute(SETTINGS).await?;
-        Ok(connection)
-    }
-
-    async fn recycle(
-        &self,
-        connection: &mut PgConnection,
-        metrics: &Metrics,
-    ) -> RecycleResult<sqlx::Error> {
-        if metrics.age() > MAX_AGE {
-            return Err(RecycleError::message("too old"));
-        }
-        if metrics.last_used() > TRUSTED_IDLE {
-            connection.ping().await?;
-        }
-        Ok(())
-    }
-}
-
 impl PostgresDriver {
     /// A driver for this server. Connects with the first statement.
     ///
     /// # Errors
     /// `Unexpected` when the URL is malformed.
     pub fn new(url: &str, pool_size: u32) -> Result<Self, DriverError> {
-        // The error could show the URL, and with it the password.
-        let options: PgConnectOptions = url
-            .parse()
-            .map_err(|_| DriverError::Unexpected("the PostgreSQL URL is malformed".to_owned()))?;
-        let options = options
-            .application_name("colloquy-local-server")
-            .disable_statement_logging();
-        let pool = pool(Connections(options), pool_size)?;
+        Self::behind(DatabasePooler::None, url, pool_size)
+    }
+
+    /// A driver for this server, which a pooler may be in front of.
+    ///
+    /// # Errors
+    /// `Unexpected` when the URL is malformed.
+    pub fn behind(pooler: DatabasePooler, url: &str, pool_size: u32) -> Result<Self, DriverError> {
+        let pool = pool(Connections::to(url, pooler)?, pool_size)?;
         Ok(Self {
             lookups: CoalescedLookups::new(pool.clone(), pool.status().max_size),
             pool,
         })
+    }
+
+    /// Whether a transaction pooler is in front of the server.
+    pub fn pooler(&self) -> DatabasePooler {
+        self.pool.manager().pooler
+    }
+
+    /// The `application_name` of this driver's connections, different in every process.
+    pub fn application(&self) -> &str {
+        &self.pool.manager().application
     }
 
     /// Closes idle connections at once, and each other one when its statement ends.
@@ -116,17 +78,20 @@ impl PostgresDriver {
     pub async fn acquire(
         &self,
     ) -> Result<impl DerefMut<Target = PgConnection> + use<>, DriverError> {
-        acquire(&self.pool)
+        acquire_or_explain(&self.pool)
             .await
             .map_err(|error| driver_error(&error))
     }
 
-    /// A connection outside of the pool and without its statement timeout, for migrations.
+    /// A connection outside of the pool and without its statement timeout, for migrations. They need
+    /// a session, which a transaction pooler does not give.
     ///
     /// # Errors
     /// `Unavailable` when the server is unreachable.
     pub async fn connect(&self) -> Result<PgConnection, DriverError> {
-        PgConnection::connect_with(&self.pool.manager().0)
+        let connections = self.pool.manager();
+        connections
+            .connect_for_migrations()
             .await
             .map_err(|error| driver_error(&error))
     }
@@ -150,6 +115,9 @@ impl Driver for PostgresDriver {
             Access::Write => run_step(&self.pool, step)
                 .await
                 .map_err(|error| driver_error(&error)),
+            Access::Probe => timeout(PROBE_TIMEOUT, self.pool.one(step))
+                .await
+                .unwrap_or_else(|_| Err(explain_timeout(&self.pool, PROBE_TIMEOUT))),
         };
         result.map(|result| vec![result])
     }
@@ -190,7 +158,7 @@ async fn run_step(
     let query = sqlx::query_scalar_with::<_, Option<String>, _>(step.statement.text, arguments);
     Lease::of(pool)
         .await?
-        .run(|connection| query.fetch_optional(connection))
+        .fetch(query)
         .await
         .map(Option::flatten)
 }
@@ -205,8 +173,9 @@ async fn run_many(
     let query = sqlx::query_scalar_with::<_, Vec<Option<String>>, _>(text, arguments);
     Lease::of(pool)
         .await?
-        .run(|connection| query.fetch_one(connection))
-        .await
+        .fetch(query)
+        .await?
+        .ok_or(sqlx::Error::RowNotFound)
 }
 
 /// An array for each parameter.
@@ -235,6 +204,30 @@ fn arrays(callers: &[Vec<OwnedParam>]) -> Result<PgArguments, sqlx::Error> {
     Ok(arguments)
 }
 
+/// A statement that returns one column.
+type Scalar<'q, O> = QueryScalar<'q, Postgres, O, PgArguments>;
+
+/// Runs a statement behind a transaction pooler. The driver prepares and runs it in two round trips;
+/// the transaction keeps both on one connection of the server, and the statement has no name that
+/// could remain there.
+async fn fetch_in_transaction<'q, O>(
+    connection: &mut PgConnection,
+    query: Scalar<'q, O>,
+) -> Result<Option<O>, sqlx::Error>
+where
+    O: Send + Unpin + 'q,
+    (O,): for<'r> sqlx::FromRow<'r, PgRow>,
+{
+    connection.execute(BEGIN).await?;
+    let result = query
+        .persistent(false)
+        .fetch_optional(&mut *connection)
+        .await;
+    let end = if result.is_ok() { "commit" } else { "rollback" };
+    connection.execute(end).await?;
+    result
+}
+
 /// A connection that returns to the pool only when its statement ended. When the statement timed out
 /// or its future was dropped, the connection is closed instead: the next bytes on it belong to that
 /// statement, and a stalled server may never send them.
@@ -249,21 +242,27 @@ impl<'p> Lease<'p> {
         drop(pool.retain(|_, metrics| metrics.last_used() < MAX_IDLE));
         Ok(Self {
             pool,
-            connection: Some(acquire(pool).await?),
+            connection: Some(acquire_or_explain(pool).await?),
             finished: false,
         })
     }
 
-    async fn run<'c, T, F>(
-        &'c mut self,
-        query: impl FnOnce(&'c mut PgConnection) -> F,
-    ) -> Result<T, sqlx::Error>
+    /// The first row.
+    async fn fetch<'q, O>(&mut self, query: Scalar<'q, O>) -> Result<Option<O>, sqlx::Error>
     where
-        F: Future<Output = Result<T, sqlx::Error>>,
+        O: Send + Unpin + 'q,
+        (O,): for<'r> sqlx::FromRow<'r, PgRow>,
     {
+        let pooler = self.pool.manager().pooler;
         let connection = self.connection.as_deref_mut();
         let connection = connection.ok_or(sqlx::Error::PoolClosed)?;
-        let result = timeout(RUN_TIMEOUT, query(connection))
+        let running = async {
+            match pooler {
+                DatabasePooler::None => query.fetch_optional(connection).await,
+                DatabasePooler::Transaction => fetch_in_transaction(connection, query).await,
+            }
+        };
+        let result = timeout(RUN_TIMEOUT, running)
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
         if result.as_ref().is_err_and(is_lost) {
@@ -300,18 +299,6 @@ fn arguments(params: &[Param<'_>]) -> Result<PgArguments, sqlx::Error> {
     Ok(arguments)
 }
 
-/// The port is closed, or the server rejects connections for now: `cannot_connect_now`,
-/// `too_many_connections`.
-fn is_starting(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-        sqlx::Error::Database(error) => {
-            matches!(error.code().as_deref(), Some("57P03" | "53300"))
-        }
-        _ => false,
-    }
-}
-
 /// The connection was closed before or while the statement ran.
 fn is_lost(error: &sqlx::Error) -> bool {
     match error {
@@ -321,17 +308,5 @@ fn is_lost(error: &sqlx::Error) -> bool {
             matches!(error.code().as_deref(), Some("57P01" | "57P02"))
         }
         _ => false,
-    }
-}
-
-fn driver_error(error: &sqlx::Error) -> DriverError {
-    match error {
-        sqlx::Error::Database(database) => DriverError::of_postgres(
-            &database.code().unwrap_or_default(),
-            database.constraint(),
-            database.message(),
-        ),
-        sqlx::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut => timed_out(),
-        _ => common_error(error),
     }
 }

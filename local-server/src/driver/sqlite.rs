@@ -8,11 +8,14 @@
 //! same results.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::slice;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use colloquy_core::store::driver::{Access, Driver, DriverError, Step};
+use colloquy_core::ports::DatabaseProblem;
+use colloquy_core::store::driver::{Access, Driver, DriverError, PROBE_TIMEOUT, Step};
 use rusqlite::{Connection, OpenFlags};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -27,6 +30,10 @@ use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
 /// Prepared statements per connection: more than there are statements.
 const STATEMENT_CACHE_SIZE: usize = 100;
 
+/// How long a probe waits for a lock of another process: less than [`PROBE_TIMEOUT`], so that it
+/// reports the lock.
+const PROBE_BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// A [`Driver`] over an SQLite file in WAL mode.
 ///
 /// All writes go through one connection, in order, instead of competing for SQLite's lock. Readers do
@@ -39,6 +46,8 @@ struct Database {
     location: Location,
     readers: Readers,
     writer: SqliteWriter,
+    /// A statement has met a damaged page. A probe reads few pages, so it would not find it again.
+    corruption_found: AtomicBool,
 }
 
 /// The file, or the name of a database in memory.
@@ -46,7 +55,12 @@ struct Database {
 struct Location {
     path: PathBuf,
     in_memory: bool,
+    /// Which file it was when it was opened.
+    file: Option<FileId>,
 }
+
+/// Device and inode.
+type FileId = (u64, u64);
 
 /// Connections that read. None for a database in memory, where they and the writer would block each
 /// other.
@@ -69,15 +83,12 @@ impl SqliteDriver {
         create_private(path).map_err(|error| {
             DriverError::Unavailable(format!("cannot create {}: {error}", path.display()))
         })?;
-        let path = path.to_owned();
-        Self::at(
-            Location {
-                path,
-                in_memory: false,
-            },
-            readers,
-        )
-        .await
+        let location = Location {
+            path: path.to_owned(),
+            in_memory: false,
+            file: file_id(path),
+        };
+        Self::at(location, readers).await
     }
 
     /// A database in memory that is dropped with this driver.
@@ -90,6 +101,7 @@ impl SqliteDriver {
         let location = Location {
             path: name.into(),
             in_memory: true,
+            file: None,
         };
         Self::at(location, 0).await
     }
@@ -101,6 +113,7 @@ impl SqliteDriver {
         };
         let database = Database {
             writer: SqliteWriter::spawn(writer.await?)?,
+            corruption_found: AtomicBool::new(false),
             location,
             readers: Readers {
                 idle: Mutex::new(Some(Vec::new())),
@@ -116,7 +129,9 @@ impl SqliteDriver {
     /// # Errors
     /// `Unavailable` when it cannot be opened.
     pub async fn connect(&self) -> Result<SqliteConnection, DriverError> {
-        let Location { path, in_memory } = &self.0.location;
+        let Location {
+            path, in_memory, ..
+        } = &self.0.location;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .in_memory(*in_memory)
@@ -149,11 +164,16 @@ impl Driver for SqliteDriver {
                 Access::Lookup => database.look_up(steps),
                 Access::Read => database.read(steps).await,
                 Access::Write => database.writer.write(steps).await,
+                Access::Probe => return database.probe(steps).await,
             }
         };
-        timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
+        let results = timeout(ACQUIRE_TIMEOUT + RUN_TIMEOUT, work)
             .await
-            .unwrap_or_else(|_| Err(timed_out()))
+            .unwrap_or_else(|_| Err(timed_out(RUN_TIMEOUT)));
+        if let Err(DriverError::Refused(DatabaseProblem::Corrupt, _)) = &results {
+            database.corruption_found.store(true, Ordering::Relaxed);
+        }
+        results
     }
 }
 
@@ -180,6 +200,40 @@ impl Database {
             results.map_err(|error| driver_error(&error))
         })
         .await
+    }
+
+    /// Writes, and reads through a new connection: the kept ones have the first pages in memory.
+    async fn probe(self: &Arc<Self>, steps: &[Step<'_>]) -> StepResults {
+        let refused = |problem, reason: &str| Err(DriverError::Refused(problem, reason.to_owned()));
+        if self.corruption_found.load(Ordering::Relaxed) {
+            let reason = "a statement has met a damaged page since the start";
+            return refused(DatabaseProblem::Corrupt, reason);
+        }
+        if file_id(&self.location.path) != self.location.file {
+            let reason = "another file, or none, is at its path; restart the server";
+            return refused(DatabaseProblem::Replaced, reason);
+        }
+        let Some((read, write)) = steps.split_last() else {
+            return Ok(Vec::new());
+        };
+        let work = async {
+            let mut results = self.writer.run(write, PROBE_BUSY_TIMEOUT).await?;
+            let (database, read) = (Arc::clone(self), OwnedStep::copy(slice::from_ref(read)));
+            let read = in_background(move || {
+                let connection = database.location.open_reader();
+                let read = connection.and_then(|connection| run_owned(&connection, &read));
+                read.map_err(|error| driver_error(&error))
+            });
+            results.append(&mut read.await?);
+            Ok(results)
+        };
+        match timeout(PROBE_TIMEOUT, work).await {
+            Ok(results) => results,
+            Err(_) if self.writer.waits_for_lock() => {
+                refused(DatabaseProblem::Locked, "a batch waits for the lock")
+            }
+            Err(_) => Err(timed_out(PROBE_TIMEOUT)),
+        }
     }
 
     /// An idle reader, or a new one.
@@ -243,6 +297,21 @@ impl Location {
     }
 }
 
+/// `None` when there is no such file, or on a platform without inodes.
+fn file_id(path: &Path) -> Option<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.dev(), file.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DriverError> + Send + 'static,
 ) -> Result<T, DriverError> {
@@ -252,7 +321,7 @@ async fn in_background<T: Send + 'static>(
 
 /// Creates the file before SQLite does, which would leave it readable by others. SQLite gives the
 /// files it adds the permissions of this one.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())

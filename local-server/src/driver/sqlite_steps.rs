@@ -1,5 +1,6 @@
 //! Running steps on an SQLite connection, on the calling thread.
 
+use colloquy_core::ports::DatabaseProblem;
 use colloquy_core::store::driver::{DriverError, Param, Statement, Step};
 use rusqlite::{Connection, ErrorCode};
 
@@ -82,14 +83,16 @@ pub(super) fn driver_error(error: &rusqlite::Error) -> DriverError {
         return DriverError::Unexpected(error.to_string());
     };
     let message = message.clone().unwrap_or_else(|| code.to_string());
+    let refused = |problem| DriverError::Refused(problem, message.clone());
     match code.code {
-        ErrorCode::DatabaseBusy
-        | ErrorCode::DatabaseLocked
-        | ErrorCode::OutOfMemory
-        | ErrorCode::OperationInterrupted
-        | ErrorCode::SystemIoFailure
-        | ErrorCode::DiskFull
-        | ErrorCode::CannotOpen => DriverError::Unavailable(message),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => refused(DatabaseProblem::Locked),
+        ErrorCode::ReadOnly => refused(DatabaseProblem::ReadOnly),
+        ErrorCode::DiskFull => refused(DatabaseProblem::DiskFull),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => refused(DatabaseProblem::Corrupt),
+        ErrorCode::SystemIoFailure => refused(DatabaseProblem::InputOutput),
+        ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted | ErrorCode::CannotOpen => {
+            DriverError::Unavailable(message)
+        }
         // SQLite names the columns, not the constraint.
         ErrorCode::ConstraintViolation => DriverError::Constraint(message),
         _ => DriverError::Unexpected(message),

@@ -260,8 +260,8 @@ pub async fn renewed_epoch_is_in_every_result(fixture: &dyn Fixture) {
     );
 }
 
-/// Ping is what readiness checks call.
-pub async fn database_responds_to_ping(fixture: &dyn Fixture) {
-    fixture.store().ping().await.unwrap();
-    fixture.other_store().ping().await.unwrap();
+/// A write, by each of two drivers on one database.
+pub async fn database_accepts_a_probe(fixture: &dyn Fixture) {
+    fixture.store().probe().await.unwrap();
+    fixture.other_store().probe().await.unwrap();
 }

@@ -116,7 +116,7 @@ macro_rules! store_contract {
                 events_follow_a_position
                 events_of_an_unknown_conversation_are_none
                 renewed_epoch_is_in_every_result
-                database_responds_to_ping
+                database_accepts_a_probe
             }
             conversation_list {
                 conversations_are_listed_by_latest_activity

@@ -27,6 +27,7 @@ pub mod hosts;
 pub mod http;
 pub mod memory;
 pub mod npm;
+pub mod pgbouncer;
 pub mod ports;
 pub mod postgres;
 pub mod processes;

@@ -26,6 +26,7 @@ use colloquy_proto::domain::{Caller, ConversationId, NewConversation, NewUser, T
 
 static STATEMENTS: Statements = statements!("postgres");
 
+static PROBE: Statement = statement!("postgres", "instance/probe");
 static CREATE_USER: Statement = statement!("postgres", "accounts/create_user");
 static OPEN_SESSION: Statement = statement!("postgres", "sessions/open");
 static ROTATE_SESSION: Statement = statement!("postgres", "sessions/rotate");
@@ -48,6 +49,11 @@ enum CreatedUserJson {
 
 impl Dialect for Postgres {
     const STATEMENTS: &'static Statements = &STATEMENTS;
+
+    async fn probe<D: Driver>(driver: &D) -> StoreResult<()> {
+        let row = run_one(driver, Access::Probe, Step::new(&PROBE, [])).await?;
+        decode::<i64>(&PROBE, row).map(drop)
+    }
 
     async fn create_user<D: Driver>(
         driver: &D,

@@ -25,6 +25,8 @@ use colloquy_proto::domain::{
 
 static STATEMENTS: Statements = statements!("sqlite");
 
+static PROBE: Statement = statement!("sqlite", "instance/probe");
+static READ_PROBE: Statement = statement!("sqlite", "instance/read_probe");
 static CREATE_USER: Statement = statement!("sqlite", "accounts/create_user");
 static EXPLAIN_CREATE_USER: Statement = statement!("sqlite", "accounts/explain_create");
 static REHASH: Statement = statement!("sqlite", "accounts/rehash");
@@ -53,6 +55,15 @@ pub enum Sqlite {}
 
 impl Dialect for Sqlite {
     const STATEMENTS: &'static Statements = &STATEMENTS;
+
+    async fn probe<D: Driver>(driver: &D) -> StoreResult<()> {
+        let steps = [Step::new(&PROBE, []), Step::new(&READ_PROBE, [])];
+        let results = driver.run(Access::Probe, &steps).await;
+        let results = results.map_err(named(&PROBE))?;
+        let [written, read] = results.try_into().map_err(|_| wrong_count(&PROBE))?;
+        decode::<i64>(&PROBE, written)?;
+        decode::<i64>(&READ_PROBE, read).map(drop)
+    }
 
     async fn create_user<D: Driver>(
         driver: &D,

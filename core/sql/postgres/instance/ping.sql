@@ -1,2 +1,0 @@
--- Store::ping. No table.
-select '1'::text
