@@ -1,11 +1,13 @@
 //! Commands for operators. They work with and without a running server.
 
 use std::env;
+use std::fs;
 use std::io::{self, BufRead as _, Write as _};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, SALT_BYTES};
-use colloquy_core::config::Settings;
+use colloquy_core::config::{Database, Settings};
 use colloquy_core::ports::{Clock as _, CreatedUser, Rng as _};
 use colloquy_core::service::ServiceError;
 use colloquy_core::service::accounts::{Registration, validate};
@@ -14,6 +16,7 @@ use colloquy_proto::domain::Epoch;
 use crate::app::{Redacted, open_database};
 use crate::cli::CreateAdmin;
 use crate::clock::{SystemClock, SystemRng};
+use crate::driver::Backend;
 use crate::migrate;
 
 /// The environment variable with the password, for use without a terminal.
@@ -36,23 +39,46 @@ pub fn migrate(settings: Settings) -> anyhow::Result<()> {
 
 /// Replaces the epoch of the database.
 pub fn renew_epoch(settings: &Settings) -> anyhow::Result<()> {
-    let mut bytes = [0; 8];
-    SystemRng.fill(&mut bytes);
-    let epoch = u64::from_le_bytes(bytes);
-    let epoch = format!("{epoch:016x}");
+    let epoch = new_epoch();
     block_on(async {
-        let backend = open_database(settings).await?;
-        backend
-            .store()
-            .renew_epoch(&Epoch(epoch.as_str().into()))
-            .await?;
+        let backend = open_existing(settings).await?;
+        backend.store().renew_epoch(&epoch).await?;
         backend.close().await;
         println!(
-            "{} now has the epoch {epoch}; restart its servers",
-            Redacted(&settings.database)
+            "{} now has the epoch {}; restart its servers",
+            Redacted(&settings.database),
+            epoch.0
         );
         Ok(())
     })
+}
+
+/// An epoch that no database has had.
+pub(crate) fn new_epoch() -> Epoch {
+    let mut bytes = [0; 8];
+    SystemRng.fill(&mut bytes);
+    Epoch(format!("{:016x}", u64::from_le_bytes(bytes)).into())
+}
+
+/// Fails unless there is a database. SQLite takes an empty file for one.
+pub(crate) fn require(database: &Path) -> anyhow::Result<()> {
+    match fs::metadata(database) {
+        Ok(file) if file.len() > 0 => Ok(()),
+        Ok(_) => bail!("{} is empty", database.display()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+            "there is no database {}: check DATA_DIR and DATABASE_URL",
+            database.display()
+        ),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", database.display())),
+    }
+}
+
+/// Opens a database that exists: with a wrong `DATA_DIR` a command would otherwise create another.
+async fn open_existing(settings: &Settings) -> anyhow::Result<Backend> {
+    if let Database::Sqlite(path) = &settings.database {
+        require(path)?;
+    }
+    open_database(settings).await
 }
 
 /// Creates an account with administrator rights. The usual account rules apply.
@@ -68,7 +94,7 @@ pub fn create_admin(settings: &Settings, options: CreateAdmin) -> anyhow::Result
     user.is_admin = true;
     user.password_hash = hash(password)?;
     block_on(async {
-        let backend = open_database(settings).await?;
+        let backend = open_existing(settings).await?;
         let created = backend
             .store()
             .create_user(&user, SystemClock.now())
@@ -86,10 +112,14 @@ pub fn create_admin(settings: &Settings, options: CreateAdmin) -> anyhow::Result
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    runtime()?.block_on(work)
+}
+
+/// The runtime of a command.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?
-        .block_on(work)
+        .build()
 }
 
 fn prompt(what: &str) -> anyhow::Result<String> {

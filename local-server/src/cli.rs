@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 /// A real-time chat server. Without a command it runs `serve`.
@@ -25,6 +27,21 @@ pub enum Command {
     ///
     /// The password is read from `COLLOQUY_ADMIN_PASSWORD`, or prompted for.
     CreateAdmin(CreateAdmin),
+    /// Copy the SQLite database into a new file, also while the server runs.
+    ///
+    /// The copy is verified. `DATA_DIR/secret.key` is not part of it: keep a copy of that file, too.
+    Backup {
+        /// The file to create.
+        file: PathBuf,
+    },
+    /// Replace the SQLite database by a backup. Stop the server first.
+    ///
+    /// Verifies the backup, keeps the previous database beside the restored one, and starts a new
+    /// epoch. Owner and permissions of the database and the key stay as they are.
+    Restore {
+        /// A file that `backup` created, or another copy of the database.
+        file: PathBuf,
+    },
     /// Start a new epoch. Run this after restoring a backup.
     ///
     /// Clients that reconnect then reload their history instead of resuming, and cached events of

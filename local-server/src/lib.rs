@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod backup;
 mod cache_writer;
 pub mod cli;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod environment;
 pub mod healthcheck;
 pub mod logging;
 pub mod migrate;
+mod owner;
 pub mod passwords;
 pub mod perf;
 mod room_host;
@@ -25,4 +27,5 @@ pub mod send_queue;
 pub mod serve;
 mod session_rooms;
 pub mod signals;
+pub mod single_server;
 mod socket;

@@ -7,7 +7,7 @@ use clap::Parser as _;
 use colloquy_core::config::SettingsError;
 use colloquy_local_server::cli::{Cli, Command, Serve};
 use colloquy_local_server::environment::{Environment, MalformedFile};
-use colloquy_local_server::{admin, healthcheck, run};
+use colloquy_local_server::{admin, backup, healthcheck, run};
 
 /// The exit code for invalid settings; clap uses the same for an invalid command line.
 const INVALID_USAGE: u8 = 2;
@@ -47,6 +47,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::CreateAdmin(admin) => {
             admin::create_admin(&environment.settings_without_key()?, admin)
         }
+        Command::Backup { file } => backup::backup(&environment.settings_without_key()?, &file),
+        Command::Restore { file } => backup::restore(&environment.settings_without_key()?, &file),
         Command::RenewEpoch => admin::renew_epoch(&environment.settings_without_key()?),
     }
 }

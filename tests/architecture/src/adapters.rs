@@ -29,6 +29,12 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("faults.rs", "natively a panic ends one task only"),
     ("hyperdrive.rs", "sockets come from a binding"),
     ("logging.rs", "the console is the only output"),
+    ("backup.rs", "a Worker has no files"),
+    ("owner.rs", "a Worker has no files"),
+    (
+        "single_server.rs",
+        "at the edge any number of instances share the database",
+    ),
     ("admin.rs", "a Worker has no command line"),
     ("cli.rs", "a Worker has no command line"),
     ("environment.rs", "a Worker has no environment file"),

@@ -29,6 +29,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "a Durable Object has a small database of its own",
     ),
     (
+        "local-server/src/single_server.rs",
+        "it reads the list of sessions of the server, not a table of the schema",
+    ),
+    (
         "local-server/src/migrate.rs",
         "it reads the table of the migrations library",
     ),
