@@ -2,7 +2,7 @@
 //!
 //! Makes no session setting by a statement. A direct connection passes them when it starts; behind a
 //! transaction pooler there are none, since the next statement may run on another connection
-//! (docs/decisions/0034-transaction-poolers.md).
+//! (docs/decisions/0035-transaction-poolers.md).
 
 use std::fmt;
 use std::io;
