@@ -80,10 +80,10 @@ async fn joining_and_leaving_cannot_push_an_absent_member_past_the_resume_limit(
         });
         changes.extend(join_all(turn).await);
     }
-    let changed = admitted(&changes, 2_000);
+    let done = admitted(&changes, 2_000);
     assert!(
-        (30..=60).contains(&changed),
-        "{changed} of {}",
+        (30..=60).contains(&done),
+        "{done} of {}",
         changes.len()
     );
     let absent = absent.log_in().await;

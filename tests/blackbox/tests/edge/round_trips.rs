@@ -101,9 +101,9 @@ async fn changes_are_counted_by_one_call_and_reads_by_none() {
     let log = ServerLog::of(&server).await;
     let group = Group::new(&server, 2).await;
     let (one, other) = (&group.members[0], &group.members[1]);
-    let messages = group.path("messages/");
+    let history = group.path("messages/");
     let send = Some(json!({"message": "text"}));
-    let (sent, message) = request(&one.api, Method::POST, &messages, send).await;
+    let (sent, message) = request(&one.api, Method::POST, &history, send).await;
     let message = group.path(&format!("messages/{}/", message["id"]));
     let member = group.path(&format!("members/{}/", other.id));
     let create = json!({"participants": [other.id], "name": "group"});
@@ -124,7 +124,7 @@ async fn changes_are_counted_by_one_call_and_reads_by_none() {
         changes.push(request(&one.api, method, path, body).await.0);
     }
     let mut others = vec![sent];
-    for path in [conversations, &messages, "/api/users/profile/"] {
+    for path in [conversations, &history, "/api/users/profile/"] {
         others.push(request(&one.api, Method::GET, path, None).await.0);
     }
     log.wait_until_flushed().await;
