@@ -102,8 +102,8 @@ async fn changes_are_counted_by_one_call_and_reads_by_none() {
     let group = Group::new(&server, 2).await;
     let (one, other) = (&group.members[0], &group.members[1]);
     let history = group.path("messages/");
-    let send = Some(json!({"message": "text"}));
-    let (sent, message) = request(&one.api, Method::POST, &history, send).await;
+    let text = Some(json!({"message": "text"}));
+    let (send_id, message) = request(&one.api, Method::POST, &history, text).await;
     let message = group.path(&format!("messages/{}/", message["id"]));
     let member = group.path(&format!("members/{}/", other.id));
     let create = json!({"participants": [other.id], "name": "group"});
@@ -123,7 +123,7 @@ async fn changes_are_counted_by_one_call_and_reads_by_none() {
     ] {
         changes.push(request(&one.api, method, path, body).await.0);
     }
-    let mut others = vec![sent];
+    let mut others = vec![send_id];
     for path in [conversations, &history, "/api/users/profile/"] {
         others.push(request(&one.api, Method::GET, path, None).await.0);
     }
