@@ -81,11 +81,7 @@ async fn joining_and_leaving_cannot_push_an_absent_member_past_the_resume_limit(
         changes.extend(join_all(turn).await);
     }
     let done = admitted(&changes, 2_000);
-    assert!(
-        (30..=60).contains(&done),
-        "{done} of {}",
-        changes.len()
-    );
+    assert!((30..=60).contains(&done), "{done} of {}", changes.len());
     let absent = absent.log_in().await;
     let mut socket = absent.socket(group.id).v2().open().await;
     socket.resume(since, &epoch).await;
