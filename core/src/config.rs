@@ -5,7 +5,12 @@
 //! row in [`Settings::TABLE`], a field, a line in [`Settings::read`]; the tests then require its line
 //! in the documents.
 
+mod access;
+mod database;
+mod logs;
 mod reader;
+mod secrets;
+mod similar;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -17,6 +22,7 @@ use thiserror::Error;
 
 use colloquy_proto::domain::Seconds;
 use reader::Reader;
+pub use similar::similar_setting;
 pub use values::{
     AllowedOrigins, Database, DatabasePooler, HostPattern, LogFormat, Redis, Secret, SecretKey,
 };
@@ -69,16 +75,24 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The directory of log files; `None` for no files.
     pub log_dir: Option<PathBuf>,
-    /// The log filter, as `RUST_LOG` directives.
+    /// The log filter: the level of all events, then a level for some targets, such as
+    /// `info,colloquy=debug`.
     pub log_filter: String,
     /// The format of log events on standard output.
     pub log_format: LogFormat,
+    /// The size at which a log file is rotated before the day ends, in bytes.
+    pub log_max_bytes: u64,
+    /// The number of rotated files of each log file that are kept.
+    pub log_keep_files: usize,
     /// The rate limits.
     pub attempts: AttemptLimits,
     /// The number of passwords hashed in parallel; 0 for one per core.
     pub password_hash_concurrency: usize,
     /// The deadline of a graceful shutdown.
     pub shutdown: Seconds,
+    /// What is accepted but probably not what the operator means, one sentence each. The host logs
+    /// them at start.
+    pub warnings: Vec<String>,
 }
 
 /// The limits of attempts and requests; 0 is no limit.
@@ -139,8 +153,10 @@ impl Settings {
         "ALLOWED_HOSTS", "*", "Accepted Host headers, comma separated; .example.com includes every subdomain, * accepts any";
         "TRUSTED_PROXIES", "", "Addresses or networks of proxies, comma separated, whose X-Forwarded-For is trusted";
         "LOG_DIR", "logs", "Folder for log files; empty for none";
-        "LOG_LEVEL", "info", "error, warn, info, debug, trace, or directives such as info,colloquy=debug";
+        "LOG_LEVEL", "info", "error, warn, info, debug, trace or off, or a list such as info,colloquy=debug";
         "LOG_FORMAT", "text", "text or json";
+        "LOG_MAX_BYTES", "67108864", "Size at which a log file is rotated before the day ends";
+        "LOG_KEEP_FILES", "14", "Rotated log files that are kept, for server.log and api.log each";
         "LOGIN_ATTEMPTS_PER_ACCOUNT", "10", "Failed logins per account and client address and window, beside 100 an hour per account; 0 for no limit";
         "LOGIN_ATTEMPTS_PER_ADDRESS", "300", "Maximum logins per client address and window; 0 for no limit";
         "REGISTRATIONS_PER_ADDRESS", "300", "Maximum registrations per client address and window; 0 for no limit";
@@ -157,27 +173,31 @@ impl Settings {
     /// [`SettingsError`] with every missing or malformed setting.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(&lookup);
-        let data_dir = PathBuf::from(reader.text("DATA_DIR"));
+        let data_dir = reader.path("DATA_DIR");
         let database = reader.database(&data_dir);
+        reader.check_unused_parts();
         let secret_key = reader.secret_key(&database, &data_dir);
         let throttle_ms = reader.millis("THROTTLE_RATE_SECONDS");
+        let (access_token, refresh_token) = reader.lifetimes();
         let settings = Self {
-            host: reader.text("HOST"),
+            host: reader.listen_host(),
             port: reader.number("PORT", 0, u16::MAX),
             database_pooler: reader.pooler(),
             database_pool_size: reader.number("DATABASE_POOL_SIZE", 1, 1_000),
             migrate_on_start: reader.flag("MIGRATE_ON_START"),
             redis: reader.redis(),
             previous_secret_keys: reader.previous_secret_keys(),
-            access_token: Seconds(reader.number("ACCESS_TOKEN_SECONDS", 10, 86_400)),
-            refresh_token: Seconds(reader.number("REFRESH_TOKEN_SECONDS", 10, 366 * 86_400)),
+            access_token,
+            refresh_token,
             throttle_ms,
-            cors_allowed_origins: reader.origins("CORS_ALLOWED_ORIGINS"),
-            allowed_hosts: reader.hosts("ALLOWED_HOSTS"),
-            trusted_proxies: reader.networks("TRUSTED_PROXIES"),
+            cors_allowed_origins: reader.origins(),
+            allowed_hosts: reader.hosts(),
+            trusted_proxies: reader.proxies(),
             log_dir: reader.log_dir(),
-            log_filter: reader.text("LOG_LEVEL"),
+            log_filter: reader.log_filter(),
             log_format: reader.log_format(),
+            log_max_bytes: reader.number("LOG_MAX_BYTES", 4_096, 1 << 40),
+            log_keep_files: reader.number("LOG_KEEP_FILES", 0, 10_000),
             attempts: AttemptLimits {
                 logins_per_account: reader.number("LOGIN_ATTEMPTS_PER_ACCOUNT", 0, i64::MAX),
                 logins_per_address: reader.number("LOGIN_ATTEMPTS_PER_ADDRESS", 0, i64::MAX),
@@ -188,6 +208,7 @@ impl Settings {
             },
             password_hash_concurrency: reader.number("PASSWORD_HASH_CONCURRENCY", 0, 1_024),
             shutdown: Seconds(reader.number("SHUTDOWN_SECONDS", 0, 3_600)),
+            warnings: Vec::new(),
             data_dir,
             database,
             secret_key,

@@ -4,19 +4,39 @@
 //! into a map, because changing the environment of a multi-threaded process is unsafe.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::Context as _;
-use colloquy_core::config::{SecretKey, Settings, SettingsError};
+use colloquy_core::config::{SecretKey, Settings, SettingsError, similar_setting};
 use thiserror::Error;
 
-/// The file contains a line that is not `NAME=value`.
+/// The beginnings of names in a `.env` that are meant for docker compose, which reads the same file.
+const COMPOSE_NAMES: [&str; 2] = ["COMPOSE_", "DOCKER_"];
+
+/// The file contains a line that cannot be used. No variant holds the line itself, which may hold a
+/// secret.
 #[derive(Debug, Error)]
-#[error("{file} is malformed {position}: write NAME=value, and quote a value with spaces or #")]
-pub struct MalformedFile {
-    file: String,
-    /// Not the line itself, which may hold a secret.
-    position: String,
+pub enum MalformedFile {
+    /// A line is not `NAME=value`.
+    #[error("{file} is malformed {position}: write NAME=value, and quote a value with spaces or #")]
+    Line {
+        /// The file's name.
+        file: String,
+        /// Where the line is.
+        position: String,
+    },
+    /// A value would be changed without notice: a reader of such files, also docker compose,
+    /// replaces `$name` by a variable, and by nothing without one.
+    #[error(
+        "{file} has a $ in line {line}, which starts a variable: put the whole value in single quotes, or write \\$"
+    )]
+    Variable {
+        /// The file's name.
+        file: String,
+        /// The number of the line, from 1.
+        line: usize,
+    },
 }
 
 /// The environment, with a file as fallback.
@@ -32,11 +52,17 @@ impl Environment {
             return Ok(Self::default());
         }
         let name = path.display();
-        let entries =
-            dotenvy::from_path_iter(path).with_context(|| format!("{name} cannot be read"))?;
+        let unreadable = || format!("{name} cannot be read");
+        let text = std::fs::read_to_string(path).with_context(unreadable)?;
+        // Some editors write a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        if let Some(line) = first_variable(text) {
+            let file = name.to_string();
+            return Err(MalformedFile::Variable { file, line }.into());
+        }
         let mut file = HashMap::new();
         let mut position = "in its first line".to_owned();
-        for entry in entries {
+        for entry in dotenvy::from_read_iter(text.as_bytes()) {
             match entry {
                 Ok((name, value)) => {
                     position = format!("after the line of {name}");
@@ -44,9 +70,9 @@ impl Environment {
                 }
                 Err(dotenvy::Error::LineParse(..)) => {
                     let file = name.to_string();
-                    return Err(MalformedFile { file, position }.into());
+                    return Err(MalformedFile::Line { file, position }.into());
                 }
-                Err(error) => return Err(error).with_context(|| format!("{name} cannot be read")),
+                Err(error) => return Err(error).with_context(unreadable),
             }
         }
         Ok(Self { file })
@@ -60,12 +86,38 @@ impl Environment {
         }
     }
 
-    /// All settings.
+    /// All settings, with a warning for each name that seems to be a misspelled setting.
     ///
     /// # Errors
     /// Lists every missing or malformed setting.
     pub fn settings(&self) -> Result<Settings, SettingsError> {
-        Settings::read(|name| self.lookup(name))
+        let mut settings = Settings::read(|name| self.lookup(name))?;
+        let process = std::env::vars_os().map(|(name, _)| name);
+        settings.warnings.extend(self.unknown_names(process));
+        Ok(settings)
+    }
+
+    /// A sentence for each unknown name: in the file for all of them, in the environment for those
+    /// that resemble a setting.
+    fn unknown_names(&self, process: impl Iterator<Item = OsString>) -> Vec<String> {
+        let in_file = self.file.keys().filter(|name| {
+            let known = Settings::TABLE.iter().any(|row| row.name == name.as_str());
+            let compose = COMPOSE_NAMES.iter().any(|start| name.starts_with(start));
+            !known && !compose
+        });
+        let mut warnings: Vec<String> = in_file
+            .map(|name| match similar_setting(name) {
+                Some(meant) => format!("{name} in .env is no setting; {meant} is"),
+                None => format!("{name} in .env is no setting and has no effect"),
+            })
+            .collect();
+        warnings.extend(process.filter_map(|name| {
+            let name = name.to_str()?;
+            let meant = similar_setting(name)?;
+            Some(format!("{name} is no setting; {meant} is"))
+        }));
+        warnings.sort();
+        warnings
     }
 
     /// All settings, for commands that sign no token or may generate the key: without a
@@ -107,6 +159,31 @@ impl Environment {
     }
 }
 
+/// The number of the first line with a `$` that starts a variable: outside of single quotes and
+/// comments, and without a backslash before it.
+fn first_variable(text: &str) -> Option<usize> {
+    let (mut quote, mut escaped, mut comment, mut blank) = (None, false, false, true);
+    let mut line = 1;
+    for c in text.chars() {
+        match (quote, c) {
+            (None, '\n') => comment = false,
+            _ if comment => {}
+            (Some('\''), '\'') => quote = None,
+            (Some('\''), _) => {}
+            _ if escaped => {}
+            (_, '$') => return Some(line),
+            (Some('"'), '"') => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '#') if blank => comment = true,
+            _ => {}
+        }
+        escaped = c == '\\' && !escaped && !comment && quote != Some('\'');
+        blank = c.is_whitespace();
+        line += usize::from(c == '\n');
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -140,6 +217,46 @@ mod tests {
         assert!(
             error.contains("after the line of HOST") && !error.contains("two words"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn dollar_signs_are_read_as_they_are_or_rejected() {
+        let kept = file("A='p$ss$$w{o}rd'\nB=\"5\\$\" # costs $5\n# C=$D\nE=5\\$\n");
+        let environment = Environment::with_file(kept.path()).unwrap();
+        for (name, value) in [("A", "p$ss$$w{o}rd"), ("B", "5$"), ("E", "5$")] {
+            assert_eq!(environment.lookup(name).as_deref(), Some(value));
+        }
+        for cut in ["A=1\nB=pa$word\n", "\nB=\"${HOME}\"\n", "#\nB='a'$b\n"] {
+            let error = Environment::with_file(file(cut).path()).unwrap_err();
+            assert!(error.is::<MalformedFile>());
+            let error = error.to_string();
+            assert!(
+                error.contains("in line 2,") && error.contains("single quotes"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn byte_order_mark_is_skipped() {
+        let environment = Environment::with_file(file("\u{feff}A=1\r\nB=2\r\n").path()).unwrap();
+        assert_eq!(environment.lookup("A").as_deref(), Some("1"));
+        assert_eq!(environment.lookup("B").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn names_that_are_no_settings_are_reported() {
+        let file = file("ALLOWED_HOST=a\nCOMPOSE_PROJECT_NAME=b\nPORT=1\nREDIS_URL=c\n");
+        let environment = Environment::with_file(file.path()).unwrap();
+        let process = ["SECERT_KEY", "PATH", "PORT", "OTHER"].map(OsString::from);
+        assert_eq!(
+            environment.unknown_names(process.into_iter()),
+            [
+                "ALLOWED_HOST in .env is no setting; ALLOWED_HOSTS is",
+                "REDIS_URL in .env is no setting and has no effect",
+                "SECERT_KEY is no setting; SECRET_KEY is",
+            ]
         );
     }
 }

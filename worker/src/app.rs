@@ -11,13 +11,15 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use colloquy_core::auth::Tokens;
 use colloquy_core::cache::{InProcess, RecentHistory};
-use colloquy_core::config::{SecretKey, Settings};
+use colloquy_core::config::{SecretKey, Settings, similar_setting};
 use colloquy_core::http::{self, ClientAddress};
 use colloquy_core::ports::{Cache, Clock};
 use colloquy_core::service::{Ports, Services};
 use colloquy_core::store::PostgresStore;
 use colloquy_redis_http::RedisCache;
 use tower::ServiceExt as _;
+use worker::js_sys::{JSON, Object, Reflect};
+use worker::wasm_bindgen::JsCast as _;
 use worker::{Env, HttpRequest};
 
 use crate::clock::{EdgeClock, EdgeRng, EdgeTimer};
@@ -88,11 +90,12 @@ fn empty_response(status: StatusCode) -> Response<Body> {
 fn build(env: &Env) -> Result<IsolateState, String> {
     let settings = Settings::read(|name| lookup(env, name));
     // Logging starts first, so that configuration errors are logged.
-    let level = settings
+    let directives = settings
         .as_ref()
-        .map_or("", |settings| &settings.log_filter);
-    logging::start(level);
+        .map_or("info", |settings| &settings.log_filter);
+    logging::start(directives);
     let settings = Arc::new(settings.map_err(|error| error.to_string())?);
+    log_warnings(env, &settings);
     let clock: Arc<dyn Clock> = Arc::new(EdgeClock);
     let tokens = Arc::new(tokens(&settings)?);
     let cache: Arc<dyn Cache> = match &settings.redis {
@@ -139,7 +142,34 @@ fn lookup(env: &Env, name: &str) -> Option<String> {
     match name {
         "DATABASE_URL" => Some("postgres://hyperdrive".to_owned()),
         "LOG_DIR" => Some(String::new()),
-        _ => env.var(name).ok().map(|value| value.to_string()),
+        _ => variable(env, name),
+    }
+}
+
+/// The text of a variable. A number, a boolean or a list of the configuration file is read as JSON,
+/// so that it is used or reported, and not ignored.
+fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = Reflect::get(env, &name.into()).ok()?;
+    if value.is_undefined() || value.is_null() {
+        return None;
+    }
+    value
+        .as_string()
+        .or_else(|| JSON::stringify(&value).ok()?.as_string())
+}
+
+/// Logs what is accepted but probably not meant, and variables that resemble a setting.
+fn log_warnings(env: &Env, settings: &Settings) {
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    for name in Object::keys(env.unchecked_ref::<Object>())
+        .iter()
+        .filter_map(|name| name.as_string())
+    {
+        if let Some(meant) = similar_setting(&name) {
+            tracing::warn!("{name} is no setting; {meant} is");
+        }
     }
 }
 

@@ -1,16 +1,15 @@
 //! Logs: one JSON object per event, on the console, which the platform collects.
 //!
-//! Owns the format of a line. `LOG_LEVEL` is a single level; the platform filters and searches.
+//! Owns the format of a line. The platform stores, searches and filters.
 
 use std::fmt;
-use std::str::FromStr as _;
 
 use colloquy_core::ports::Clock as _;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
@@ -21,13 +20,18 @@ use crate::clock::EdgeClock;
 /// Suffixes of field names whose values are redacted.
 const SECRET_NAMES: [&str; 5] = ["token", "password", "secret", "secret_key", "authorization"];
 
-/// Installs the subscriber, once per isolate. `level` is the first word of `LOG_LEVEL`.
-pub(crate) fn start(level: &str) {
-    let word = level.split(',').next().unwrap_or_default();
-    let filter = LevelFilter::from_str(word).unwrap_or(LevelFilter::INFO);
-    let subscriber = Registry::default().with(ConsoleLayer.with_filter(filter));
+/// Installs the subscriber, once per isolate. `directives` select the events, as in
+/// `Settings::log_filter`.
+pub(crate) fn start(directives: &str) {
+    let filter: Targets = directives.parse().unwrap_or_default();
+    // Spans carry the request id, which a warning needs even if info events are filtered out.
+    let spans =
+        filter_fn(|metadata: &Metadata<'_>| metadata.is_span()).with_max_level_hint(Level::INFO);
+    let layer = ConsoleLayer.with_filter(filter.or(spans));
     // A second call in the same isolate keeps the first subscriber.
-    drop(tracing::subscriber::set_global_default(subscriber));
+    drop(tracing::subscriber::set_global_default(
+        Registry::default().with(layer),
+    ));
 }
 
 /// The id of the current request, from the surrounding spans. It is passed to objects so that their

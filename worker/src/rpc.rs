@@ -336,6 +336,7 @@ mod tests {
                     last_removal_seq: Seq(random.i64(..)),
                 },
                 v2: random.bool(),
+                address: None,
             };
             let connection = NewConnection::from(round_trip(&AdmissionDto::from(&grant)));
             assert_eq!(connection.caller, grant.caller);

@@ -1,30 +1,27 @@
 //! Reads and validates values, and collects every problem.
+//!
+//! Owns what applies to every setting: absent and blank values, numbers, flags, lists. A value is
+//! normalised to one that works, or rejected with what to write instead. The settings of one subject
+//! are in the file of that subject beside this one.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use ipnet::IpNet;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use colloquy_proto::domain::Seconds;
 
-use super::{
-    AllowedOrigins, Database, DatabasePooler, HostPattern, LogFormat, Redis, Secret, SecretKey,
-    Settings, SettingsError,
-};
+use super::{Settings, SettingsError};
 
-/// The shortest key for HS256 (RFC 7518 §3.2).
-const MIN_KEY_BYTES: usize = 32;
-
-/// The characters of a URL component to encode: all but the unreserved ones of RFC 3986 §2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+/// The settings whose values may begin and end with a quotation mark.
+const QUOTES_ALLOWED: [&str; 1] = ["POSTGRES_PASSWORD"];
 
 pub(super) struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
+    /// Settings with a value of no usable form. They are reported once and not read further.
+    malformed: BTreeSet<String>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -32,12 +29,18 @@ impl<'a> Reader<'a> {
         Self {
             lookup,
             problems: Vec::new(),
+            malformed: BTreeSet::new(),
+            warnings: Vec::new(),
         }
     }
 
     pub(super) fn finish(self, settings: Settings) -> Result<Settings, SettingsError> {
         if self.problems.is_empty() {
-            Ok(settings)
+            let warnings = self.warnings;
+            Ok(Settings {
+                warnings,
+                ..settings
+            })
         } else {
             Err(SettingsError {
                 problems: self.problems,
@@ -45,17 +48,40 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn problem(&mut self, name: &str, what: impl Display) {
-        self.problems.push(format!("{name} {what}"));
+    pub(super) fn problem(&mut self, name: &str, what: impl Display) {
+        if !self.malformed.contains(name) {
+            self.problems.push(format!("{name} {what}"));
+        }
     }
 
-    /// The value, unless it is blank.
-    fn given(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).filter(|value| !value.trim().is_empty())
+    /// A value that is usable but probably not what the operator means.
+    pub(super) fn warning(&mut self, name: &str, what: impl Display) {
+        self.warnings.push(format!("{name} {what}"));
+    }
+
+    /// Whether the setting has a value, which may be blank.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        (self.lookup)(name).is_some()
+    }
+
+    /// The value without a line break at its end, unless it is blank.
+    pub(super) fn given(&mut self, name: &str) -> Option<String> {
+        let value = (self.lookup)(name)?;
+        // A file with a secret often ends with a line break.
+        let value = value.trim_end_matches(['\r', '\n']);
+        if value.trim().is_empty() || self.malformed.contains(name) {
+            return None;
+        }
+        let Some(problem) = malformed(name, value) else {
+            return Some(value.to_owned());
+        };
+        self.problem(name, problem);
+        self.malformed.insert(name.to_owned());
+        None
     }
 
     /// The trimmed value, or the default of the table.
-    pub(super) fn text(&self, name: &str) -> String {
+    pub(super) fn text(&mut self, name: &str) -> String {
         let default = || {
             Settings::TABLE
                 .iter()
@@ -93,7 +119,8 @@ impl<'a> Reader<'a> {
     pub(super) fn millis(&mut self, name: &str) -> i64 {
         let text = self.text(name);
         match text.parse::<f64>() {
-            Ok(seconds) if (0.0..=3_600.0).contains(&seconds) => {
+            // Below a millisecond it would be rounded to "no throttle".
+            Ok(seconds) if seconds == 0.0 || (0.001..=3_600.0).contains(&seconds) => {
                 #[expect(clippy::cast_possible_truncation, reason = "at most 3,600,000")]
                 let millis = (seconds * 1_000.0).round() as i64;
                 millis
@@ -101,7 +128,7 @@ impl<'a> Reader<'a> {
             _ => {
                 self.problem(
                     name,
-                    format_args!("is {text:?}; give seconds from 0 to 3600, such as 0.5"),
+                    format_args!("is {text:?}; give seconds from 0.001 to 3600, such as 0.5, or 0"),
                 );
                 0
             }
@@ -121,7 +148,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn items(&self, name: &str) -> Vec<String> {
+    /// The items of a comma separated list, without empty ones.
+    pub(super) fn items(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name);
         text.split(',')
             .map(str::trim)
@@ -130,226 +158,62 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    pub(super) fn hosts(&mut self, name: &str) -> Vec<HostPattern> {
-        let mut hosts = Vec::new();
-        for item in self.items(name) {
-            match HostPattern::parse(&item) {
-                Some(host) => hosts.push(host),
-                None => self.problem(
-                    name,
-                    format_args!("names {item:?}; give hosts such as example.com or .example.com"),
-                ),
-            }
-        }
-        hosts
-    }
-
-    pub(super) fn networks(&mut self, name: &str) -> Vec<IpNet> {
-        let mut networks = Vec::new();
-        for item in self.items(name) {
-            let network = item
-                .parse()
-                .or_else(|_| item.parse().map(|address: std::net::IpAddr| address.into()));
-            match network {
-                Ok(network) => networks.push(network),
-                Err(_) => self.problem(name, format_args!("names {item:?}; give addresses such as 10.0.0.1 or networks such as 10.0.0.0/8")),
-            }
-        }
-        networks
-    }
-
-    pub(super) fn origins(&mut self, name: &str) -> AllowedOrigins {
-        let items = self.items(name);
-        if items.iter().any(|item| item == "*") {
-            return AllowedOrigins::Any;
-        }
-        let mut origins = Vec::new();
-        for item in items {
-            let origin = item.trim_end_matches('/').to_ascii_lowercase();
-            if is_origin(&origin) {
-                origins.push(origin);
-            } else {
-                self.problem(name, format_args!("names {item:?}; give origins such as https://chat.example.com, without a path"));
-            }
-        }
-        AllowedOrigins::These(origins)
-    }
-
-    pub(super) fn log_dir(&self) -> Option<PathBuf> {
-        // The only setting for which blank is a value: no log files.
-        let blank = (self.lookup)("LOG_DIR").is_some_and(|value| value.trim().is_empty());
-        (!blank).then(|| PathBuf::from(self.text("LOG_DIR")))
-    }
-
-    pub(super) fn log_format(&mut self) -> LogFormat {
-        let text = self.text("LOG_FORMAT").to_ascii_lowercase();
-        match text.as_str() {
-            "text" => LogFormat::Text,
-            "json" => LogFormat::Json,
-            _ => {
-                self.problem("LOG_FORMAT", format_args!("is {text:?}; give text or json"));
-                LogFormat::Text
-            }
-        }
-    }
-
-    pub(super) fn redis(&mut self) -> Option<Redis> {
-        const URL: &str = "UPSTASH_REDIS_REST_URL";
-        const TOKEN: &str = "UPSTASH_REDIS_REST_TOKEN";
-        match (self.given(URL), self.given(TOKEN)) {
-            (None, None) => None,
-            (Some(_), None) => {
-                self.problem(TOKEN, format_args!("is missing; it goes with {URL}"));
-                None
-            }
-            (None, Some(_)) => {
-                self.problem(URL, format_args!("is missing; it goes with {TOKEN}"));
-                None
-            }
-            (Some(url), Some(token)) => {
-                let url = url.trim().trim_end_matches('/').to_owned();
-                if !is_http_url(&url) {
-                    self.problem(URL, "is no URL; give https://… or http://…");
-                }
-                Some(Redis {
-                    url,
-                    token: Secret::new(token.trim()),
-                })
-            }
-        }
-    }
-
-    pub(super) fn database(&mut self, data_dir: &Path) -> Database {
-        let embedded = Database::Sqlite(data_dir.join("colloquy.sqlite3"));
-        let Some(url) = self.given("DATABASE_URL") else {
-            let parts = [
-                "POSTGRES_DB",
-                "POSTGRES_USER",
-                "POSTGRES_PASSWORD",
-                "POSTGRES_HOST",
-            ];
-            let any = parts.iter().any(|name| self.given(name).is_some());
-            return if any {
-                self.postgres_from_parts()
-            } else {
-                embedded
-            };
-        };
-        let url = url.trim();
-        if let Some(location) = url.strip_prefix("sqlite:") {
-            return sqlite(location).unwrap_or_else(|| {
-                self.problem(
-                    "DATABASE_URL",
-                    "names no SQLite file; give sqlite:path/to/file or sqlite::memory:",
-                );
-                embedded
-            });
-        }
-        let rest = url
-            .strip_prefix("postgres://")
-            .or_else(|| url.strip_prefix("postgresql://"));
-        if rest.is_none_or(str::is_empty) {
-            // The value may hold a password, so the message does not repeat it.
+    /// `ACCESS_TOKEN_SECONDS` and `REFRESH_TOKEN_SECONDS`. An access token must not outlive the
+    /// session that the refresh token keeps open.
+    pub(super) fn lifetimes(&mut self) -> (Seconds, Seconds) {
+        const ACCESS: &str = "ACCESS_TOKEN_SECONDS";
+        const REFRESH: &str = "REFRESH_TOKEN_SECONDS";
+        let problems = self.problems.len();
+        let access: i64 = self.number(ACCESS, 10, 86_400);
+        let refresh: i64 = self.number(REFRESH, 10, 366 * 86_400);
+        if access > refresh && self.problems.len() == problems {
             self.problem(
-                "DATABASE_URL",
-                "has an unknown form; give postgres://user:password@host:port/name or sqlite:path",
+                ACCESS,
+                format_args!("is {access}; give at most {REFRESH}, which is {refresh}"),
             );
         }
-        Database::Postgres(Secret::new(url))
+        (Seconds(access), Seconds(refresh))
     }
 
-    pub(super) fn pooler(&mut self) -> DatabasePooler {
-        let text = self.text("DATABASE_POOLER").to_ascii_lowercase();
-        match text.as_str() {
-            // A session pooler needs nothing special.
-            "none" | "session" => DatabasePooler::None,
-            "transaction" => DatabasePooler::Transaction,
-            _ => {
-                let problem = format_args!(
-                    "is {text:?}; give transaction for a pooler in transaction mode, otherwise none"
-                );
-                self.problem("DATABASE_POOLER", problem);
-                DatabasePooler::None
-            }
+    /// A path of the file system.
+    pub(super) fn path(&mut self, name: &str) -> PathBuf {
+        let text = self.text(name);
+        if let Some(problem) = unexpanded(&text) {
+            self.problem(name, problem);
         }
-    }
-
-    /// Builds the URL from the five variables of a Django settings file.
-    fn postgres_from_parts(&mut self) -> Database {
-        let mut piece = |name: &str| {
-            let value = self.given(name).unwrap_or_default();
-            if value.is_empty() {
-                self.problem(
-                    name,
-                    "is missing; PostgreSQL needs it (or set DATABASE_URL instead)",
-                );
-            }
-            encode(&value)
-        };
-        let name = piece("POSTGRES_DB");
-        let user = piece("POSTGRES_USER");
-        let password = piece("POSTGRES_PASSWORD");
-        let host = self.text("POSTGRES_HOST");
-        let host = if host.parse::<std::net::Ipv6Addr>().is_ok() {
-            format!("[{host}]")
-        } else {
-            encode(&host)
-        };
-        let port: u16 = self.number("POSTGRES_PORT", 1, u16::MAX);
-        Database::Postgres(Secret::new(format!(
-            "postgres://{user}:{password}@{host}:{port}/{name}"
-        )))
-    }
-
-    pub(super) fn secret_key(&mut self, database: &Database, data_dir: &Path) -> SecretKey {
-        if let Some(key) = self.given("SECRET_KEY") {
-            self.check_key("SECRET_KEY", &key);
-            return SecretKey::Given(Secret::new(key));
-        }
-        // Several servers may share a PostgreSQL database, and then must share the key.
-        if matches!(database, Database::Postgres(_)) {
-            self.problem("SECRET_KEY", format_args!("is missing; give at least {MIN_KEY_BYTES} random bytes, such as the output of `openssl rand -hex 32`"));
-        }
-        SecretKey::CreateBeside(data_dir.join("secret.key"))
-    }
-
-    pub(super) fn previous_secret_keys(&mut self) -> Vec<Secret> {
-        let keys = self.items("SECRET_KEY_PREVIOUS");
-        for key in &keys {
-            self.check_key("SECRET_KEY_PREVIOUS", key);
-        }
-        keys.into_iter().map(Secret::new).collect()
-    }
-
-    fn check_key(&mut self, name: &str, key: &str) {
-        if key.len() < MIN_KEY_BYTES {
-            self.problem(name, format_args!("has {} bytes; give at least {MIN_KEY_BYTES}, such as the output of `openssl rand -hex 32`", key.len()));
-        }
+        PathBuf::from(text)
     }
 }
 
-fn encode(part: &str) -> String {
-    utf8_percent_encode(part, RESERVED).to_string()
-}
-
-/// `sqlite:file`, `sqlite://file` (a third slash starts an absolute path), `sqlite::memory:`.
-fn sqlite(location: &str) -> Option<Database> {
-    let location = location.strip_prefix("//").unwrap_or(location);
-    let (path, query) = location.split_once('?').unwrap_or((location, ""));
-    if path == ":memory:" || query.split('&').any(|pair| pair == "mode=memory") {
-        return Some(Database::SqliteInMemory);
+/// Why a value has no usable form, whatever it means. The message does not repeat the value, which
+/// may be a secret.
+fn malformed(name: &str, value: &str) -> Option<&'static str> {
+    let trimmed = value.trim();
+    let quoted = ['"', '\'']
+        .iter()
+        .any(|quote| trimmed.len() > 1 && trimmed.starts_with(*quote) && trimmed.ends_with(*quote));
+    if quoted && !QUOTES_ALLOWED.contains(&name) {
+        // `docker run --env-file` does not remove quotation marks.
+        return Some("is in quotation marks, which are part of the value; write it without them");
     }
-    let path = percent_decode_str(path).decode_utf8().ok()?;
-    (!path.is_empty()).then(|| Database::Sqlite(PathBuf::from(path.as_ref())))
+    if value.contains('\u{fffd}') {
+        return Some("is not UTF-8; write it in UTF-8");
+    }
+    if value.chars().any(|c| c.is_control() && c != '\t') {
+        return Some(
+            "contains a line break or another control character; write it in one line without them",
+        );
+    }
+    None
 }
 
-fn is_http_url(url: &str) -> bool {
-    ["http://", "https://"].iter().any(|scheme| {
-        url.strip_prefix(scheme)
-            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-    }) && url.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn is_origin(origin: &str) -> bool {
-    is_http_url(origin) && origin.matches('/').count() == 2 && !origin.contains(['?', '#', '@'])
+/// Why a path does not name what it seems to name: no shell expands it.
+pub(super) fn unexpanded(path: &str) -> Option<&'static str> {
+    if path.starts_with('~') {
+        return Some("starts with ~, which is not expanded; write the path in full");
+    }
+    let variable = path.split('$').skip(1).any(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{' || c == '(')
+    });
+    variable.then_some("contains a variable, which is not expanded; write the path in full")
 }

@@ -107,23 +107,6 @@ pub enum HostPattern {
 }
 
 impl HostPattern {
-    /// Parses one entry; `None` when it is not a host.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        if text == "*" {
-            return Some(Self::Any);
-        }
-        let text = text.to_ascii_lowercase();
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        if !text.chars().all(is_allowed) || text.trim_matches('.').is_empty() {
-            return None;
-        }
-        Some(if text.starts_with('.') {
-            Self::Domain(text)
-        } else {
-            Self::Exact(text)
-        })
-    }
-
     /// Whether a host, without its port, matches.
     pub fn allows(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();

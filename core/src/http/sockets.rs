@@ -91,7 +91,7 @@ pub(super) async fn open(
             .refuse_socket(CloseCode::NoSuchConversation, v2, request)
             .await;
     };
-    match sockets::admit(services, caller, id, v2).await {
+    match sockets::admit(services, caller, id, v2, current.address()).await {
         Ok(grant) => services.ports.rooms.open_socket(grant, request).await,
         Err(error) => {
             services

@@ -1,5 +1,7 @@
 //! The port of the live Rooms, wherever they run.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use axum::extract::Request;
 use axum::response::Response;
@@ -19,6 +21,8 @@ pub struct SocketGrant {
     pub admission: Admission,
     /// Whether the client offered the subprotocol `chat.v2`; the response then echoes it.
     pub v2: bool,
+    /// The client's address, for the log.
+    pub address: Option<IpAddr>,
 }
 
 /// The live Rooms.

@@ -1,5 +1,7 @@
 //! Sockets: admission to a Room.
 
+use std::net::IpAddr;
+
 use super::{ServiceResult, Services};
 use crate::auth::TokenError;
 use crate::ports::SocketGrant;
@@ -16,6 +18,7 @@ pub async fn admit(
     caller: Caller,
     conversation_id: ConversationId,
     v2: bool,
+    address: Option<IpAddr>,
 ) -> ServiceResult<SocketGrant> {
     let now = services.ports.clock.now();
     let admission = services
@@ -28,6 +31,7 @@ pub async fn admit(
         conversation_id,
         admission,
         v2,
+        address,
     })
 }
 

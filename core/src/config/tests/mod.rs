@@ -2,6 +2,9 @@ use std::collections::HashMap;
 
 use super::*;
 
+mod access;
+mod values;
+
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -172,4 +175,16 @@ fn blank_counts_as_absent_except_for_the_log_directory() {
     let settings = read(&[("PORT", " "), ("LOG_DIR", ""), ("SECRET_KEY", "")]).unwrap();
     assert_eq!(settings.port, 8000);
     assert_eq!(settings.log_dir, None);
+}
+
+/// Each value is rejected once, with a text that contains the second one.
+fn assert_rejected(name: &str, cases: &[(&str, &str)]) {
+    for (value, instead) in cases {
+        let problems = problems(&[(name, value)]);
+        assert_eq!(problems.len(), 1, "{value}: {problems:?}");
+        assert!(
+            problems[0].starts_with(name) && problems[0].contains(instead),
+            "{value}: {problems:?}"
+        );
+    }
 }
