@@ -18,6 +18,7 @@ pub mod migrate;
 mod owner;
 pub mod passwords;
 pub mod perf;
+mod private_files;
 mod room_host;
 mod room_inbox;
 pub mod rooms;

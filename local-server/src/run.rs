@@ -13,8 +13,9 @@ use tokio::time::timeout;
 use crate::app::{App, Redacted};
 use crate::clock::SystemClock;
 use crate::logging::Logging;
+use crate::private_files::readable_by_others;
 use crate::serve::{Stop, serve};
-use crate::signals::stop_signal;
+use crate::signals::{reopen_logs_on_hangup, stop_signal};
 
 /// The timeout for closing the database at the end of the shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,12 +26,15 @@ const BACKLOG: u32 = 4_096;
 
 /// Serves until a stop signal arrives.
 pub fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
-    let _logs = Logging::of(&settings).install(Arc::new(SystemClock))?;
+    let logs = Logging::of(&settings).install(Arc::new(SystemClock))?;
     log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(listen_and_serve(settings))
+    runtime.block_on(async {
+        reopen_logs_on_hangup(logs.reopener())?;
+        listen_and_serve(settings).await
+    })
 }
 
 async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
@@ -48,6 +52,7 @@ async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
         () = &mut signal => return Ok(()),
     };
     announce(&settings, address);
+    log_warnings(&settings);
     let within = Duration::from_secs(u64::try_from(settings.shutdown.0).unwrap_or_default());
     let rooms = app.rooms;
     let stop = Stop {
@@ -122,6 +127,17 @@ fn connect_address(address: SocketAddr) -> String {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()
+    }
+}
+
+/// Logs what is accepted but probably not what the operator means.
+fn log_warnings(settings: &Settings) {
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    if readable_by_others(&settings.data_dir) {
+        let folder = settings.data_dir.display();
+        tracing::warn!(%folder, "DATA_DIR is readable by other users; set its mode to 0700");
     }
 }
 

@@ -11,6 +11,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use colloquy_core::ports::Rng;
 
+use crate::private_files::{DATA_FILE_MODE, DATA_FOLDER_MODE, create_folder, with_mode};
+
 /// The shortest key for HS256 (RFC 7518 §3.2), in bytes.
 const MIN_BYTES: usize = 32;
 
@@ -37,7 +39,7 @@ pub fn load_or_create(path: &Path, rng: &dyn Rng) -> anyhow::Result<String> {
 /// A reader of `path` finds nothing or a complete key, and all readers find the same one.
 fn create(path: &Path, rng: &dyn Rng) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        create_folder(folder, DATA_FOLDER_MODE)?;
     }
     let draft = path.with_extension(format!("draft.{}", hex(rng, 8)));
     let written = write_private(&draft, &hex(rng, 32)).and_then(|()| fs::hard_link(&draft, path));
@@ -51,9 +53,7 @@ fn create(path: &Path, rng: &dyn Rng) -> io::Result<()> {
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file: File = options.open(path)?;
+    let mut file: File = with_mode(&mut options, DATA_FILE_MODE).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
 }
@@ -100,6 +100,8 @@ mod tests {
                 fs::metadata(&path).unwrap().permissions().mode() & 0o777,
                 0o600
             );
+            let data = fs::metadata(path.parent().unwrap()).unwrap();
+            assert_eq!(data.permissions().mode() & 0o777, 0o700);
         }
     }
 

@@ -26,6 +26,7 @@ use tokio::time::timeout;
 use super::sqlite_steps::{OwnedStep, StepResults, closed, driver_error, run_owned, run_steps};
 use super::sqlite_writer::SqliteWriter;
 use super::{ACQUIRE_TIMEOUT, RUN_TIMEOUT, common_error, timed_out};
+use crate::private_files::{DATA_FILE_MODE, DATA_FOLDER_MODE, create_folder, with_mode};
 
 /// Prepared statements per connection: more than there are statements.
 const STATEMENT_CACHE_SIZE: usize = 100;
@@ -326,15 +327,9 @@ pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
     {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
+        create_folder(folder, DATA_FOLDER_MODE)?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    with_mode(&mut options, DATA_FILE_MODE).open(path).map(drop)
 }

@@ -1,122 +1,217 @@
-//! Daily rotation: today's file is `NAME`, earlier ones are `NAME.YYYY-MM-DD`, 14 are kept.
+//! A log file: `NAME` is written, and rotated at the first line of a new day or when it is full.
 //!
-//! The day is that of the line (UTC), so there is no clock here: the first line of a new day
-//! rotates the file.
+//! The day is that of the line (UTC), so a line and its file agree. A file that another program
+//! moved, deleted or truncated is noticed with the next write, at most once a second.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use colloquy_proto::domain::Timestamp;
 
-/// Earlier files that are kept.
-const KEPT_FILES: usize = 14;
+use super::line_buffer::LineBuffer;
+use super::rotation::{DAY_MILLIS, remove_oldest, rotate};
+use crate::private_files::{LOG_FILE_MODE, LOG_FOLDER_MODE, create_folder, with_mode};
 
-const DAY_MILLIS: i64 = 86_400_000;
+/// The bytes that wait before they are written although more lines follow.
+const BUFFER_BYTES: usize = 16 * 1024;
 
-/// A log file that is rotated daily.
-pub(super) struct DailyFile {
-    path: PathBuf,
-    /// The day of the file's lines, in days since 1970; `None` while it is empty.
-    day: Option<i64>,
-    /// `None` after a failure, until a line can be written again.
-    file: Option<BufWriter<File>>,
+/// The shortest interval between two checks whether the file is still the one of its path.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When a file is rotated, and how many rotated ones are kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rotation {
+    pub(super) max_bytes: u64,
+    pub(super) keep_files: usize,
 }
 
-impl DailyFile {
-    /// Opens the file for appending and creates its folder.
-    pub(super) fn open(folder: &Path, name: &str) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let path = folder.join(name);
-        let file = append(&path)?;
-        let metadata = file.metadata()?;
-        // Lines of an earlier run have the day of the last modification.
-        let day = if metadata.len() == 0 {
-            None
-        } else {
-            modified_day(&metadata)
-        };
-        Ok(Self {
-            path,
-            day,
-            file: Some(BufWriter::new(file)),
-        })
+/// A log file and its waiting lines.
+pub(super) struct LogFile {
+    path: PathBuf,
+    /// `None` for a file that is only appended to.
+    rotation: Option<Rotation>,
+    /// The day of the file's lines, in days since 1970; `None` while it is empty.
+    day: Option<i64>,
+    /// The length of the file.
+    size: u64,
+    /// The length at which it is rotated. Beyond `max_bytes` after a rotation that failed, so that
+    /// not every line tries again.
+    rotate_at: u64,
+    /// `None` after a failure, until lines can be written again.
+    file: Option<File>,
+    checked: Option<Instant>,
+    lines: LineBuffer,
+}
+
+impl LogFile {
+    /// Opens the file for appending, and creates it and its folder.
+    pub(super) fn open(folder: &Path, name: &str, rotation: Rotation) -> io::Result<Self> {
+        create_folder(folder, LOG_FOLDER_MODE)?;
+        let mut log = Self::closed(folder.join(name), Some(rotation));
+        log.open_path(true)?;
+        Ok(log)
     }
 
-    /// Appends a line. After a failure the next line tries again.
+    /// Opens a file that another process rotates, if it exists.
+    pub(super) fn existing(folder: &Path, name: &str) -> io::Result<Self> {
+        let mut log = Self::closed(folder.join(name), None);
+        log.open_path(false)?;
+        Ok(log)
+    }
+
+    fn closed(path: PathBuf, rotation: Option<Rotation>) -> Self {
+        Self {
+            path,
+            rotation,
+            day: None,
+            size: 0,
+            rotate_at: rotation.map_or(u64::MAX, |rotation| rotation.max_bytes),
+            file: None,
+            checked: None,
+            lines: LineBuffer::default(),
+        }
+    }
+
+    /// The path, for messages.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a line, which is written by the next flush at the latest.
+    ///
+    /// # Errors
+    /// Earlier lines could not be written and count as lost.
     pub(super) fn write(&mut self, at: Timestamp, line: &str) -> io::Result<()> {
         let today = at.0.div_euclid(DAY_MILLIS);
+        let length = self
+            .size
+            .saturating_add((self.lines.len() + line.len()) as u64);
+        let full = length >= self.rotate_at && length > line.len() as u64;
         // A clock that is set back does not rotate the file.
-        if self.day.is_some_and(|day| day < today) {
-            self.rotate();
-        }
-        self.day = Some(self.day.map_or(today, |day| day.max(today)));
-        let file = match &mut self.file {
-            Some(file) => file,
-            closed => closed.insert(BufWriter::new(append(&self.path)?)),
+        let rotated = if full || self.day.is_some_and(|day| day < today) {
+            self.rotate()
+        } else {
+            Ok(())
         };
-        let result = writeln!(file, "{line}");
-        if result.is_err() {
-            self.file = None;
+        self.day = Some(self.day.map_or(today, |day| day.max(today)));
+        self.lines.push(line);
+        if self.lines.len() >= BUFFER_BYTES {
+            self.flush()?;
         }
-        result
+        rotated
     }
 
-    /// Flushes the buffer to the operating system.
+    /// Writes the waiting lines.
+    ///
+    /// # Errors
+    /// Some could not be written and count as lost. The next flush tries to open the file again.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let result = self.file.as_mut().map_or(Ok(()), BufWriter::flush);
-        if result.is_err() {
+        if self.lines.len() == 0 {
+            return Ok(());
+        }
+        self.follow_path();
+        if self.file.is_none()
+            && let Err(error) = self.open_path(self.rotation.is_some())
+        {
+            self.lines.discard();
+            return Err(error);
+        }
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        self.size = self.size.saturating_add(self.lines.len() as u64);
+        let written = self.lines.write_to(file);
+        if written.is_err() {
             self.file = None;
         }
-        result
+        written
+    }
+
+    /// The lines that were lost and not reported, once the file can be written again.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        if self.file.is_some() {
+            self.lines.take_lost()
+        } else {
+            0
+        }
+    }
+
+    /// Opens the file of the path again, as another program asks for after it has moved the file.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        self.checked = None;
+        let flushed = self.flush();
+        self.file = None;
+        self.open_path(self.rotation.is_some()).and(flushed)
+    }
+
+    /// Forgets a file that is not the one of the path any more.
+    fn follow_path(&mut self) {
+        if self
+            .checked
+            .is_some_and(|checked| checked.elapsed() < CHECK_INTERVAL)
+        {
+            return;
+        }
+        self.checked = Some(Instant::now());
+        let Some(file) = &self.file else { return };
+        match (file.metadata(), fs::metadata(&self.path)) {
+            // The size of a truncated file is the one to compare with the limit.
+            (Ok(open), Ok(named)) if is_same(&open, &named) => self.size = open.len(),
+            _ => self.file = None,
+        }
+    }
+
+    fn open_path(&mut self, create: bool) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(create);
+        let file = with_mode(&mut options, LOG_FILE_MODE).open(&self.path)?;
+        let metadata = file.metadata()?;
+        self.size = metadata.len();
+        // Lines of an earlier run have the day of the last modification.
+        if self.day.is_none() && metadata.len() > 0 {
+            self.day = modified_day(&metadata);
+        }
+        self.file = Some(file);
+        Ok(())
     }
 
     /// Renames the file to its day. If that fails, further lines go to the same file.
-    fn rotate(&mut self) {
-        self.flush().ok();
-        let Some(day) = self.day.take() else { return };
-        if fs::rename(&self.path, self.rotated_path(day)).is_ok() {
-            self.file = None;
-        }
-        self.remove_oldest().ok();
-    }
-
-    /// The path of a day's file, with a number if it exists.
-    fn rotated_path(&self, day: i64) -> PathBuf {
-        let date = Timestamp(day * DAY_MILLIS).to_string();
-        let name = format!(
-            "{}.{}",
-            self.path.display(),
-            date.split('T').next().unwrap_or(&date)
-        );
-        let numbered = (1..).map(|n| format!("{name}.{n}"));
-        std::iter::once(name.clone())
-            .chain(numbered)
-            .map(PathBuf::from)
-            .find(|path| !path.exists())
-            .unwrap_or_else(|| name.into())
-    }
-
-    fn remove_oldest(&self) -> io::Result<()> {
-        let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+    fn rotate(&mut self) -> io::Result<()> {
+        let Some(rotation) = self.rotation else {
             return Ok(());
         };
-        let prefix = format!("{}.", name.to_string_lossy());
-        let entries = fs::read_dir(folder)?.filter_map(Result::ok);
-        let mut earlier: Vec<PathBuf> = entries
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-            .map(|entry| entry.path())
-            .collect();
-        // ISO dates sort by age.
-        earlier.sort();
-        let surplus = earlier.len().saturating_sub(KEPT_FILES);
-        earlier.iter().take(surplus).try_for_each(fs::remove_file)
+        self.checked = None;
+        let flushed = self.flush();
+        let day = self.day.take();
+        // A file that was moved by another program is followed and not rotated.
+        self.checked = None;
+        self.follow_path();
+        if let Some(day) = day.filter(|_| self.file.is_some()) {
+            let rotated = rotate(&self.path, day);
+            if rotated.is_ok() {
+                self.file = None;
+                self.size = 0;
+            }
+            let from = if rotated.is_ok() { 0 } else { self.size };
+            self.rotate_at = from.saturating_add(rotation.max_bytes);
+            remove_oldest(&self.path, rotation.keep_files).ok();
+        }
+        flushed
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Other systems do not let a file be moved while it is open.
+#[cfg(not(unix))]
+fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
 }
 
 fn modified_day(metadata: &fs::Metadata) -> Option<i64> {

@@ -67,7 +67,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
         let metadata = event.metadata();
         let text = Line {
             at,
-            metadata,
+            level: *metadata.level(),
+            target: metadata.target(),
             function,
             fields,
         }

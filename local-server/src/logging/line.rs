@@ -86,7 +86,8 @@ impl Visit for Fields {
 /// The parts of a line.
 pub(super) struct Line<'a> {
     pub(super) at: Timestamp,
-    pub(super) metadata: &'a Metadata<'a>,
+    pub(super) level: Level,
+    pub(super) target: &'a str,
     /// The innermost span's name.
     pub(super) function: Option<&'a str>,
     /// The event's own fields and those of its spans.
@@ -105,19 +106,15 @@ impl Line<'_> {
     fn text(self) -> String {
         let Self {
             at,
-            metadata,
+            level,
+            target,
             function,
             fields,
         } = self;
         let mut line = String::with_capacity(192);
         let function = function.unwrap_or("-");
         // Writing to a String cannot fail.
-        let _ = write!(
-            line,
-            "[{}] {at} {} {function} - ",
-            metadata.level(),
-            metadata.target()
-        );
+        let _ = write!(line, "[{level}] {at} {target} {function} - ");
         escape(&mut line, &fields.message);
         for (index, (name, value)) in fields.values.iter().enumerate() {
             let _ = write!(line, "{}{name}: ", if index == 0 { " - " } else { ", " });
@@ -135,25 +132,12 @@ impl Line<'_> {
             object.insert(name.to_owned(), value);
         }
         // Last, so that no field can replace one of these.
-        object.insert(
-            "level".to_owned(),
-            level_name(*self.metadata.level()).into(),
-        );
+        object.insert("level".to_owned(), self.level.as_str().into());
         object.insert("timestamp".to_owned(), self.at.to_string().into());
-        object.insert("module".to_owned(), self.metadata.target().into());
+        object.insert("module".to_owned(), self.target.into());
         object.insert("function".to_owned(), self.function.unwrap_or("-").into());
         object.insert("message".to_owned(), self.fields.message.into());
         Value::Object(object).to_string()
-    }
-}
-
-fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "ERROR",
-        Level::WARN => "WARN",
-        Level::INFO => "INFO",
-        Level::DEBUG => "DEBUG",
-        Level::TRACE => "TRACE",
     }
 }
 

@@ -20,16 +20,28 @@ impl Clock for ManualClock {
     }
 }
 
-/// Runs `work` with logs in `folder`; all lines are written when it returns.
-fn logged(folder: &Path, format: LogFormat, work: impl FnOnce(&ManualClock)) {
-    let clock = Arc::new(ManualClock(AtomicI64::new(EVENING)));
-    let logging = Logging {
+fn logging(folder: &Path, format: LogFormat) -> Logging {
+    Logging {
         filter: "info,quiet=off".to_owned(),
         format,
         folder: Some(folder.to_owned()),
+        max_bytes: u64::MAX,
+        keep_files: 14,
         stdout: false,
-    };
-    let (subscriber, guard) = logging.subscriber(clock.clone()).unwrap();
+    }
+}
+
+fn rotation(max_bytes: u64) -> Rotation {
+    Rotation {
+        max_bytes,
+        keep_files: 14,
+    }
+}
+
+/// Runs `work` with logs in `folder`; all lines are written when it returns.
+fn logged(folder: &Path, format: LogFormat, work: impl FnOnce(&ManualClock)) {
+    let clock = Arc::new(ManualClock(AtomicI64::new(EVENING)));
+    let (subscriber, guard) = logging(folder, format).subscriber(clock.clone()).unwrap();
     tracing::subscriber::with_default(subscriber, || work(&clock));
     drop(guard);
 }
@@ -65,7 +77,7 @@ fn line_has_the_documented_format_and_the_request_id_of_its_span() {
 }
 
 #[test]
-fn requests_are_written_to_both_files() {
+fn requests_are_written_to_their_own_file_only() {
     let folder = tempfile::tempdir().unwrap();
     logged(folder.path(), LogFormat::Text, |_| {
         info!(target: API_TARGET, { http.status = 200 }, "request");
@@ -75,10 +87,7 @@ fn requests_are_written_to_both_files() {
     assert_eq!(lines(folder.path(), "api.log"), [request]);
     assert_eq!(
         lines(folder.path(), "server.log"),
-        [
-            request,
-            "[INFO] 2026-01-31T23:59:59.000Z elsewhere - - other"
-        ]
+        ["[INFO] 2026-01-31T23:59:59.000Z elsewhere - - other"]
     );
 }
 
@@ -174,6 +183,95 @@ fn files_are_rotated_daily_and_the_oldest_removed() {
 }
 
 #[test]
+fn rotation_leaves_the_files_of_other_programs_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let others = [
+        "server.log.1",
+        "server.log.2.gz",
+        "server.log.old",
+        "server.log-20260101",
+    ];
+    for name in others {
+        fs::write(folder.path().join(name), "kept").unwrap();
+    }
+    logged(folder.path(), LogFormat::Text, |clock| {
+        for _ in 0..20 {
+            clock.0.fetch_add(86_400_000, Ordering::Relaxed);
+            info!("hello");
+        }
+    });
+    for name in others {
+        assert_eq!(lines(folder.path(), name), ["kept"], "{name}");
+    }
+}
+
+#[test]
+fn full_file_is_rotated_before_the_day_ends_and_the_total_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let logging = Logging {
+        max_bytes: 4_096,
+        keep_files: 3,
+        ..logging(folder.path(), LogFormat::Text)
+    };
+    let clock = Arc::new(ManualClock(AtomicI64::new(EVENING)));
+    let (subscriber, guard) = logging.subscriber(clock).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        for number in 0..500 {
+            info!(
+                number,
+                "a line of about a hundred bytes, so that a file has about forty of them"
+            );
+        }
+    });
+    drop(guard);
+    let mut total = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let size = entry.unwrap().metadata().unwrap().len();
+        assert!(size <= 4_096, "{size}");
+        total += size;
+    }
+    assert!((3 * 4_000..=4 * 4_096).contains(&total), "{total}");
+    let last = lines(folder.path(), "server.log").pop().unwrap();
+    assert!(last.ends_with("number: 499"), "{last}");
+}
+
+#[cfg(unix)]
+#[test]
+fn moved_and_deleted_files_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.log");
+    let mut file = LogFile::open(folder.path(), "server.log", rotation(1 << 20)).unwrap();
+    let at = Timestamp(EVENING);
+    let mut write = |line: &str| {
+        file.write(at, line).unwrap();
+        file.reopen().unwrap();
+    };
+    write("first");
+    fs::rename(&path, folder.path().join("server.log.1")).unwrap();
+    write("second");
+    fs::remove_file(&path).unwrap();
+    write("third");
+    assert_eq!(lines(folder.path(), "server.log.1"), ["first"]);
+    assert_eq!(lines(folder.path(), "server.log"), ["third"]);
+    // As `copytruncate` of logrotate: the limit counts from the new length.
+    fs::write(&path, "").unwrap();
+    write("fourth");
+    assert_eq!(lines(folder.path(), "server.log"), ["fourth"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn logs_are_not_readable_by_everybody() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("var/logs");
+    logged(&logs, LogFormat::Text, |_| info!("hello"));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&logs) & 0o007, 0);
+    assert_eq!(mode(&logs.join("server.log")) & 0o137, 0);
+}
+
+#[test]
 fn restart_appends_to_the_current_file() {
     let folder = tempfile::tempdir().unwrap();
     let now = crate::clock::SystemClock.now();
@@ -189,12 +287,7 @@ fn restart_appends_to_the_current_file() {
 #[test]
 fn unwritable_folder_is_reported_with_its_setting() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let logging = Logging {
-        filter: "info".to_owned(),
-        format: LogFormat::Text,
-        folder: Some(file.path().to_owned()),
-        stdout: false,
-    };
+    let logging = logging(file.path(), LogFormat::Text);
     let clock = Arc::new(ManualClock(AtomicI64::new(EVENING)));
     let error = logging.subscriber(clock).err().unwrap();
     assert!(error.to_string().contains("LOG_DIR"), "{error:#}");

@@ -53,6 +53,7 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "natively a Room stays in memory while it has sockets",
     ),
     ("secret_key.rs", "a Worker has no files"),
+    ("private_files.rs", "a Worker has no files"),
     ("serve.rs", "the runtime speaks HTTP"),
     ("signals.rs", "the runtime starts and ends a Worker"),
 ];
