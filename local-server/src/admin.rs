@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, SALT_BYTES};
@@ -11,12 +12,14 @@ use colloquy_core::config::{Database, Settings};
 use colloquy_core::ports::{Clock as _, CreatedUser, Rng as _};
 use colloquy_core::service::ServiceError;
 use colloquy_core::service::accounts::{Registration, validate};
+use colloquy_core::service::security_events::SecurityEvent;
 use colloquy_proto::domain::Epoch;
 
 use crate::app::{Redacted, open_database};
 use crate::cli::CreateAdmin;
 use crate::clock::{SystemClock, SystemRng};
 use crate::driver::Backend;
+use crate::logging::Logging;
 use crate::migrate;
 
 /// The environment variable with the password, for use without a terminal.
@@ -39,11 +42,13 @@ pub fn migrate(settings: Settings) -> anyhow::Result<()> {
 
 /// Replaces the epoch of the database.
 pub fn renew_epoch(settings: &Settings) -> anyhow::Result<()> {
+    let _logs = Logging::of(settings).install_for_command(Arc::new(SystemClock))?;
     let epoch = new_epoch();
     block_on(async {
         let backend = open_existing(settings).await?;
         backend.store().renew_epoch(&epoch).await?;
         backend.close().await;
+        SecurityEvent::EpochRenewed.report(None, None);
         println!(
             "{} now has the epoch {}; restart its servers",
             Redacted(&settings.database),
@@ -83,6 +88,7 @@ async fn open_existing(settings: &Settings) -> anyhow::Result<Backend> {
 
 /// Creates an account with administrator rights. The usual account rules apply.
 pub fn create_admin(settings: &Settings, options: CreateAdmin) -> anyhow::Result<()> {
+    let _logs = Logging::of(settings).install_for_command(Arc::new(SystemClock))?;
     let registration = Registration {
         username: Some(options.username.map_or_else(|| prompt("Username"), Ok)?),
         email: Some(options.email.map_or_else(|| prompt("E-mail address"), Ok)?),
@@ -102,6 +108,7 @@ pub fn create_admin(settings: &Settings, options: CreateAdmin) -> anyhow::Result
         backend.close().await;
         match created {
             CreatedUser::Created(user) => {
+                SecurityEvent::AdminCreated.report(Some(user.id), None);
                 println!("{} is an administrator (id {})", user.username, user.id);
                 Ok(())
             }

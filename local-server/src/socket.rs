@@ -24,7 +24,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use colloquy_core::ports::SocketGrant;
+<<<<<<< HEAD
 use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, SUBPROTOCOL};
+=======
+use colloquy_core::service::security_events::SecurityEvent;
+use colloquy_proto::protocol::{
+    CloseCode, HEARTBEAT_TIMEOUT_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
+};
+>>>>>>> 5c1a6bf (sessions: log security events with account and address)
 use colloquy_proto::room::{ConnectionId, NewConnection};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -213,6 +220,8 @@ async fn serve(
     mut socket: Socket,
     send_queue: Arc<SendQueue>,
 ) {
+    let (conversation_id, address) = (grant.conversation_id, grant.address);
+    let user_id = grant.caller.user_id;
     let connect = RoomMessage::Connect {
         id,
         connection: Box::new(new_connection(grant)),
@@ -227,6 +236,7 @@ async fn serve(
     // The Room may have closed this connection itself; it ignores the message then.
     drop(room.send(RoomMessage::Disconnect { id }).await);
     drop((room, entry));
+<<<<<<< HEAD
     match end {
         End::Gone => {}
         End::Stalled => socket.reset(),
@@ -234,6 +244,13 @@ async fn serve(
             outgoing.extend(send_queue.take_rest());
             socket.finish(outgoing, close).await;
         }
+=======
+    if close == Some(CloseCode::Flooding) {
+        SecurityEvent::FloodClosed(conversation_id).report(Some(user_id), address);
+    }
+    if let Some(close) = close {
+        finish(&mut socket, Bytes::new(), close).await;
+>>>>>>> 5c1a6bf (sessions: log security events with account and address)
     }
 }
 

@@ -15,6 +15,7 @@ mod login_limits;
 pub mod members;
 pub mod messages;
 mod rate_limits;
+pub mod security_events;
 pub mod sessions;
 pub mod sockets;
 mod stored_change;

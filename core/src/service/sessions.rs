@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use futures_util::future::join;
 
 use super::budgets::Budget;
+use super::security_events::SecurityEvent;
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PasswordJob, PasswordOutcome, RefreshToken, TokenError};
 use crate::ports::{Denied, HashPriority, NewSession, Rotation, RotationOutcome, StoreResult};
@@ -27,7 +28,7 @@ pub struct TokenPair {
     pub refresh: String,
 }
 
-/// Verifies username and password and opens a session: one statement before the hash, one after.
+/// Verifies username and password and opens a session. Attempts that fail are security events.
 ///
 /// # Errors
 /// `Invalid` for missing fields; `BadCredentials`; `TooManyAttempts`; `Overloaded`.
@@ -36,6 +37,26 @@ pub async fn log_in(
     username: Option<String>,
     password: Option<String>,
     address: Option<IpAddr>,
+) -> ServiceResult<(User, TokenPair)> {
+    let mut account = None;
+    let result = verify_and_open(services, username, password, address, &mut account).await;
+    match &result {
+        Err(ServiceError::BadCredentials) => SecurityEvent::LoginFailed.report(account, address),
+        Err(ServiceError::TooManyAttempts { .. }) => {
+            SecurityEvent::LoginRefused.report(account, address);
+        }
+        _ => {}
+    }
+    result
+}
+
+/// One statement before the hash, one after. Sets `account` to the one with that username.
+async fn verify_and_open(
+    services: &Services,
+    username: Option<String>,
+    password: Option<String>,
+    address: Option<IpAddr>,
+    account: &mut Option<UserId>,
 ) -> ServiceResult<(User, TokenPair)> {
     let (username, password) = required(username, password)?;
     let limiter = &services.rate_limiter;
@@ -46,6 +67,11 @@ pub async fn log_in(
         credentials(services, &username),
     )
     .await;
+    *account = found
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .map(|found| found.user.id);
     let counted = counted?;
     let verified = match found {
         Ok(found) => {
@@ -214,11 +240,7 @@ pub async fn refresh(
                 .rooms
                 .revoke_session(&rotation.session_id)
                 .await;
-            tracing::warn!(
-                user.id = user_id.0,
-                session.id = ?rotation.session_id,
-                "refresh token reused, session revoked"
-            );
+            SecurityEvent::RefreshReused.report(Some(user_id), address);
             Err(Denied::Session.into())
         }
         RotationOutcome::Refused if expires_at <= now => Err(TokenError::Expired.into()),
