@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::LINK;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, QueryParams};
+use super::link;
 use super::openapi::BadRequestBody;
 use super::sized_json::SizedJson;
 use crate::cache::RenderedSummary;
@@ -62,15 +62,13 @@ pub(super) async fn list(
         })
         .transpose()?;
     let (summaries, more) = conversations::list(app.services(), &caller, after, limit).await?;
-    let mut headers = HeaderMap::new();
-    if let Some(last) = summaries.last().filter(|_| more) {
-        let cursor = cursor::of_activity(last.active_at, last.id);
-        let link =
-            format!("</api/chat/conversations/?limit={limit}&cursor={cursor}>; rel=\"next\"");
-        if let Ok(link) = HeaderValue::try_from(link) {
-            headers.insert(LINK, link);
+    let headers = match summaries.last().filter(|_| more) {
+        Some(last) => {
+            let cursor = cursor::of_activity(last.active_at, last.id);
+            link::to_next_page(&format!("limit={limit}&cursor={cursor}"))
         }
-    }
+        None => HeaderMap::new(),
+    };
     // Two brackets, and a comma for each.
     let capacity = 2 + summaries.iter().map(|one| one.bytes() + 1).sum::<usize>();
     let value = summaries;

@@ -17,6 +17,7 @@ mod error;
 mod extract;
 mod health;
 mod host_check;
+mod link;
 mod members;
 mod messages;
 mod normalize;

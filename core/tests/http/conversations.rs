@@ -107,7 +107,9 @@ async fn link_header_leads_to_the_next_page() {
             break;
         };
         assert_eq!(rest, "; rel=\"next\"");
-        path = next.trim_start_matches('<').to_owned();
+        // Relative to the request, whose path a proxy may have shortened.
+        let query = next.strip_prefix("<?").expect("a query only");
+        path = format!("{LIST}?{query}");
     }
     assert_eq!(seen, [5, 4, 3, 2, 1]);
     for query in [
