@@ -24,10 +24,13 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why there is no reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ConnectionError {
     #[error("redis is not reachable")]
     Unreachable,
+    /// Redis answered `AUTH` or `SELECT` of `REDIS_URL` with this error.
+    #[error("redis rejected the login: {0}")]
+    Login(CommandError),
     #[error("redis timed out, the commands may have run")]
     Timeout,
 }
@@ -68,10 +71,12 @@ impl RedisConnection {
         }
     }
 
-    /// True if Redis replies to `PING`.
-    pub(super) async fn ping(&self) -> Result<bool, ConnectionError> {
+    /// Redis' answer to `PING`.
+    pub(super) async fn ping(&self) -> Result<Result<(), CommandError>, ConnectionError> {
         let outcomes = self.run(&[Command::new("PING")]).await?;
-        Ok(outcomes.iter().all(Result::is_ok))
+        Ok(outcomes
+            .into_iter()
+            .try_for_each(|outcome| outcome.map(drop)))
     }
 
     /// Runs the commands in order, in one write; commands of other callers may run between them.
@@ -121,7 +126,7 @@ impl RedisConnection {
             // Errors of commands are replies; an error here is the connection's.
             Ok(Err(error)) => {
                 open.mark_closed();
-                Err(self.failed(ConnectionError::Unreachable, error.category()))
+                Err(self.failed(ConnectionError::Unreachable, &reason(&error)))
             }
             // A slow command, or a peer that vanished without closing the connection. A new connection
             // is cheap and resolves both.
@@ -140,20 +145,25 @@ impl RedisConnection {
         }
         *open = None;
         match timeout(CONNECT_TIMEOUT, self.connect()).await {
-            Ok(Ok(opened)) => Ok(open.insert(opened).clone()),
-            Ok(Err(error)) => Err(self.failed(ConnectionError::Unreachable, error.category())),
+            Ok(Ok(Ok(opened))) => Ok(open.insert(opened).clone()),
+            Ok(Ok(Err(rejected))) => {
+                let text = rejected.to_string();
+                Err(self.failed(ConnectionError::Login(rejected), &text))
+            }
+            Ok(Err(error)) => Err(self.failed(ConnectionError::Unreachable, &reason(&error))),
             Err(_) => Err(self.failed(ConnectionError::Unreachable, "connect timeout")),
         }
     }
 
-    async fn connect(&self) -> Result<OpenConnection, RedisError> {
+    /// A connection that is logged in. The inner error is Redis' answer to the login.
+    async fn connect(&self) -> Result<Result<OpenConnection, CommandError>, RedisError> {
         let stream = TcpStream::connect((self.address.host.as_str(), self.address.port)).await?;
         stream.set_nodelay(true)?;
         // This module has its own timeouts; the library's default is shorter.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let opened =
-            MultiplexedConnection::new_with_config(&self.address.login, stream, config).await;
-        let (connection, driver) = opened?;
+            MultiplexedConnection::new_with_config(&self.address.connection, stream, config).await;
+        let (mut connection, driver) = opened?;
         let closed = Arc::new(AtomicBool::new(false));
         let on_close = Arc::clone(&closed);
         // The library's task ends as soon as Redis closes the connection, so a restart between two
@@ -162,7 +172,16 @@ impl RedisConnection {
             driver.await;
             on_close.store(true, Ordering::Release);
         });
-        Ok(OpenConnection { connection, closed })
+        if !self.address.login.is_empty() {
+            let login = packed(self.address.login.iter());
+            let replies = connection
+                .send_packed_commands(&login, 0, login.len())
+                .await?;
+            if let Some(rejected) = replies.into_iter().find_map(|reply| outcome(reply).err()) {
+                return Ok(Err(rejected));
+            }
+        }
+        Ok(Ok(OpenConnection { connection, closed }))
     }
 
     fn succeeded(&self) {
@@ -176,6 +195,15 @@ impl RedisConnection {
             tracing::warn!(redis.address = ?self.address, redis.error = why, "{error}");
         }
         error
+    }
+}
+
+/// The system's reason for an I/O error, otherwise the library's category: other texts may quote data.
+fn reason(error: &RedisError) -> String {
+    if error.is_io_error() {
+        error.to_string()
+    } else {
+        error.category().to_owned()
     }
 }
 

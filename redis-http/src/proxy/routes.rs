@@ -122,13 +122,12 @@ async fn multi_exec(
 }
 
 async fn health(State(proxy): State<Arc<Proxy>>) -> Result<JsonResponse, JsonResponse> {
-    if proxy.redis.ping().await? {
-        Ok(JsonResponse::healthy())
-    } else {
-        Err(JsonResponse::error(
+    match proxy.redis.ping().await? {
+        Ok(()) => Ok(JsonResponse::healthy()),
+        Err(rejected) => Err(JsonResponse::error(
             StatusCode::SERVICE_UNAVAILABLE,
-            "ERR redis rejected PING",
-        ))
+            rejected.text(),
+        )),
     }
 }
 

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use redis::{ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
 
 use super::Token;
+use crate::codec::Command;
 
 const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
 const DEFAULT_PORT: u16 = 8079;
@@ -28,7 +29,10 @@ pub struct Settings {
 pub struct RedisAddress {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) login: RedisConnectionInfo,
+    pub(super) connection: RedisConnectionInfo,
+    /// `AUTH` and `SELECT`, as far as the URL asks for them. Sent by this crate, because the library
+    /// replaces the text of Redis' errors by its own.
+    pub(super) login: Vec<Command>,
 }
 
 impl RedisAddress {
@@ -39,15 +43,22 @@ impl RedisAddress {
         let ConnectionAddr::Tcp(host, port) = info.addr() else {
             return None;
         };
+        let given = info.redis_settings();
+        let mut login = Vec::new();
+        if let Some(password) = given.password() {
+            let user = given.username().filter(|user| !user.is_empty());
+            login.push(Command::new("AUTH").args(user).arg(password));
+        }
+        if given.db() != 0 {
+            login.push(Command::new("SELECT").int(given.db()));
+        }
         // Always RESP2: the REST protocol has RESP2's types, in which a score is a string and a hash a
         // flat array.
-        let login = info
-            .redis_settings()
-            .clone()
-            .set_protocol(ProtocolVersion::RESP2);
+        let connection = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2);
         Some(Self {
             host: host.clone(),
             port: *port,
+            connection,
             login,
         })
     }

@@ -127,3 +127,46 @@ async fn client_reports_an_outage_as_rejected_with_503() {
         .await
         .expect("recovered");
 }
+
+#[tokio::test]
+async fn errors_of_redis_are_passed_on_in_its_own_words() {
+    let redis = Redis::start();
+    let proxy = Proxy::start(&redis);
+    let (status, body) = proxy.call("/", r#"["CONFIG-is-no-command"]"#).await;
+    assert_eq!(status, 400, "{body}");
+    assert!(
+        body["error"].as_str().unwrap().contains("unknown command"),
+        "{body}"
+    );
+    redis.require_password("right");
+    // The open connection stays logged in; a new one without the password is not.
+    let without = Proxy::over(&redis.url());
+    let (status, body) = without.call("/", r#"["GET","k"]"#).await;
+    assert_eq!(status, 400, "{body}");
+    assert!(
+        body["error"].as_str().unwrap().starts_with("NOAUTH "),
+        "{body}"
+    );
+    let (status, body) = answer(without.get("/health")).await;
+    assert_eq!(status, 503);
+    assert!(
+        body["error"].as_str().unwrap().starts_with("NOAUTH "),
+        "{body}"
+    );
+    for (login, text) in [
+        (":wrong@", "ERR redis rejected the login: WRONGPASS "),
+        ("unknown:right@", "ERR redis rejected the login: WRONGPASS "),
+    ] {
+        let url = redis.url().replace("://", &format!("://{login}"));
+        let proxy = Proxy::over(&url);
+        unavailable(&proxy, text).await;
+        assert!(proxy.log().contains("WRONGPASS"), "{}", proxy.log());
+        assert!(!proxy.log().contains("wrong@"), "{}", proxy.log());
+    }
+    let select = redis.url().replace("://", "://:right@") + "/99";
+    unavailable(&Proxy::over(&select), "ERR redis rejected the login: ERR ").await;
+    let right = redis.url().replace("://", "://:right@") + "/3";
+    let proxy = Proxy::over(&right);
+    assert_eq!(proxy.call("/", r#"["SET","k","v"]"#).await.0, 200);
+    assert_eq!(answer(proxy.get("/health")).await.0, 200);
+}

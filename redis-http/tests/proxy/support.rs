@@ -62,6 +62,16 @@ impl Redis {
         signal(&self.process, name);
     }
 
+    /// Requires a password from new connections.
+    pub(crate) fn require_password(&self, password: &str) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("Redis");
+        let command = format!("CONFIG SET requirepass {password}\r\n");
+        stream.write_all(command.as_bytes()).expect("sent");
+        let mut answer = [0; 3];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"+OK");
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
