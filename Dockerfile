@@ -1,6 +1,5 @@
-# syntax=docker/dockerfile:1
 # One image with both binaries: colloquy-local-server (the default) and colloquy-redis-http.
-# docker-compose.yml runs them together.
+# docker-compose.yml runs them together. Needs BuildKit, the default of current Docker.
 
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /build
@@ -18,17 +17,20 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --no-create-home colloquy \
-    && install --directory --owner colloquy --group colloquy --mode 0700 /data
+    && groupadd --system --gid 10001 colloquy \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home colloquy \
+    && install --directory --owner 10001 --group 10001 --mode 0700 /data
 COPY --from=build /out/ /usr/local/bin/
 # Containers log to standard output and listen on all interfaces.
 ENV HOST=0.0.0.0 \
     PORT=8000 \
     DATA_DIR=/data \
     LOG_DIR=
-USER colloquy
+# By number, so that Kubernetes can see that it is not root. The root file system may be read-only.
+USER 10001:10001
+# Mount a volume here. The image declares none: every container without a mount, such as
+# colloquy-redis-http, would leave an anonymous volume behind.
 WORKDIR /data
-VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \

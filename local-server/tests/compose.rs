@@ -217,8 +217,51 @@ fn image_has_both_binaries_and_the_documented_settings() {
             ("LOG_DIR", "")
         ])
     );
-    assert!(DOCKERFILE.contains("\nEXPOSE 8000\n") && DOCKERFILE.contains("\nVOLUME /data\n"));
-    assert!(DOCKERFILE.contains("\nUSER colloquy\n"), "never as root");
+    assert!(DOCKERFILE.contains("\nEXPOSE 8000\n"));
+    assert!(
+        DOCKERFILE.contains("\nUSER 10001:10001\n"),
+        "never as root, and by number"
+    );
+    assert!(
+        DOCKERFILE.contains("--gid 10001 colloquy") && DOCKERFILE.contains("--mode 0700 /data")
+    );
+    assert!(
+        !DOCKERFILE.contains("# syntax"),
+        "a build needs no image for its syntax"
+    );
+}
+
+#[test]
+fn no_container_leaves_an_anonymous_volume_behind() {
+    assert!(!DOCKERFILE.contains("\nVOLUME"));
+    // The volumes that the other images declare are mounted.
+    let mounted = |name: &str, kind: &str, at: &str| {
+        let mounts = service(name)[kind].clone();
+        strings(&mounts)
+            .iter()
+            .any(|mount| mount.rsplit(':').next() == Some(at))
+    };
+    assert!(mounted("postgres", "volumes", "/var/lib/postgresql/data"));
+    assert!(mounted("redis", "tmpfs", "/data"));
+}
+
+#[test]
+fn services_have_limits_and_no_privileges() {
+    for (name, service) in compose()["services"].as_object().expect("services") {
+        assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{name}");
+        assert_eq!(
+            strings(&service["security_opt"]),
+            ["no-new-privileges:true"],
+            "{name}"
+        );
+        assert!(service["mem_limit"].is_string(), "{name}");
+        assert!(
+            service["logging"]["options"]["max-size"].is_string(),
+            "{name}"
+        );
+        // PostgreSQL writes its socket outside of its volume.
+        assert_eq!(service["read_only"] == true, name != "postgres", "{name}");
+    }
 }
 
 #[test]
