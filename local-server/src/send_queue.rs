@@ -218,6 +218,11 @@ impl SendQueue {
         self.opened.elapsed().saturating_sub(received)
     }
 
+    /// The code with which it is closed.
+    pub fn close_code(&self) -> Option<CloseCode> {
+        self.state().close
+    }
+
     /// Waits until the queue is closed.
     pub async fn closed(&self) -> CloseCode {
         loop {

@@ -24,14 +24,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use colloquy_core::ports::SocketGrant;
-<<<<<<< HEAD
-use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, SUBPROTOCOL};
-=======
 use colloquy_core::service::security_events::SecurityEvent;
-use colloquy_proto::protocol::{
-    CloseCode, HEARTBEAT_TIMEOUT_SECONDS, MAX_FRAME_BYTES, PING, PONG, SUBPROTOCOL,
-};
->>>>>>> 5c1a6bf (sessions: log security events with account and address)
+use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, SUBPROTOCOL};
 use colloquy_proto::room::{ConnectionId, NewConnection};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -236,7 +230,9 @@ async fn serve(
     // The Room may have closed this connection itself; it ignores the message then.
     drop(room.send(RoomMessage::Disconnect { id }).await);
     drop((room, entry));
-<<<<<<< HEAD
+    if send_queue.close_code() == Some(CloseCode::Flooding) {
+        SecurityEvent::FloodClosed(conversation_id).report(Some(user_id), address);
+    }
     match end {
         End::Gone => {}
         End::Stalled => socket.reset(),
@@ -244,13 +240,6 @@ async fn serve(
             outgoing.extend(send_queue.take_rest());
             socket.finish(outgoing, close).await;
         }
-=======
-    if close == Some(CloseCode::Flooding) {
-        SecurityEvent::FloodClosed(conversation_id).report(Some(user_id), address);
-    }
-    if let Some(close) = close {
-        finish(&mut socket, Bytes::new(), close).await;
->>>>>>> 5c1a6bf (sessions: log security events with account and address)
     }
 }
 
