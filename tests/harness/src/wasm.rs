@@ -1,8 +1,10 @@
 //! Finds or installs a Rust compiler for wasm32, the target of the Worker.
 //!
-//! In this order: a compiler that has the target's standard library; the target added by rustup,
-//! where rustup can download; Debian's compiler, with the standard library built once from Debian's
-//! source package.
+//! Owns whether a panic of the Worker unwinds (docs/decisions/0036-panics-unwind-at-the-edge.md). The
+//! standard library that rustup delivers for this target aborts, so it is built from its source
+//! together with the Worker, which a stable compiler does with `RUSTC_BOOTSTRAP`. In this order: the
+//! compiler in PATH, if it has that source or rustup can add it; Debian's compiler and source
+//! package; the compiler in PATH without the source. A Worker of the last one aborts when it panics.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 
 use crate::processes::Processes;
@@ -22,14 +24,30 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// rustup retries for very long without a network; a download takes seconds.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// The commands of rustup: the source of the standard library, and the target itself, without which
+/// `worker-build` does not start.
+const COMPONENTS: &[&[&str]] = &[
+    &["component", "add", "rust-src"],
+    &["target", "add", TARGET],
+];
+
 /// Debian's compiler, cargo, source of the standard library and linker.
 const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_LINKERS: &[&str] = &["/usr/bin/wasm-ld-22", "/usr/lib/llvm-22/bin/wasm-ld"];
 
-/// A compiler whose standard library exists for the target.
-pub enum Toolchain {
+/// The source of the standard library, in the compiler's own directory.
+const LIBRARY_SOURCE: &str = "lib/rustlib/src/rust/library/Cargo.lock";
+
+/// A compiler that builds for the target.
+pub struct Toolchain {
+    compiler: Compiler,
+    /// Whether it builds the standard library too, so that a panic unwinds.
+    unwinds: bool,
+}
+
+enum Compiler {
     /// The compiler in PATH.
     Current,
     /// Debian's compiler.
@@ -45,65 +63,124 @@ impl Toolchain {
         if let Some(found) = Self::find() {
             return Ok(found);
         }
-        if add_with_rustup(processes)?
-            && let Some(found) = Self::find()
-        {
+        add_with_rustup(processes)?;
+        if let Some(found) = Self::find() {
             return Ok(found);
         }
-        debian::install(
-            processes,
-            PACKAGES,
-            "the wasm32 build (rustup could not add the target)",
-        )?;
-        build_standard_library(processes)?;
-        Self::find().context("the wasm32 standard library was built but is not found")
+        let purpose = "a Worker whose panics unwind (rustup could not add rust-src)";
+        let installed = debian::install(processes, PACKAGES, purpose);
+        if let Some(found) = Self::find() {
+            return Ok(found);
+        }
+        let aborting = Self {
+            compiler: Compiler::Current,
+            unwinds: false,
+        };
+        if aborting.compiler.has_target() {
+            println!(
+                "    without the source of the standard library: a panic will end every room of its \
+                 isolate. `rustup component add rust-src` adds it."
+            );
+            return Ok(aborting);
+        }
+        installed?;
+        None.with_context(|| format!("no compiler for {TARGET}: `rustup target add {TARGET}`"))
     }
 
+    /// A compiler with the source of its standard library.
     fn find() -> Option<Self> {
-        if has_target(&mut Self::Current.rustc()) {
-            return Some(Self::Current);
-        }
-        let linker = DEBIAN_LINKERS
-            .iter()
-            .map(PathBuf::from)
-            .find(|file| file.exists())?;
-        let debian = Self::Debian { linker };
-        (Path::new(DEBIAN_CARGO).exists() && has_target(&mut debian.rustc())).then_some(debian)
+        let current = Some(Compiler::Current).filter(Compiler::has_target);
+        let compiler = current
+            .filter(Compiler::has_library_source)
+            .or_else(|| Compiler::debian().filter(Compiler::has_library_source))?;
+        Some(Self {
+            compiler,
+            unwinds: true,
+        })
     }
 
     /// A command for a program that runs cargo, set up to use this toolchain. It has a target directory
     /// of its own, because two compilers in one directory would rebuild everything in turns.
-    pub fn command(&self, program: &Path) -> Command {
+    pub fn command(&self, program: &Path) -> Result<Command> {
         let mut command = Command::new(program);
-        if let Self::Debian { linker } = self {
+        if let Compiler::Debian { linker } = &self.compiler {
             prefer_debian(&mut command);
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+            // `worker-build` looks for this directory and nothing in it.
+            fs::create_dir_all(self.compiler.target_directory()?)?;
         }
         command.env("CARGO_TARGET_DIR", tools::target_directory().join("wasm"));
-        command
+        if self.unwinds {
+            // The target's default is to abort, so cargo's profile is not enough. Not applied to
+            // what runs during the build.
+            let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+            flags.push_str(" -Cpanic=unwind");
+            command
+                .env("RUSTFLAGS", flags.trim_start())
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_unwind");
+        } else {
+            command.env("CARGO_PROFILE_EDGE_PANIC", "abort");
+        }
+        Ok(command)
+    }
+
+    /// The compiler's name and version, and what a panic does.
+    pub fn describe(&self) -> String {
+        let version = tools::output(self.compiler.rustc().arg("--version")).unwrap_or_default();
+        let panics = if self.unwinds { "unwind" } else { "abort" };
+        format!("{}, panics {panics}", version.trim())
+    }
+}
+
+impl Compiler {
+    fn debian() -> Option<Self> {
+        let mut linkers = DEBIAN_LINKERS.iter().map(PathBuf::from);
+        let linker = linkers.find(|file| file.exists())?;
+        Path::new(DEBIAN_CARGO)
+            .exists()
+            .then_some(Self::Debian { linker })
     }
 
     fn rustc(&self) -> Command {
         match self {
             Self::Current => Command::new("rustc"),
-            Self::Debian { .. } => debian_program("rustc"),
+            Self::Debian { .. } => {
+                let mut command = Command::new("/usr/bin/rustc");
+                prefer_debian(&mut command);
+                command
+            }
         }
     }
 
-    /// The compiler's name and version.
-    pub fn describe(&self) -> String {
-        tools::output(self.rustc().arg("--version"))
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
+    /// What the compiler prints about its directories.
+    fn print(&self, arguments: &[&str]) -> Result<PathBuf> {
+        let output = tools::output(self.rustc().arg("--print").args(arguments))?;
+        Ok(PathBuf::from(output.trim()))
+    }
+
+    /// The directory of the delivered standard library for the target.
+    fn target_directory(&self) -> Result<PathBuf> {
+        self.print(&["target-libdir", "--target", TARGET])
+    }
+
+    fn has_target(&self) -> bool {
+        self.target_directory()
+            .is_ok_and(|directory| has_standard_library(&directory))
+    }
+
+    fn has_library_source(&self) -> bool {
+        self.print(&["sysroot"])
+            .is_ok_and(|sysroot| sysroot.join(LIBRARY_SOURCE).exists())
     }
 }
 
-/// A program of Debian's toolchain.
-fn debian_program(name: &str) -> Command {
-    let mut command = Command::new(Path::new("/usr/bin").join(name));
-    prefer_debian(&mut command);
-    command
+/// Whether a directory contains a compiled standard library.
+fn has_standard_library(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name())
+        .any(|name| name.to_string_lossy().starts_with("libstd-"))
 }
 
 /// Removes the variables with which rustup and cargo make child processes use rustup's toolchain.
@@ -123,103 +200,32 @@ fn prefer_debian(command: &mut Command) {
     }
 }
 
-fn has_target(rustc: &mut Command) -> bool {
-    let Ok(directory) = tools::output(rustc.args(["--print", "target-libdir", "--target", TARGET]))
-    else {
-        return false;
-    };
-    let Ok(entries) = fs::read_dir(directory.trim()) else {
-        return false;
-    };
-    entries
-        .flatten()
-        .any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
-}
-
-/// Adds the target with rustup; `false` when that is not possible.
-fn add_with_rustup(processes: &Processes) -> Result<bool> {
+/// Adds what is missing with rustup, if there is one and it has a network.
+fn add_with_rustup(processes: &Processes) -> Result<()> {
     let offline = std::env::var("CARGO_NET_OFFLINE").is_ok_and(|value| value == "true");
     let Some(rustup) = tools::find("rustup").filter(|_| !offline) else {
-        return Ok(false);
+        return Ok(());
     };
-    println!("    rustup target add {TARGET}");
-    let mut command = Command::new(rustup);
-    command
-        .args(["target", "add", TARGET])
-        .stdout(Stdio::null());
-    let mut adding = processes.spawn(&mut command, Signal::SIGTERM)?;
-    let deadline = Instant::now() + DOWNLOAD_TIMEOUT;
-    while adding.is_running() {
-        if Instant::now() > deadline {
-            println!(
-                "    rustup did not finish within {} s",
-                DOWNLOAD_TIMEOUT.as_secs()
-            );
-            return Ok(false);
+    for arguments in COMPONENTS {
+        println!("    rustup {}", arguments.join(" "));
+        let mut command = Command::new(&rustup);
+        command.args(*arguments).stdout(Stdio::null());
+        let mut adding = processes.spawn(&mut command, Signal::SIGTERM)?;
+        let deadline = Instant::now() + DOWNLOAD_TIMEOUT;
+        while adding.is_running() {
+            if Instant::now() > deadline {
+                println!(
+                    "    rustup did not finish within {} s",
+                    DOWNLOAD_TIMEOUT.as_secs()
+                );
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(100));
         }
-        thread::sleep(Duration::from_millis(100));
-    }
-    Ok(adding.wait()?.success())
-}
-
-/// Builds the target's standard library from Debian's source and installs it for Debian's compiler.
-fn build_standard_library(processes: &Processes) -> Result<()> {
-    println!("    building the {TARGET} standard library, once");
-    let package = processes.directory().join("std");
-    fs::create_dir_all(package.join("src"))?;
-    fs::write(package.join("src/lib.rs"), "#![no_std]\n")?;
-    fs::write(
-        package.join("Cargo.toml"),
-        "[package]\nname = \"empty\"\nedition = \"2024\"\n",
-    )?;
-    let mut cargo = debian_program("cargo");
-    cargo
-        .args(["build", "--quiet", "--release", "--target", TARGET])
-        .arg("-Zbuild-std=std,panic_abort,proc_macro")
-        .current_dir(&package)
-        .env("CARGO_TARGET_DIR", package.join("target"))
-        .env("RUSTC_BOOTSTRAP", "1")
-        // A later build with link-time optimisation needs bitcode.
-        .env("RUSTFLAGS", "-C embed-bitcode=yes");
-    processes.succeed(&mut cargo)?;
-    let built = package.join("target").join(TARGET).join("release/deps");
-    let library_directory = tools::output(debian_program("rustc").args([
-        "--print",
-        "target-libdir",
-        "--target",
-        TARGET,
-    ]))?;
-    install_libraries(&built, Path::new(library_directory.trim()))
-}
-
-/// Copies the built libraries to a temporary directory and renames it, so that an interrupted copy is
-/// not taken for a complete one.
-fn install_libraries(built: &Path, destination: &Path) -> Result<()> {
-    let partial = destination.with_extension("partial");
-    let _ = fs::remove_dir_all(&partial);
-    fs::create_dir_all(&partial)
-        .with_context(|| format!("cannot write to {}", partial.display()))?;
-    let mut copied = 0;
-    for entry in fs::read_dir(built)? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let is_library = path
-            .extension()
-            .is_some_and(|extension| extension == "rlib");
-        if is_library && !name.starts_with("libempty-") {
-            fs::copy(&path, partial.join(&name))?;
-            copied += 1;
+        if !adding.wait()?.success() {
+            return Ok(());
         }
     }
-    if copied == 0 {
-        bail!("the build of the standard library left no libraries");
-    }
-    let _ = fs::remove_dir_all(destination);
-    fs::rename(&partial, destination)?;
     Ok(())
 }
 
@@ -228,24 +234,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_compiled_libraries_are_installed() {
+    fn only_a_compiled_standard_library_counts() {
         let base = std::env::temp_dir().join(format!("colloquy-wasm-{}", std::process::id()));
-        let (built, destination) = (base.join("deps"), base.join("rustlib/lib"));
-        fs::create_dir_all(&built).unwrap();
-        assert!(
-            install_libraries(&built, &destination).is_err(),
-            "no libraries is an error"
-        );
-        assert!(!destination.exists());
-        for name in ["libstd-1.rlib", "libempty-2.rlib", "libstd-1.rmeta"] {
-            fs::write(built.join(name), "").unwrap();
-        }
-        install_libraries(&built, &destination).unwrap();
-        let names: Vec<_> = fs::read_dir(&destination)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        assert_eq!(names, ["libstd-1.rlib"]);
+        assert!(!has_standard_library(&base));
+        fs::create_dir_all(&base).unwrap();
+        fs::write(base.join("libcore-1.rlib"), "").unwrap();
+        assert!(!has_standard_library(&base));
+        fs::write(base.join("libstd-1.rlib"), "").unwrap();
+        assert!(has_standard_library(&base));
         fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
+    fn flags_of_the_environment_are_kept_and_panics_follow_the_toolchain() {
+        for (unwinds, variable, value) in [
+            (true, "CARGO_UNSTABLE_BUILD_STD", "std,panic_unwind"),
+            (false, "CARGO_PROFILE_EDGE_PANIC", "abort"),
+        ] {
+            let toolchain = Toolchain {
+                compiler: Compiler::Current,
+                unwinds,
+            };
+            let command = toolchain.command(Path::new("worker-build")).unwrap();
+            let variables: Vec<_> = command.get_envs().collect();
+            assert!(variables.contains(&(variable.as_ref(), Some(value.as_ref()))));
+            let flags = variables.iter().find(|(name, _)| *name == "RUSTFLAGS");
+            let flags = flags.and_then(|(_, value)| value.map(|value| value.to_string_lossy()));
+            assert_eq!(
+                flags.is_some_and(|flags| flags.contains("-Cpanic=unwind")),
+                unwinds
+            );
+        }
     }
 }

@@ -79,7 +79,7 @@ pub fn build(processes: &Processes, build: WorkerBuild) -> Result<()> {
     println!("    with {}", toolchain.describe());
     npm::install(processes, npm::WORKER)?;
     let bin = compiled(processes)?;
-    let mut command = toolchain.command(&bin.join("worker-build"));
+    let mut command = toolchain.command(&bin.join("worker-build"))?;
     command
         .args(build.arguments())
         .current_dir(crate::root().join(PACKAGE))
