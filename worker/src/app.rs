@@ -4,6 +4,7 @@
 //! environment, which is the same for all requests of an isolate.
 
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
@@ -17,6 +18,7 @@ use colloquy_core::ports::{Cache, Clock};
 use colloquy_core::service::{Ports, Services};
 use colloquy_core::store::PostgresStore;
 use colloquy_redis_http::RedisCache;
+use futures_util::FutureExt as _;
 use tower::ServiceExt as _;
 use worker::js_sys::{JSON, Object, Reflect};
 use worker::wasm_bindgen::JsCast as _;
@@ -75,9 +77,15 @@ pub(crate) async fn serve(request: HttpRequest, env: &Env) -> Response<Body> {
     if let Some(address) = address {
         request.extensions_mut().insert(ClientAddress(address));
     }
-    match shared.router.clone().oneshot(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
+    // Nothing that a panic may leave half changed outlives a request.
+    let response = AssertUnwindSafe(shared.router.clone().oneshot(request)).catch_unwind();
+    match response.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => {
+            tracing::error!("request panicked");
+            empty_response(StatusCode::INTERNAL_SERVER_ERROR)
+        }
     }
 }
 

@@ -4,17 +4,31 @@
 //! `room_host.rs` restores the Room from them. The runtime answers pings without waking the object and reports when.
 //! No rule of the protocol is here.
 
-use colloquy_proto::domain::Timestamp;
+use colloquy_proto::domain::{Timestamp, UserId};
 use colloquy_proto::protocol::CloseCode;
 use colloquy_proto::room::{ConnectionId, Snapshot};
 use worker::js_sys::{Date, Function, Reflect};
 use worker::wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket};
 
-/// The id of a socket's connection; stored as the socket's tag.
+/// The storage key of the conversation's id, written by an object that sets an alarm.
+pub(crate) const CONVERSATION_KEY: &str = "conversation";
+
+/// The id of a socket's connection; stored as the socket's first tag.
 pub(crate) fn connection_of(state: &State, socket: &WebSocket) -> Option<ConnectionId> {
     let tags = state.get_tags(socket);
     tags.first()?.parse().ok().map(ConnectionId)
+}
+
+/// The second tag of a socket: whose it is.
+pub(crate) fn user_tag(user_id: UserId) -> String {
+    format!("user {user_id}")
+}
+
+/// How many sockets of a user the runtime keeps for this object, closed ones included until their
+/// clients have closed them too.
+pub(crate) fn open_sockets(state: &State, user_id: UserId) -> usize {
+    state.get_websockets_with_tag(&user_tag(user_id)).len()
 }
 
 /// When the runtime last answered a ping of this socket. The `worker` crate has no binding for it.
@@ -31,8 +45,16 @@ pub(crate) fn last_ping(state: &State, socket: &WebSocket) -> Option<Timestamp> 
 
 /// The snapshot attached to a socket; `None` once it was closed by [`end`].
 pub(crate) fn attached(socket: &WebSocket) -> Option<Snapshot> {
-    let text: String = socket.deserialize_attachment().ok()??;
-    serde_json::from_str(&text).ok()
+    serde_json::from_str(&attachment(socket)?).ok()
+}
+
+/// Whether a socket was closed by [`end`]. Its client may go on sending.
+pub(crate) fn is_ended(socket: &WebSocket) -> bool {
+    attachment(socket).is_none_or(|text| text.is_empty())
+}
+
+fn attachment(socket: &WebSocket) -> Option<String> {
+    socket.deserialize_attachment().ok()?
 }
 
 /// Attaches a snapshot to a socket.

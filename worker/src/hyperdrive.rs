@@ -10,7 +10,7 @@ use colloquy_core::store::driver::DriverError;
 use tokio_postgres::{Client, NoTls};
 use worker::send::SendFuture;
 use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen_futures::JsFuture;
+use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
 use worker::{Delay, Env, Hyperdrive, worker_sys};
 
 use crate::driver::{Connect, driver_error};
@@ -36,41 +36,40 @@ impl Database {
             .dbname(self.0.database())
             .application_name("colloquy-worker");
         let socket = self.connect_socket()?;
-        let stream = Stream::of(&socket).map_err(unavailable)?;
+        let stream = Stream::of(&socket.0).map_err(unavailable)?;
         let connected = config.connect_raw(stream, NoTls).await;
-        let (client, connection) = match connected {
-            Ok(connected) => connected,
-            Err(error) => {
-                close(&socket).await;
-                return Err(driver_error(&error));
-            }
-        };
-        worker::wasm_bindgen_futures::spawn_local(async move {
+        let (client, connection) = connected.map_err(|error| driver_error(&error))?;
+        spawn_local(async move {
             // The statement in flight reports the error.
             drop(connection.await);
-            close(&socket).await;
+            drop(socket);
         });
         Ok(client)
     }
 
     /// The runtime's own socket: that of the `worker` crate cannot be closed once it is a stream.
-    fn connect_socket(&self) -> Result<worker_sys::Socket, DriverError> {
+    fn connect_socket(&self) -> Result<OpenSocket, DriverError> {
         let binding: worker_sys::Hyperdrive = self.0.as_ref().clone().into();
-        binding.connect().map_err(unavailable)
+        binding.connect().map(OpenSocket).map_err(unavailable)
+    }
+}
+
+/// A socket that is closed when it is dropped, also by a deadline while it connects. Closes both
+/// directions: the protocol's Terminate message closes one, and a half-open socket keeps its object
+/// awake after the server has closed its side.
+struct OpenSocket(worker_sys::Socket);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        if let Ok(closing) = self.0.close() {
+            // A failed socket is closed as well.
+            spawn_local(async move { drop(JsFuture::from(closing).await) });
+        }
     }
 }
 
 fn unavailable(error: JsValue) -> DriverError {
     DriverError::Unavailable(worker::Error::from(error).to_string())
-}
-
-/// Closes both directions. The protocol's Terminate message closes one, and a half-open socket keeps
-/// its object awake after the server has closed its side.
-async fn close(socket: &worker_sys::Socket) {
-    if let Ok(closing) = socket.close() {
-        // A failed socket is closed as well.
-        drop(JsFuture::from(closing).await);
-    }
 }
 
 #[async_trait]

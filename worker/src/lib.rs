@@ -7,7 +7,8 @@
 //! (reached by `counters.rs`), `rpc.rs` has the messages between them; `driver.rs` and `hyperdrive.rs` reach PostgreSQL. Optimisations are in `perf/`. The native
 //! counterpart is `local-server`.
 //!
-//! A panic ends the wasm instance with every Room in it. No input of a client may cause one.
+//! No input of a client may cause a panic. One that happens all the same ends a request or drops a
+//! Room, which is restored from its sockets (`room_slot.rs`).
 
 mod app;
 mod clock;
@@ -19,15 +20,20 @@ mod hibernation;
 mod hyperdrive;
 mod limits_do;
 mod logging;
+mod object_sink;
 mod passwords;
 mod perf;
 mod room_database;
 mod room_do;
 mod room_host;
+mod room_jobs;
+mod room_slot;
 mod rooms;
 mod rpc;
+mod rpc_messages;
 mod session_do;
 mod socket;
+mod unconfirmed;
 
 use axum::body::Body;
 use axum::http::Response;

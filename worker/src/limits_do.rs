@@ -6,11 +6,13 @@
 //! are full again. Both memory and rows are bounded.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use colloquy_core::counters::TokenBuckets;
 use colloquy_core::ports::{Charge, Clock as _, CounterKey, CounterKind, Returned};
 use colloquy_proto::domain::{Seconds, Timestamp};
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 use worker::{
@@ -42,6 +44,10 @@ pub struct LimitsObject {
     /// `None` until the rows are loaded.
     loaded: RefCell<Option<Loaded>>,
 }
+
+// A panic leaves nothing half changed: `fetch` drops what may be.
+impl UnwindSafe for LimitsObject {}
+impl RefUnwindSafe for LimitsObject {}
 
 #[derive(Debug)]
 struct Loaded {
@@ -222,7 +228,12 @@ impl DurableObject for LimitsObject {
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         let span = rpc::span(&request);
-        self.serve(request).instrument(span).await
+        let served = AssertUnwindSafe(self.serve(request).instrument(span)).catch_unwind();
+        served.await.unwrap_or_else(|_| {
+            // Half changed, perhaps: the rows are loaded again.
+            self.loaded.take();
+            Err("the counters panicked".into())
+        })
     }
 
     async fn alarm(&self) -> Result<Response> {

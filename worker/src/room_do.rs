@@ -1,37 +1,46 @@
-//! The Durable Object of one conversation: turns the runtime's events into calls of [`RoomHost`] and
-//! runs the jobs that take time.
+//! The Durable Object of one conversation: turns the runtime's events into calls of [`RoomHost`].
 //!
 //! The runtime delivers further events while one waits, and may evict the object from memory
 //! whenever nothing is in flight. So inputs are handled without waiting (`room_host.rs`); jobs run
-//! beside them, and their results are further inputs. While a commit is in flight the Room batches
-//! sends for the next one, so their order needs no lock here. The database connection is closed when
-//! it is not needed any more (`room_database.rs`): an idle object hibernates.
+//! beside them (`room_jobs.rs`), and their results are further inputs. While a commit is in flight
+//! the Room batches sends for the next one, so their order needs no lock here. The database
+//! connection is closed when it is not needed any more (`room_database.rs`): an idle object
+//! hibernates. A Room that panics is restored by the next event (`room_slot.rs`).
+//!
+//! The runtime goes on delivering what a closed socket sends until its client closes too. Such an
+//! event returns at once: it is not parsed and restores no Room.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
-use std::time::Duration;
 
-use colloquy_core::ports::{Clock as _, Store as _, StoreError};
 use colloquy_proto::domain::{ConversationId, SendOutcome, SessionId, Timestamp};
-use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, PING, PONG};
-use colloquy_proto::room::{Input, StoreFailed};
+use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, MAX_SOCKETS_PER_USER, PING, PONG};
+use colloquy_proto::room::{ConnectionId, Input};
 use tracing::Instrument as _;
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{
-    Delay, DurableObject, Env, Request, Response, Result, State, WebSocket,
-    WebSocketIncomingMessage, WebSocketPair, durable_object,
+    DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage,
+    WebSocketPair, durable_object,
 };
 
 use crate::app::{IsolateState, shared};
-use crate::clock::{EdgeClock, remaining, staggered_delay};
-use crate::hibernation::{connection_of, end};
+use crate::hibernation::{CONVERSATION_KEY, connection_of, end, is_ended, open_sockets, user_tag};
 use crate::room_database::RoomDatabase;
-use crate::room_host::{Job, RoomHost};
+use crate::room_host::RoomHost;
+use crate::room_slot::RoomSlot;
 use crate::rpc::{
-    self, ADMISSION, AdmissionDto, CHANGE_STORED, OPEN_SOCKET, REGISTER_SOCKET, REVOKE,
-    RegisterSocket, SEND, SESSIONS, SendRequest, SendResponse,
+    self, ADMISSION, CHANGE_STORED, OPEN_SOCKET, REGISTER_SOCKET, REVOKE, SEND, SESSIONS,
+};
+use crate::rpc_messages::{
+    AdmissionDto, RegisterResponse, RegisterSocket, SendRequest, SendResponse,
 };
 use crate::socket;
+
+/// The most sockets of one user that the runtime keeps for a conversation: those that the Room admits,
+/// and as many that are closed but whose clients have not closed them yet. What the runtime has queued
+/// for such a socket stays in memory until then.
+const MAX_SOCKETS_OF_USER: usize = 2 * MAX_SOCKETS_PER_USER;
 
 /// The object of one conversation.
 #[durable_object]
@@ -39,28 +48,18 @@ pub struct RoomObject {
     inner: Rc<Inner>,
 }
 
-/// The storage key of the conversation's id, written by an object that sets an alarm.
-const CONVERSATION_KEY: &str = "conversation";
+// A panic leaves nothing half changed in it: `RoomSlot` drops what may be.
+impl UnwindSafe for RoomObject {}
+impl RefUnwindSafe for RoomObject {}
 
-/// How long committed events wait to be written to the cache, while the conversation is not active.
-const WRITE_AFTER: Duration = Duration::from_millis(25);
-
-/// How long they wait at most while it is active: a cache write for each message is a third of the
-/// message's cost. Each Room writes at its own offset in this period; Rooms that became active
-/// together would otherwise write together and delay all others. Until the write, the history is
-/// read from the database, and the reader fills the cache.
-const WRITE_PERIOD: Duration = Duration::from_secs(3);
-
-/// The time between two parts of a resume: the runtime reports nothing about what a client has read.
-const RESUME_PACE: Duration = Duration::from_millis(25);
-
-struct Inner {
-    state: State,
+/// What the events and jobs of the object share.
+pub(crate) struct Inner {
+    pub(crate) state: State,
     env: Env,
-    conversation_id: OnceCell<ConversationId>,
-    room: RefCell<Option<RoomHost>>,
+    pub(crate) conversation_id: OnceCell<ConversationId>,
+    pub(crate) room: RoomSlot<RoomHost>,
     database: OnceCell<RoomDatabase>,
-    cache_written_at: Cell<Option<Timestamp>>,
+    pub(crate) cache_written_at: Cell<Option<Timestamp>>,
 }
 
 impl DurableObject for RoomObject {
@@ -77,7 +76,7 @@ impl DurableObject for RoomObject {
                 state,
                 env,
                 conversation_id: OnceCell::new(),
-                room: RefCell::default(),
+                room: RoomSlot::default(),
                 database: OnceCell::new(),
                 cache_written_at: Cell::default(),
             }),
@@ -106,19 +105,19 @@ impl DurableObject for RoomObject {
         socket: WebSocket,
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
-        let Some(id) = connection_of(&self.inner.state, &socket) else {
+        let Some(id) = self.inner.open_connection(&socket) else {
             return Ok(());
         };
         self.inner.load_conversation_id().await?;
         self.inner.with(Some(&socket), |room| match &message {
             WebSocketIncomingMessage::String(text) if text.len() > MAX_FRAME_BYTES => {
                 let close = CloseCode::FrameTooLarge;
-                room.handle(Input::InvalidFrame { id, close });
+                room.receive(id, Input::InvalidFrame { id, close });
             }
-            WebSocketIncomingMessage::String(text) => room.handle(Input::Frame { id, text }),
+            WebSocketIncomingMessage::String(text) => room.receive(id, Input::Frame { id, text }),
             WebSocketIncomingMessage::Binary(_) => {
                 let close = CloseCode::Malformed;
-                room.handle(Input::InvalidFrame { id, close });
+                room.receive(id, Input::InvalidFrame { id, close });
             }
         })
     }
@@ -141,11 +140,11 @@ impl DurableObject for RoomObject {
 }
 
 impl Inner {
-    fn shared(&self) -> Result<&'static IsolateState> {
+    pub(crate) fn shared(&self) -> Result<&'static IsolateState> {
         shared(&self.env).map_err(Into::into)
     }
 
-    fn conversation_id(&self) -> Result<ConversationId> {
+    pub(crate) fn conversation_id(&self) -> Result<ConversationId> {
         let id = self.conversation_id.get().copied();
         id.ok_or_else(|| "the name of this object is no conversation id".into())
     }
@@ -168,28 +167,48 @@ impl Inner {
         Ok(())
     }
 
-    /// Calls `input` with the Room, which is restored first if it hibernates, and starts the resulting
-    /// jobs. `socket` is the socket of the input, if it has one.
-    fn with<T>(
+    /// Calls `input` with the Room, which is restored first if it is not in memory, and starts the
+    /// resulting jobs. `socket` is the socket of the input, if it has one.
+    pub(crate) fn with<T>(
         self: &Rc<Self>,
         socket: Option<&WebSocket>,
         input: impl FnOnce(&mut RoomHost) -> T,
     ) -> Result<T> {
-        let mut slot = self.room.borrow_mut();
-        let room = if let Some(room) = &mut *slot {
-            room
-        } else {
-            let (conversation_id, shared) = (self.conversation_id()?, self.shared()?);
-            let state = &self.state;
-            slot.insert(RoomHost::restore(conversation_id, shared, state, socket))
-        };
-        let result = input(room);
-        let jobs = room.take_jobs();
-        drop(slot);
+        let (conversation_id, shared) = (self.conversation_id()?, self.shared()?);
+        let restore = || RoomHost::restore(conversation_id, shared, &self.state, socket);
+        let called = self.room.with(restore, |room| {
+            let result = input(room);
+            room.check_unconfirmed(&self.state);
+            (result, room.take_jobs())
+        });
+        let (result, jobs) = called.map_err(|panicked| {
+            tracing::error!(conversation.id = conversation_id.0, "room panicked");
+            if panicked.is_unusable {
+                self.end_all_sockets();
+            }
+            "the Room panicked"
+        })?;
+        let generation = self.room.generation();
         for job in jobs {
-            self.start(job);
+            self.start(job, generation);
         }
         Ok(result)
+    }
+
+    /// Closes every socket: its client connects again, to a Room without their former state.
+    fn end_all_sockets(&self) {
+        for socket in self.state.get_websockets() {
+            if !is_ended(&socket) {
+                end(&socket, CloseCode::Restarting);
+            }
+        }
+    }
+
+    /// The connection of a socket; `None` once the Room has closed it.
+    fn open_connection(&self, socket: &WebSocket) -> Option<ConnectionId> {
+        let id = connection_of(&self.state, socket)?;
+        let in_memory = self.room.peek(|room| room.has_socket(id));
+        in_memory.unwrap_or_else(|| !is_ended(socket)).then_some(id)
     }
 
     async fn serve(self: &Rc<Self>, mut request: Request) -> Result<Response> {
@@ -210,7 +229,12 @@ impl Inner {
                 Response::from_json(&())
             }
             #[cfg(feature = "faults")]
-            crate::faults::PANIC => crate::faults::panic(),
+            crate::faults::PANIC => self.with(None, |_| crate::faults::panic()),
+            #[cfg(feature = "faults")]
+            crate::faults::PANIC_IN_COMMIT => {
+                crate::faults::arm(self.conversation_id()?);
+                Response::from_json(&())
+            }
             _ => Response::error("there is no such call", 404),
         }
     }
@@ -225,14 +249,23 @@ impl Inner {
             .register_socket(&admission.session_id, admission.expires_at())
             .await;
         let WebSocketPair { client, server } = WebSocketPair::new()?;
+        if open_sockets(&self.state, admission.user_id) >= MAX_SOCKETS_OF_USER {
+            server.accept()?;
+            end(&server, CloseCode::TooManySockets);
+            return socket::switch(client, v2);
+        }
         let id = self.with(None, |room| room.next_connection_id())?;
+        let (connection, user) = (id.0.to_string(), user_tag(admission.user_id));
         self.state
-            .accept_websocket_with_tags(&server, &[&id.0.to_string()]);
+            .accept_websocket_with_tags(&server, &[&connection, &user]);
         match registered {
-            Ok(true) => self.with(None, |room| {
-                room.connect(id, admission.into(), server, &self.state);
-            })?,
-            Ok(false) => end(&server, CloseCode::TokenInvalid),
+            Ok(RegisterResponse::Registered) => {
+                self.with(None, |room| {
+                    room.connect(id, admission.into(), server, &self.state);
+                })?;
+            }
+            Ok(RegisterResponse::Revoked) => end(&server, CloseCode::TokenInvalid),
+            Ok(RegisterResponse::TooManyRooms) => end(&server, CloseCode::TooManySockets),
             Err(error) => {
                 tracing::error!(error = %error, "session object unreachable");
                 end(&server, CloseCode::Overloaded);
@@ -241,8 +274,12 @@ impl Inner {
         socket::switch(client, v2)
     }
 
-    /// Registers this Room with the session's object; false when the session is revoked.
-    async fn register_socket(&self, session_id: &SessionId, until: Timestamp) -> Result<bool> {
+    /// Registers this Room with the session's object.
+    pub(crate) async fn register_socket(
+        &self,
+        session_id: &SessionId,
+        until: Timestamp,
+    ) -> Result<RegisterResponse> {
         let session = self.env.durable_object(SESSIONS)?;
         let session = session.get_by_name(&session_id.0)?;
         let register = RegisterSocket::new(self.conversation_id()?, until);
@@ -257,117 +294,17 @@ impl Inner {
     }
 
     fn socket_closed(self: &Rc<Self>, socket: &WebSocket) -> Result<()> {
-        let Some(id) = connection_of(&self.state, socket) else {
+        let Some(id) = self.open_connection(socket) else {
             return Ok(());
         };
         self.with(Some(socket), |room| room.disconnect(id))
     }
 
-    /// Runs a job while the object handles other events.
-    fn start(self: &Rc<Self>, job: Job) {
-        let inner = Rc::clone(self);
-        let uses_database = matches!(job, Job::Commit(_) | Job::Load { .. });
-        if uses_database && let Ok(database) = self.database() {
-            database.begin();
-        }
-        let work = async move {
-            if let Err(error) = inner.run(job).await {
-                tracing::error!(error = %error, "background job failed");
-            }
-            if uses_database && let Ok(database) = inner.database() {
-                database.done().await;
-            }
-        };
-        // In the span of the request that caused it, if one did.
-        self.state.wait_until(work.in_current_span());
-    }
-
-    async fn run(self: &Rc<Self>, job: Job) -> Result<()> {
-        match job {
-            Job::Commit(sends) => {
-                let stored = self.database()?.store.append(&sends).await;
-                let stored = stored.map_err(|error| failed(&error, "commit failed"));
-                self.with(None, |room| room.committed(stored))
-            }
-            Job::Load { since, limit } => {
-                let id = self.conversation_id()?;
-                let events = self.database()?.store.events(id, since, limit).await;
-                let events = events.map_err(|error| failed(&error, "loading events failed"));
-                self.with(None, |room| room.handle(Input::Loaded(events)))
-            }
-            Job::Flush(at) => {
-                let left = at.millis_since(EdgeClock.now()).try_into().unwrap_or(0);
-                Delay::from(Duration::from_millis(left)).await;
-                self.with(None, |room| room.flush(at))
-            }
-            Job::Drained(id) => {
-                Delay::from(RESUME_PACE).await;
-                self.with(None, |room| room.handle(Input::Drained { id }))
-            }
-            Job::WriteCache => self.write_cache().await,
-            Job::SetAlarm(at) => self.set_alarm(at).await,
-            Job::ExtendSession(session_id, until) => {
-                if !self.register_socket(&session_id, until).await? {
-                    self.with(None, |room| room.revoke(&session_id))?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Writes events to the cache some time after their delivery: no client waits for it, and an active
-    /// Room writes less often.
-    async fn write_cache(self: &Rc<Self>) -> Result<()> {
-        let (recent, database) = (&self.shared()?.recent, self.database()?);
-        let mut more = true;
-        while more {
-            Delay::from(WRITE_AFTER).await;
-            while let (Some(left), Some(idle)) =
-                (self.until_next_write(), database.time_until_idle())
-            {
-                Delay::from(left.min(idle)).await;
-            }
-            let batch = self.with(None, RoomHost::drain_events)?;
-            recent.record(&batch).await;
-            self.cache_written_at.set(Some(EdgeClock.now()));
-            more = self.with(None, RoomHost::cache_written)?;
-        }
-        Ok(())
-    }
-
-    /// How long events may still wait, given the last write.
-    fn until_next_write(&self) -> Option<Duration> {
-        let (id, then) = (self.conversation_id.get()?, self.cache_written_at.get()?);
-        let delay = staggered_delay(WRITE_PERIOD, id.0, then);
-        remaining(delay, Some(then), EdgeClock.now())
-    }
-
-    fn database(&self) -> Result<&RoomDatabase> {
+    pub(crate) fn database(&self) -> Result<&RoomDatabase> {
         if let Some(database) = self.database.get() {
             return Ok(database);
         }
         let database = RoomDatabase::of(&self.env)?;
         Ok(self.database.get_or_init(|| database))
     }
-
-    /// Makes sure that the alarm fires at this time or earlier. Setting it is a billed write, and a Room
-    /// that was just restored does not know whether it is set.
-    async fn set_alarm(&self, at: Timestamp) -> Result<()> {
-        let storage = self.state.storage();
-        if storage.get_alarm().await?.is_some_and(|set| set <= at.0) {
-            return Ok(());
-        }
-        storage
-            .put(CONVERSATION_KEY, self.conversation_id()?.0)
-            .await?;
-        storage
-            .set_alarm(at.millis_since(EdgeClock.now()).max(0))
-            .await
-    }
-}
-
-/// Logs a failure. The Room receives it without its reason.
-fn failed(error: &StoreError, what: &'static str) -> StoreFailed {
-    error.log(what);
-    StoreFailed
 }

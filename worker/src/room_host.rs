@@ -4,31 +4,30 @@
 //! Nothing here waits. Work that takes time (database, cache, alarm) is returned as [`Job`]s, and its
 //! result is another call. So each input is handled completely before the next one, however the
 //! object's events interleave. Owns the sockets' attachments: each holds the newest snapshot of its
-//! connection; a closed socket has none, so that it is not restored.
+//! connection; a closed socket has none, so that it is not restored. `object_sink.rs` sends.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use colloquy_core::auth::Tokens;
 use colloquy_core::cache::RecentHistory;
 use colloquy_core::ports::Clock as _;
 use colloquy_proto::domain::{
-    BatchOutcome, Caller, ConversationId, NewMessage, Seconds, SendOutcome, Seq, SessionId,
-    Timestamp, UserId,
+    BatchOutcome, ConversationId, Seconds, SendOutcome, SessionId, Timestamp, UserId,
 };
 use colloquy_proto::protocol::{CloseCode, SendCommand};
 use colloquy_proto::room::{
-    BatchPolicy, ConnectionId, Delivery, EncodedFrame, Host, HostConfig, Input, NewConnection,
-    NewEvents, ProcessState, Sink, StoreFailed, TokenRejected, WriteBuffer,
+    BatchPolicy, ConnectionId, Host, HostConfig, Input, NewConnection, NewEvents, ProcessState,
+    Sink as _, StoreFailed,
 };
 use futures_channel::oneshot;
 use worker::{State, WebSocket};
 
 use crate::app::IsolateState;
 use crate::clock::EdgeClock;
-use crate::hibernation::{attach, attached, connection_of, end, last_ping};
+use crate::hibernation::{attach, attached, connection_of, last_ping};
+use crate::object_sink::{Job, ObjectSink, OutgoingSocket};
 use crate::perf::isolate_load;
-use crate::perf::shared_frames::SharedFrames;
+use crate::unconfirmed::Bound;
 
 /// How long sends wait for others while the thread is contended. A reply then takes longer than
 /// one commit in any case, because the thread serves other Rooms first; and a larger batch here leaves
@@ -40,24 +39,6 @@ const BATCH_POLICY: BatchPolicy = BatchPolicy {
 
 /// When a resume goes on whose object lost its memory between two parts.
 const RESUME_RECOVERY: Seconds = Seconds(30);
-
-/// Work that takes time.
-pub(crate) enum Job {
-    /// Store a batch.
-    Commit(Vec<NewMessage>),
-    /// Read events.
-    Load { since: Seq, limit: i64 },
-    /// Write the buffered events to the cache, until none are left.
-    WriteCache,
-    /// Call [`RoomHost::flush`] at this time.
-    Flush(Timestamp),
-    /// Wake the object at this time at the latest.
-    SetAlarm(Timestamp),
-    /// Report that a client has taken its part of a resume.
-    Drained(ConnectionId),
-    /// A session continues with a newer token: its object has to keep it for longer.
-    ExtendSession(SessionId, Timestamp),
-}
 
 /// One live conversation of this isolate.
 pub(crate) struct RoomHost {
@@ -88,7 +69,7 @@ impl RoomHost {
             };
             last = last.max(id);
             if let Some(snapshot) = attached(&socket)
-                && sockets.insert(id, socket).is_none()
+                && sockets.insert(id, OutgoingSocket::from(socket)).is_none()
             {
                 snapshots.push(snapshot);
             }
@@ -96,7 +77,7 @@ impl RoomHost {
         tracing::debug!(
             conversation.id = conversation_id.0,
             connections = snapshots.len(),
-            "room restored from hibernation"
+            "room restored from its sockets"
         );
         let config = HostConfig {
             throttle_ms: shared.throttle_ms,
@@ -115,6 +96,7 @@ impl RoomHost {
                 write_buffer: RecentHistory::write_buffer(),
                 jobs: Vec::new(),
                 sent_part: false,
+                to_check: Vec::new(),
             },
             flush_at: None,
             alarm_at: None,
@@ -126,9 +108,40 @@ impl RoomHost {
     /// Reports to the Room the pings that the runtime has answered.
     fn sync_heartbeats(&mut self, state: &State) {
         let sockets = self.sink.sockets.iter();
-        let pings = sockets.filter_map(|(id, socket)| Some((*id, last_ping(state, socket)?)));
+        let pings =
+            sockets.filter_map(|(id, outgoing)| Some((*id, last_ping(state, &outgoing.socket)?)));
         let heartbeats: Vec<_> = pings.collect();
         self.handle(Input::Heartbeats(&heartbeats));
+    }
+
+    /// Checks the sockets that were sent much since their client has shown a sign of life: one that is
+    /// silent for too long is closed, and one that was sent more than any client may leave unread.
+    pub(crate) fn check_unconfirmed(&mut self, state: &State) {
+        if self.sink.to_check.is_empty() {
+            return;
+        }
+        let mut pings = Vec::new();
+        for id in std::mem::take(&mut self.sink.to_check) {
+            let Some(outgoing) = self.sink.sockets.get_mut(&id) else {
+                continue;
+            };
+            let ping = last_ping(state, &outgoing.socket);
+            pings.extend(ping.map(|at| (id, at)));
+            if outgoing.unconfirmed.check(ping) == Bound::Exceeded {
+                self.sink.close(id, CloseCode::SlowConsumer);
+                self.handle(Input::Disconnect { id });
+            }
+        }
+        self.handle(Input::Heartbeats(&pings));
+        self.handle(Input::Tick);
+    }
+
+    /// A client has sent a frame.
+    pub(crate) fn receive(&mut self, id: ConnectionId, input: Input<'_>) {
+        if let Some(outgoing) = self.sink.sockets.get_mut(&id) {
+            outgoing.unconfirmed.reset();
+        }
+        self.handle(input);
     }
 
     /// The jobs that have come up since the last call.
@@ -153,9 +166,14 @@ impl RoomHost {
             self.sync_heartbeats(state);
         }
         let now = EdgeClock.now();
-        self.sink.sockets.insert(id, socket);
+        self.sink.sockets.insert(id, socket.into());
         self.host.connect(id, connection, now, &mut self.sink);
         self.settle(now);
+    }
+
+    /// Whether this connection has a socket that was not closed.
+    pub(crate) fn has_socket(&self, id: ConnectionId) -> bool {
+        self.sink.sockets.contains_key(&id)
     }
 
     /// A socket is closed.
@@ -242,8 +260,8 @@ impl RoomHost {
     /// Writes the snapshots that have changed to their sockets.
     fn save_snapshots(&mut self, now: Timestamp) {
         for snapshot in self.host.take_dirty_snapshots(now) {
-            if let Some(socket) = self.sink.sockets.get(&snapshot.connection_id()) {
-                attach(socket, &snapshot);
+            if let Some(outgoing) = self.sink.sockets.get(&snapshot.connection_id()) {
+                attach(&outgoing.socket, &snapshot);
             }
         }
     }
@@ -251,98 +269,4 @@ impl RoomHost {
 
 fn is_earlier(at: Timestamp, scheduled: Option<Timestamp>) -> bool {
     scheduled.is_none_or(|scheduled| at < scheduled)
-}
-
-/// The effects of a Room on its object.
-struct ObjectSink {
-    conversation_id: ConversationId,
-    tokens: Arc<Tokens>,
-    sockets: HashMap<ConnectionId, WebSocket>,
-    write_buffer: WriteBuffer,
-    jobs: Vec<Job>,
-    /// Whether a part of a resume was sent since the alarm was last considered.
-    sent_part: bool,
-}
-
-impl Sink for ObjectSink {
-    type Reply = oneshot::Sender<SendOutcome>;
-
-    fn send(
-        &mut self,
-        to: &[ConnectionId],
-        frames: &[EncodedFrame],
-        delivery: Delivery,
-    ) -> Vec<ConnectionId> {
-        let any = to.iter().find_map(|id| self.sockets.get(id));
-        let shared = any
-            .filter(|_| to.len() > 1)
-            .and_then(|any| SharedFrames::of(any, frames));
-        let mut failed = Vec::new();
-        for id in to {
-            let Some(socket) = self.sockets.get(id) else {
-                continue;
-            };
-            let sent = match &shared {
-                Some(shared) => shared.send(socket),
-                None => frames
-                    .iter()
-                    .all(|frame| socket.send_with_str(frame).is_ok()),
-            };
-            if !sent {
-                // It is closed; the runtime may report that later or never.
-                self.sockets.remove(id);
-                failed.push(*id);
-            }
-        }
-        if delivery == Delivery::ResumePart {
-            self.sent_part = true;
-            self.jobs.extend(to.iter().copied().map(Job::Drained));
-        }
-        failed
-    }
-
-    fn close(&mut self, id: ConnectionId, close: CloseCode) {
-        if let Some(socket) = self.sockets.remove(&id) {
-            end(&socket, close);
-        }
-    }
-
-    fn commit(&mut self, sends: Vec<NewMessage>) {
-        isolate_load::begin(self.conversation_id, EdgeClock.now());
-        self.jobs.push(Job::Commit(sends));
-    }
-
-    fn load(&mut self, since: Seq, limit: i64) {
-        self.jobs.push(Job::Load { since, limit });
-    }
-
-    fn write_behind(&mut self, events: NewEvents) {
-        if self.write_buffer.push(events) {
-            self.jobs.push(Job::WriteCache);
-        }
-    }
-
-    fn authenticate(
-        &mut self,
-        _id: ConnectionId,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Caller, TokenRejected> {
-        let verified = self.tokens.verify_access(token, now);
-        if let Ok(caller) = &verified {
-            let session_id = caller.session_id.clone();
-            let extend = Job::ExtendSession(session_id, caller.expires_at);
-            self.jobs.push(extend);
-        }
-        verified.map_err(Into::into)
-    }
-
-    fn reply(&mut self, reply: Self::Reply, outcome: SendOutcome) {
-        // The caller may have given up waiting.
-        drop(reply.send(outcome));
-    }
-
-    fn may_linger(&self, now: Timestamp) -> bool {
-        isolate_load::is_contended(self.conversation_id, now)
-    }
 }

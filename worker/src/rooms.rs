@@ -10,13 +10,18 @@ use axum::response::{IntoResponse as _, Response};
 use colloquy_core::ports::{Rooms, SocketGrant};
 use colloquy_proto::domain::{Caller, ConversationId, SendOutcome, SessionId};
 use colloquy_proto::protocol::{CloseCode, SendCommand, StoredEvent};
-use futures_util::future::join_all;
+use futures_util::stream::{StreamExt as _, iter};
 use worker::durable::ObjectNamespace;
 use worker::send::SendFuture;
 use worker::{Env, Result, Stub};
 
-use crate::rpc::{self, ROOMS, SESSIONS, SendRequest, SendResponse};
+use crate::rpc::{self, ROOMS, SESSIONS};
+use crate::rpc_messages::{SendRequest, SendResponse};
 use crate::socket;
+
+/// Calls of Rooms in flight for one revocation. The platform runs six of a request at a time; those
+/// beyond would wait for it, and their deadlines run.
+const CALLS_IN_FLIGHT: usize = 6;
 
 /// [`Rooms`] as objects.
 pub(crate) struct EdgeRooms {
@@ -39,7 +44,7 @@ impl EdgeRooms {
 
     async fn open(&self, grant: &SocketGrant) -> Result<Response> {
         let room = self.room(grant.conversation_id)?;
-        let response = room.fetch_with_request(rpc::upgrade(grant)?).await?;
+        let response = rpc::open_socket(&room, grant).await?;
         socket::to_http(response)
     }
 
@@ -68,11 +73,14 @@ impl EdgeRooms {
     async fn revoke(&self, session_id: &SessionId) -> Result<()> {
         let session = self.sessions.get_by_name(&session_id.0)?;
         let rooms: Vec<ConversationId> = rpc::call(&session, rpc::END_SESSION, &()).await?;
-        let revoked = join_all(rooms.into_iter().map(|conversation_id| async move {
+        let revoking = rooms.into_iter().map(async |conversation_id| {
             let room = self.room(conversation_id)?;
             rpc::call::<()>(&room, rpc::REVOKE, session_id).await
-        }));
-        revoked.await.into_iter().collect()
+        });
+        // One that fails must not leave the sockets of the others open.
+        let revoked = iter(revoking).buffer_unordered(CALLS_IN_FLIGHT);
+        let revoked: Vec<Result<()>> = revoked.collect().await;
+        revoked.into_iter().collect()
     }
 }
 

@@ -14,13 +14,18 @@ use tracing::Instrument as _;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use crate::clock::EdgeClock;
-use crate::rpc::{self, END_SESSION, REGISTER_SOCKET, RegisterSocket};
+use crate::rpc::{self, END_SESSION, REGISTER_SOCKET};
+use crate::rpc_messages::{RegisterResponse, RegisterSocket};
 
 /// The only key of the storage.
 const KEY: &str = "session";
 
 /// How long a repeated revocation notifies the Rooms again.
 const REPEAT_PERIOD: Seconds = Seconds(60);
+
+/// The most conversations a session has sockets in. A revocation calls the Room of each, and the
+/// platform allows a request 1,000 calls.
+const MAX_ROOMS: usize = 500;
 
 /// The stored state. Its JSON outlives versions of this program.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +40,9 @@ struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Registration {
     /// The session is revoked.
-    Refused,
+    Revoked,
+    /// It has sockets in [`MAX_ROOMS`] other conversations.
+    TooManyRooms,
     /// Already stored.
     Unchanged,
     /// The changed state has to be stored.
@@ -71,9 +78,12 @@ impl Session {
 
     fn register(&mut self, socket: &RegisterSocket, now: Timestamp) -> Registration {
         if self.ended.is_some() {
-            return Registration::Refused;
+            return Registration::Revoked;
         }
         self.rooms.retain(|_, until| *until > now.0);
+        if self.rooms.len() >= MAX_ROOMS && !self.rooms.contains_key(&socket.conversation_id) {
+            return Registration::TooManyRooms;
+        }
         let until = self.rooms.entry(socket.conversation_id).or_default();
         let is_longer = *until < socket.until().0;
         *until = socket.until().0.max(*until);
@@ -119,14 +129,17 @@ impl SessionObject {
         }
     }
 
-    /// `true` when the socket may connect.
-    async fn register(&self, socket: RegisterSocket) -> Result<bool> {
+    async fn register(&self, socket: RegisterSocket) -> Result<RegisterResponse> {
         let mut session = self.read().await?;
         let registration = session.register(&socket, EdgeClock.now());
         if registration == Registration::Changed {
             self.write(&session).await?;
         }
-        Ok(registration != Registration::Refused)
+        Ok(match registration {
+            Registration::Revoked => RegisterResponse::Revoked,
+            Registration::TooManyRooms => RegisterResponse::TooManyRooms,
+            Registration::Unchanged | Registration::Changed => RegisterResponse::Registered,
+        })
     }
 
     /// Revokes the session; returns the conversations where it has sockets.
@@ -219,12 +232,14 @@ mod tests {
             assert!(session.needed_ms(NOW) >= 0);
             let socket = RegisterSocket::new(ConversationId(7), Timestamp(NOW.0 + 1));
             let is_ended = session.ended.is_some();
+            let registration = session.register(&socket, NOW);
             assert_eq!(
-                session.register(&socket, NOW) == Registration::Refused,
+                registration == Registration::Revoked,
                 is_ended,
                 "a revocation is final"
             );
-            assert!(is_ended || session.needed_ms(NOW) >= 1);
+            let is_full = registration == Registration::TooManyRooms;
+            assert!(is_ended || is_full || session.needed_ms(NOW) >= 1);
         });
     }
 
@@ -243,6 +258,30 @@ mod tests {
     }
 
     #[test]
+    fn number_of_rooms_of_a_session_is_bounded() {
+        let mut session = Session::default();
+        let mut register = |id, now: Timestamp| {
+            let until = Timestamp(now.0 + 1_000);
+            session.register(&RegisterSocket::new(ConversationId(id), until), now)
+        };
+        for id in 1..=500 {
+            assert_eq!(register(id, NOW), Registration::Changed);
+        }
+        assert_eq!(register(501, NOW), Registration::TooManyRooms);
+        assert_eq!(
+            register(500, NOW),
+            Registration::Unchanged,
+            "it is in there"
+        );
+        let later = Timestamp(NOW.0 + 1_000);
+        assert_eq!(
+            register(501, later),
+            Registration::Changed,
+            "the others have expired"
+        );
+    }
+
+    #[test]
     fn session_is_stored_as_long_as_its_newest_token() {
         for_all(
             "session_is_stored_as_long_as_its_newest_token",
@@ -256,7 +295,7 @@ mod tests {
                     let until = Timestamp(now.0 + random.i64(1..900_000));
                     let before = session.clone();
                     let registration = session.register(&RegisterSocket::new(id, until), now);
-                    assert_ne!(registration, Registration::Refused, "not revoked");
+                    assert_ne!(registration, Registration::Revoked);
                     let newest = seen.entry(id).or_insert(until.0);
                     *newest = until.0.max(*newest);
                     // Unchanged means that only what has expired may differ from what is stored.

@@ -9,6 +9,12 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("main.rs", "a binary has `main`"),
     ("lib.rs", "a Worker is a library the runtime calls"),
     ("room_do.rs", "a Room lives in a Durable Object"),
+    ("object_sink.rs", "natively a Room's task owns its sockets"),
+    ("room_jobs.rs", "natively the Room's task waits for results"),
+    (
+        "room_slot.rs",
+        "natively a panic ends the Room's task, and its sockets connect again",
+    ),
     (
         "session_do.rs",
         "one object per session records which Rooms it has sockets in",
@@ -26,6 +32,10 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "the counters of all isolates are in Durable Objects",
     ),
     ("rpc.rs", "a Worker and its objects are not one process"),
+    (
+        "rpc_messages.rs",
+        "a Worker and its objects are not one process",
+    ),
     ("faults.rs", "natively a panic ends one task only"),
     ("hyperdrive.rs", "sockets come from a binding"),
     ("logging.rs", "the console is the only output"),
@@ -42,6 +52,10 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ("migrate.rs", "a Worker does not run migrations"),
     ("room_inbox.rs", "the runtime queues an object's events"),
     ("send_queue.rs", "the runtime queues frames for a socket"),
+    (
+        "unconfirmed.rs",
+        "natively the send queue shows what a client has not read",
+    ),
     ("run.rs", "the runtime starts and ends a Worker"),
     (
         "cache_writer.rs",

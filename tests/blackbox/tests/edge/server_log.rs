@@ -15,7 +15,7 @@ const IDLE: Duration = Duration::from_secs(12);
 pub(crate) const ATTEMPTS: usize = 4;
 
 /// The log line of a restored Room.
-const RESTORED: &str = "room restored from hibernation";
+const RESTORED: &str = "room restored from its sockets";
 
 /// The log of one server.
 pub(crate) struct ServerLog {
