@@ -73,7 +73,7 @@ async fn refreshes_and_logouts_are_charged_whatever_comes_of_them() {
     assert_eq!(refresh().await.code(), "throttled");
     let log_out = async || server.post_as_ann("/api/users/logout/", body.clone()).await;
     for _ in 0..20 {
-        assert_eq!(log_out().await.status, 401);
+        assert_ne!(log_out().await.status, 429);
     }
     let notified = server.rooms.revoked.lock().unwrap().len();
     assert_eq!(log_out().await.code(), "throttled");
