@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt as _, Claims, Header, UntrustedToken};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -22,7 +23,8 @@ const MAX_TOKEN_BYTES: usize = 2_048;
 /// Why a token was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// Forged, malformed, signed with an unknown key, or of the wrong kind.
+    /// Forged, malformed, signed with an unknown key, of the wrong kind, not valid yet, or with a
+    /// critical extension.
     #[error("Token is invalid.")]
     Invalid,
     /// Valid, but past its expiry.
@@ -56,6 +58,18 @@ struct CustomClaims {
     /// The rotation; only in refresh tokens.
     #[serde(rename = "gen", default, skip_serializing_if = "Option::is_none")]
     generation: Option<i64>,
+}
+
+/// The header parameters that change how a token is processed.
+#[derive(Clone, Deserialize)]
+struct ProcessingHeader {
+    /// Whether the header has a `crit` parameter, with any value.
+    #[serde(rename = "crit", default, deserialize_with = "is_present")]
+    has_critical_extensions: bool,
+}
+
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,7 +257,12 @@ impl Tokens {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid);
         }
-        let token = UntrustedToken::new(token).map_err(|_| TokenError::Invalid)?;
+        let token =
+            UntrustedToken::<ProcessingHeader>::try_from(token).map_err(|_| TokenError::Invalid)?;
+        // No extension is supported, so a token that requires one is rejected (RFC 7515 §4.1.11).
+        if token.header().other_fields.has_critical_extensions {
+            return Err(TokenError::Invalid);
+        }
         let id = token.header().key_id.as_deref();
         let key = std::iter::once(&self.current)
             .chain(&self.previous)
@@ -257,6 +276,13 @@ impl Tokens {
         let claims = verified.claims();
         let exp = claims.expiration.ok_or(TokenError::Invalid)?;
         if claims.custom.token_type != token_type {
+            return Err(TokenError::Invalid);
+        }
+        // RFC 7519 §4.1.5: "before which" it must not be accepted.
+        if claims
+            .not_before
+            .is_some_and(|not_before| now < Timestamp(not_before.timestamp_millis()))
+        {
             return Err(TokenError::Invalid);
         }
         let expires_at = Timestamp(exp.timestamp_millis());

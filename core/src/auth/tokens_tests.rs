@@ -1,6 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_compact::alg::{Hs384, Hs384Key};
+use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 
 use super::*;
 
@@ -170,6 +171,58 @@ fn other_algorithms_are_rejected() {
     let header = Header::empty().with_key_id(id);
     let token = Hs384.token(&header, &claims, &Hs384Key::new(NEW)).unwrap();
     assert_eq!(tokens.verify_access(&token, NOW), Err(TokenError::Invalid));
+}
+
+/// A token with this header and these claims, signed with the current key.
+fn signed(tokens: &Tokens, header: &str, claims: &str) -> String {
+    let signed_data = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(claims)
+    );
+    let signature = Hs256.sign(&tokens.current.key, signed_data.as_bytes());
+    format!(
+        "{signed_data}.{}",
+        URL_SAFE_NO_PAD.encode(signature.as_bytes())
+    )
+}
+
+#[test]
+fn token_with_a_critical_extension_is_rejected() {
+    let tokens = tokens(NEW, &[]);
+    let claims = claims_of(&access(&tokens));
+    let header = |more: &str| {
+        let id = &tokens.current.id;
+        format!(r#"{{"alg":"HS256","typ":"JWT","kid":"{id}"{more}}}"#)
+    };
+    let verify = |more: &str| tokens.verify_access(&signed(&tokens, &header(more), &claims), NOW);
+    // A parameter that is unknown and not critical is ignored (RFC 7515 §4).
+    for more in ["", r#","b64":false"#, r#","x":{"crit":["exp"]}"#] {
+        assert!(verify(more).is_ok(), "{more}");
+    }
+    for value in [r#"["exp"]"#, r#"["b64"]"#, "[]", "null", r#""exp""#] {
+        let result = verify(&format!(r#","crit":{value}"#));
+        assert_eq!(result, Err(TokenError::Invalid), "{value}");
+    }
+}
+
+#[test]
+fn token_is_rejected_before_its_nbf() {
+    let tokens = tokens(NEW, &[]);
+    let claims = claims_of(&access(&tokens));
+    let header = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, tokens.current.id);
+    let not_before = NOW.unix_seconds() + 60;
+    let claims = claims.replacen('{', &format!(r#"{{"nbf":{not_before},"#), 1);
+    let token = signed(&tokens, &header, &claims);
+    let starts_at = Timestamp(not_before * 1_000);
+    for _ in 0..2 {
+        let early = Timestamp(starts_at.0 - 1);
+        assert_eq!(
+            tokens.verify_access_memoized(&token, early),
+            Err(TokenError::Invalid)
+        );
+    }
+    assert!(tokens.verify_access(&token, starts_at).is_ok());
 }
 
 #[test]
