@@ -5,8 +5,8 @@
 
 use async_trait::async_trait;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
+use colloquy_core::http::upgrade_failed;
 use colloquy_core::ports::{Rooms, SocketGrant};
 use colloquy_proto::domain::{Caller, ConversationId, SendOutcome, SessionId};
 use colloquy_proto::protocol::{CloseCode, SendCommand, StoredEvent};
@@ -137,8 +137,5 @@ fn log_unreachable(conversation_id: ConversationId, error: &worker::Error) {
 }
 
 fn refuse(close: CloseCode, v2: bool) -> Response {
-    socket::refuse(close, v2).unwrap_or_else(|error| {
-        tracing::error!(error = %error, "cannot refuse a socket");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
-    })
+    socket::refuse(close, v2).unwrap_or_else(|error| upgrade_failed(error.to_string()))
 }

@@ -8,8 +8,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
+    SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
@@ -17,6 +20,9 @@ use crate::auth::TokenError;
 use crate::ports::Denied;
 use crate::service::{FieldErrors, ServiceError};
 use colloquy_proto::protocol::{ErrorCode, THROTTLED_TEXT};
+
+/// The header of the request's id.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The `Retry-After` of an unavailable or overloaded server, in milliseconds.
 const DEFAULT_RETRY_AFTER_MS: i64 = 2_000;
@@ -135,6 +141,7 @@ pub(super) const fn default_detail(code: ErrorCode) -> &'static str {
         ErrorCode::Forbidden => "You do not have permission to perform this action.",
         ErrorCode::NotFound => "Not found.",
         ErrorCode::MethodNotAllowed => "Method not allowed.",
+        ErrorCode::RequestTimeout => "The request body did not arrive in time.",
         ErrorCode::Conflict => "The request conflicts with the current state.",
         ErrorCode::TooLarge => "The request body is too large.",
         ErrorCode::UnsupportedMediaType => "Unsupported media type; send application/json.",
@@ -208,8 +215,20 @@ impl IntoResponse for ApiError {
         if self.code.status() == 401 {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.code == ErrorCode::UpgradeRequired {
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        match self.code {
+            ErrorCode::UpgradeRequired => {
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            // The rest of the request cannot be read any more (RFC 9110 §15.5.9).
+            ErrorCode::RequestTimeout => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            // RFC 9110 §12.5.3.
+            ErrorCode::UnsupportedMediaType => {
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+            _ => {}
         }
         response.extensions_mut().insert(Arc::new(self));
         response
@@ -222,12 +241,36 @@ pub(super) fn render(response: &mut Response, request_id: &str) {
         return;
     };
     error.log(request_id);
+    write_body(response, &error, request_id);
+}
+
+fn write_body(response: &mut Response, error: &ApiError, request_id: &str) {
     *response.body_mut() = Body::from(error.body(request_id).to_string());
-    // It was computed for the empty body.
-    response.headers_mut().remove(CONTENT_LENGTH);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let headers = response.headers_mut();
+    // It was computed for the former body.
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+}
+
+/// Replaces a complete response of the router that an adapter cannot hold in memory until the client
+/// has read it: 503 `overloaded`, with the same request id and the other headers unchanged.
+pub fn replace_with_overloaded(response: &mut Response) {
+    let error = ApiError::new(ErrorCode::Overloaded);
+    let id = response.headers().get(REQUEST_ID).cloned();
+    let id = id.as_ref().and_then(|id| id.to_str().ok());
+    write_body(response, &error, id.unwrap_or_default());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = error.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// The response to a valid handshake that an adapter could not complete; `cause` is for the log. The
+/// router's middleware writes its body.
+pub fn upgrade_failed(cause: String) -> Response {
+    ApiError::with_cause(ErrorCode::Internal, cause).into_response()
 }
 
 /// The fallback for unknown paths.

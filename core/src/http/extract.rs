@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error::{ApiError, ApiResult};
+use super::headers::{NotSingle, single_value};
 use super::request_context::RequestContext;
 use super::{App, budgets};
 use colloquy_proto::domain::{Caller, ConversationId, UserId};
@@ -55,7 +56,7 @@ impl FromRequestParts<App> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
         let token =
-            bearer(&parts.headers).ok_or_else(|| ApiError::new(ErrorCode::NotAuthenticated))?;
+            bearer(&parts.headers)?.ok_or_else(|| ApiError::new(ErrorCode::NotAuthenticated))?;
         let services = app.services();
         let caller = services
             .tokens
@@ -68,12 +69,20 @@ impl FromRequestParts<App> for Authenticated {
     }
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750 §2.1); the scheme in any case.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
+/// The token of `Authorization: Bearer …` (RFC 6750 §2.1); the scheme in any case. `None` without
+/// credentials of this scheme.
+///
+/// # Errors
+/// The header is repeated.
+pub(super) fn bearer(headers: &HeaderMap) -> ApiResult<Option<&str>> {
+    let credentials = single_value(headers, &AUTHORIZATION).map_err(|_| {
+        let detail = "Token is invalid: send the Authorization header once, with one token.";
+        ApiError::with_detail(ErrorCode::TokenInvalid, detail)
+    })?;
+    let bearer = credentials
+        .and_then(|credentials| credentials.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    Ok(bearer.map(|(_, token)| token.trim()))
 }
 
 /// A JSON object, read into `T`. Unknown fields are ignored.
@@ -97,9 +106,12 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     }
 }
 
-/// Whether the content type is JSON; `None` without one.
+/// Whether the content type is JSON; `None` without one. A repeated one is not.
 fn is_json(headers: &HeaderMap) -> Option<bool> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().unwrap_or_default();
+    let value = match single_value(headers, &CONTENT_TYPE) {
+        Ok(value) => value?,
+        Err(NotSingle) => return Some(false),
+    };
     let essence = value
         .split(';')
         .next()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use super::error::{ApiError, ApiResult};
 use super::extract::{
     Authenticated, ConversationItemPath, ConversationPath, JsonBody, QueryParams,
 };
+use super::headers::single_value;
 use super::openapi::{BadRequestBody, ErrorBody};
 use super::sized_json::SizedJson;
 use crate::ports::{CacheKind, HistoryRange};
@@ -25,7 +26,7 @@ use colloquy_proto::domain::{ConversationId, Message, MessageId, MessageText, Se
 /// The length of a history response without its messages, in bytes; slightly generous.
 const HISTORY_ENVELOPE_BYTES: usize = 256;
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A message to send.
 #[derive(Deserialize, ToSchema)]
@@ -82,13 +83,14 @@ pub(super) async fn send(
         reply_to,
         mentions,
     } = body;
-    let idempotency_key = headers
-        .get(IDEMPOTENCY_KEY)
-        .map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+    let idempotency_key = single_value(&headers, &IDEMPOTENCY_KEY).map_err(|_| {
+        let problem = "Send the Idempotency-Key header once, as ASCII text without a comma.";
+        ApiError::field("client_message_id", problem)
+    })?;
     let input = SendInput {
         message,
         client_message_id,
-        idempotency_key,
+        idempotency_key: idempotency_key.map(str::to_owned),
         reply_to,
         mentions,
     };

@@ -2,9 +2,9 @@
 //!
 //! Owns paths, statuses, headers, the shape of errors, and the OpenAPI description of them. A
 //! handler extracts, converts, makes one service call, converts. Deliberately binds no listener: an
-//! adapter passes requests in, each with a [`ClientAddress`] in its extensions. To add a route: a
-//! handler with its `utoipa::path` in the file of its resource, a line in `routes`, and the budget of
-//! its users in `budgets`.
+//! adapter passes requests in, each with a [`ClientAddress`] and, if it keeps time, a
+//! [`RequestDeadline`] in its extensions. To add a route: a handler with its `utoipa::path` in the
+//! file of its resource, a line in `routes`, and the budget of its users in `budgets`.
 
 mod accounts;
 mod address;
@@ -13,8 +13,11 @@ mod body;
 mod budgets;
 mod conversations;
 mod cors;
+mod deadline;
 mod error;
 mod extract;
+mod handshake;
+mod headers;
 mod health;
 mod host_check;
 mod link;
@@ -36,7 +39,9 @@ use utoipa_axum::routes;
 
 pub use address::ClientAddress;
 pub use app::App;
-pub use body::MAX_BODY_BYTES;
+pub use body::{BodyTimeout, MAX_BODY_BYTES};
+pub use deadline::RequestDeadline;
+pub use error::{replace_with_overloaded, upgrade_failed};
 
 /// Every route of the API.
 fn routes() -> OpenApiRouter<App> {

@@ -1,12 +1,16 @@
-//! Converts a request to the form the routes expect: body in memory, path with a trailing slash.
+//! Converts a request to the form the routes expect: body in memory and not encoded, path with a
+//! trailing slash.
 
 use axum::extract::Request;
-use axum::http::Uri;
+use axum::http::header::CONTENT_ENCODING;
 use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::body;
+use super::error::{ApiError, ApiResult};
+use colloquy_proto::protocol::ErrorCode;
 
 /// Middleware around the routes. Every path but that of a file ends in a slash; a missing one is
 /// appended, since a redirect would lose the body of a POST.
@@ -15,10 +19,31 @@ pub(super) async fn read_and_normalize(request: Request, next: Next) -> Response
         Ok(request) => request,
         Err(error) => return error.into_response(),
     };
+    // After the body has been read, so that the client receives the response.
+    if let Err(error) = check_encoding(request.headers()) {
+        return error.into_response();
+    }
     if let Some(uri) = append_slash(request.uri()) {
         *request.uri_mut() = uri;
     }
     next.run(request).await
+}
+
+/// Rejects a compressed body: its length after decompression would be unknown. `identity` is no
+/// encoding.
+fn check_encoding(headers: &HeaderMap) -> ApiResult<()> {
+    let is_identity = |line: &HeaderValue| line.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers
+        .get_all(CONTENT_ENCODING)
+        .into_iter()
+        .all(is_identity)
+    {
+        return Ok(());
+    }
+    Err(ApiError::with_detail(
+        ErrorCode::UnsupportedMediaType,
+        "Unsupported Content-Encoding; send the body without one.",
+    ))
 }
 
 fn append_slash(uri: &Uri) -> Option<Uri> {

@@ -107,10 +107,14 @@ pub(super) fn to_json(mut document: openapi::OpenApi) -> Bytes {
 }
 
 fn add_common(path: &str, operation: &mut openapi::path::Operation) {
-    // A body is read for every method.
-    let mut common = vec![ErrorCode::TooLarge];
+    // Host and body are checked for every method.
+    let mut common = vec![
+        ErrorCode::InvalidHost,
+        ErrorCode::TooLarge,
+        ErrorCode::UnsupportedMediaType,
+        ErrorCode::RequestTimeout,
+    ];
     if path.starts_with("/api/") {
-        common.push(ErrorCode::InvalidHost);
         if operation.security.is_some() {
             common.extend([ErrorCode::NotAuthenticated, ErrorCode::Unavailable]);
             common.push(ErrorCode::Throttled);
@@ -120,11 +124,13 @@ fn add_common(path: &str, operation: &mut openapi::path::Operation) {
         }
     }
     if operation.request_body.is_some() {
-        common.extend([ErrorCode::UnsupportedMediaType, ErrorCode::Unavailable]);
+        common.push(ErrorCode::Unavailable);
     }
     if common.contains(&ErrorCode::Unavailable) {
         common.push(ErrorCode::Internal);
     }
+    // Also the status of `unavailable`, which is described first.
+    common.push(ErrorCode::Overloaded);
     for code in common {
         let response = || {
             let schema = Ref::from_schema_name("ErrorBody");

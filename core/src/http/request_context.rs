@@ -6,17 +6,18 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
+use super::App;
 use super::address::{ClientAddress, client_address};
+use super::deadline::{self, RequestDeadline};
+use super::error::{self, REQUEST_ID};
+use super::headers::single_value;
 use super::host_check::check_host;
-use super::{App, error};
 use colloquy_proto::domain::UserId;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest accepted request id.
 const MAX_ID_CHARS: usize = 64;
@@ -33,10 +34,7 @@ pub(super) struct RequestContext {
 
 impl RequestContext {
     fn new(app: &App, request: &Request) -> Self {
-        let supplied = request
-            .headers()
-            .get(REQUEST_ID)
-            .and_then(|id| id.to_str().ok());
+        let supplied = single_value(request.headers(), &REQUEST_ID).ok().flatten();
         let id = supplied
             .filter(|id| is_request_id(id))
             .map_or_else(|| app.services().random_id(), str::to_owned);
@@ -72,6 +70,7 @@ impl RequestContext {
                 http.route = self.route.get().map(MatchedPath::as_str),
                 http.status = status.as_u16(),
                 elapsed_ms,
+                client.address = self.address.map(tracing::field::display),
                 user.id = self.user.get().map(|user| user.0),
                 request.id = self.id,
             },
@@ -93,7 +92,10 @@ pub(super) async fn wrap_request(
     let span = tracing::info_span!("request", request.id = context.id);
     async move {
         let mut response = match check_host(&app, &request) {
-            Ok(()) => next.run(request).await,
+            Ok(()) => {
+                let deadline = request.extensions_mut().remove::<RequestDeadline>();
+                deadline::limit(deadline, next.run(request)).await
+            }
             Err(error) => error.into_response(),
         };
         error::render(&mut response, &context.id);

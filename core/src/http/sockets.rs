@@ -7,18 +7,18 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::response::{IntoResponse as _, Response};
 
 use super::App;
-use super::error::ApiError;
 use super::extract::{CurrentRequest, QueryParams, bearer, conversation_id};
+use super::handshake;
+use super::headers::list;
 use crate::auth::TokenError;
 use crate::ports::Denied;
 use crate::service::budgets::Budget;
 use crate::service::{ServiceError, sockets};
-use colloquy_proto::protocol::{CloseCode, ErrorCode, SUBPROTOCOL};
+use colloquy_proto::protocol::{CloseCode, SUBPROTOCOL};
 
 /// The prefix of an access token among the offered subprotocols.
 const BEARER_PREFIX: &str = "bearer.";
@@ -38,7 +38,8 @@ const BEARER_PREFIX: &str = "bearer.";
     ),
     responses(
         (status = 101, description = "A WebSocket"),
-        (status = 426, description = "The request is not a WebSocket upgrade", body = super::openapi::ErrorBody),
+        (status = 400, description = "The WebSocket handshake is malformed", body = super::openapi::ErrorBody),
+        (status = 426, description = "The request is not an upgrade to WebSocket version 13", body = super::openapi::ErrorBody),
     )
 )]
 pub(super) async fn open(
@@ -48,17 +49,17 @@ pub(super) async fn open(
     params: QueryParams,
     request: Request,
 ) -> Response {
-    let headers = request.headers();
-    if !names(headers, &UPGRADE).any(|name| name.eq_ignore_ascii_case("websocket")) {
-        return ApiError::new(ErrorCode::UpgradeRequired).into_response();
+    if let Err(error) = handshake::check(&request) {
+        return error.into_response();
     }
-    let v2 = names(headers, &SEC_WEBSOCKET_PROTOCOL).any(|name| name == SUBPROTOCOL);
+    let headers = request.headers();
+    let v2 = list(headers, &SEC_WEBSOCKET_PROTOCOL).any(|name| name == SUBPROTOCOL);
     let in_subprotocol =
-        names(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|name| name.strip_prefix(BEARER_PREFIX));
+        list(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|name| name.strip_prefix(BEARER_PREFIX));
     let token = params
         .get("token")
         .or(in_subprotocol)
-        .or_else(|| bearer(headers))
+        .or_else(|| bearer(headers).ok().flatten())
         .unwrap_or_default();
     let services = app.services();
     let caller = match services
@@ -117,13 +118,4 @@ fn close_code(error: &ServiceError) -> CloseCode {
             CloseCode::Overloaded
         }
     }
-}
-
-/// The comma-separated names of a header, over all its lines.
-fn names<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let lines = headers
-        .get_all(name)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim)
 }

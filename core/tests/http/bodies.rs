@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::http::Request;
+use colloquy_core::http::{BodyTimeout, RequestDeadline};
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
@@ -159,4 +160,52 @@ async fn content_type_must_be_json() {
             "{content_type}"
         );
     }
+}
+
+#[tokio::test]
+async fn encoded_body_is_an_unsupported_media_type() {
+    let server = Server::new().await;
+    for (encoding, code) in [
+        ("gzip", "unsupported_media_type"),
+        ("identity, br", "unsupported_media_type"),
+        ("", "unsupported_media_type"),
+        ("Identity", "invalid"),
+    ] {
+        let request = Request::post(LOGIN)
+            .header("content-type", "application/json")
+            .header("content-encoding", encoding);
+        let response = server.send(request.body(Body::from("{}")).unwrap()).await;
+        assert_eq!(response.code(), code, "{encoding}");
+        if response.status == 415 {
+            assert_eq!(response.header("accept-encoding"), "identity");
+        }
+    }
+}
+
+#[tokio::test]
+async fn body_that_an_adapter_stops_waiting_for_is_answered_with_408() {
+    let server = Server::new().await;
+    let late = stream::iter([Ok(vec![b'{']), Err(BodyTimeout)]);
+    let response = server.post(LOGIN, Body::from_stream(late)).await;
+    assert_eq!(
+        (response.status.as_u16(), &*response.code()),
+        (408, "request_timeout")
+    );
+    assert_eq!(response.header("connection"), "close");
+}
+
+#[tokio::test]
+async fn request_is_answered_with_503_when_its_deadline_passes() {
+    let server = Server::new().await;
+    let endless = stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let deadline = RequestDeadline::default();
+    let mut request = Request::post(LOGIN)
+        .body(Body::from_stream(endless))
+        .unwrap();
+    request.extensions_mut().insert(deadline.clone());
+    let (response, ()) = tokio::join!(server.send(request), async { deadline.pass() });
+    assert_eq!(
+        (response.status.as_u16(), &*response.code()),
+        (503, "unavailable")
+    );
 }

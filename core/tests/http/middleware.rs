@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, Version};
 use colloquy_proto::protocol::ErrorCode;
 use serde_json::{Value, json};
 
@@ -180,6 +180,105 @@ async fn host_is_checked_except_for_health_probes() {
         .body(Body::empty())
         .unwrap();
     assert_eq!(server.send(request).await.status, 200);
+}
+
+#[tokio::test]
+async fn missing_repeated_and_invalid_hosts_are_rejected_on_every_path() {
+    let server = Server::new().await;
+    for (path, hosts) in [
+        ("/health/live/", [].as_slice()),
+        ("/health/live/", &["localhost", "localhost"]),
+        ("/health/live/", &["localhost, localhost"]),
+        ("/nothing/", &["local host"]),
+        ("/api/users/profile/", &[""]),
+        ("http://localhost/health/live/", &[]),
+    ] {
+        let mut request = get(path);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = server.send_unchanged(request).await;
+        assert_eq!(
+            (response.status.as_u16(), &*response.code()),
+            (400, "invalid_host"),
+            "{path} {hosts:?}"
+        );
+    }
+    let mut old = get("/health/live/").body(Body::empty()).unwrap();
+    *old.version_mut() = Version::HTTP_10;
+    assert_eq!(server.send_unchanged(old).await.status, 200);
+}
+
+#[tokio::test]
+async fn host_of_an_absolute_target_is_the_one_that_counts() {
+    let server = Server::with(&[("ALLOWED_HOSTS", "chat.example.com")]).await;
+    for (target, host, code) in [
+        (
+            "http://chat.example.com/api/users/profile/",
+            "other.example",
+            "not_authenticated",
+        ),
+        (
+            "http://other.example/api/users/profile/",
+            "chat.example.com",
+            "invalid_host",
+        ),
+        (
+            "ftp://chat.example.com/api/users/profile/",
+            "chat.example.com",
+            "malformed",
+        ),
+    ] {
+        let request = get(target).header("host", host);
+        let response = server.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.code(), code, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn repeated_header_is_rejected_however_it_arrives() {
+    let server = Server::new().await;
+    let bearer = format!("Bearer {}", server.token());
+    for lines in [
+        vec![bearer.clone(), bearer.clone()],
+        vec!["Basic eDp5".to_owned(), bearer.clone()],
+        vec![format!("{bearer}, {bearer}")],
+    ] {
+        let mut request = get("/api/users/profile/");
+        for line in &lines {
+            request = request.header("authorization", line);
+        }
+        let response = server.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            (response.status.as_u16(), &*response.code()),
+            (401, "token_invalid"),
+            "{lines:?}"
+        );
+    }
+    let path = "/api/chat/conversations/1/messages/";
+    for (name, lines, status) in [
+        ("content-type", ["application/json"; 2].as_slice(), 415),
+        ("content-type", &["application/json; a=b, text/plain"], 415),
+        ("idempotency-key", &["k-1", "k-2"], 400),
+        ("idempotency-key", &["k-1, k-2"], 400),
+    ] {
+        let mut request = Request::post(path).header("authorization", &bearer);
+        for line in lines {
+            request = request.header(name, *line);
+        }
+        if name != "content-type" {
+            request = request.header("content-type", "application/json");
+        }
+        let request = request.body(Body::from(r#"{"message":"Hello"}"#)).unwrap();
+        let response = server.send(request).await;
+        assert_eq!(response.status, status, "{name}: {lines:?}");
+    }
+    let request = get("/health/live/")
+        .header("x-request-id", "a")
+        .header("x-request-id", "a");
+    let response = server.send(request.body(Body::empty()).unwrap()).await;
+    assert_ne!(response.header("x-request-id"), "a");
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use colloquy_core::auth::{HashMemory, Password, PasswordJob, PasswordOutcome, Tokens};
 use colloquy_core::cache::{InProcess, RecentHistory};
 use colloquy_core::config::{Secret, Settings};
@@ -132,6 +133,7 @@ impl Server {
             .0
     }
 
+    /// Sends a request, with a `Host` header if it has none.
     pub(crate) async fn send(&self, mut request: Request<Body>) -> TestResponse {
         request
             .extensions_mut()
@@ -140,7 +142,13 @@ impl Server {
     }
 
     /// As from a client whose address the host does not know.
-    pub(crate) async fn send_without_address(&self, request: Request<Body>) -> TestResponse {
+    pub(crate) async fn send_without_address(&self, mut request: Request<Body>) -> TestResponse {
+        let host = HeaderValue::from_static("localhost:8000");
+        request.headers_mut().entry(HOST).or_insert(host);
+        self.send_unchanged(request).await
+    }
+
+    pub(crate) async fn send_unchanged(&self, request: Request<Body>) -> TestResponse {
         let method = request.method().as_str();
         // Methods are case-sensitive (RFC 9110 §9.1): `PoST` is not in the document.
         let method = if method.bytes().all(|byte| byte.is_ascii_uppercase()) {

@@ -11,7 +11,9 @@ use crate::server::{Server, TestResponse};
 async fn open(server: &Server, path: &str, headers: &[(&str, &str)]) -> TestResponse {
     let mut request = Request::get(path)
         .header("connection", "Upgrade")
-        .header("upgrade", "websocket");
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -121,4 +123,50 @@ async fn request_without_upgrade_is_rejected() {
     );
     assert_eq!(response.header("upgrade"), "websocket");
     assert_eq!(server.post("/ws/chat/1/", "{}").await.status, 405);
+}
+
+#[tokio::test]
+async fn malformed_handshake_is_rejected_before_the_token_is_read() {
+    let server = Server::new().await;
+    let path = format!("/ws/chat/1/?token={}", server.token());
+    for (headers, status, code) in [
+        (
+            [("sec-websocket-version", "13")].as_slice(),
+            426,
+            "upgrade_required",
+        ),
+        (
+            &[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")],
+            400,
+            "malformed",
+        ),
+    ] {
+        // In addition to the valid headers: repeated.
+        let response = open(&server, &path, headers).await;
+        assert_eq!(
+            (response.status.as_u16(), &*response.code()),
+            (status, code),
+            "{headers:?}"
+        );
+    }
+    let request = Request::get(&path)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket");
+    let response = server.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status, 426);
+    assert_eq!(response.header("sec-websocket-version"), "13");
+}
+
+#[tokio::test]
+async fn socket_with_two_authorization_headers_is_refused() {
+    let server = Server::new().await;
+    let bearer = format!("Bearer {}", server.token());
+    let joined = format!("{bearer}, {bearer}");
+    for headers in [
+        vec![("authorization", &*bearer), ("authorization", &*bearer)],
+        vec![("authorization", &*joined)],
+    ] {
+        let response = open(&server, "/ws/chat/1/", &headers).await;
+        assert_eq!(response.header("x-closed"), "4401");
+    }
 }

@@ -76,6 +76,8 @@ fn requests() {
             "content-type: application/json",
             "\n\n",
             "upgrade: websocket",
+            "host: ",
+            "content-encoding: ",
             "idempotency-key: ",
             "x-request-id: ",
             "x-forwarded-for: ",

@@ -59,6 +59,8 @@ error_codes! {
     NotFound = "not_found", 404, false;
     /// The path exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", 405, false;
+    /// The request body did not arrive in time.
+    RequestTimeout = "request_timeout", 408, true;
     /// The request conflicts with the current state, such as an idempotency key already used for
     /// another request.
     Conflict = "conflict", 409, false;

@@ -22,7 +22,7 @@ const fn code(name: &'static str, status: u16, retryable: bool) -> ErrorCode {
 }
 
 /// Every code a server may return.
-pub const ERROR_CODES: [ErrorCode; 22] = [
+pub const ERROR_CODES: [ErrorCode; 23] = [
     code("malformed", 400, false),
     code("invalid", 400, false),
     code("unknown_type", 400, false),
@@ -36,6 +36,7 @@ pub const ERROR_CODES: [ErrorCode; 22] = [
     code("forbidden", 403, false),
     code("not_found", 404, false),
     code("method_not_allowed", 405, false),
+    code("request_timeout", 408, true),
     code("conflict", 409, false),
     code("too_large", 413, false),
     code("unsupported_media_type", 415, false),

@@ -129,6 +129,16 @@ async fn unknown_hosts_are_rejected_except_for_health_checks() {
             );
         }
     }
+    // The host of an absolute target replaces the header (RFC 9112 §3.2.2).
+    if reads_http {
+        let own = server.authority();
+        let request = get(own).replace(" /api", " http://outsider.example/api");
+        let response = send_raw(&server, request.as_bytes()).await;
+        assert_eq!(response.expect("a response").status, 400);
+        let request = get("outsider.example").replace(" /api", &format!(" http://{own}/api"));
+        let response = send_raw(&server, request.as_bytes()).await;
+        assert_eq!(response.expect("a response").status, 401);
+    }
     // Health checks use the address as the host.
     for path in ["/health/", "/health/live/", "/health/ready/"] {
         let request = get("outsider.example").replace("/api/users/profile/", path);

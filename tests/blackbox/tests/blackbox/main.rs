@@ -45,6 +45,7 @@ mod sockets {
 mod untrusted {
     mod cursors;
     mod floods;
+    mod headers;
     mod http;
     mod input;
 }

@@ -272,33 +272,6 @@ async fn request_data_is_not_injected_into_response_headers() {
 }
 
 #[tokio::test]
-async fn invalid_upgrades_are_rejected() {
-    let account = Account::new(&Server::under_test()).await;
-    let other = Account::new(&Server::under_test()).await;
-    let id = account
-        .create_conversation(&[&other])
-        .await
-        .expect_status(201)["id"]
-        .clone();
-    let path = format!("/ws/chat/{id}/?token={}", account.tokens.access);
-    for headers in [
-        "Upgrade: h2c\r\nConnection: Upgrade\r\n",
-        "Upgrade: websocket\r\n",
-        "Upgrade: websocket\r\nConnection: Upgrade\r\n",
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-    ] {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
-        let response = send_raw(account.api.server(), request.as_bytes()).await;
-        let status = response.as_ref().map(|response| response.status);
-        assert!(
-            status.is_none_or(|status| (400..500).contains(&status)),
-            "{headers}: {response:?}"
-        );
-    }
-    still_works().await;
-}
-
-#[tokio::test]
 async fn errors_reveal_no_implementation_details() {
     let api = anonymous();
     for body in ["{", "[1,2", "{\"username\": tru}"] {
