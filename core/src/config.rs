@@ -88,6 +88,12 @@ pub struct Settings {
     pub attempts: AttemptLimits,
     /// The number of passwords hashed in parallel; 0 for one per core.
     pub password_hash_concurrency: usize,
+    /// The maximum number of open connections; 0 to derive it from the limit of open files.
+    pub max_connections: usize,
+    /// The maximum from one client address; 0 for half of all.
+    pub max_connections_per_address: usize,
+    /// How long an HTTP connection may be idle between requests.
+    pub keep_alive: Seconds,
     /// The deadline of a graceful shutdown.
     pub shutdown: Seconds,
     /// What is accepted but probably not what the operator means, one sentence each. The host logs
@@ -163,6 +169,9 @@ impl Settings {
         "ATTEMPTS_WINDOW_SECONDS", "300", "Length of that window in seconds";
         "BUDGET_FACTOR", "1", "How many times larger than documented the request budgets of users are; 0 for no budgets";
         "PASSWORD_HASH_CONCURRENCY", "0", "Concurrent password hashes (19 MiB each); 0 for one per core";
+        "MAX_CONNECTIONS", "0", "Maximum number of open connections, sockets included; 0 for what the limit of open files allows, at most 100000";
+        "MAX_CONNECTIONS_PER_ADDRESS", "0", "Maximum number of them from one client address; 0 for half. TRUSTED_PROXIES are exempt";
+        "KEEP_ALIVE_SECONDS", "75", "Seconds an HTTP connection may be idle; longer than the idle timeout of the load balancer";
         "SHUTDOWN_SECONDS", "10", "Seconds that requests in progress have to finish when the server shuts down";
     };
 
@@ -207,6 +216,13 @@ impl Settings {
                 budget_factor: reader.number("BUDGET_FACTOR", 0, 1_000),
             },
             password_hash_concurrency: reader.number("PASSWORD_HASH_CONCURRENCY", 0, 1_024),
+            max_connections: reader.number("MAX_CONNECTIONS", 0, 10_000_000),
+            max_connections_per_address: reader.number(
+                "MAX_CONNECTIONS_PER_ADDRESS",
+                0,
+                10_000_000,
+            ),
+            keep_alive: Seconds(reader.number("KEEP_ALIVE_SECONDS", 1, 3_600)),
             shutdown: Seconds(reader.number("SHUTDOWN_SECONDS", 0, 3_600)),
             warnings: Vec::new(),
             data_dir,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use colloquy_core::config::{LogFormat, Settings};
+use colloquy_proto::domain::Seconds;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::time::timeout;
 
@@ -14,7 +15,7 @@ use crate::app::{App, Redacted};
 use crate::clock::SystemClock;
 use crate::logging::Logging;
 use crate::private_files::readable_by_others;
-use crate::serve::{Stop, serve};
+use crate::serve::{ConnectionLimits, ConnectionTimeouts, Stop, raise_limit, serve};
 use crate::signals::{reopen_logs_on_hangup, stop_signal};
 
 /// The timeout for closing the database at the end of the shutdown.
@@ -53,16 +54,19 @@ async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
     };
     announce(&settings, address);
     log_warnings(&settings);
-    let within = Duration::from_secs(u64::try_from(settings.shutdown.0).unwrap_or_default());
+    let seconds =
+        |Seconds(seconds)| Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    let limits = connection_limits(&settings);
+    let timeouts = ConnectionTimeouts::with_keep_alive(seconds(settings.keep_alive));
     let rooms = app.rooms;
     let stop = Stop {
         signal,
         drain: async move { rooms.shutdown().await },
-        within,
+        within: seconds(settings.shutdown),
     };
     // Spawned, because a runtime thread accepts into its own queue; from this thread every
     // connection would be handed to another thread.
-    if tokio::spawn(serve(listener, app.router, stop)).await? {
+    if tokio::spawn(serve(listener, app.router, (limits, timeouts), stop)).await? {
         tracing::info!("graceful shutdown complete");
     } else {
         tracing::warn!(
@@ -74,6 +78,28 @@ async fn listen_and_serve(settings: Settings) -> anyhow::Result<()> {
         tracing::warn!("database close timed out");
     }
     Ok(())
+}
+
+/// The limits of connections, below the limit of open files, which is raised.
+fn connection_limits(settings: &Settings) -> ConnectionLimits {
+    let limits = ConnectionLimits::derive(
+        (
+            settings.max_connections,
+            settings.max_connections_per_address,
+        ),
+        &settings.trusted_proxies,
+        raise_limit(),
+        settings.database_pool_size,
+    );
+    let (total, per_address) = (limits.total, limits.per_address);
+    if total < settings.max_connections {
+        tracing::warn!(
+            total,
+            "MAX_CONNECTIONS exceeds what the limit of open files allows"
+        );
+    }
+    tracing::info!(total, per_address, "connection limits");
+    limits
 }
 
 /// Listens on the first usable address of the host.

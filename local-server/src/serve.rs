@@ -1,36 +1,40 @@
 //! HTTP connections: from the listening socket to the router, and graceful shutdown.
 //!
-//! Owns connection limits, the client's address, the accept loop and shutdown. It uses hyper
-//! directly because `axum::serve` offers no limit on the size of headers or the time to receive
-//! them. Adds no route and reads no request.
+//! Owns the accept loop, the limits and deadlines of connections, the client's address and shutdown.
+//! It uses hyper directly because `axum::serve` offers none of these. Adds no route and reads no
+//! request. `limits` counts connections, `connection` serves one, `phases` has its deadlines,
+//! `watch` reports to them, `response_budget` bounds unsent responses.
+
+mod connection;
+mod limits;
+mod log_limiter;
+mod open_files;
+mod phases;
+mod response_budget;
+mod watch;
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use colloquy_core::http::ClientAddress;
-use hyper::body::Incoming;
-use hyper::header::UPGRADE;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service as _;
 
-use crate::perf::deferred_write::{DeferredWrite, HoldSwitch};
-
-/// The timeout for receiving a request's headers, and for idling between requests.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The limit of a request's headers in bytes: many times a token in the URL and in a header.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
+use connection::ConnectionContext;
+pub use limits::ConnectionLimits;
+pub(crate) use limits::ConnectionSlot;
+use limits::{OpenConnections, Refusal};
+use log_limiter::LogLimiter;
+pub use open_files::raise_limit;
+pub use phases::ConnectionTimeouts;
+use response_budget::ResponseBudget;
+pub(crate) use watch::WatchedStream;
 
 /// The pause of the accept loop when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -47,18 +51,23 @@ pub struct Stop<S, D> {
 
 /// Serves until the stop signal, then closes the listener, drains, and waits for open requests.
 /// Returns whether everything finished within the deadline.
-pub async fn serve<S, D>(listener: TcpListener, router: Router, stop: Stop<S, D>) -> bool
+pub async fn serve<S, D>(
+    listener: TcpListener,
+    router: Router,
+    (limits, timeouts): (ConnectionLimits, ConnectionTimeouts),
+    stop: Stop<S, D>,
+) -> bool
 where
     S: Future<Output = ()>,
     D: Future<Output = ()>,
 {
-    let connections = HttpConnections::default();
+    let connections = HttpConnections::new(router, limits, timeouts);
     let mut signal = pin!(stop.signal);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => connections.add(stream, address, &router),
-                Err(error) => recover(&error).await,
+                Ok((stream, address)) => connections.add(stream, address),
+                Err(error) => connections.recover(&error).await,
             },
             () = &mut signal => break,
         }
@@ -70,82 +79,109 @@ where
 }
 
 /// The connections that have not been upgraded to a WebSocket.
-#[derive(Default)]
 struct HttpConnections {
     tasks: TaskTracker,
-    stopping: CancellationToken,
+    context: Arc<ConnectionContext>,
+    refusals: LogLimiter,
+    accept_errors: LogLimiter,
 }
 
 impl HttpConnections {
-    fn add(&self, stream: TcpStream, address: SocketAddr, router: &Router) {
+    fn new(router: Router, limits: ConnectionLimits, timeouts: ConnectionTimeouts) -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            context: Arc::new(ConnectionContext {
+                router,
+                timeouts,
+                open: Arc::new(OpenConnections::new(limits)),
+                responses: Arc::new(ResponseBudget::default()),
+                stopping: CancellationToken::new(),
+            }),
+            refusals: LogLimiter::default(),
+            accept_errors: LogLimiter::default(),
+        }
+    }
+
+    fn add(&self, stream: TcpStream, address: SocketAddr) {
+        // An IPv4 client of an IPv6 listener is the same client.
+        let address = address.ip().to_canonical();
+        let slot = match self.context.open.admit(address) {
+            Ok(slot) => slot,
+            Err(refusal) => return self.refuse(stream, address, refusal),
+        };
         // Disables Nagle's algorithm for small frames. A failure only costs latency.
         stream.set_nodelay(true).ok();
-        // An IPv4 client of an IPv6 listener is the same client.
-        let client = ClientAddress(address.ip().to_canonical());
-        self.tasks.spawn(connection(
-            stream,
-            client,
-            router.clone(),
-            self.stopping.clone(),
-        ));
+        let context = Arc::clone(&self.context);
+        self.tasks
+            .spawn(connection::serve(stream, address, slot, context));
+    }
+
+    /// Answers 503, as far as the kernel takes it at once, and closes.
+    fn refuse(&self, stream: TcpStream, address: IpAddr, refusal: Refusal) {
+        let (setting, detail) = match refusal {
+            Refusal::Total => (
+                "MAX_CONNECTIONS",
+                "The server has too many connections, try again later.",
+            ),
+            Refusal::Address => (
+                "MAX_CONNECTIONS_PER_ADDRESS",
+                "There are too many connections from this address; close some and try again later.",
+            ),
+        };
+        if let Some(count) = self.refusals.record(Instant::now()) {
+            tracing::warn!(
+                setting,
+                client.address = %address,
+                count,
+                "connections refused"
+            );
+        }
+        // Without the runtime, which would wait until the socket is known to be writable.
+        if let Ok(mut stream) = stream.into_std() {
+            let response = refusal_response(&format!("{:032x}", rand::random::<u128>()), detail);
+            // The client may have disconnected.
+            drop(stream.write(response.as_bytes()));
+            drop(stream.shutdown(Shutdown::Write));
+        }
+    }
+
+    /// Handles a failed accept. A client that has already disconnected is ignored; without file
+    /// descriptors (EMFILE, ENFILE) or memory the loop pauses instead of spinning.
+    async fn recover(&self, error: &io::Error) {
+        let disconnected = [
+            io::ErrorKind::ConnectionAborted,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::Interrupted,
+        ];
+        if disconnected.contains(&error.kind()) {
+            return;
+        }
+        if let Some(count) = self.accept_errors.record(Instant::now()) {
+            tracing::error!(%error, count, "accept failed; the limit of open files may be too low");
+        }
+        tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 
     /// Answers requests in flight and closes idle connections.
     async fn finish(&self) {
-        self.stopping.cancel();
+        self.context.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    client: ClientAddress,
-    router: Router,
-    stopping: CancellationToken,
-) {
-    let switch = HoldSwitch::default();
-    let stream = DeferredWrite::new(stream, switch.clone());
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(client);
-        if request.headers().contains_key(UPGRADE) {
-            request.extensions_mut().insert(switch.clone());
-        }
-        // A router is always ready.
-        router.clone().call(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    // Not an error of the server: the client disconnected or sent invalid HTTP.
-    if let Err(error) = served {
-        tracing::debug!(%error, "connection closed early");
-    }
+/// A 503 in the shape of the API's errors, for a connection that does not reach the router.
+fn refusal_response(request_id: &str, detail: &str) -> String {
+    let body =
+        format!(r#"{{"detail":"{detail}","code":"overloaded","request_id":"{request_id}"}}"#);
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nRetry-After: 2\r\nX-Request-Id: {request_id}\r\n\
+         Cache-Control: no-store\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
-/// Handles a failed accept. A client that has already disconnected is ignored; without file
-/// descriptors (EMFILE, ENFILE) or memory the loop pauses instead of spinning.
-async fn recover(error: &io::Error) {
-    let disconnected = [
-        io::ErrorKind::ConnectionAborted,
-        io::ErrorKind::ConnectionReset,
-        io::ErrorKind::ConnectionRefused,
-        io::ErrorKind::Interrupted,
-    ];
-    if !disconnected.contains(&error.kind()) {
-        tracing::error!(%error, "accept failed; the limit of open files may be too low");
-        tokio::time::sleep(ACCEPT_PAUSE).await;
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -20,9 +20,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use bytes::Bytes;
+use colloquy_core::http::upgrade_failed;
 use colloquy_core::ports::SocketGrant;
 use colloquy_core::service::security_events::SecurityEvent;
 use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, SUBPROTOCOL};
@@ -42,6 +43,7 @@ use read_half::ReadHalf;
 use crate::perf::deferred_write::{DeferredWrite, HoldSwitch};
 use crate::room_inbox::{RoomMessage, RoomSender};
 use crate::send_queue::{SendQueue, encode_close};
+use crate::serve::{ConnectionSlot, WatchedStream};
 use crate::session_rooms::SessionSocket;
 
 /// The read buffer of a socket, in bytes: a short message with its frame header fits. It grows with
@@ -74,7 +76,7 @@ pub(crate) fn open(
         Err(response) => return *response,
     };
     tasks.spawn(async move {
-        if let Some((socket, prefix)) = upgrade.pending.accept().await {
+        if let Some((socket, prefix, _slot)) = upgrade.pending.accept().await {
             let send_queue = Arc::new(SendQueue::with_prefix(prefix));
             Box::pin(serve(link(), grant, socket, send_queue)).await;
         }
@@ -94,7 +96,7 @@ pub(crate) fn refuse(
         Err(response) => return *response,
     };
     tasks.spawn(async move {
-        if let Some((mut socket, prefix)) = upgrade.pending.accept().await {
+        if let Some((mut socket, prefix, _slot)) = upgrade.pending.accept().await {
             let mut outgoing = Outgoing::default();
             outgoing.extend(vec![prefix]);
             socket.finish(outgoing, encode_close(close)).await;
@@ -110,36 +112,20 @@ struct Upgrade {
 
 struct PendingUpgrade(OnUpgrade);
 
-/// Checks the handshake (RFC 6455 §4.2.1). The route has checked that it is an upgrade to WebSocket.
+/// Completes the handshake (RFC 6455 §4.2.2). The route has checked the client's part.
 fn upgrade(request: &mut Request, v2: bool) -> Result<Upgrade, Box<Response>> {
-    let headers = request.headers();
-    let refused = |text: &'static str| Box::new((StatusCode::BAD_REQUEST, text).into_response());
-    if !has(headers, &header::SEC_WEBSOCKET_VERSION, "13") {
-        let mut response = (
-            StatusCode::UPGRADE_REQUIRED,
-            "WebSocket version 13 is needed.",
-        )
-            .into_response();
-        response.headers_mut().insert(
-            header::SEC_WEBSOCKET_VERSION,
-            HeaderValue::from_static("13"),
-        );
-        return Err(Box::new(response));
-    }
-    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
-        return Err(refused("The header Sec-WebSocket-Key is missing."));
-    };
-    let accept = derive_accept_key(key.as_bytes());
-    let Some(on) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Err(refused("This connection cannot be upgraded."));
-    };
+    let failed = |cause: &str| Box::new(upgrade_failed(cause.to_owned()));
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY);
+    let accept = key.map(|key| derive_accept_key(key.as_bytes()));
+    let accept = accept.and_then(|accept| HeaderValue::from_str(&accept).ok());
+    let accept = accept.ok_or_else(|| failed("the handshake has no key"))?;
+    let on = request.extensions_mut().remove::<OnUpgrade>();
+    let on = on.ok_or_else(|| failed("the connection cannot be upgraded"))?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    let accept =
-        HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is malformed."))?;
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     if v2 {
         headers.insert(
@@ -158,18 +144,12 @@ fn upgrade(request: &mut Request, v2: bool) -> Result<Upgrade, Box<Response>> {
     })
 }
 
-fn has(headers: &HeaderMap, name: &header::HeaderName, value: &str) -> bool {
-    headers
-        .get(name)
-        .is_some_and(|found| found.as_bytes() == value.as_bytes())
-}
-
 impl PendingUpgrade {
-    /// The TCP connection under the finished upgrade, and the bytes that have to be written to it
-    /// first; `None` when the client has disconnected.
-    async fn accept(self) -> Option<(Socket, Bytes)> {
+    /// The TCP connection under the finished upgrade, the bytes that have to be written to it first,
+    /// and its place among the open connections; `None` when the client has disconnected.
+    async fn accept(self) -> Option<(Socket, Bytes, ConnectionSlot)> {
         let upgraded: Upgraded = self.0.await.ok()?;
-        let Ok(parts) = upgraded.downcast::<TokioIo<DeferredWrite>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<DeferredWrite<WatchedStream>>>() else {
             tracing::error!("an upgraded connection is not the TCP stream it was accepted as");
             return None;
         };
@@ -179,6 +159,7 @@ impl PendingUpgrade {
             .max_message_size(Some(MAX_FRAME_BYTES))
             .max_frame_size(Some(MAX_FRAME_BYTES));
         let (stream, before) = parts.io.into_inner().into_parts();
+        let (stream, slot) = stream.into_parts();
         let (reader, io) = stream.into_split();
         let read = parts.read_buf.to_vec();
         let frames = WebSocketStream::from_partially_read(
@@ -188,7 +169,7 @@ impl PendingUpgrade {
             Some(config),
         );
         let frames = frames.await;
-        Some((Socket { frames, io }, before))
+        Some((Socket { frames, io }, before, slot))
     }
 }
 

@@ -178,25 +178,68 @@ fn oversized_headers_are_rejected() {
     assert!(server.request(LIVE).starts_with("HTTP/1.1 200"));
 }
 
-#[test]
-fn server_recovers_from_running_out_of_file_descriptors() {
-    let folder = tempfile::tempdir().unwrap();
+/// A server whose limits of open files are set by this shell command.
+fn limited(folder: &tempfile::TempDir, ulimit: &str) -> Server {
     let mut limited = Command::new("sh");
     let program = env!("CARGO_BIN_EXE_colloquy-local-server");
-    limited.args(["-c", "ulimit -n 48 && exec \"$0\"", program]);
+    limited.args(["-c", &format!("{ulimit} && exec \"$0\""), program]);
     limited.current_dir(folder.path()).env_remove("HOST");
-    let server = Server::start(&mut limited);
-    let connections: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
-    std::thread::sleep(Duration::from_millis(500));
+    Server::start(&mut limited)
+}
+
+/// The response to [`LIVE`] of a server that may close the connection instead.
+fn attempt(server: &Server) -> String {
+    let mut stream = server.connect();
+    drop(stream.write_all(LIVE.as_bytes()));
+    let mut response = String::new();
+    drop(stream.read_to_string(&mut response));
+    response
+}
+
+#[test]
+fn connections_are_limited_below_the_limit_of_open_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = limited(&folder, "ulimit -n 48");
+    let half = "POST /api/users/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n";
+    let connections: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            let mut stream = server.connect();
+            // A refused connection may be closed already.
+            drop(stream.write_all(half.as_bytes()));
+            stream
+        })
+        .collect();
+    // The last one is accepted after all others.
+    let mut end = String::new();
+    drop((&connections[99]).read_to_string(&mut end));
+    assert!(
+        end.is_empty() || end.contains("\"overloaded\""),
+        "the connection was not refused: {end}"
+    );
     drop(connections);
-    assert!(server.request(LIVE).starts_with("HTTP/1.1 200"));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !attempt(&server).starts_with("HTTP/1.1 200") {
+        assert!(Instant::now() < deadline, "no connection is accepted");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     server.signal("TERM");
     let (code, printed) = server.wait();
     assert_eq!(code, Some(0));
-    assert!(
-        printed.contains("open files"),
-        "the limit was not reached: {printed}"
-    );
+    let refused = printed.matches("connections refused").count();
+    assert!((1..=2).contains(&refused), "{printed}");
+    assert!(!printed.contains("accept failed"), "{printed}");
+}
+
+#[test]
+fn soft_limit_of_open_files_is_raised() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = limited(&folder, "ulimit -S -n 48");
+    let connections: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
+    assert!(server.request(LIVE).starts_with("HTTP/1.1 200"));
+    drop(connections);
+    server.signal("TERM");
+    let (_, printed) = server.wait();
+    assert!(printed.contains("limit of open files raised"), "{printed}");
 }
 
 #[test]
@@ -234,6 +277,7 @@ fn secrets_are_not_logged() {
         logged += &fs::read_to_string(folder.path().join("logs").join(name)).expect("a log file");
     }
     assert!(logged.contains("request.id: follow-me"));
+    assert!(logged.contains("client.address: 127.0.0.1"));
     let parts: Vec<&str> = access.split('.').chain(refresh.split('.')).collect();
     // The last part of a token is its signature; the first is the same for all tokens.
     let secrets = [

@@ -19,10 +19,10 @@ use colloquy_proto::protocol::ErrorCode;
 /// Whether the deadline of the current request has passed. An HTTP/1.1 connection handles one request
 /// at a time, so its requests may share one.
 #[derive(Debug, Clone, Default)]
-pub struct RequestDeadline(Arc<State>);
+pub struct RequestDeadline(Arc<DeadlineState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct DeadlineState {
     passed: AtomicBool,
     waker: AtomicWaker,
 }

@@ -26,7 +26,8 @@ pub(super) fn check(request: &Request) -> ApiResult<()> {
         return Err(ApiError::new(ErrorCode::UpgradeRequired));
     }
     let malformed = |detail| Err(ApiError::with_detail(ErrorCode::Malformed, detail));
-    if !contains(CONNECTION, "upgrade") {
+    // A later version of HTTP has no such header (RFC 9113 §8.2.2); a platform may translate it.
+    if request.version() == Version::HTTP_11 && !contains(CONNECTION, "upgrade") {
         return malformed(
             "Invalid WebSocket handshake: the Connection header must contain Upgrade.",
         );

@@ -94,7 +94,10 @@ async fn sockets_beyond_the_budget_are_closed_as_flooding() {
     let token = server.token();
     let open = async || {
         let request = Request::get("/ws/chat/1/")
+            .header("connection", "Upgrade")
             .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
             .header("authorization", format!("Bearer {token}"));
         server.send(request.body(Body::empty()).unwrap()).await
     };

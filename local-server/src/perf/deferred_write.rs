@@ -13,7 +13,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Makes a [`DeferredWrite`] hold back everything written from then on. An upgrade request carries
 /// it.
@@ -27,8 +26,8 @@ impl HoldSwitch {
     }
 }
 
-/// The TCP stream under hyper.
-pub(crate) struct DeferredWrite<S = TcpStream> {
+/// The stream under hyper.
+pub(crate) struct DeferredWrite<S> {
     stream: S,
     switch: HoldSwitch,
     held: Vec<u8>,
