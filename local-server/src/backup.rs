@@ -8,15 +8,18 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use colloquy_core::config::{Database, DatabasePooler, SecretKey, Settings};
 use colloquy_core::ports::Rng as _;
+use colloquy_core::service::security_events::SecurityEvent;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::admin::{new_epoch, require, runtime};
-use crate::clock::SystemRng;
+use crate::clock::{SystemClock, SystemRng};
 use crate::driver::Backend;
+use crate::logging::Logging;
 use crate::migrate::{SchemaError, check_schema};
 use crate::owner::{folder_of, give_to, give_to_owner_of_folder};
 use crate::single_server::DatabaseLock;
@@ -49,6 +52,7 @@ pub fn backup(settings: &Settings, target: &Path) -> anyhow::Result<()> {
 
 /// Replaces the database by a backup, with a new epoch. No server may run.
 pub fn restore(settings: &Settings, backup: &Path) -> anyhow::Result<()> {
+    let _logs = Logging::of(settings).install_for_command(Arc::new(SystemClock))?;
     let database = embedded(settings)?;
     require(backup)?;
     let _lock = DatabaseLock::exclusive(database)?;
@@ -58,6 +62,7 @@ pub fn restore(settings: &Settings, backup: &Path) -> anyhow::Result<()> {
     draft.take_owner_and_mode(database)?;
     let kept = set_aside(database)?;
     draft.publish(database)?;
+    SecurityEvent::DatabaseRestored.report(None, None);
     println!(
         "{} is restored from {}",
         database.display(),

@@ -212,7 +212,7 @@ async fn serve(
     drop(room.send(RoomMessage::Disconnect { id }).await);
     drop((room, entry));
     if send_queue.close_code() == Some(CloseCode::Flooding) {
-        SecurityEvent::FloodClosed(conversation_id).report(Some(user_id), address);
+        SecurityEvent::FloodClosed(Some(conversation_id)).report(Some(user_id), address);
     }
     match end {
         End::Gone => {}

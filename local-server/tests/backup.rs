@@ -136,6 +136,7 @@ fn check_restore(folder: &TempDir, token: &str, path: &str, before: usize, sent:
     let key = fs::read(folder.path().join("data/secret.key")).unwrap();
     let (code, stdout, stderr) = restore(folder, "copy.sqlite3");
     assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("event: database_restored"), "{stderr}");
     assert!(stdout.contains("is restored from copy.sqlite3"), "{stdout}");
     assert_eq!(mode(&database), 0o640);
     assert_eq!(

@@ -4,6 +4,7 @@
 //! `room_host.rs` restores the Room from them. The runtime answers pings without waking the object and reports when.
 //! No rule of the protocol is here.
 
+use colloquy_core::service::security_events::SecurityEvent;
 use colloquy_proto::domain::{Timestamp, UserId};
 use colloquy_proto::protocol::CloseCode;
 use colloquy_proto::room::{ConnectionId, Snapshot};
@@ -69,6 +70,10 @@ pub(crate) fn attach(socket: &WebSocket, snapshot: &Snapshot) {
 
 /// Closes a socket and removes its snapshot.
 pub(crate) fn end(socket: &WebSocket, close: CloseCode) {
+    if close == CloseCode::Flooding {
+        let user_id = attached(socket).map(|snapshot| snapshot.user_id());
+        SecurityEvent::FloodClosed(None).report(user_id, None);
+    }
     // Both fail only on a socket that is closed already.
     drop(socket.serialize_attachment(""));
     drop(socket.close(Some(close.code()), Some(close.reason())));

@@ -18,12 +18,15 @@ pub enum SecurityEvent {
     LoginRefused,
     /// A refresh token was used again, and its session revoked.
     RefreshReused,
-    /// A socket was closed with 4100 because its client sent too much.
-    FloodClosed(ConversationId),
+    /// A socket was closed with 4100 because its client sent too much; with the conversation, if the
+    /// host knows it where it closes sockets.
+    FloodClosed(Option<ConversationId>),
     /// An operator created an administrator.
     AdminCreated,
     /// An operator renewed the epoch of the database.
     EpochRenewed,
+    /// An operator restored the database from a backup.
+    DatabaseRestored,
 }
 
 impl SecurityEvent {
@@ -36,12 +39,13 @@ impl SecurityEvent {
             Self::FloodClosed(_) => "flood_closed",
             Self::AdminCreated => "admin_created",
             Self::EpochRenewed => "epoch_renewed",
+            Self::DatabaseRestored => "database_restored",
         }
     }
 
     const fn conversation_id(self) -> Option<ConversationId> {
         match self {
-            Self::FloodClosed(conversation_id) => Some(conversation_id),
+            Self::FloodClosed(conversation_id) => conversation_id,
             _ => None,
         }
     }

@@ -91,6 +91,11 @@ impl Snapshot {
     pub const fn connection_id(&self) -> ConnectionId {
         ConnectionId(self.connection_id)
     }
+
+    /// The user of this connection.
+    pub const fn user_id(&self) -> UserId {
+        self.user_id
+    }
 }
 
 impl Room {
