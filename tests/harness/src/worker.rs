@@ -30,9 +30,9 @@ const COMPILED: &[(&str, &str, &str)] = &[
 /// Set for `wrangler` when the Worker is built already, so that its build command does nothing.
 pub const BUILT: &str = "COLLOQUY_WORKER_BUILT";
 
-/// The largest upload, gzipped, in bytes. The platform loads it on a cold start; its limit is ten
-/// times this for paid accounts and three times this for free ones.
-const MAX_UPLOAD_BYTES: u64 = 1_000_000;
+/// The largest upload, gzipped, in bytes. The platform loads it on a cold start; its limit is 10 MB
+/// for paid accounts and 3 MB for free ones.
+const MAX_UPLOAD_BYTES: u64 = 1_500_000;
 
 /// The variants of the Worker's build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
