@@ -17,3 +17,4 @@ pub mod http;
 pub mod ports;
 pub mod service;
 pub mod store;
+pub mod unicode;

@@ -34,6 +34,17 @@ pub fn migrate(settings: Settings) -> anyhow::Result<()> {
     block_on(async {
         let backend = open_database(&settings).await?;
         migrate::check_schema(&backend).await?;
+        for account in migrate::accounts_with_shared_names(&backend).await? {
+            let names = match (account.username, account.email) {
+                (Some(_), Some(_)) => "username and e-mail address",
+                (Some(_), None) => "username",
+                _ => "e-mail address",
+            };
+            println!(
+                "account {}: another account has the same {names}",
+                account.id
+            );
+        }
         backend.close().await;
         println!("{} is up to date", Redacted(&settings.database));
         Ok(())

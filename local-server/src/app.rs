@@ -102,7 +102,7 @@ pub async fn open_database(settings: &Settings) -> anyhow::Result<Backend> {
     let mut attempt = 1;
     loop {
         let ready = if migrates {
-            migrate::migrate(&backend).await
+            migrate_and_report(&backend).await
         } else {
             migrate::check_schema(&backend).await
         };
@@ -120,6 +120,19 @@ pub async fn open_database(settings: &Settings) -> anyhow::Result<Backend> {
             }
         }
     }
+}
+
+async fn migrate_and_report(backend: &Backend) -> Result<(), SchemaError> {
+    migrate::migrate(backend).await?;
+    for account in migrate::accounts_with_shared_names(backend).await? {
+        tracing::warn!(
+            user.id = account.id.0,
+            shares_username = account.username.is_some(),
+            shares_email = account.email.is_some(),
+            "an older account has the same name as another one and is found by its lower-case form only"
+        );
+    }
+    Ok(())
 }
 
 fn tokens(settings: &Settings) -> anyhow::Result<Tokens> {

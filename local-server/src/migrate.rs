@@ -1,10 +1,12 @@
 //! The schema of the database: running migrations, and checking that the schema is current.
 //!
 //! Owns no table: the migrations are in `migrations/<dialect>/` (its README has the rules) and
-//! are embedded in the binary, so a server needs no files beside it.
+//! are embedded in the binary, so a server needs no files beside it. After them it runs the steps that
+//! SQL cannot do, which are use cases of core and safe to repeat.
 
 use colloquy_core::config::DatabasePooler;
-use colloquy_core::ports::DatabaseProblem;
+use colloquy_core::ports::{AccountWithoutKeys, DatabaseProblem, StoreError};
+use colloquy_core::service::account_keys;
 use colloquy_core::store::driver::DriverError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
@@ -14,6 +16,9 @@ use crate::driver::Backend;
 
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// The most accounts listed that share a name with another one.
+const MAX_LISTED: i64 = 100;
 
 /// Why the schema cannot be used as it is.
 #[derive(Debug, Error)]
@@ -92,6 +97,12 @@ impl From<DriverError> for SchemaError {
     }
 }
 
+impl From<StoreError> for SchemaError {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
 impl From<MigrateError> for SchemaError {
     fn from(error: MigrateError) -> Self {
         match error {
@@ -102,8 +113,9 @@ impl From<MigrateError> for SchemaError {
     }
 }
 
-/// Runs the missing migrations. Several servers may do so concurrently: on PostgreSQL one runs them
-/// while the others wait; on SQLite each waits for the file's lock.
+/// Runs the missing migrations and computes missing keys of names. Several servers may do so
+/// concurrently: on PostgreSQL one runs them while the others wait; on SQLite each waits for the
+/// file's lock.
 ///
 /// # Errors
 /// [`SchemaError::Newer`] when a newer build has migrated the database; nothing is changed then.
@@ -124,7 +136,19 @@ pub async fn migrate(backend: &Backend) -> Result<(), SchemaError> {
         Backend::Postgres(driver) => POSTGRES.run(&mut driver.connect().await?).await?,
         Backend::Sqlite(driver) => SQLITE.run(&mut driver.connect().await?).await?,
     }
+    account_keys::compute_missing(&*backend.store()).await?;
     Ok(())
+}
+
+/// The first accounts that have a name another account has in a form that is the same. They keep
+/// their lower-case key.
+///
+/// # Errors
+/// [`SchemaError::Database`]
+pub async fn accounts_with_shared_names(
+    backend: &Backend,
+) -> Result<Vec<AccountWithoutKeys>, SchemaError> {
+    Ok(account_keys::collisions(&*backend.store(), MAX_LISTED).await?)
 }
 
 /// Checks that the schema is the one of this build.

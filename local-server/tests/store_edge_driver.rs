@@ -95,6 +95,13 @@ impl Fixture for EdgeFixture {
         execute(&self.database.url(), &sql).await;
     }
 
+    async fn forget_keys(&self, user_id: UserId) {
+        let sql = format!(
+            "update users set username_caseless = null, email_caseless = null where id = {user_id}"
+        );
+        execute(&self.database.url(), &sql).await;
+    }
+
     async fn close(self: Box<Self>) {
         self.database.drop().await;
     }

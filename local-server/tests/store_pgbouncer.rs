@@ -64,6 +64,13 @@ impl Fixture for PoolerFixture {
         execute(&self.database.url(), &sql).await;
     }
 
+    async fn forget_keys(&self, user_id: UserId) {
+        let sql = format!(
+            "update users set username_caseless = null, email_caseless = null where id = {user_id}"
+        );
+        execute(&self.database.url(), &sql).await;
+    }
+
     async fn close(self: Box<Self>) {
         self.store.driver().close().await;
         self.other.driver().close().await;

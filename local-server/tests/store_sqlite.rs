@@ -54,6 +54,15 @@ impl Fixture for SqliteFixture {
             .expect("deactivates");
     }
 
+    async fn forget_keys(&self, user_id: UserId) {
+        let sql = "update users set username_caseless = null, email_caseless = null where id = ?1";
+        sqlx::query(sql)
+            .bind(user_id.0)
+            .execute(&mut self.store.driver().connect().await.expect("opens"))
+            .await
+            .expect("forgets");
+    }
+
     async fn close(self: Box<Self>) {
         self.store.driver().close().await;
         self.other.driver().close().await;

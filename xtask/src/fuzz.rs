@@ -49,6 +49,8 @@ const PROGRAMS: &[Program] = &[
             "append_params::batch_parameters_equal_the_sends",
             "cursors::cursors",
             "cursors::cursors_round_trip",
+            "names::keys_of_any_characters_are_stable",
+            "names::names",
             "summaries::rendered_lists_equal_the_database",
             "settings::settings",
             "tokens::arbitrary_signed_claims_never_panic_or_change_meaning",

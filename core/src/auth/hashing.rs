@@ -3,9 +3,13 @@
 //! A job needs 19 MiB and tens of milliseconds, so it is only described here; the `Passwords` port
 //! runs it off the serving threads.
 
+use std::borrow::Cow;
+
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt as PhcSalt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
+
+use crate::unicode::password_form;
 
 /// The length of a salt in bytes (RFC 9106 §3.1 recommends 16).
 pub const SALT_BYTES: usize = 16;
@@ -18,18 +22,32 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// A password: not printable, zeroed when dropped.
-pub struct Password(Zeroizing<String>);
+/// A password in the form that is hashed (RFC 8265): not printable, zeroed when dropped.
+pub struct Password {
+    prepared: Zeroizing<String>,
+    /// As typed, if that is another text. Older hashes were computed from it.
+    typed: Option<Zeroizing<String>>,
+}
 
 impl Password {
-    /// Wraps a password.
+    /// Prepares a password as typed.
     pub fn new(password: String) -> Self {
-        Self(Zeroizing::new(password))
+        let typed = Zeroizing::new(password);
+        match password_form(&typed) {
+            Cow::Borrowed(_) => Self {
+                prepared: typed,
+                typed: None,
+            },
+            Cow::Owned(prepared) => Self {
+                prepared: Zeroizing::new(prepared),
+                typed: Some(typed),
+            },
+        }
     }
 
-    /// The password itself.
+    /// The prepared password.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.prepared
     }
 }
 
@@ -95,7 +113,7 @@ impl PasswordJob {
     /// Runs the job; takes tens of milliseconds.
     pub fn run(self, memory: &mut HashMemory) -> PasswordOutcome {
         match self {
-            Self::Hash { password, salt } => hash(&password, &salt, memory)
+            Self::Hash { password, salt } => hash(password.reveal(), &salt, memory)
                 .map_or(PasswordOutcome::Failed, PasswordOutcome::Hashed),
             Self::Verify {
                 password,
@@ -112,29 +130,35 @@ fn verify(
     salt: &Salt,
     memory: &mut HashMemory,
 ) -> PasswordOutcome {
+    let typed = password.typed.as_ref().map(|typed| typed.as_str());
     let Some(stored) = stored.and_then(|stored| PasswordHash::new(stored).ok()) else {
         // The elapsed time must not reveal that the account does not exist.
-        let _ = std::hint::black_box(hash(password, salt, memory));
+        for form in [Some(password.reveal()), typed].into_iter().flatten() {
+            let _ = std::hint::black_box(hash(form, salt, memory));
+        }
         return PasswordOutcome::Differs;
     };
-    if recompute(password, &stored, memory).is_none_or(|output| Some(output) != stored.hash) {
-        return PasswordOutcome::Differs;
-    }
-    let rehashed = if is_current(&stored) {
-        None
+    let mut matches = |form| {
+        let output = recompute(form, &stored, memory);
+        output.is_some_and(|output| Some(output) == stored.hash)
+    };
+    let is_outdated = if matches(password.reveal()) {
+        !is_current(&stored)
+    } else if typed.is_some_and(matches) {
+        true
     } else {
-        hash(password, salt, memory)
+        return PasswordOutcome::Differs;
     };
-    PasswordOutcome::Matches { rehashed }
+    PasswordOutcome::Matches {
+        rehashed: is_outdated
+            .then(|| hash(password.reveal(), salt, memory))
+            .flatten(),
+    }
 }
 
 /// The password's hash with the salt and parameters of a stored one. `Output` compares in constant
 /// time.
-fn recompute(
-    password: &Password,
-    stored: &PasswordHash,
-    memory: &mut HashMemory,
-) -> Option<Output> {
+fn recompute(password: &str, stored: &PasswordHash, memory: &mut HashMemory) -> Option<Output> {
     let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
     let version = stored
         .version
@@ -145,7 +169,7 @@ fn recompute(
     output(&argon2, password, stored.salt.as_ref()?, memory)
 }
 
-fn hash(password: &Password, salt: &Salt, memory: &mut HashMemory) -> Option<String> {
+fn hash(password: &str, salt: &Salt, memory: &mut HashMemory) -> Option<String> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).ok()?;
     let params_string = ParamsString::try_from(&params).ok()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -161,7 +185,7 @@ fn hash(password: &Password, salt: &Salt, memory: &mut HashMemory) -> Option<Str
 
 fn output(
     argon2: &Argon2<'_>,
-    password: &Password,
+    password: &str,
     salt: &[u8],
     memory: &mut HashMemory,
 ) -> Option<Output> {
@@ -173,7 +197,7 @@ fn output(
     let output = buffer.get_mut(..length)?;
     let blocks = memory.blocks(argon2.params().block_count());
     argon2
-        .hash_password_into_with_memory(password.reveal().as_bytes(), salt, &mut *output, blocks)
+        .hash_password_into_with_memory(password.as_bytes(), salt, &mut *output, blocks)
         .ok()?;
     Output::new(output).ok()
 }
@@ -237,6 +261,35 @@ mod tests {
             verify("", Some("pbkdf2_sha256$1$x$y")),
             PasswordOutcome::Differs
         ));
+    }
+
+    #[test]
+    fn password_matches_in_any_composition_and_an_older_hash_is_replaced() {
+        let composed = "Caf\u{e9} Nummer 42";
+        let decomposed = "Cafe\u{301} Nummer\u{a0}42";
+        // The hash of what was typed, as it was computed before.
+        let old = hash(decomposed, &SALT, &mut HashMemory::default()).unwrap();
+        assert!(matches!(
+            verify(composed, Some(&old)),
+            PasswordOutcome::Differs
+        ));
+        let PasswordOutcome::Matches {
+            rehashed: Some(new),
+        } = verify(decomposed, Some(&old))
+        else {
+            panic!("not replaced")
+        };
+        for typed in [composed, decomposed] {
+            assert!(matches!(
+                verify(typed, Some(&new)),
+                PasswordOutcome::Matches { rehashed: None }
+            ));
+        }
+        assert!(matches!(
+            verify("Cafe Nummer 42", Some(&new)),
+            PasswordOutcome::Differs
+        ));
+        assert!(matches!(verify(decomposed, None), PasswordOutcome::Differs));
     }
 
     #[test]

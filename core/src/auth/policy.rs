@@ -1,6 +1,8 @@
 //! The rules for a new password: length, not common, not numeric, not similar to its owner's data.
 //!
-//! Rules and messages are those of Django's password validators; clients show the messages.
+//! Texts are compared without regard to case, width and composition. Rules and messages are those of Django's password validators; clients show the messages.
+
+use crate::unicode::username_key as caseless;
 
 /// The shortest password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 8;
@@ -57,14 +59,14 @@ pub fn password_problems(password: &str, owner: &PersonalData<'_>) -> Vec<String
 /// Whether the list contains the password, without regard to case. The scan costs a thousandth of a
 /// hash.
 fn is_common(password: &str) -> bool {
-    let password = password.to_lowercase();
+    let password = caseless(password);
     let password = password.trim();
     COMMON_PASSWORDS.lines().any(|common| common == password)
 }
 
 /// The display name of the first attribute the password is similar to.
 fn similar_attribute(password: &str, owner: &PersonalData<'_>) -> Option<&'static str> {
-    let password = password.to_lowercase();
+    let password = caseless(password);
     let attributes = [
         ("username", owner.username),
         ("first name", owner.first_name),
@@ -72,7 +74,7 @@ fn similar_attribute(password: &str, owner: &PersonalData<'_>) -> Option<&'stati
         ("email address", owner.email),
     ];
     attributes.into_iter().find_map(|(name, value)| {
-        let value = value.to_lowercase();
+        let value = caseless(value);
         let parts = value.split(|c: char| !c.is_alphanumeric() && c != '_');
         let mut candidates = parts.chain([value.as_str()]);
         candidates

@@ -16,10 +16,10 @@ use colloquy_proto::domain::User;
 /// A new account.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct RegisterRequest {
-    /// 1 to 150 letters, digits and `@.+-_`; unique without regard to case.
+    /// 1 to 150 letters, digits and `@.+-_`; unique in any case and composition.
     #[schema(required = true, nullable = false, example = "johndoe")]
     username: Option<String>,
-    /// Unique without regard to case.
+    /// Unique in any case and composition, its domain in Unicode or Punycode.
     #[schema(required = true, nullable = false, example = "john@example.com")]
     email: Option<String>,
     /// 8 characters to 256 bytes; not common, not all digits, not similar to the other fields.

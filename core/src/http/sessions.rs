@@ -16,7 +16,7 @@ use colloquy_proto::domain::User;
 /// Credentials.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct LoginRequest {
-    /// Compared without regard to case.
+    /// In any case and composition.
     #[schema(required = true, nullable = false, example = "johndoe")]
     username: Option<String>,
     /// The account's password.

@@ -22,7 +22,8 @@ pub use self::counters::{
     Bucket, BucketEmpty, Charge, CounterKey, CounterKind, Counters, Returned,
 };
 pub use self::outcomes::{
-    ChangeOutcome, CreatedConversation, CreatedUser, NewSession, Rotation, RotationOutcome,
+    AccountKeys, AccountWithoutKeys, ChangeOutcome, CreatedConversation, CreatedUser, NewSession,
+    Rotation, RotationOutcome,
 };
 pub use self::pages::{
     CachedSummaries, ConversationPage, History, HistoryRange, ListedConversation,

@@ -10,13 +10,35 @@ use colloquy_proto::domain::{Conversation, DeviceKey, SessionId, Timestamp, User
 pub enum CreatedUser {
     /// The account was created.
     Created(User),
-    /// Nothing was created: these values are in use, compared without regard to case.
+    /// Nothing was created: these values are in use, compared by their keys.
     Taken {
         /// The username is in use.
         username: bool,
         /// The e-mail address is in use.
         email: bool,
     },
+}
+
+/// The names of an account that have only their lower-case key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AccountWithoutKeys {
+    /// The account.
+    pub id: UserId,
+    /// The username; `None` when it has its key.
+    pub username: Option<String>,
+    /// The e-mail address; `None` when it has its key.
+    pub email: Option<String>,
+}
+
+/// Keys to record for an account; `None` leaves a name as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountKeys {
+    /// The account.
+    pub id: UserId,
+    /// The key of the username.
+    pub username: Option<String>,
+    /// The key of the e-mail address.
+    pub email: Option<String>,
 }
 
 /// A session about to be recorded.

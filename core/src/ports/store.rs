@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use super::{
-    Admission, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage, CreatedConversation,
-    CreatedUser, Denied, EventPage, History, HistoryRange, NewMessage, NewSession, Rotation,
-    RotationOutcome,
+    AccountKeys, AccountWithoutKeys, Admission, BatchOutcome, CachedSummaries, ChangeOutcome,
+    ConversationPage, CreatedConversation, CreatedUser, Denied, EventPage, History, HistoryRange,
+    NewMessage, NewSession, Rotation, RotationOutcome,
 };
 use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
@@ -102,12 +102,26 @@ pub type Authorized<T> = Result<T, Denied>;
 /// the statement that does the work.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Creates an account. Username and e-mail are unique without regard to case; the database
-    /// decides, also between concurrent calls.
+    /// Creates an account. Username and e-mail are unique by their keys ([`crate::unicode`]); the
+    /// database decides, also between concurrent calls.
     async fn create_user(&self, user: &NewUser, now: Timestamp) -> StoreResult<CreatedUser>;
 
-    /// The active account with this username, compared without regard to case, for a login.
+    /// The active account with this username, compared by its key, for a login. An account that has
+    /// only its lower-case key is found by that, before another one with the same newer key.
     async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>>;
+
+    /// Accounts of earlier versions whose names beyond ASCII have no key yet, with ids greater than
+    /// `after`, in order; at most `limit`.
+    async fn accounts_without_keys(
+        &self,
+        after: UserId,
+        limit: i64,
+    ) -> StoreResult<Vec<AccountWithoutKeys>>;
+
+    /// Records keys of such accounts. A key that another account has is left out. Safe to repeat.
+    ///
+    /// The caller guarantees that the keys of one call are distinct.
+    async fn set_account_keys(&self, keys: &[AccountKeys]) -> StoreResult<()>;
 
     /// Records a session, the new password hash when there is one, and the device. Of an account's
     /// devices the 50 used last are kept, for 30 days at least. `false` when the account is deleted

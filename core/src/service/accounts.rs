@@ -7,10 +7,17 @@ use email_address::{EmailAddress, Options};
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PersonalData, password_problems};
 use crate::ports::CreatedUser;
-use colloquy_proto::domain::{Caller, NewUser, User, validate_text};
+use crate::unicode::{domain_to_ascii, email_key, nfc, username_key};
+use colloquy_proto::domain::{
+    Caller, NewUser, TextError, User, is_default_ignorable, validate_text,
+};
 
 /// The longest username, first or last name, in characters.
 const MAX_NAME_CHARS: usize = 150;
+
+/// The longest key of a username, in characters: compatibility characters become longer in a key, and
+/// a key is in an index.
+const MAX_KEY_CHARS: usize = MAX_NAME_CHARS;
 
 /// The longest e-mail address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const MAX_EMAIL_CHARS: usize = 254;
@@ -89,15 +96,8 @@ pub fn validate(registration: Registration) -> ServiceResult<(NewUser, Password)
         MAX_NAME_CHARS,
         &mut errors,
     );
-    if !username
-        .chars()
-        .all(|c| c.is_alphanumeric() || "@.+-_".contains(c))
-    {
-        add(
-            &mut errors,
-            "username",
-            "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.",
-        );
+    if let Some(problem) = username_problem(&username) {
+        add(&mut errors, "username", problem);
     }
     let email = trimmed(registration.email, "email", 1, MAX_EMAIL_CHARS, &mut errors);
     if !email.is_empty() && !is_email(&email) {
@@ -177,13 +177,31 @@ fn trimmed(
     }
 }
 
-/// A local part and a domain with at least one dot.
+/// What is wrong with a username. Accents typed as characters of their own are composed first. Letters
+/// that show nothing, such as the Hangul fillers, would make two names look the same.
+fn username_problem(username: &str) -> Option<String> {
+    let is_permitted = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
+    let permitted = nfc(username).chars().all(is_permitted);
+    if !permitted || username.contains(is_default_ignorable) {
+        let problem = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
+        return Some(problem.to_owned());
+    }
+    let too_long = username_key(username).chars().count() > MAX_KEY_CHARS;
+    too_long.then(|| TextError::TooLong { max: MAX_KEY_CHARS }.to_string())
+}
+
+/// A local part and a domain with at least one dot, both without characters that show nothing.
 fn is_email(text: &str) -> bool {
     let options = Options::default()
         .with_required_tld()
         .without_display_text()
         .without_domain_literal();
-    EmailAddress::parse_with_options(text, options).is_ok()
+    let Ok(address) = EmailAddress::parse_with_options(text, options) else {
+        return false;
+    };
+    !text.contains(is_default_ignorable)
+        && domain_to_ascii(address.domain()).is_some()
+        && email_key(text).chars().count() <= MAX_EMAIL_CHARS
 }
 
 #[cfg(test)]
@@ -223,6 +241,40 @@ mod tests {
     }
 
     #[test]
+    fn names_that_show_nothing_are_rejected() {
+        for invisible in [
+            "\u{3164}",
+            "\u{115f}",
+            "\u{ffa0}",
+            "ann\u{3164}",
+            "a\u{200b}nn",
+            "\u{17b4}",
+        ] {
+            let mut invalid = registration(invisible, "ann@example.com", "StrongPass123!");
+            assert!(errors(invalid).contains_key("username"), "{invisible:?}");
+            invalid = registration("ann", "ann@example.com", "StrongPass123!");
+            invalid.first_name = Some(format!(" {}", invisible.replace(['a', 'n'], "")));
+            invalid.last_name = Some("\u{2060}\u{e0041}".to_owned());
+            let fields: Vec<_> = errors(invalid).keys().copied().collect();
+            assert_eq!(fields, ["first_name", "last_name"], "{invisible:?}");
+        }
+        let mut emoji = registration("ann", "ann@example.com", "StrongPass123!");
+        emoji.first_name = Some("❤\u{fe0f}".to_owned());
+        assert!(errors(emoji).is_empty());
+    }
+
+    #[test]
+    fn name_with_a_long_key_is_rejected() {
+        // U+FDFA is 18 characters of a key.
+        let long = "\u{fdfa}".repeat(9);
+        let errors = errors(registration(&long, "ann@example.com", "StrongPass123!"));
+        assert_eq!(
+            errors["username"],
+            ["Ensure this field has no more than 150 characters."]
+        );
+    }
+
+    #[test]
     fn missing_and_blank_fields_are_rejected() {
         let empty = Registration {
             username: None,
@@ -246,6 +298,8 @@ mod tests {
             ("johndoe", "john@example.com"),
             ("a.b+c-d_e@f", "first.last+tag@sub.example.co.uk"),
             ("Ännchen", "x@xn--exmple-cua.com"),
+            ("jose\u{301}", "jörg@bücher.example"),
+            ("한글", "x@münchen_1.example"),
         ] {
             assert!(
                 errors(registration(username, email, "StrongPass123!")).is_empty(),
@@ -262,6 +316,10 @@ mod tests {
             "a@exa mple.com",
             "a@example.com\n.x",
             "a@-.com",
+            "a\u{200b}@example.com",
+            "a@exam\u{ad}ple.com",
+            "a@xn--a.example",
+            "a@℀.example",
         ] {
             assert!(
                 errors(registration("ann", email, "StrongPass123!")).contains_key("email"),

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::rate_limits::{RateLimiter, TooManyAttempts, network, whole};
 use crate::ports::{Bucket, Charge, CounterKey, CounterKind, Returned, Timer};
+use crate::unicode::username_key;
 use colloquy_proto::domain::Timestamp;
 
 /// The guesses of an account that are possible at once.
@@ -53,10 +54,10 @@ pub(super) struct CountedLogin {
 }
 
 impl RateLimiter {
-    /// The counters of an attempt. Usernames are compared without regard to case, so their counters
-    /// are as well.
+    /// The counters of an attempt. All forms of a username log in to one account, so they have the
+    /// same counters.
     pub(super) fn login_attempt(&self, username: &str, address: Option<IpAddr>) -> LoginAttempt {
-        let account = self.hash("account", &username.to_lowercase());
+        let account = self.hash("account", &username_key(username));
         let from = self.hash("address", &network(address));
         let mut charges = Vec::with_capacity(3);
         if let Some(bucket) = self.per_window(self.limits.logins_per_address) {

@@ -5,6 +5,7 @@
 //! does the work; a service only passes the result on. To add a use case: a function in the file
 //! of its resource, a handler in [`crate::http`].
 
+pub mod account_keys;
 pub mod accounts;
 pub mod budgets;
 pub mod conversations;

@@ -76,6 +76,8 @@ pub trait Dialect: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Statements {
     pub(super) credentials: Statement,
+    pub(super) accounts_without_keys: Statement,
+    pub(super) set_account_keys: Statement,
     pub(super) revoke_session: Statement,
     pub(super) profile: Statement,
     pub(super) conversations: Statement,
@@ -92,6 +94,8 @@ macro_rules! statements {
     ($dialect:literal) => {
         $crate::store::dialect::Statements {
             credentials: statement!($dialect, "accounts/credentials"),
+            accounts_without_keys: statement!($dialect, "accounts/without_keys"),
+            set_account_keys: statement!($dialect, "accounts/set_keys"),
             revoke_session: statement!($dialect, "sessions/revoke"),
             profile: statement!($dialect, "accounts/profile"),
             conversations: statement!($dialect, "conversations/list"),

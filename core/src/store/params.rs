@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::dialect::Change;
 use super::driver::Param;
 use crate::ports::{HistoryRange, NewMessage, Rotation};
+use crate::unicode::{email_key, lowercase_key, username_key};
 use colloquy_proto::domain::{
     Caller, ConversationId, ConversationKind, DeviceKey, MessageNumber, MessageText,
     NewConversation, NewUser, Seq, Timestamp,
@@ -57,18 +58,49 @@ pub(super) fn device_param(device: Option<&DeviceKey>) -> Param<'_> {
     Param::OptionalText(device.map(|device| &*device.0))
 }
 
-/// The parameters of `accounts/create_user`. `keys` are username and e-mail in lower case.
+/// The keys of a new account.
+pub(super) struct UserKeys {
+    pub(super) username_lowercase: String,
+    pub(super) username: String,
+    pub(super) email_lowercase: String,
+    pub(super) email: String,
+}
+
+impl UserKeys {
+    pub(super) fn of(user: &NewUser) -> Self {
+        Self {
+            username_lowercase: lowercase_key(&user.username),
+            username: username_key(&user.username),
+            email_lowercase: lowercase_key(&user.email),
+            email: email_key(&user.email),
+        }
+    }
+
+    /// The parameters of `accounts/explain_create`.
+    pub(super) fn params(&self) -> [Param<'_>; 4] {
+        [
+            Param::Text(&self.username_lowercase),
+            Param::Text(&self.username),
+            Param::Text(&self.email_lowercase),
+            Param::Text(&self.email),
+        ]
+    }
+}
+
+/// The parameters of `accounts/create_user`.
 pub(super) fn user_params<'a>(
     user: &'a NewUser,
-    keys: [&'a str; 2],
+    keys: &'a UserKeys,
     now: Timestamp,
-) -> [Param<'a>; 9] {
-    let [username_key, email_key] = keys;
+) -> [Param<'a>; 11] {
+    let [username_lowercase, username_key, email_lowercase, email_key] = keys.params();
     [
         Param::Text(&user.username),
-        Param::Text(username_key),
+        username_lowercase,
+        username_key,
         Param::Text(&user.email),
-        Param::Text(email_key),
+        email_lowercase,
+        email_key,
         Param::Text(&user.password_hash),
         Param::Text(&user.first_name),
         Param::Text(&user.last_name),

@@ -5,15 +5,17 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 
 use super::conversation_page::ConversationPageRow;
-use super::decode::{decode_authorized, decode_optional, run_one};
+use super::decode::{decode, decode_authorized, decode_optional, run_one};
 use super::dialect::{Change, Dialect};
 use super::driver::{Access, Driver, Param, Statement, Step};
 use super::params::{NumberWindow, caller_params, seqs_json};
 use crate::ports::{
-    Admission, Authorized, BatchOutcome, CachedSummaries, ChangeOutcome, ConversationPage,
-    CreatedConversation, CreatedUser, EventPage, History, HistoryRange, NewMessage, NewSession,
-    Rotation, RotationOutcome, Store, StoreError, StoreResult,
+    AccountKeys, AccountWithoutKeys, Admission, Authorized, BatchOutcome, CachedSummaries,
+    ChangeOutcome, ConversationPage, CreatedConversation, CreatedUser, EventPage, History,
+    HistoryRange, NewMessage, NewSession, Rotation, RotationOutcome, Store, StoreError,
+    StoreResult,
 };
+use crate::unicode::{lowercase_key, username_key};
 use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
     NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
@@ -72,12 +74,34 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
 
     async fn credentials(&self, username: &str) -> StoreResult<Option<Credentials>> {
         let statement = &L::STATEMENTS.credentials;
-        let key = username.to_lowercase();
-        let params = vec![Param::Text(&key)];
+        let (key, lowercase) = (username_key(username), lowercase_key(username));
+        let params = vec![Param::Text(&key), Param::Text(&lowercase)];
         decode_optional(
             statement,
             self.run(Access::Lookup, statement, params).await?,
         )
+    }
+
+    async fn accounts_without_keys(
+        &self,
+        after: UserId,
+        limit: i64,
+    ) -> StoreResult<Vec<AccountWithoutKeys>> {
+        let statement = &L::STATEMENTS.accounts_without_keys;
+        let params = vec![Param::Int(after.0), Param::Int(limit.max(0))];
+        decode(statement, self.run(Access::Read, statement, params).await?)
+    }
+
+    async fn set_account_keys(&self, keys: &[AccountKeys]) -> StoreResult<()> {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|keys| (keys.id, &keys.username, &keys.email))
+            .collect();
+        let keys = serde_json::json!(keys).to_string();
+        let params = vec![Param::Text(&keys)];
+        self.run(Access::Write, &L::STATEMENTS.set_account_keys, params)
+            .await
+            .map(drop)
     }
 
     async fn open_session(&self, session: &NewSession) -> StoreResult<bool> {

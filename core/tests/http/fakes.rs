@@ -175,6 +175,18 @@ impl Store for FakeStore {
         self.result(username.eq_ignore_ascii_case("ann").then(credentials))
     }
 
+    async fn accounts_without_keys(
+        &self,
+        _: UserId,
+        _: i64,
+    ) -> StoreResult<Vec<AccountWithoutKeys>> {
+        unreachable!("after migrations only")
+    }
+
+    async fn set_account_keys(&self, _: &[AccountKeys]) -> StoreResult<()> {
+        unreachable!("after migrations only")
+    }
+
     async fn open_session(&self, session: &NewSession) -> StoreResult<bool> {
         let used_at = session.created_at;
         let device = session.device.clone();

@@ -5,6 +5,7 @@ mod answers;
 mod append_params;
 mod cache;
 mod cursors;
+mod names;
 mod settings;
 mod summaries;
 mod tokens;

@@ -13,7 +13,7 @@ pub const MAX_MESSAGE_CHARS: usize = 4_000;
 /// The maximum number of users one message may mention.
 pub const MAX_MENTIONS: usize = 50;
 
-/// A message's text: 1 to [`MAX_MESSAGE_CHARS`] characters, not all white space, no U+0000.
+/// A message's text: 1 to [`MAX_MESSAGE_CHARS`] characters, at least one of them visible, no U+0000.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct MessageText(Arc<str>);

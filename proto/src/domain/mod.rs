@@ -19,6 +19,6 @@ pub use id::{
 };
 pub use message::{MAX_MENTIONS, MAX_MESSAGE_CHARS, Message, MessageText};
 pub use send::{AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage};
-pub use text::{TextError, validate_text};
+pub use text::{TextError, is_default_ignorable, validate_text};
 pub use timestamp::{Seconds, Timestamp};
 pub use user::{Caller, Credentials, DeviceKey, KnownDevice, NewUser, User};

@@ -14,10 +14,10 @@ pub struct User {
     /// The account's id.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 1))]
     pub id: UserId,
-    /// Unique, ignoring case.
+    /// As typed at registration. Unique: names that differ in case or in equivalent characters are the same.
     #[cfg_attr(feature = "utoipa", schema(value_type = String, example = "johndoe"))]
     pub username: Arc<str>,
-    /// Unique, ignoring case.
+    /// Unique like the username.
     #[cfg_attr(feature = "utoipa", schema(example = "john@example.com"))]
     pub email: String,
     /// May be empty.

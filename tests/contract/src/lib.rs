@@ -47,6 +47,9 @@ pub trait Fixture: Send + Sync {
     /// Deactivates an account; the port has no method for it.
     async fn deactivate(&self, user_id: UserId);
 
+    /// Removes the keys of an account's names, as if an earlier version had created it.
+    async fn forget_keys(&self, user_id: UserId);
+
     /// Removes the database.
     async fn close(self: Box<Self>);
 }
@@ -77,6 +80,8 @@ macro_rules! store_contract {
             accounts {
                 account_is_created_and_found
                 names_are_unique_regardless_of_case
+                names_in_equivalent_forms_are_the_same
+                keys_of_older_accounts_are_computed
                 inactive_account_has_no_credentials
                 account_texts_are_stored_verbatim
             }

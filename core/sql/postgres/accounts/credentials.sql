@@ -1,4 +1,5 @@
--- Store::credentials. Index: users_username_unique, devices_pkey. One row.
+-- Store::credentials. Index: users_username_caseless_unique, devices_pkey. Two rows: an account whose key another
+-- one has is found by its lower-case form, which comes first.
 select (
     select json_build_object(
         'user', json_build_object(
@@ -15,5 +16,7 @@ select (
         )
     )
     from users
-    where username_key = $1 and is_active
+    where coalesce(username_caseless, username_key) in ($1, $2) and is_active
+    order by coalesce(username_caseless, username_key) = $2 desc
+    limit 1
 )::text

@@ -1,4 +1,5 @@
--- Store::credentials. Index: users_username_unique, devices_pkey. One row.
+-- Store::credentials. Index: users_username_caseless_unique, devices_pkey. Two rows: an account whose key another
+-- one has is found by its lower-case form, which comes first.
 select json_object(
     'user', json_object(
         'id', id, 'username', username, 'email', email,
@@ -12,4 +13,6 @@ select json_object(
     ))
 )
 from users
-where username_key = ?1 and is_active = 1
+where coalesce(username_caseless, username_key) in (?1, ?2) and is_active = 1
+order by coalesce(username_caseless, username_key) = ?2 desc
+limit 1

@@ -15,8 +15,8 @@ use super::decode::{
 use super::dialect::{Change, Dialect, Statements, statements};
 use super::driver::{Access, Driver, Param, Statement, Step, statement};
 use super::params::{
-    caller_params, change_params, device_param, direct_key, ids_json, kind_text, rotation_params,
-    user_params,
+    UserKeys, caller_params, change_params, device_param, direct_key, ids_json, kind_text,
+    rotation_params, user_params,
 };
 use crate::ports::{
     Authorized, BatchOutcome, ChangeOutcome, CreatedConversation, CreatedUser, NewMessage,
@@ -60,8 +60,8 @@ impl Dialect for Postgres {
         user: &NewUser,
         now: Timestamp,
     ) -> StoreResult<CreatedUser> {
-        let (username_key, email_key) = (user.username.to_lowercase(), user.email.to_lowercase());
-        let params = user_params(user, [&username_key, &email_key], now);
+        let keys = UserKeys::of(user);
+        let params = user_params(user, &keys, now);
         for _ in 0..ATTEMPTS {
             let row = write(driver, &CREATE_USER, &params).await?;
             match decode(&CREATE_USER, row)? {

@@ -12,7 +12,8 @@ use super::decode::{
 use super::dialect::{Change, Dialect, Statements, statements};
 use super::driver::{Access, Driver, DriverError, Param, Statement, Step, statement};
 use super::params::{
-    caller_params, change_params, direct_key, ids_json, kind_text, rotation_params, user_params,
+    UserKeys, caller_params, change_params, direct_key, ids_json, kind_text, rotation_params,
+    user_params,
 };
 use crate::ports::{
     Authorized, BatchOutcome, ChangeOutcome, CreatedConversation, CreatedUser, NewMessage,
@@ -70,16 +71,10 @@ impl Dialect for Sqlite {
         user: &NewUser,
         now: Timestamp,
     ) -> StoreResult<CreatedUser> {
-        let (username_key, email_key) = (user.username.to_lowercase(), user.email.to_lowercase());
+        let keys = UserKeys::of(user);
         let steps = [
-            Step::new(
-                &CREATE_USER,
-                user_params(user, [&username_key, &email_key], now),
-            ),
-            Step::new(
-                &EXPLAIN_CREATE_USER,
-                [Param::Text(&username_key), Param::Text(&email_key)],
-            ),
+            Step::new(&CREATE_USER, user_params(user, &keys, now)),
+            Step::new(&EXPLAIN_CREATE_USER, keys.params()),
         ];
         let [created, taken] = write_all(driver, steps, &CREATE_USER).await?;
         if let Some(user) = decode_optional(&CREATE_USER, created)? {

@@ -76,6 +76,84 @@ async fn email_addresses_are_unique_ignoring_case() {
 }
 
 #[tokio::test]
+async fn names_in_equivalent_forms_are_one_name() {
+    let api = anonymous();
+    let suffix = unique("x").to_lowercase();
+    for (first, same) in [
+        ("straße", "STRASSE"),
+        ("\u{1112}\u{1161}\u{11ab}", "한"),
+        ("josé", "JOSE\u{301}"),
+        ("ｗｉｄｅ", "Wide"),
+    ] {
+        let username = format!("{first}{suffix}");
+        let fields = fields_with(json!({"username": username}));
+        let user = api.post(REGISTER, &fields).await.expect_status(201);
+        assert_eq!(user["username"], username, "displayed as typed");
+        let same = format!("{same}{suffix}");
+        let again = fields_with(json!({"username": same}));
+        api.post(REGISTER, &again).await.expect_invalid("username");
+        let login = json!({"username": same, "password": fields["password"]});
+        let body = api
+            .post("/api/users/login/", &login)
+            .await
+            .expect_status(200);
+        assert_eq!(body["user"], user);
+    }
+    for (first, same) in [
+        ("a@bücher", "A@BÜCHER"),
+        ("b@bücher", "b@xn--bcher-kva"),
+        ("jörg@mail", "jo\u{308}rg@mail"),
+    ] {
+        let fields = fields_with(json!({"email": format!("{first}.{suffix}.example")}));
+        api.post(REGISTER, &fields).await.expect_status(201);
+        let again = fields_with(json!({"email": format!("{same}.{suffix}.example")}));
+        api.post(REGISTER, &again).await.expect_invalid("email");
+    }
+}
+
+#[tokio::test]
+async fn names_that_show_nothing_are_rejected() {
+    let api = anonymous();
+    for invisible in ["\u{3164}", "\u{115f}", "\u{ffa0}", "\u{200b}", "\u{2060}"] {
+        for username in [
+            invisible.to_owned(),
+            format!("{}{invisible}", unique("user")),
+        ] {
+            let fields = fields_with(json!({"username": username}));
+            api.post(REGISTER, &fields).await.expect_invalid("username");
+        }
+        for name in ["first_name", "last_name"] {
+            let fields = fields_with(json!({name: format!("{invisible}\u{ad}")}));
+            api.post(REGISTER, &fields).await.expect_invalid(name);
+        }
+    }
+    // A username whose key would not fit into an index.
+    let fields = fields_with(json!({"username": "\u{fdfa}".repeat(150)}));
+    api.post(REGISTER, &fields).await.expect_invalid("username");
+}
+
+#[tokio::test]
+async fn password_matches_in_any_composition() {
+    let api = anonymous();
+    for [registered, typed] in [
+        ["Gru\u{308}ne Violen 42", "Grüne Violen 42"],
+        ["Blåe Violen 42", "Bla\u{30a}e\u{a0}Violen 42"],
+    ] {
+        let fields = fields_with(json!({"password": registered}));
+        api.post(REGISTER, &fields).await.expect_status(201);
+        for password in [registered, typed] {
+            let login = json!({"username": fields["username"], "password": password});
+            api.post("/api/users/login/", &login)
+                .await
+                .expect_status(200);
+        }
+        let login = json!({"username": fields["username"], "password": registered.to_lowercase()});
+        let wrong = api.post("/api/users/login/", &login).await;
+        wrong.expect_error(401, "bad_credentials");
+    }
+}
+
+#[tokio::test]
 async fn error_names_username_and_email_when_both_are_taken() {
     let api = anonymous();
     let fields = Account::registration();

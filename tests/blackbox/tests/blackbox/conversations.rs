@@ -195,7 +195,11 @@ async fn named_conversation_of_two_is_a_new_group() {
 async fn conversation_names_and_kinds_are_validated() {
     let accounts = Account::register_many(&Server::under_test(), 3).await;
     let other = accounts[1].id;
-    for name in ["a\0b".to_owned(), "x".repeat(10_000)] {
+    for name in [
+        "a\0b".to_owned(),
+        "\u{200b}\u{3164}".to_owned(),
+        "x".repeat(10_000),
+    ] {
         let fields = json!({"participants": [other], "name": name});
         create(&accounts[0], fields).await.expect_invalid("name");
     }

@@ -284,7 +284,7 @@ async fn only_the_author_may_edit_or_delete_a_message() {
 async fn edited_text_is_validated_like_a_new_one() {
     let (account, _, conversation) = Group::pair(&Server::under_test()).await;
     let sent = account.send_retrying(conversation, "plain").await;
-    for text in ["", "  ", "a\0b", &"x".repeat(4_001)] {
+    for text in ["", "  ", "a\0b", "\u{200b}\u{ad}", &"x".repeat(4_001)] {
         let response = account.edit(conversation, id(&sent), text).await;
         response.expect_invalid("message");
     }

@@ -285,6 +285,7 @@ async fn invalid_sends_name_the_field() {
         (json!({"message": ""}), "message"),
         (json!({"message": " \n\t\u{2003}"}), "message"),
         (json!({"message": "a\0b"}), "message"),
+        (json!({"message": "\u{200b}\u{2800}"}), "message"),
         (json!({"message": "x".repeat(4_001)}), "message"),
         (
             json!({"message": "x", "client_message_id": ""}),

@@ -126,7 +126,14 @@ async fn invalid_v1_message_is_refused_without_throttling() {
     let (account, _, id) = Group::pair(&Server::under_test()).await;
     let mut socket = account.socket(id).open().await;
     let too_long = "x".repeat(4_001);
-    for text in ["", " ", "\n\t \u{a0}", "a\0b", &too_long] {
+    for text in [
+        "",
+        " ",
+        "\n\t \u{a0}",
+        "a\0b",
+        "\u{200b}\u{3164}",
+        &too_long,
+    ] {
         let frame = json!({"message": text}).to_string();
         assert_eq!(
             send_refused(&mut socket, &frame).await["code"],

@@ -135,6 +135,7 @@ async fn refused_send_names_its_id_and_stores_nothing() {
         ("message", json!(" \n "), "invalid"),
         ("message", json!(too_long), "invalid"),
         ("message", json!("a\0b"), "invalid"),
+        ("message", json!("\u{2060}\u{e0041}"), "invalid"),
         ("message", json!(7), "malformed"),
         ("message", Value::Null, "malformed"),
         ("reply_to", json!(999_999_999), "invalid"),
