@@ -29,7 +29,7 @@ const CREATORS: u32 = 16;
 
 /// How many members a conversation is created with; REST allows 500 besides the caller. Further
 /// members are inserted into the database.
-const CREATED_WITH: usize = 500;
+const CREATED_WITH: usize = 101;
 
 /// The kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

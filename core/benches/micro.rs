@@ -106,6 +106,7 @@ fn room_send(bencher: Bencher<'_, '_>, members: u64) {
             number: MessageNumber(seq),
             timestamp: NOW,
             sender: "zoe".into(),
+            mentions: Vec::new(),
         };
         let batch = BatchOutcome {
             epoch: epoch(),
@@ -226,7 +227,7 @@ fn route(bencher: Bencher<'_, '_>, path: &str) {
         timer: Arc::new(ManualTimer(Arc::new(ManualClock(AtomicI64::new(NOW.0))))),
         rng: Arc::new(Counter::default()),
     };
-    let services = Services::new(ports, recent, tokens, settings.attempts);
+    let services = Services::new(ports, recent, tokens, settings.attempts, settings.members);
     let router = router(App::new(settings, Arc::new(services)));
     let runtime = runtime();
     bencher.bench_local(|| {

@@ -25,6 +25,7 @@ use reader::Reader;
 pub use similar::similar_setting;
 pub use values::{
     AllowedOrigins, Database, DatabasePooler, HostPattern, LogFormat, Redis, Secret, SecretKey,
+    ShowEmails,
 };
 
 /// The documentation of one setting.
@@ -86,6 +87,8 @@ pub struct Settings {
     pub log_keep_files: usize,
     /// The rate limits.
     pub attempts: AttemptLimits,
+    /// The members of conversations.
+    pub members: MemberSettings,
     /// The number of passwords hashed in parallel; 0 for one per core.
     pub password_hash_concurrency: usize,
     /// The maximum number of open connections; 0 to derive it from the limit of open files.
@@ -99,6 +102,15 @@ pub struct Settings {
     /// What is accepted but probably not what the operator means, one sentence each. The host logs
     /// them at start.
     pub warnings: Vec<String>,
+}
+
+/// How many members a group may have, and what they see of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberSettings {
+    /// The most members of a group.
+    pub max_group_members: i64,
+    /// Whose e-mail addresses a user sees.
+    pub show_emails: ShowEmails,
 }
 
 /// The limits of attempts and requests; 0 is no limit.
@@ -163,6 +175,8 @@ impl Settings {
         "LOG_FORMAT", "text", "text or json";
         "LOG_MAX_BYTES", "67108864", "Size at which a log file is rotated before the day ends";
         "LOG_KEEP_FILES", "14", "Rotated log files that are kept, for server.log and api.log each";
+        "MAX_GROUP_MEMBERS", "1000", "Maximum members of a group";
+        "SHOW_EMAILS", "members", "members: participants of a conversation see each other's e-mail addresses; self: only their own (recommended where registration is open)";
         "LOGIN_ATTEMPTS_PER_ACCOUNT", "10", "Failed logins per account and client address and window, beside 100 an hour per account; 0 for no limit";
         "LOGIN_ATTEMPTS_PER_ADDRESS", "300", "Maximum logins per client address and window; 0 for no limit";
         "REGISTRATIONS_PER_ADDRESS", "300", "Maximum registrations per client address and window; 0 for no limit";
@@ -214,6 +228,10 @@ impl Settings {
                 window: Seconds(reader.number("ATTEMPTS_WINDOW_SECONDS", 1, 86_400)),
                 throttle_ms,
                 budget_factor: reader.number("BUDGET_FACTOR", 0, 1_000),
+            },
+            members: MemberSettings {
+                max_group_members: reader.number("MAX_GROUP_MEMBERS", 2, 10_000),
+                show_emails: reader.show_emails(),
             },
             password_hash_concurrency: reader.number("PASSWORD_HASH_CONCURRENCY", 0, 1_024),
             max_connections: reader.number("MAX_CONNECTIONS", 0, 10_000_000),

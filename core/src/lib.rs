@@ -14,6 +14,7 @@ pub mod cache;
 pub mod config;
 pub mod counters;
 pub mod http;
+pub mod page_size;
 pub mod ports;
 pub mod service;
 pub mod store;

@@ -76,7 +76,7 @@ impl App {
             timer: Arc::new(TokioTimer),
             rng: Arc::new(SystemRng),
         };
-        let services = Services::new(ports, recent, tokens, settings.attempts);
+        let services = Services::new(ports, recent, tokens, settings.attempts, settings.members);
         let router = http::router(http::App::new(Arc::clone(settings), Arc::new(services)));
         Ok(Self {
             router,

@@ -150,7 +150,13 @@ impl CountedServer {
             timer: Arc::new(TokioTimer),
             rng: Arc::new(SystemRng),
         };
-        let services = Services::new(ports, recent, Arc::clone(&tokens), settings.attempts);
+        let services = Services::new(
+            ports,
+            recent,
+            Arc::clone(&tokens),
+            settings.attempts,
+            settings.members,
+        );
         let router = http::router(http::App::new(settings, Arc::new(services)));
         Self {
             database,

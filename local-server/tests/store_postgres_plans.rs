@@ -128,6 +128,8 @@ async fn run_all(store: &dyn Store, round: usize) {
     let cached = CachedSummaries::default();
     let list = store.conversations(&caller, None, 20, &cached, NOW);
     list.await.expect("runs").expect("authorized");
+    let members = store.members(&caller, id, UserId(0), 20, NOW).await;
+    members.expect("runs").expect("authorized");
     let conversation = store.conversation(&caller, id, NOW).await;
     conversation.expect("runs").expect("authorized");
     store.events(id, Seq(2), 20).await.expect("runs");
@@ -136,7 +138,11 @@ async fn run_all(store: &dyn Store, round: usize) {
         .append(&[send(client_id(), None)])
         .await
         .expect("runs");
-    let batch = [send(None, Some(MessageId(1))), send(None, None)];
+    let mentioning = NewMessage {
+        mentions: vec![UserId(2), UserId(404)],
+        ..send(None, None)
+    };
+    let batch = [send(None, Some(MessageId(1))), mentioning];
     store.append(&batch).await.expect("runs");
     // A repeat: decided one by one.
     let batch = [send(client_id(), None), send(None, Some(MessageId(1)))];
@@ -144,7 +150,7 @@ async fn run_all(store: &dyn Store, round: usize) {
     let text = MessageText::new(format!("edited {round}")).expect("a text");
     let edited = store.edit_message(&caller, id, MessageId(1), Some(&text), NOW);
     edited.await.expect("runs").expect("authorized");
-    let added = store.add_member(&caller, id, other, NOW).await;
+    let added = store.add_member(&caller, id, other, 1_000, NOW).await;
     added.expect("runs").expect("authorized");
     let removed = store.remove_member(&caller, id, other, NOW).await;
     removed.expect("runs").expect("authorized");

@@ -134,6 +134,7 @@ fn build(env: &Env) -> Result<IsolateState, String> {
         Arc::clone(&recent),
         Arc::clone(&tokens),
         settings.attempts,
+        settings.members,
     );
     let throttle_ms = settings.throttle_ms;
     let router = http::router(http::App::new(settings, Arc::new(services)));

@@ -181,6 +181,8 @@ pub(crate) struct StoredDto {
     number: MessageNumber,
     timestamp: i64,
     sender: Arc<str>,
+    #[serde(default)]
+    mentions: Vec<UserId>,
 }
 
 impl From<StoredMessage> for StoredDto {
@@ -191,6 +193,7 @@ impl From<StoredMessage> for StoredDto {
             number: stored.number,
             timestamp: stored.timestamp.0,
             sender: stored.sender,
+            mentions: stored.mentions,
         }
     }
 }
@@ -203,6 +206,7 @@ impl From<StoredDto> for StoredMessage {
             number: dto.number,
             timestamp: Timestamp(dto.timestamp),
             sender: dto.sender,
+            mentions: dto.mentions,
         }
     }
 }
@@ -317,6 +321,9 @@ mod tests {
             number: MessageNumber(random.i64(..)),
             timestamp: Timestamp(random.i64(..)),
             sender: arbitrary_text(random).into(),
+            mentions: (0..random.usize(0..4))
+                .map(|_| UserId(random.i64(..)))
+                .collect(),
         };
         SendOutcome::Appended(match random.u8(0..10) {
             0 => AppendOutcome::Stored(stored),

@@ -13,8 +13,8 @@
 //!    one, and the others were current before.
 //! 2. *Completeness is proven at every read*, against the [`Position`] that the database reports
 //!    during the same request. A page is returned only when the set reaches at least that position
-//!    and descends from there without a gap to the requested number of messages or to message
-//!    number 1. Everything acknowledged before the request started is at or below that position,
+//!    and descends from there without a gap to the requested number of messages, to those that fill
+//!    a page by their size ([`page_size`](crate::page_size)), or to message number 1. Everything acknowledged before the request started is at or below that position,
 //!    and so inside the dense run. An edit or deletion has a higher `seq` than its message, so for
 //!    every message of the page all of them are in the run and are applied.
 //! 3. *A run that continues above the position is newer, not wrong*: those events were committed

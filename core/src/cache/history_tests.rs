@@ -396,7 +396,11 @@ impl Fixture {
     }
 
     async fn record(&self, seqs: std::ops::RangeInclusive<i64>) {
-        let events = seqs.map(|n| (Seq(n), Event::Message(message(n, "hi").into()).encode()));
+        self.record_texts(seqs, "hi").await;
+    }
+
+    async fn record_texts(&self, seqs: std::ops::RangeInclusive<i64>, text: &str) {
+        let events = seqs.map(|n| (Seq(n), Event::Message(message(n, text).into()).encode()));
         let new = NewEvents {
             conversation_id: ID,
             epoch: epoch("e1"),
@@ -449,6 +453,55 @@ async fn only_events_after_a_verified_page_are_requested() {
     fixture.record(69..=70).await;
     fixture.later();
     assert_eq!(fixture.read(70, 20).await, (None, vec![8, 20]));
+}
+
+/// A text of which twenty reach the size of a page: `MAX_HISTORY_BYTES` is 20 × 24 KiB.
+fn long_text() -> String {
+    "x".repeat(24 * 1024 - 1024 - 2)
+}
+
+#[test]
+fn messages_that_reach_the_size_of_a_page_are_a_complete_page() {
+    let cached = |seqs: std::ops::RangeInclusive<i64>| CachedEvents {
+        conversation_id: ID,
+        members: Some(seqs.map(|n| stored("e1", n, &long_text())).collect()),
+        requested: 100,
+        verified: None,
+    };
+    assert_eq!(proven(&cached(1..=30), 30, 100), Some(run(11, 30)));
+    assert_eq!(proven(&cached(11..=30), 30, 100), Some(run(11, 30)));
+    assert_eq!(proven(&cached(12..=30), 30, 100), None);
+    assert_eq!(proven(&cached(1..=30), 30, 19), Some(run(12, 30)));
+    assert_eq!(proven(&cached(1..=19), 19, 100), Some(run(1, 19)));
+}
+
+#[tokio::test]
+async fn size_of_a_page_bounds_pages_that_continue_a_verified_one() {
+    let fixture = Fixture::new();
+    fixture.record_texts(5..=30, &long_text()).await;
+    assert_eq!(fixture.read(30, 100).await.0, Some(run(11, 30)));
+    assert_eq!(fixture.read(30, 100).await.0, Some(run(11, 30)));
+    // With a short message the page is not full with nineteen long ones.
+    fixture.record(31..=31).await;
+    assert_eq!(fixture.read(31, 100).await.0, Some(run(11, 31)));
+    fixture.record_texts(32..=32, &long_text()).await;
+    assert_eq!(fixture.read(32, 100).await.0, Some(run(12, 32)));
+    // A deletion makes room for an older message, which only the cache has.
+    let deleted = Event::Deleted(DeletedEvent {
+        seq: Seq(33),
+        message_id: MessageId(320),
+        version: 2,
+        user_id: UserId(1),
+        timestamp: Timestamp(33),
+    });
+    let new = NewEvents {
+        conversation_id: ID,
+        epoch: epoch("e1"),
+        events: vec![(Seq(33), deleted.encode())],
+    };
+    fixture.history.record(&[new]).await;
+    fixture.later();
+    assert_eq!(fixture.read(33, 100).await.0, Some(run(11, 32)));
 }
 
 #[tokio::test]

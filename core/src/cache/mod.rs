@@ -19,6 +19,7 @@ mod interleaving_tests;
 mod proof;
 mod redis_args;
 mod rendered_page;
+mod rendered_summary;
 mod summaries;
 mod verified_pages;
 
@@ -28,4 +29,5 @@ pub use in_process::InProcess;
 pub use proof::CachedEvents;
 pub use redis_args::redis_args;
 pub use rendered_page::RenderedPage;
-pub use summaries::{PageKey, RenderedSummary, SummaryCache, cached_summaries};
+pub use rendered_summary::RenderedSummary;
+pub use summaries::{PageKey, SummaryCache, cached_summaries};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::entries::{MAX_CACHED_EVENTS, decode_member};
 use super::verified_pages::VerifiedPage;
+use crate::page_size::newest_that_fit;
 use crate::ports::History;
 use colloquy_proto::domain::{ConversationId, Epoch, Message, Position, Seq};
 use colloquy_proto::protocol::Event;
@@ -26,9 +27,9 @@ pub struct CachedEvents {
 }
 
 impl CachedEvents {
-    /// The newest `limit` messages (fewer only when there are no more), with the position they
-    /// reach, if the events prove them complete at `position`, which the database must have
-    /// reported during this request.
+    /// The newest `limit` messages (fewer only when there are no more, or when they fill a page by
+    /// their size), with the position they reach, if the events prove them complete at `position`,
+    /// which the database must have reported during this request.
     pub(super) fn prove_complete(&self, position: &Position, limit: i64) -> Option<History> {
         let mut events = self.events(&position.epoch)?;
         let limit = usize::try_from(limit).ok()?;
@@ -50,13 +51,15 @@ impl CachedEvents {
             apply(&mut messages, event);
         }
         messages.drain(..messages.len().saturating_sub(limit));
+        let (fitting, is_full) = newest_that_fit(&messages);
+        messages.drain(..messages.len() - fitting);
         let number = messages
             .last()
             .map_or(position.number, |newest| newest.number);
         let complete = messages
             .first()
             .map_or(number.0 == 0 || limit == 0, |oldest| {
-                oldest.number.0 == 1 || messages.len() == limit
+                oldest.number.0 == 1 || messages.len() == limit || is_full
             });
         let position = Position {
             epoch: position.epoch.clone(),

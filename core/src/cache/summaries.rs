@@ -7,7 +7,8 @@
 //!
 //! Why a stored summary is correct: everything that changes a summary (a message, an edit, a
 //! deletion, a change of members) is a durable event of the conversation, so at one `seq` of one
-//! epoch the summary is the same for every caller and forever. The statement that lists a user's
+//! epoch the summary is the same for every caller and forever (the order of the participants, of whom
+//! the caller is the first, is made when it is written). The statement that lists a user's
 //! conversations receives the cached ids with their `seq`. From one snapshot of the database it
 //! decides which conversations are listed and in which order, and returns in full those that are
 //! not cached at their current `seq`. So a list contains nothing that the statement would not have
@@ -19,12 +20,11 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
-
+use super::rendered_summary::RenderedSummary;
 use crate::bounded_cache::BoundedCache;
+use crate::config::ShowEmails;
 use crate::ports::{CachedSummaries, ConversationPage, ListedConversation};
-use colloquy_proto::domain::{ConversationId, Epoch, Seq, Timestamp, UserId};
+use colloquy_proto::domain::{ConversationId, Timestamp, UserId};
 
 /// The memory limit of the summaries: about eight thousand small conversations.
 const SUMMARIES_CAPACITY_BYTES: usize = 8 * 1024 * 1024;
@@ -35,48 +35,24 @@ const PAGES_CAPACITY_BYTES: usize = 1024 * 1024;
 /// A page of a list: the user, the conversation it starts after, and the limit.
 pub type PageKey = (UserId, Option<(Timestamp, ConversationId)>, i64);
 
-/// A conversation's summary as JSON.
-#[derive(Debug)]
-pub struct RenderedSummary {
-    /// The conversation.
-    pub id: ConversationId,
-    /// The time of its latest activity, by which lists are ordered.
-    pub active_at: Timestamp,
-    epoch: Epoch,
-    seq: Seq,
-    json: Box<RawValue>,
-}
-
-impl RenderedSummary {
-    /// The length of its JSON in bytes.
-    pub fn bytes(&self) -> usize {
-        self.json.get().len()
-    }
-}
-
-impl Serialize for RenderedSummary {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.json.serialize(serializer)
-    }
-}
-
 /// The memoized summaries, and the ids that each page contained last.
 #[derive(Debug)]
 pub struct SummaryCache {
     summaries: BoundedCache<ConversationId, Arc<RenderedSummary>>,
     pages: BoundedCache<PageKey, Arc<[ConversationId]>>,
-}
-
-impl Default for SummaryCache {
-    fn default() -> Self {
-        Self {
-            summaries: BoundedCache::new(SUMMARIES_CAPACITY_BYTES),
-            pages: BoundedCache::new(PAGES_CAPACITY_BYTES),
-        }
-    }
+    show_emails: ShowEmails,
 }
 
 impl SummaryCache {
+    /// Nothing memoized yet; participants are rendered with or without their e-mail addresses.
+    pub fn new(show_emails: ShowEmails) -> Self {
+        Self {
+            summaries: BoundedCache::new(SUMMARIES_CAPACITY_BYTES),
+            pages: BoundedCache::new(PAGES_CAPACITY_BYTES),
+            show_emails,
+        }
+    }
+
     /// The cached summaries of the conversations that were on this page last, all of one epoch.
     pub fn cached(&self, page: &PageKey) -> Vec<Arc<RenderedSummary>> {
         let ids = self.pages.get(page).unwrap_or_default();
@@ -102,6 +78,7 @@ impl SummaryCache {
         let ConversationPage {
             epoch,
             conversations,
+            ..
         } = page;
         let mut list = Vec::with_capacity(conversations.len());
         for conversation in conversations {
@@ -113,16 +90,10 @@ impl SummaryCache {
                     Arc::clone(found.ok_or_else(missing)?)
                 }
                 ListedConversation::Summary(summary) => {
-                    let rendered = Arc::new(RenderedSummary {
-                        id: summary.id,
-                        active_at: summary.active_at,
-                        epoch: epoch.clone(),
-                        seq: summary.seq,
-                        json: to_raw_value(&*summary)?,
-                    });
-                    let weight = rendered.bytes() + size_of::<RenderedSummary>();
+                    let rendered = RenderedSummary::new(&summary, &epoch, self.show_emails)?;
+                    let rendered = Arc::new(rendered);
                     self.summaries
-                        .put(rendered.id, Arc::clone(&rendered), weight);
+                        .put(rendered.id, Arc::clone(&rendered), rendered.weight());
                     rendered
                 }
             });
@@ -148,7 +119,9 @@ pub fn cached_summaries(cached: &[Arc<RenderedSummary>]) -> CachedSummaries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use colloquy_proto::domain::{ConversationKind, ConversationSummary, MessageNumber};
+    use colloquy_proto::domain::{
+        ConversationKind, ConversationSummary, Epoch, MessageNumber, Seq, User,
+    };
 
     fn full(id: i64, seq: i64) -> ListedConversation {
         ListedConversation::Summary(Box::new(ConversationSummary {
@@ -156,6 +129,7 @@ mod tests {
             kind: ConversationKind::Group,
             name: None,
             participants: Vec::new(),
+            member_count: 0,
             last_message: None,
             created_at: Timestamp(0),
             active_at: Timestamp(seq),
@@ -167,7 +141,15 @@ mod tests {
     fn page(epoch: &str, conversations: Vec<ListedConversation>) -> ConversationPage {
         ConversationPage {
             epoch: Epoch(epoch.into()),
+            caller: Arc::new(User {
+                id: UserId(1),
+                username: "ann".into(),
+                email: String::new(),
+                first_name: String::new(),
+                last_name: String::new(),
+            }),
             conversations,
+            is_cut: false,
         }
     }
 
@@ -181,7 +163,7 @@ mod tests {
 
     #[test]
     fn unmodified_summaries_are_served_from_the_cache() {
-        let summaries = SummaryCache::default();
+        let summaries = SummaryCache::new(ShowEmails::Members);
         assert!(summaries.cached(&KEY).is_empty());
         let first = summaries.render(KEY, &[], page("e", vec![full(1, 3), full(2, 9)]));
         assert_eq!(at(&first.unwrap()), [(1, 3), (2, 9)]);
@@ -204,7 +186,10 @@ mod tests {
 
     #[test]
     fn summary_is_shared_between_the_pages_of_different_users() {
-        let (summaries, other) = (SummaryCache::default(), (UserId(2), None, 20));
+        let (summaries, other) = (
+            SummaryCache::new(ShowEmails::Members),
+            (UserId(2), None, 20),
+        );
         summaries
             .render(KEY, &[], page("e", vec![full(1, 3)]))
             .unwrap();
@@ -216,7 +201,10 @@ mod tests {
 
     #[test]
     fn cached_summaries_are_of_one_epoch() {
-        let (summaries, other) = (SummaryCache::default(), (UserId(2), None, 20));
+        let (summaries, other) = (
+            SummaryCache::new(ShowEmails::Members),
+            (UserId(2), None, 20),
+        );
         let both = vec![full(1, 3), full(2, 9)];
         summaries.render(KEY, &[], page("e", both)).unwrap();
         summaries
@@ -233,6 +221,10 @@ mod tests {
             "e",
             vec![ListedConversation::NotModified(ConversationId(1))],
         );
-        assert!(SummaryCache::default().render(KEY, &[], omitted).is_err());
+        assert!(
+            SummaryCache::new(ShowEmails::Members)
+                .render(KEY, &[], omitted)
+                .is_err()
+        );
     }
 }

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use colloquy_proto::domain::Seconds;
 
-use super::{Settings, SettingsError};
+use super::{Settings, SettingsError, ShowEmails};
 
 /// The settings whose values may begin and end with a quotation mark.
 const QUOTES_ALLOWED: [&str; 1] = ["POSTGRES_PASSWORD"];
@@ -156,6 +156,21 @@ impl<'a> Reader<'a> {
             .filter(|item| !item.is_empty())
             .map(str::to_owned)
             .collect()
+    }
+
+    pub(super) fn show_emails(&mut self) -> ShowEmails {
+        let text = self.text("SHOW_EMAILS").to_ascii_lowercase();
+        match text.as_str() {
+            "members" => ShowEmails::Members,
+            "self" => ShowEmails::Own,
+            _ => {
+                self.problem(
+                    "SHOW_EMAILS",
+                    format_args!("is {text:?}; give members or self"),
+                );
+                ShowEmails::Own
+            }
+        }
     }
 
     /// `ACCESS_TOKEN_SECONDS` and `REFRESH_TOKEN_SECONDS`. An access token must not outlive the

@@ -65,6 +65,15 @@ pub struct Redis {
     pub token: Secret,
 }
 
+/// Whose e-mail addresses a user sees in the participants of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShowEmails {
+    /// Every participant's.
+    Members,
+    /// The user's own.
+    Own,
+}
+
 /// The format of log events on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

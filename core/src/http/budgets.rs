@@ -29,6 +29,11 @@ const BUDGETS: &[(&str, &str, Budget)] = &[
     ("POST", "/api/chat/conversations/", Budget::Conversations),
     ("GET", "/api/chat/conversations/{id}/", Budget::History),
     (
+        "GET",
+        "/api/chat/conversations/{id}/members/",
+        Budget::Lists,
+    ),
+    (
         "PATCH",
         "/api/chat/conversations/{id}/messages/{message_id}/",
         Budget::Edits,

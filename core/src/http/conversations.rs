@@ -1,7 +1,5 @@
 //! `/api/chat/conversations/`: listing, creating and reading conversations.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,8 +11,7 @@ use super::error::{ApiError, ApiResult};
 use super::extract::{Authenticated, ConversationPath, JsonBody, QueryParams};
 use super::link;
 use super::openapi::BadRequestBody;
-use super::sized_json::SizedJson;
-use crate::cache::RenderedSummary;
+use super::sized_json::JsonText;
 use crate::service::conversations::{self, CreateInput};
 use crate::service::cursor;
 use colloquy_proto::domain::{Conversation, ConversationKind, ConversationSummary, UserId};
@@ -25,7 +22,7 @@ const MAX_PAGE: i64 = 200;
 /// A new conversation.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct CreateRequest {
-    /// The ids of the other participants; the caller's own and duplicates are ignored.
+    /// The ids of the other participants, at most 100; the caller's own and duplicates are ignored.
     #[schema(required = true, nullable = false, value_type = Vec<i64>, example = json!([2, 3]))]
     participants: Option<Vec<UserId>>,
     /// 1 to 120 characters; a conversation with a name is a group.
@@ -40,7 +37,7 @@ pub(super) struct CreateRequest {
     get, path = "/api/chat/conversations/", tag = "conversations", operation_id = "listConversations",
     security(("bearer" = [])),
     params(
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "The most conversations returned; 200 by default"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "The most conversations returned; 200 by default, and fewer when they exceed 512 KiB"),
         ("cursor" = Option<String>, Query, description = "The cursor of the next page, from the Link header"),
     ),
     responses(
@@ -53,7 +50,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     params: QueryParams,
-) -> ApiResult<(HeaderMap, SizedJson<Vec<Arc<RenderedSummary>>>)> {
+) -> ApiResult<(HeaderMap, JsonText)> {
     let limit = params.limit(MAX_PAGE)?;
     let after = params
         .get("cursor")
@@ -61,18 +58,15 @@ pub(super) async fn list(
             cursor::activity(cursor).ok_or_else(|| ApiError::field("cursor", "Invalid cursor."))
         })
         .transpose()?;
-    let (summaries, more) = conversations::list(app.services(), &caller, after, limit).await?;
-    let headers = match summaries.last().filter(|_| more) {
-        Some(last) => {
-            let cursor = cursor::of_activity(last.active_at, last.id);
+    let page = conversations::list(app.services(), &caller, after, limit).await?;
+    let headers = match page.next {
+        Some((active_at, id)) => {
+            let cursor = cursor::of_activity(active_at, id);
             link::to_next_page(&format!("limit={limit}&cursor={cursor}"))
         }
         None => HeaderMap::new(),
     };
-    // Two brackets, and a comma for each.
-    let capacity = 2 + summaries.iter().map(|one| one.bytes() + 1).sum::<usize>();
-    let value = summaries;
-    Ok((headers, SizedJson { value, capacity }))
+    Ok((headers, JsonText(page.conversations)))
 }
 
 /// Create a conversation
@@ -118,7 +112,7 @@ fn kind(text: &str) -> ApiResult<ConversationKind> {
     get, path = "/api/chat/conversations/{id}/", tag = "conversations", operation_id = "readConversation",
     security(("bearer" = [])),
     params(("id" = i64, Path, description = "The conversation")),
-    responses((status = 200, description = "The conversation with its 100 newest messages", body = Conversation))
+    responses((status = 200, description = "The conversation with its 100 newest messages, fewer when they exceed 512 KiB, and its first 100 members", body = Conversation))
 )]
 pub(super) async fn read(
     State(app): State<App>,

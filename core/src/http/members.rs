@@ -1,17 +1,23 @@
-//! `/api/chat/conversations/{id}/members/`: the members of a group.
+//! `/api/chat/conversations/{id}/members/`: the members of a conversation.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
 use super::error::{ApiError, ApiResult};
-use super::extract::{Authenticated, ConversationItemPath, ConversationPath, JsonBody};
+use super::extract::{
+    Authenticated, ConversationItemPath, ConversationPath, JsonBody, QueryParams,
+};
+use super::link;
 use super::openapi::{BadRequestBody, ErrorBody};
-use crate::service::members;
-use colloquy_proto::domain::UserId;
+use crate::service::{cursor, members};
+use colloquy_proto::domain::{Member, UserId};
+
+/// The most members of a page.
+const MAX_PAGE: i64 = 100;
 
 /// A user to add.
 #[derive(Deserialize, ToSchema)]
@@ -29,6 +35,42 @@ pub(super) struct MemberResponse {
     user_id: UserId,
 }
 
+/// List the members of a conversation
+#[utoipa::path(
+    get, path = "/api/chat/conversations/{id}/members/", tag = "conversations", operation_id = "listMembers",
+    security(("bearer" = [])),
+    params(
+        ("id" = i64, Path, description = "The conversation"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "The most members returned; 100 by default"),
+        ("cursor" = Option<String>, Query, description = "The cursor of the next page, from the Link header"),
+    ),
+    responses(
+        (status = 200, description = "By id", body = Vec<Member>,
+            headers(("Link" = String, description = "The next page, with rel=\"next\", when there is one"))),
+        (status = 400, description = "A parameter is invalid", body = BadRequestBody),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    ConversationPath(conversation_id): ConversationPath,
+    params: QueryParams,
+) -> ApiResult<(HeaderMap, Json<Vec<Member>>)> {
+    let limit = params.limit(MAX_PAGE)?;
+    let after = params.get("cursor").map_or(Some(UserId(0)), cursor::member);
+    let after = after.ok_or_else(|| ApiError::field("cursor", "Invalid cursor."))?;
+    let services = app.services();
+    let (members, more) = members::list(services, &caller, conversation_id, after, limit).await?;
+    let headers = match members.last().filter(|_| more) {
+        Some(last) => {
+            let cursor = cursor::of_member(last.id);
+            link::to_next_page(&format!("limit={limit}&cursor={cursor}"))
+        }
+        None => HeaderMap::new(),
+    };
+    Ok((headers, Json(members)))
+}
+
 /// Add a member to a group
 #[utoipa::path(
     post, path = "/api/chat/conversations/{id}/members/", tag = "conversations", operation_id = "addMember",
@@ -38,7 +80,7 @@ pub(super) struct MemberResponse {
         (status = 201, description = "The user is now a member; every member receives an event", body = MemberResponse),
         (status = 200, description = "The user already was a member", body = MemberResponse),
         (status = 400, description = "There is no such user", body = BadRequestBody),
-        (status = 409, description = "The conversation is direct", body = ErrorBody),
+        (status = 409, description = "The conversation is direct, or the group is full", body = ErrorBody),
     )
 )]
 pub(super) async fn add(

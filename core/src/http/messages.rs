@@ -40,7 +40,7 @@ pub(super) struct SendRequest {
     /// The id of the message it replies to.
     #[schema(value_type = Option<i64>)]
     reply_to: Option<MessageId>,
-    /// The ids of the mentioned users; at most 50.
+    /// The ids of the mentioned users; at most 50. Users that are not members are dropped.
     #[schema(value_type = Option<Vec<i64>>)]
     mentions: Option<Vec<UserId>>,
 }
@@ -211,7 +211,7 @@ pub(super) struct HistoryResponse {
     security(("bearer" = [])),
     params(
         ("id" = i64, Path, description = "The conversation"),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "The most messages returned; 100 by default"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "The most messages returned; 100 by default, and fewer when they exceed 512 KiB"),
         ("before" = Option<String>, Query, description = "A cursor or a message's number: the nearest older messages"),
         ("after" = Option<String>, Query, description = "A cursor or a message's number: the nearest newer messages"),
         ("around" = Option<String>, Query, description = "A cursor or a message's number: that message and its neighbours"),

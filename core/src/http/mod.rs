@@ -55,7 +55,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(conversations::read))
         .routes(routes!(messages::history, messages::send))
         .routes(routes!(messages::edit, messages::delete))
-        .routes(routes!(members::add))
+        .routes(routes!(members::list, members::add))
         .routes(routes!(members::remove))
         .routes(routes!(sockets::open))
         .routes(routes!(health::health))

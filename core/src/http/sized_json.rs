@@ -8,6 +8,16 @@ use serde::Serialize;
 use super::error::ApiError;
 use colloquy_proto::protocol::ErrorCode;
 
+/// A JSON response that is text already.
+pub(super) struct JsonText(pub(super) String);
+
+impl IntoResponse for JsonText {
+    fn into_response(self) -> Response {
+        let json = HeaderValue::from_static("application/json");
+        ([(CONTENT_TYPE, json)], self.0).into_response()
+    }
+}
+
 /// A JSON response that may be tens of kilobytes long, serialized into a buffer of its final size.
 /// axum's `Json` starts with 128 bytes and copies the text at every doubling.
 pub(super) struct SizedJson<T> {

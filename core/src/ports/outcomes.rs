@@ -123,6 +123,8 @@ pub enum ChangeOutcome {
     Direct,
     /// Not done: there is no such active account.
     UnknownUser,
+    /// Not done: the group has as many members as it may have.
+    Full,
     /// Not done: only the conversation's creator may remove other members.
     NotOwner,
 }

@@ -1,9 +1,11 @@
 //! Pages of history and of the list of conversations.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use colloquy_proto::domain::{
-    ConversationId, ConversationSummary, Epoch, Message, MessageNumber, Position, Seq,
+    ConversationId, ConversationSummary, Epoch, Message, MessageNumber, Position, Seq, User,
 };
 
 /// Which messages of a history are requested. Every page is in ascending order.
@@ -51,6 +53,10 @@ pub enum ListedConversation {
 pub struct ConversationPage {
     /// The epoch of their `seq`s.
     pub epoch: Epoch,
+    /// The caller's own account.
+    pub caller: Arc<User>,
     /// Latest activity first.
     pub conversations: Vec<ListedConversation>,
+    /// Whether it ends before the requested number because its conversations are large.
+    pub is_cut: bool,
 }

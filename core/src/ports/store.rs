@@ -11,7 +11,7 @@ use super::{
     NewMessage, NewSession, Rotation, RotationOutcome,
 };
 use colloquy_proto::domain::{
-    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
+    Caller, Conversation, ConversationId, Credentials, Epoch, Member, MessageId, MessageText,
     NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 
@@ -155,8 +155,9 @@ pub trait Store: Send + Sync {
     ) -> StoreResult<Authorized<CreatedConversation>>;
 
     /// The caller's conversations, latest activity first (then highest id), starting after the
-    /// given `(active_at, id)`; at most `limit`. A conversation that is unchanged since it was
-    /// cached is returned as its id alone.
+    /// given `(active_at, id)`; at most `limit`, and fewer when they are large: the page ends no
+    /// earlier than after [`MAX_LIST_BYTES`](crate::page_size::MAX_LIST_BYTES) of JSON. A
+    /// conversation that is unchanged since it was cached is returned as its id alone.
     async fn conversations(
         &self,
         caller: &Caller,
@@ -166,7 +167,7 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<Authorized<ConversationPage>>;
 
-    /// One conversation with its 100 newest messages.
+    /// One conversation with its newest page of messages.
     async fn conversation(
         &self,
         caller: &Caller,
@@ -182,7 +183,10 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<Authorized<Position>>;
 
-    /// A page of a conversation's history, for a member; at most `limit` messages.
+    /// A page of a conversation's history, for a member; at most `limit` messages, and fewer when
+    /// they are long: it ends with the message that fills
+    /// [`MAX_HISTORY_BYTES`](crate::page_size::MAX_HISTORY_BYTES), half of them on either side for
+    /// `Around`.
     async fn messages(
         &self,
         caller: &Caller,
@@ -191,6 +195,17 @@ pub trait Store: Send + Sync {
         limit: i64,
         now: Timestamp,
     ) -> StoreResult<Authorized<History>>;
+
+    /// The members of a conversation, for a member, by id, starting after the given one; at most
+    /// `limit`.
+    async fn members(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        after: UserId,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<Vec<Member>>>;
 
     /// Authorizes a member's socket: the state of the conversation that the Room needs to admit it.
     async fn admit(
@@ -205,6 +220,8 @@ pub trait Store: Send + Sync {
     /// conversation `seq` and `number` of the stored sends are dense and follow the order given,
     /// also with concurrent writers. Session and membership are checked by the same statement.
     /// Repeating the call after an error is safe for sends with a `client_message_id`.
+    ///
+    /// Mentions of users that are no members are dropped; the outcome has the others.
     ///
     /// The caller guarantees that no two sends of a batch share conversation, sender and
     /// `client_message_id`.
@@ -222,12 +239,14 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<Authorized<ChangeOutcome>>;
 
-    /// Adds a member to a group; writes as [`Self::edit_message`] does.
+    /// Adds a member to a group that has fewer than `max_members`, also with concurrent calls; writes
+    /// as [`Self::edit_message`] does.
     async fn add_member(
         &self,
         caller: &Caller,
         conversation_id: ConversationId,
         user_id: UserId,
+        max_members: i64,
         now: Timestamp,
     ) -> StoreResult<Authorized<ChangeOutcome>>;
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::cache::{RenderedSummary, cached_summaries};
+use crate::config::ShowEmails;
+use crate::page_size::MAX_LIST_BYTES;
 use crate::ports::CreatedConversation;
 use colloquy_proto::domain::{
     Caller, Conversation, ConversationId, ConversationKind, NewConversation, Timestamp, UserId,
@@ -13,8 +15,8 @@ use colloquy_proto::domain::{
 /// The longest name of a group, in characters.
 const MAX_NAME_CHARS: usize = 120;
 
-/// The most participants of a new conversation besides the caller.
-const MAX_PARTICIPANTS: usize = 500;
+/// The most participants of a new conversation besides the caller. More members are added one by one.
+const MAX_PARTICIPANTS: usize = 100;
 
 /// A conversation as requested, not yet validated.
 pub struct CreateInput {
@@ -36,7 +38,7 @@ pub async fn create(
     caller: &Caller,
     input: CreateInput,
 ) -> ServiceResult<(Conversation, bool)> {
-    let new = validate(input, caller.user_id)?;
+    let new = validate(input, caller.user_id, services.members.max_group_members)?;
     let now = services.ports.clock.now();
     match services
         .ports
@@ -44,8 +46,12 @@ pub async fn create(
         .create_conversation(caller, &new, now)
         .await??
     {
-        CreatedConversation::Created(conversation) => Ok((conversation, true)),
-        CreatedConversation::Existing(conversation) => Ok((conversation, false)),
+        CreatedConversation::Created(conversation) => {
+            Ok((shown_to(caller, conversation, services), true))
+        }
+        CreatedConversation::Existing(conversation) => {
+            Ok((shown_to(caller, conversation, services), false))
+        }
         CreatedConversation::UnknownParticipants(ids) => {
             let problem = |id| format!("Invalid pk \"{id}\" - object does not exist.");
             let problems = ids.into_iter().map(problem).collect();
@@ -57,7 +63,23 @@ pub async fn create(
     }
 }
 
-fn validate(input: CreateInput, caller: UserId) -> ServiceResult<NewConversation> {
+/// The conversation without what the settings hide from this caller.
+fn shown_to(caller: &Caller, mut conversation: Conversation, services: &Services) -> Conversation {
+    if services.members.show_emails == ShowEmails::Own {
+        for participant in &mut conversation.participants {
+            if participant.id != caller.user_id {
+                participant.email.clear();
+            }
+        }
+    }
+    conversation
+}
+
+fn validate(
+    input: CreateInput,
+    caller: UserId,
+    max_members: i64,
+) -> ServiceResult<NewConversation> {
     let Some(mut others) = input.participants else {
         return Err(ServiceError::field(
             "participants",
@@ -73,10 +95,16 @@ fn validate(input: CreateInput, caller: UserId) -> ServiceResult<NewConversation
             "At least one other participant is required.",
         ));
     }
-    if others.len() > MAX_PARTICIPANTS {
+    // The caller is a member as well.
+    let max_others = usize::try_from(max_members.saturating_sub(1)).unwrap_or(usize::MAX);
+    let max_others = max_others.min(MAX_PARTICIPANTS);
+    if others.len() > max_others {
         return Err(ServiceError::field(
             "participants",
-            format!("At most {MAX_PARTICIPANTS} participants are allowed."),
+            format!(
+                "At most {max_others} other participants are allowed; a group holds at most \
+                 {max_members} members, and more can be added once it exists."
+            ),
         ));
     }
     let name = input.name.map(|name| name.trim().to_owned());
@@ -99,8 +127,16 @@ fn validate(input: CreateInput, caller: UserId) -> ServiceResult<NewConversation
     Ok(NewConversation { others, kind, name })
 }
 
-/// The caller's conversations, latest activity first, and whether there are more. Each is a rendered
-/// [`ConversationSummary`](colloquy_proto::domain::ConversationSummary).
+/// A page of the list of conversations.
+pub struct ListPage {
+    /// A JSON array of [`ConversationSummary`](colloquy_proto::domain::ConversationSummary), latest
+    /// activity first.
+    pub conversations: String,
+    /// The last one, after which the next page starts; `None` on the last page.
+    pub next: Option<(Timestamp, ConversationId)>,
+}
+
+/// The caller's conversations, latest activity first: at most `limit`, and fewer when they are large.
 ///
 /// # Errors
 /// `Denied` when the session was revoked.
@@ -109,7 +145,7 @@ pub async fn list(
     caller: &Caller,
     after: Option<(Timestamp, ConversationId)>,
     limit: i64,
-) -> ServiceResult<(Vec<Arc<RenderedSummary>>, bool)> {
+) -> ServiceResult<ListPage> {
     let now = services.ports.clock.now();
     let key = (caller.user_id, after, limit);
     let cached = services.summaries.cached(&key);
@@ -119,12 +155,44 @@ pub async fn list(
         .store
         .conversations(caller, after, limit + 1, &cached_summaries(&cached), now)
         .await??;
+    let not_rendered =
+        |error: serde_json::Error| ServiceError::Internal(format!("cannot render a list: {error}"));
+    let (is_cut, account) = (page.is_cut, Arc::clone(&page.caller));
     let summaries = services.summaries.render(key, &cached, page);
-    let mut summaries = summaries.map_err(|error| ServiceError::Internal(error.to_string()))?;
-    let requested = usize::try_from(limit).unwrap_or_default();
-    let more = summaries.len() > requested;
-    summaries.truncate(requested);
-    Ok((summaries, more))
+    let mut summaries = summaries.map_err(not_rendered)?;
+    let account = serde_json::to_string(&*account).map_err(not_rendered)?;
+    let (fitting, bytes) = fitting(&summaries, usize::try_from(limit).unwrap_or_default());
+    let more = is_cut || summaries.len() > fitting;
+    summaries.truncate(fitting);
+    // The caller's account may come in addition to the participants of each.
+    let mut conversations = String::with_capacity(bytes + summaries.len() * account.len());
+    for summary in &summaries {
+        conversations.push(if conversations.is_empty() { '[' } else { ',' });
+        summary.write(caller.user_id, &account, &mut conversations);
+    }
+    conversations.push_str(if summaries.is_empty() { "[]" } else { "]" });
+    let last = summaries.last().filter(|_| more);
+    Ok(ListPage {
+        next: last.map(|summary| (summary.active_at, summary.id)),
+        conversations,
+    })
+}
+
+/// The number of summaries, at most `limit`, that a page has room for, and their size. The first one
+/// is on the page even if it alone is larger.
+fn fitting(summaries: &[Arc<RenderedSummary>], limit: usize) -> (usize, usize) {
+    /// The brackets, or commas, and the names of fields, that are written between parts.
+    const AROUND_PARTICIPANTS: usize = 24;
+    let max_bytes = usize::try_from(MAX_LIST_BYTES).unwrap_or(usize::MAX);
+    let mut bytes = 0;
+    for (index, summary) in summaries.iter().take(limit).enumerate() {
+        let with_next = bytes + summary.bytes() + AROUND_PARTICIPANTS;
+        if index > 0 && with_next > max_bytes {
+            return (index, bytes);
+        }
+        bytes = with_next;
+    }
+    (summaries.len().min(limit), bytes)
 }
 
 /// One conversation with its recent messages.
@@ -136,11 +204,10 @@ pub async fn read(
     caller: &Caller,
     conversation_id: ConversationId,
 ) -> ServiceResult<Conversation> {
-    Ok(services
-        .ports
-        .store
-        .conversation(caller, conversation_id, services.ports.clock.now())
-        .await??)
+    let now = services.ports.clock.now();
+    let store = &services.ports.store;
+    let conversation = store.conversation(caller, conversation_id, now).await??;
+    Ok(shown_to(caller, conversation, services))
 }
 
 #[cfg(test)]
@@ -160,6 +227,7 @@ mod tests {
                 kind,
             },
             UserId(1),
+            1_000,
         )
     }
 
@@ -170,6 +238,23 @@ mod tests {
         assert_eq!(new.kind, ConversationKind::Group);
         assert!(validated(&[1, 1], None, None).is_err());
         assert!(validated(&[], None, None).is_err());
+    }
+
+    #[test]
+    fn at_most_a_hundred_others_and_the_limit_of_members_are_accepted() {
+        let others = |count: i64| (2..2 + count).collect::<Vec<_>>();
+        assert!(validated(&others(100), None, None).is_ok());
+        assert!(validated(&others(101), None, None).is_err());
+        let limited = |count| {
+            let input = CreateInput {
+                participants: Some(others(count).into_iter().map(UserId).collect()),
+                name: None,
+                kind: None,
+            };
+            validate(input, UserId(1), 5)
+        };
+        assert!(limited(4).is_ok());
+        assert!(limited(5).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp};
+use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp, UserId};
 
 /// Longer texts are rejected without decoding.
 const MAX_CHARS: usize = 64;
@@ -42,6 +42,17 @@ pub fn activity(cursor: &str) -> Option<(Timestamp, ConversationId)> {
     Some((Timestamp(active_at), ConversationId(id.parse().ok()?)))
 }
 
+/// The cursor of a member in the list of members.
+pub fn of_member(id: UserId) -> String {
+    URL_SAFE_NO_PAD.encode(format!("m{id}"))
+}
+
+/// The member a cursor names.
+pub fn member(cursor: &str) -> Option<UserId> {
+    let id = decode(cursor)?.strip_prefix('m')?.parse().ok()?;
+    (id > 0).then_some(UserId(id))
+}
+
 fn decode(cursor: &str) -> Option<String> {
     if cursor.len() > MAX_CHARS {
         return None;
@@ -62,6 +73,7 @@ mod tests {
             );
             assert_eq!(number(&number_.to_string()), Some(MessageNumber(number_)));
         }
+        assert_eq!(member(&of_member(UserId(7))), Some(UserId(7)));
         let position = (Timestamp(1_800_000_000_123), ConversationId(7));
         assert_eq!(
             activity(&of_activity(position.0, position.1)),

@@ -135,7 +135,7 @@ fn new_message(command: SendCommand, stored: StoredMessage, sender_id: UserId) -
         number: stored.number,
         client_message_id: command.client_message_id,
         reply_to: command.reply_to,
-        mentions: command.mentions,
+        mentions: stored.mentions,
         version: 1,
     }
 }

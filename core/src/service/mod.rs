@@ -28,7 +28,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::auth::{Password, PasswordJob, PasswordOutcome, SALT_BYTES, Salt, Tokens};
 use crate::cache::{RecentHistory, SummaryCache};
-use crate::config::AttemptLimits;
+use crate::config::{AttemptLimits, MemberSettings};
 use crate::ports::{Cache, Clock, Counters, HashPriority, Passwords, Rng, Rooms, Store, Timer};
 use budgets::Budget;
 use colloquy_proto::domain::UserId;
@@ -67,6 +67,7 @@ pub struct Services {
     recent_history: Arc<RecentHistory>,
     summaries: SummaryCache,
     database_health: DatabaseHealth,
+    members: MemberSettings,
 }
 
 impl Services {
@@ -77,6 +78,7 @@ impl Services {
         recent_history: Arc<RecentHistory>,
         tokens: Arc<Tokens>,
         limits: AttemptLimits,
+        members: MemberSettings,
     ) -> Self {
         let counters = Arc::clone(&ports.counters);
         let clock = Arc::clone(&ports.clock);
@@ -84,7 +86,8 @@ impl Services {
             rate_limiter: RateLimiter::new(counters, clock, limits, tokens.pepper()),
             login_delays: LoginDelays::new(Arc::clone(&ports.timer)),
             recent_history,
-            summaries: SummaryCache::default(),
+            summaries: SummaryCache::new(members.show_emails),
+            members,
             database_health: DatabaseHealth::default(),
             tokens,
             ports,

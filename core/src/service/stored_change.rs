@@ -51,6 +51,9 @@ fn refusal(outcome: &ChangeOutcome) -> ServiceError {
         ChangeOutcome::Direct => {
             ServiceError::Conflict("The members of a direct conversation cannot be changed.")
         }
+        ChangeOutcome::Full => ServiceError::Conflict(
+            "The group is full: it has as many members as this server allows in one group.",
+        ),
         ChangeOutcome::UnknownUser => ServiceError::field("user_id", "This user does not exist."),
         ChangeOutcome::NotOwner => {
             ServiceError::Forbidden("Only the creator of a group may remove other members.")

@@ -1,5 +1,5 @@
 //! A page of conversations as its statement returns it: the ids in order, the conversations that
-//! changed since they were cached, and each of their participants once.
+//! changed since they were cached, and each of their participants once, with the caller.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use colloquy_proto::domain::{
 pub(super) struct ConversationPageRow {
     epoch: Epoch,
     order: Vec<ConversationId>,
+    is_cut: bool,
     people: Vec<Arc<User>>,
     conversations: Vec<SummaryRow>,
 }
@@ -28,6 +29,7 @@ struct SummaryRow {
     kind: ConversationKind,
     name: Option<String>,
     participants: Vec<UserId>,
+    member_count: i64,
     last_message: Option<Message>,
     created_at: Timestamp,
     active_at: Timestamp,
@@ -44,6 +46,7 @@ impl SummaryRow {
             kind: self.kind,
             name: self.name,
             participants: participants.collect::<Option<_>>()?,
+            member_count: self.member_count,
             last_message: self.last_message,
             created_at: self.created_at,
             active_at: self.active_at,
@@ -54,8 +57,8 @@ impl SummaryRow {
 }
 
 impl ConversationPageRow {
-    /// The page. `None` when a participant is not among the people.
-    pub(super) fn into_page(self) -> Option<ConversationPage> {
+    /// The caller's page. `None` when a participant or the caller is not among the people.
+    pub(super) fn into_page(self, caller: UserId) -> Option<ConversationPage> {
         let people = self.people.into_iter().map(|user| (user.id, user));
         let people: HashMap<UserId, Arc<User>> = people.collect();
         // In the same order as the ids, without those that are unchanged.
@@ -70,6 +73,8 @@ impl ConversationPageRow {
         Some(ConversationPage {
             conversations: self.order.into_iter().map(listed).collect::<Option<_>>()?,
             epoch: self.epoch,
+            caller: Arc::clone(people.get(&caller)?),
+            is_cut: self.is_cut,
         })
     }
 }

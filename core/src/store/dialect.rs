@@ -15,8 +15,8 @@ use colloquy_proto::domain::{
 pub enum Change<'a> {
     /// Replaces the text of a message; `None` deletes it.
     EditMessage(MessageId, Option<&'a MessageText>),
-    /// Adds a member.
-    AddMember(UserId),
+    /// Adds a member to a group that has fewer than this many.
+    AddMember(UserId, i64),
     /// Removes a member.
     RemoveMember(UserId),
 }
@@ -84,6 +84,7 @@ pub struct Statements {
     pub(super) conversation: Statement,
     pub(super) position: Statement,
     pub(super) messages: Statement,
+    pub(super) members: Statement,
     pub(super) admit: Statement,
     pub(super) events: Statement,
     pub(super) renew_epoch: Statement,
@@ -102,6 +103,7 @@ macro_rules! statements {
             conversation: statement!($dialect, "conversations/read"),
             position: statement!($dialect, "conversations/position"),
             messages: statement!($dialect, "messages/page"),
+            members: statement!($dialect, "members/list"),
             admit: statement!($dialect, "sockets/admit"),
             events: statement!($dialect, "messages/events"),
             renew_epoch: statement!($dialect, "instance/renew_epoch"),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::dialect::Change;
 use super::driver::Param;
+use crate::page_size::MAX_HISTORY_BYTES;
 use crate::ports::{HistoryRange, NewMessage, Rotation};
 use crate::unicode::{email_key, lowercase_key, username_key};
 use colloquy_proto::domain::{
@@ -34,9 +35,10 @@ pub(super) fn change_params<'a>(
             Param::Int(message_id.0),
             Param::OptionalText(text.map(MessageText::as_str)),
         ]),
-        Change::AddMember(user_id) | Change::RemoveMember(user_id) => {
-            params.push(Param::Int(user_id.0));
+        Change::AddMember(user_id, max_members) => {
+            params.extend([Param::Int(user_id.0), Param::Int(max_members)]);
         }
+        Change::RemoveMember(user_id) => params.push(Param::Int(user_id.0)),
     }
     params
 }
@@ -116,6 +118,8 @@ pub(super) struct NumberWindow {
     pub(super) below_limit: i64,
     pub(super) above: i64,
     pub(super) above_limit: i64,
+    /// The bytes that fill each of the two parts.
+    pub(super) bytes: i64,
 }
 
 impl NumberWindow {
@@ -129,6 +133,7 @@ impl NumberWindow {
                 below_limit: 0,
                 above: number,
                 above_limit: limit,
+                bytes: MAX_HISTORY_BYTES,
             },
             HistoryRange::Around(MessageNumber(number)) => {
                 // The message itself belongs to the half below.
@@ -138,6 +143,7 @@ impl NumberWindow {
                     below_limit,
                     above: number,
                     above_limit: limit - below_limit,
+                    bytes: MAX_HISTORY_BYTES / 2,
                 }
             }
         }
@@ -149,6 +155,7 @@ impl NumberWindow {
             below_limit: limit,
             above: 0,
             above_limit: 0,
+            bytes: MAX_HISTORY_BYTES,
         }
     }
 }

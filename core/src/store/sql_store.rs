@@ -9,6 +9,7 @@ use super::decode::{decode, decode_authorized, decode_optional, run_one};
 use super::dialect::{Change, Dialect};
 use super::driver::{Access, Driver, Param, Statement, Step};
 use super::params::{NumberWindow, caller_params, seqs_json};
+use crate::page_size::MAX_LIST_BYTES;
 use crate::ports::{
     AccountKeys, AccountWithoutKeys, Admission, Authorized, BatchOutcome, CachedSummaries,
     ChangeOutcome, ConversationPage, CreatedConversation, CreatedUser, EventPage, History,
@@ -17,7 +18,7 @@ use crate::ports::{
 };
 use crate::unicode::{lowercase_key, username_key};
 use colloquy_proto::domain::{
-    Caller, Conversation, ConversationId, Credentials, Epoch, MessageId, MessageText,
+    Caller, Conversation, ConversationId, Credentials, Epoch, Member, MessageId, MessageText,
     NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 
@@ -164,19 +165,14 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
             cached.epoch.as_ref().map(|epoch| &*epoch.0),
         ));
         params.push(Param::Text(&seqs));
-        // With a filled cache the result is small.
-        let access = if cached.at.is_empty() {
-            Access::Read
-        } else {
-            Access::Lookup
-        };
-        let row = self.run(access, statement, params).await?;
+        params.push(Param::Int(MAX_LIST_BYTES));
+        let row = self.run(Access::Read, statement, params).await?;
         let page = match decode_authorized::<ConversationPageRow>(statement, row)? {
-            Ok(row) => row.into_page(),
+            Ok(row) => row.into_page(caller.user_id),
             Err(denied) => return Ok(Err(denied)),
         };
         page.map(Ok).ok_or_else(|| {
-            StoreError::Unexpected(format!("{} lists an unknown participant", statement.name))
+            StoreError::Unexpected(format!("{} lists an unknown user", statement.name))
         })
     }
 
@@ -220,6 +216,25 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
             Param::Int(window.below_limit),
             Param::Int(window.above),
             Param::Int(window.above_limit),
+            Param::Int(window.bytes),
+        ]);
+        decode_authorized(statement, self.run(Access::Read, statement, params).await?)
+    }
+
+    async fn members(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        after: UserId,
+        limit: i64,
+        now: Timestamp,
+    ) -> StoreResult<Authorized<Vec<Member>>> {
+        let statement = &L::STATEMENTS.members;
+        let mut params = caller_params(caller, now);
+        params.extend([
+            Param::Int(conversation_id.0),
+            Param::Int(after.0),
+            Param::Int(limit.max(0)),
         ]);
         decode_authorized(statement, self.run(Access::Read, statement, params).await?)
     }
@@ -256,9 +271,10 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
         caller: &Caller,
         conversation_id: ConversationId,
         user_id: UserId,
+        max_members: i64,
         now: Timestamp,
     ) -> StoreResult<Authorized<ChangeOutcome>> {
-        let change = Change::AddMember(user_id);
+        let change = Change::AddMember(user_id, max_members);
         L::change(&self.driver, caller, conversation_id, change, now).await
     }
 
@@ -297,5 +313,85 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
 
     async fn probe(&self) -> StoreResult<()> {
         L::probe(&self.driver).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::store::driver::DriverError;
+    use crate::store::{PostgresStore, SqliteStore};
+
+    /// Records the access of each statement, and returns no row.
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<(&'static str, Access)>>);
+
+    #[async_trait]
+    impl Driver for &Recorder {
+        async fn run(
+            &self,
+            access: Access,
+            steps: &[Step<'_>],
+        ) -> Result<Vec<Option<String>>, DriverError> {
+            let mut recorded = self.0.lock().unwrap();
+            recorded.extend(steps.iter().map(|step| (step.statement.name, access)));
+            Ok(vec![None; steps.len()])
+        }
+    }
+
+    /// Calls every method that reads. Their results are errors, since no row is returned.
+    async fn read_everything(store: &dyn Store) {
+        let caller = Caller {
+            user_id: UserId(1),
+            session_id: SessionId("s1".into()),
+            expires_at: Timestamp(9),
+        };
+        let (id, now) = (ConversationId(1), Timestamp(1));
+        let filled = CachedSummaries {
+            epoch: Some(Epoch("e".into())),
+            at: vec![(id, Seq(1))],
+        };
+        drop(store.credentials("ann").await);
+        drop(store.profile(&caller, now).await);
+        drop(store.position(&caller, id, now).await);
+        drop(store.admit(&caller, id, now).await);
+        drop(store.conversation(&caller, id, now).await);
+        drop(store.members(&caller, id, UserId(0), 100, now).await);
+        for cached in [CachedSummaries::default(), filled] {
+            drop(store.conversations(&caller, None, 200, &cached, now).await);
+        }
+        let history = store.messages(&caller, id, HistoryRange::Latest, 100, now);
+        drop(history.await);
+        drop(store.events(id, Seq(0), 300).await);
+        drop(store.ping().await);
+    }
+
+    /// INVARIANT: only what reads a few rows by their keys is a lookup, which SQLite runs on the
+    /// thread that also serves other requests. A statement whose work grows with members,
+    /// messages or conversations runs elsewhere.
+    #[test]
+    fn only_statements_that_read_a_few_rows_are_lookups() {
+        let (one, other) = (Recorder::default(), Recorder::default());
+        let stores: [&dyn Store; 2] = [&PostgresStore::new(&one), &SqliteStore::new(&other)];
+        for (store, recorder) in stores.into_iter().zip([&one, &other]) {
+            read_everything(store).now_or_never().unwrap();
+            let recorded = recorder.0.lock().unwrap();
+            let of = |wanted| -> Vec<&str> {
+                let found = recorded.iter().filter(|(_, access)| *access == wanted);
+                found.map(|(name, _)| *name).collect()
+            };
+            let lookups = [
+                "accounts/credentials",
+                "accounts/profile",
+                "conversations/position",
+                "sockets/admit",
+            ];
+            assert_eq!(of(Access::Lookup), lookups);
+            assert_eq!(of(Access::Read).len(), 7);
+        }
     }
 }

@@ -6,6 +6,7 @@ use colloquy_core::ports::CachedSummaries;
 use colloquy_proto::domain::{ConversationId, Epoch, Seq};
 use serde_json::json;
 
+use crate::fakes::{MEMBERS, member};
 use crate::server::Server;
 
 const LIST: &str = "/api/chat/conversations/";
@@ -130,6 +131,38 @@ async fn link_header_leads_to_the_next_page() {
 }
 
 #[tokio::test]
+async fn members_are_listed_in_pages() {
+    let server = Server::new().await;
+    let mut path = format!("{LIST}1/members/?limit=2");
+    let mut seen = Vec::new();
+    loop {
+        let response = server.get_as_ann(&path).await;
+        let page = response.json();
+        seen.extend(page.as_array().unwrap().clone());
+        let Some((next, rest)) = response.header("link").split_once('>') else {
+            break;
+        };
+        assert_eq!(rest, "; rel=\"next\"");
+        let query = next.strip_prefix("<?").expect("a query only");
+        path = format!("{LIST}1/members/?{query}");
+    }
+    let expected = (1..=MEMBERS).map(|id| json!(member(id)));
+    assert_eq!(seen, expected.collect::<Vec<_>>());
+    for query in [
+        "limit=0",
+        "limit=101",
+        "cursor=x",
+        "cursor=bTA",
+        "cursor=MTI",
+    ] {
+        let response = server
+            .get_as_ann(&format!("{LIST}1/members/?{query}"))
+            .await;
+        assert_eq!(response.status, 400, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn invalid_or_foreign_conversation_id_is_rejected() {
     let server = Server::new().await;
     for id in [
@@ -157,6 +190,7 @@ async fn invalid_or_foreign_conversation_id_is_rejected() {
     for path in [
         "/api/chat/conversations/2/",
         "/api/chat/conversations/2/messages/",
+        "/api/chat/conversations/2/members/",
     ] {
         let response = server.get_as_ann(path).await;
         assert_eq!(

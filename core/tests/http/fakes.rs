@@ -22,6 +22,19 @@ pub(crate) const MINE: ConversationId = ConversationId(1);
 pub(crate) const THEIRS: ConversationId = ConversationId(2);
 pub(crate) const MESSAGES: i64 = 120;
 
+/// The members of Ann's conversation, by id from 1.
+pub(crate) const MEMBERS: i64 = 5;
+
+pub(crate) fn member(id: i64) -> Member {
+    Member {
+        id: UserId(id),
+        username: format!("user{id}").into(),
+        first_name: String::new(),
+        last_name: String::new(),
+        joined_at: NOW,
+    }
+}
+
 pub(crate) fn ann() -> User {
     User {
         id: UserId(1),
@@ -54,6 +67,7 @@ pub(crate) fn conversation() -> Conversation {
         kind: ConversationKind::Direct,
         name: None,
         participants: vec![ann()],
+        member_count: 1,
         messages: Vec::new(),
         created_at: NOW,
         seq: Seq(MESSAGES),
@@ -261,6 +275,7 @@ impl Store for FakeStore {
             kind: ConversationKind::Group,
             name: None,
             participants: Vec::new(),
+            member_count: 1,
             last_message: None,
             created_at: NOW,
             active_at: NOW,
@@ -279,7 +294,9 @@ impl Store for FakeStore {
             .take(usize::try_from(limit).unwrap());
         let page = ConversationPage {
             epoch: position().epoch,
+            caller: Arc::new(ann()),
             conversations: conversations.collect(),
+            is_cut: false,
         };
         self.check_session(caller, Ok(page))
     }
@@ -336,6 +353,19 @@ impl Store for FakeStore {
         )
     }
 
+    async fn members(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        after: UserId,
+        limit: i64,
+        _: Timestamp,
+    ) -> StoreResult<Authorized<Vec<Member>>> {
+        let members = (after.0 + 1..=MEMBERS).map(member);
+        let members = members.take(usize::try_from(limit).unwrap());
+        self.check_member(caller, id, members.collect())
+    }
+
     async fn admit(
         &self,
         caller: &Caller,
@@ -372,6 +402,7 @@ impl Store for FakeStore {
         caller: &Caller,
         id: ConversationId,
         _: UserId,
+        _: i64,
         _: Timestamp,
     ) -> StoreResult<Authorized<ChangeOutcome>> {
         self.check_member(caller, id, self.change_outcome())
@@ -493,5 +524,6 @@ pub(crate) fn stored(number: i64) -> StoredMessage {
         number: MessageNumber(number),
         timestamp: NOW,
         sender: Arc::from("ann"),
+        mentions: Vec::new(),
     }
 }

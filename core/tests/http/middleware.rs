@@ -389,7 +389,7 @@ async fn openapi_document_is_complete() {
             }
         }
     }
-    assert_eq!(count, 19);
+    assert_eq!(count, 20);
     assert!(ErrorCode::ALL.iter().all(|code| code.status() >= 400));
 }
 

@@ -106,7 +106,13 @@ impl Server {
             timer: Arc::new(ManualTimer(clock.clone())),
             rng: Arc::new(Counter::default()),
         };
-        let services = Services::new(ports, recent, tokens.clone(), settings.attempts);
+        let services = Services::new(
+            ports,
+            recent,
+            tokens.clone(),
+            settings.attempts,
+            settings.members,
+        );
         let router = router(App::new(Arc::new(settings), Arc::new(services)));
         let mut server = Self {
             router,

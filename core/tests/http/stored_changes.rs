@@ -103,6 +103,7 @@ async fn refused_change_returns_its_code_without_notification() {
         (&delete, ChangeOutcome::NotSender, 403, "forbidden"),
         (&add, ChangeOutcome::UnknownUser, 400, "invalid"),
         (&add, ChangeOutcome::Direct, 409, "conflict"),
+        (&add, ChangeOutcome::Full, 409, "conflict"),
         (&remove, ChangeOutcome::NotOwner, 403, "forbidden"),
         (&remove, ChangeOutcome::Direct, 409, "conflict"),
     ] {

@@ -129,6 +129,7 @@ async fn run_all(store: &dyn Store) {
             .messages(&caller, ID, HistoryRange::Latest, 10, NOW)
             .await,
     );
+    check(store.members(&caller, ID, UserId(0), 10, NOW).await);
     check(store.admit(&caller, ID, NOW).await);
     check(store.append(&[some_append()]).await);
     check(store.append(&[some_append(), some_append()]).await);
@@ -165,13 +166,17 @@ fn some_stored(random: &mut Rng) -> (Value, StoredMessage) {
         number: MessageNumber(random.i64(..)),
         timestamp: Timestamp(random.i64(..)),
         sender: Arc::from(colloquy_fuzz::arbitrary_text(random)),
+        mentions: (0..random.usize(0..3))
+            .map(|_| UserId(random.i64(..)))
+            .collect(),
     };
     let fields = json!([
         stored.message_id,
         stored.seq,
         stored.number,
         stored.timestamp.0,
-        stored.sender
+        stored.sender,
+        stored.mentions
     ]);
     (fields, stored)
 }
@@ -218,6 +223,7 @@ fn results_decode_to_the_encoded_values() {
             "ids": [first, first + 1],
             "conversations": [[ID, seq, number, NOW.0 + 5]],
             "names": [name],
+            "mentions": [[first + 1, [7]]],
         });
         let store = PostgresStore::new(FixedResult(result.to_string()));
         let read = ready(store.append(&[some_append(), some_append()])).expect("readable");
@@ -228,6 +234,7 @@ fn results_decode_to_the_encoded_values() {
                 number: MessageNumber(number + ordinal),
                 timestamp: Timestamp(NOW.0 + 5),
                 sender: Arc::from(&*name),
+                mentions: (1..ordinal).map(|_| UserId(7)).collect(),
             })
         });
         assert_eq!(read.outcomes, stored);

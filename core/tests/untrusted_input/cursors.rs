@@ -2,7 +2,7 @@
 
 use colloquy_core::service::cursor;
 use colloquy_fuzz::{Target, for_all};
-use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp};
+use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp, UserId};
 
 #[test]
 fn cursors() {
@@ -20,6 +20,11 @@ fn cursors() {
             assert!(number.0 >= 0, "{number}");
             assert_eq!(cursor::number(&cursor::of_number(number)), Some(number));
         }
+        if let Some(id) = cursor::member(text) {
+            assert!(id.0 > 0, "{id}");
+            assert_eq!(cursor::member(&cursor::of_member(id)), Some(id));
+            assert_eq!(cursor::number(text), None, "a cursor of both kinds");
+        }
         if let Some((at, id)) = cursor::activity(text) {
             assert_eq!(
                 cursor::activity(&cursor::of_activity(at, id)),
@@ -36,6 +41,8 @@ fn cursors_round_trip() {
         let number = MessageNumber(random.i64(0..) >> random.u32(0..63));
         assert_eq!(cursor::number(&cursor::of_number(number)), Some(number));
         assert_eq!(cursor::number(&number.to_string()), Some(number));
+        let member = UserId(1 + (random.i64(0..i64::MAX) >> random.u32(0..63)));
+        assert_eq!(cursor::member(&cursor::of_member(member)), Some(member));
         let position = (
             Timestamp(random.i64(0..253_402_300_800_000)),
             ConversationId(random.i64(..)),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use colloquy_core::cache::{PageKey, RenderedSummary, SummaryCache, cached_summaries};
+use colloquy_core::config::ShowEmails;
 use colloquy_core::ports::{CachedSummaries, ConversationPage, ListedConversation};
 use colloquy_fuzz::{Rng, arbitrary_text, for_all};
 use colloquy_proto::domain::{
@@ -28,6 +29,7 @@ fn some_summary(random: &mut Rng, id: i64, seq: i64) -> ConversationSummary {
                 })
             })
             .collect(),
+        member_count: random.i64(0..200),
         last_message: None,
         created_at: NOW,
         active_at: Timestamp(NOW.0 + seq),
@@ -48,14 +50,34 @@ fn page(epoch: &Epoch, all: &[ConversationSummary], cached: &CachedSummaries) ->
     });
     ConversationPage {
         epoch: epoch.clone(),
+        caller: Arc::new(account()),
         conversations: conversations.collect(),
+        is_cut: false,
     }
+}
+
+/// The caller, who may be among the participants.
+fn account() -> User {
+    User {
+        id: UserId(1),
+        username: "ann".into(),
+        email: "ann@example.com".to_owned(),
+        first_name: String::new(),
+        last_name: String::new(),
+    }
+}
+
+fn text(rendered: &Arc<RenderedSummary>) -> Option<String> {
+    let account = serde_json::to_string(&account()).ok()?;
+    let mut text = String::new();
+    rendered.write(UserId(1), &account, &mut text);
+    Some(text)
 }
 
 #[test]
 fn rendered_lists_equal_the_database() {
     for_all("rendered_lists_equal_the_database", 1_000, |random| {
-        let summaries = SummaryCache::default();
+        let summaries = SummaryCache::new(ShowEmails::Members);
         let mut epoch = Epoch("e1".into());
         let mut all: Vec<ConversationSummary> = (1..=random.i64(1..6))
             .map(|id| some_summary(random, id, id))
@@ -77,14 +99,20 @@ fn rendered_lists_equal_the_database() {
             let cached = summaries.cached(&key);
             let page = page(&epoch, &all, &cached_summaries(&cached));
             let rendered = summaries.render(key, &cached, page).expect("a valid page");
-            let texts = |summary: &ConversationSummary| serde_json::to_string(summary).ok();
+            let texts = |summary: &ConversationSummary| {
+                let mut shown = summary.clone();
+                shown.participants.retain(|user| user.id != account().id);
+                shown.participants.insert(0, Arc::new(account()));
+                serde_json::to_string(&shown).ok()
+            };
             let expected: Vec<Option<String>> = all.iter().map(texts).collect();
-            let texts = |one: &Arc<RenderedSummary>| serde_json::to_string(one).ok();
-            assert_eq!(rendered.iter().map(texts).collect::<Vec<_>>(), expected);
+            assert_eq!(rendered.iter().map(text).collect::<Vec<_>>(), expected);
         }
         // A summary that is omitted but not cached is an error.
         let omitted = ConversationPage {
             epoch,
+            caller: Arc::new(account()),
+            is_cut: false,
             conversations: vec![ListedConversation::NotModified(ConversationId(
                 random.i64(..),
             ))],

@@ -28,8 +28,11 @@ pub struct Conversation {
     pub kind: ConversationKind,
     /// The optional name of a group.
     pub name: Option<String>,
-    /// The members, by id.
+    /// The first hundred members: the caller, then the others by id.
     pub participants: Vec<User>,
+    /// How many members it has.
+    #[cfg_attr(feature = "utoipa", schema(example = 2))]
+    pub member_count: i64,
     /// The most recent messages, oldest first; at most 100.
     pub messages: Vec<Message>,
     /// When it was created.
@@ -43,6 +46,9 @@ pub struct Conversation {
     pub number: MessageNumber,
 }
 
+/// The most members that a conversation shows in its `participants`.
+pub const MAX_PARTICIPANTS_SHOWN: usize = 100;
+
 /// A conversation as an entry of a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
@@ -54,9 +60,13 @@ pub struct ConversationSummary {
     pub kind: ConversationKind,
     /// The optional name of a group.
     pub name: Option<String>,
-    /// The members, by id.
+    // The store returns the first hundred by id; the list puts the caller first.
+    /// The first hundred members: the caller, then the others by id.
     #[cfg_attr(feature = "utoipa", schema(value_type = Vec<User>))]
     pub participants: Vec<Arc<User>>,
+    /// How many members it has.
+    #[cfg_attr(feature = "utoipa", schema(example = 2))]
+    pub member_count: i64,
     /// The newest message, if any.
     pub last_message: Option<Message>,
     /// When it was created.

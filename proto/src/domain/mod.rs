@@ -12,7 +12,8 @@ mod timestamp;
 mod user;
 
 pub use conversation::{
-    Admission, Conversation, ConversationKind, ConversationSummary, NewConversation, Position,
+    Admission, Conversation, ConversationKind, ConversationSummary, MAX_PARTICIPANTS_SHOWN,
+    NewConversation, Position,
 };
 pub use id::{
     ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, Seq, SessionId, UserId,
@@ -21,4 +22,4 @@ pub use message::{MAX_MENTIONS, MAX_MESSAGE_CHARS, Message, MessageText};
 pub use send::{AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage};
 pub use text::{TextError, is_default_ignorable, validate_text};
 pub use timestamp::{Seconds, Timestamp};
-pub use user::{Caller, Credentials, DeviceKey, KnownDevice, NewUser, User};
+pub use user::{Caller, Credentials, DeviceKey, KnownDevice, Member, NewUser, User};

@@ -82,6 +82,10 @@ pub struct StoredMessage {
     pub timestamp: Timestamp,
     /// The sender's username.
     pub sender: Arc<str>,
+    /// The mentioned users that are members; the others were dropped. Of a newly stored message
+    /// only: a duplicate's are in the message.
+    #[serde(default)]
+    pub mentions: Vec<UserId>,
 }
 
 /// The outcome of a send through a Room.

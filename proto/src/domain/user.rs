@@ -26,6 +26,37 @@ pub struct User {
     pub last_name: String,
 }
 
+impl User {
+    /// The user as others see it where e-mail addresses are not shown.
+    #[must_use]
+    pub fn without_email(&self) -> Self {
+        Self {
+            email: String::new(),
+            ..self.clone()
+        }
+    }
+}
+
+/// A member of a conversation. It has no e-mail address: only the conversation of the first protocol
+/// version shows one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct Member {
+    /// The account's id.
+    #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 1))]
+    pub id: UserId,
+    /// The username.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, example = "johndoe"))]
+    pub username: Arc<str>,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// When the membership began.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, format = DateTime))]
+    pub joined_at: Timestamp,
+}
+
 /// The caller of a request: the claims of a verified access token. The statement that does the work
 /// checks that the session is still valid.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -128,7 +128,7 @@ fn message_event(message: &NewMessage, stored: &StoredMessage) -> Event {
         timestamp: stored.timestamp,
         client_message_id: message.client_message_id.clone(),
         reply_to: message.reply_to,
-        mentions: message.mentions.clone(),
+        mentions: stored.mentions.clone(),
         version: 1,
     })
 }

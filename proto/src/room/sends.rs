@@ -116,8 +116,14 @@ impl Room {
             self.connections.mark_dirty_where(|c| c.user_id == user_id);
         }
         if let (Some(id), Some(stored)) = (&id, stored_message(&outcome)) {
-            self.recent_sends
-                .insert(user_id, id.clone(), stored.clone());
+            // A duplicate is acknowledged without its mentions.
+            let mentions = Vec::new();
+            let stored = StoredMessage {
+                sender: stored.sender.clone(),
+                mentions,
+                ..*stored
+            };
+            self.recent_sends.insert(user_id, id.clone(), stored);
         }
         let outcome = match outcome {
             SendOutcome::Appended(AppendOutcome::NotADuplicate) => SendOutcome::Throttled {

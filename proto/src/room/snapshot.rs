@@ -209,6 +209,7 @@ impl Room {
                 number,
                 timestamp: Timestamp(timestamp_ms),
                 sender: sender.clone(),
+                mentions: Vec::new(),
             };
             self.recent_sends.insert(user_id, id, stored);
         }

@@ -287,6 +287,7 @@ impl Fixture {
             number: MessageNumber(next),
             timestamp: send.now,
             sender: Arc::from("ann"),
+            mentions: send.mentions.clone(),
         };
         self.stored.push(Event::Message(MessageEvent {
             seq: stored.seq,

@@ -41,7 +41,7 @@ pub use openapi::OpenApi;
 pub use order_check::OrderCheck;
 pub use random::{random_below, unique};
 pub use raw_http::{RawResponse, send_raw};
-pub use response::Response;
+pub use response::{Response, next_link};
 pub use server::Server;
 pub use shapes::{is_event, timestamp};
 pub use socket::{Close, Received, Socket};

@@ -107,6 +107,21 @@ impl Response {
     }
 }
 
+/// The path of the next page: the reference of a `Link` header (RFC 8288), which has a query only
+/// and so leads to the same path, also behind a proxy that adds a prefix.
+pub fn next_link(response: &Response) -> Option<String> {
+    let link = response.header("link")?;
+    let (reference, rest) = link.strip_prefix('<')?.split_once('>')?;
+    assert!(rest.contains("rel=\"next\""), "{link}");
+    assert!(
+        reference.starts_with('?'),
+        "not relative to the request: {link}"
+    );
+    let (_, target) = response.request.split_once(' ')?;
+    let (path, _) = target.split_once('?').unwrap_or((target, ""));
+    Some(format!("{path}{reference}"))
+}
+
 /// The body has a `detail`, or it names invalid fields, each with a list of messages.
 fn check_messages(body: &Map<String, Value>, response: &Response) {
     if let Some(detail) = body.get("detail") {

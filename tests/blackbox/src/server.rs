@@ -27,7 +27,8 @@ impl Server {
         Self::unthrottled().await.unwrap_or_else(Self::under_test)
     }
 
-    /// A server without a throttle, where the host offers one.
+    /// A server without a throttle, where the host offers one. Its groups have at most eight members,
+    /// and it hides the e-mail addresses of others.
     pub async fn unthrottled() -> Option<Self> {
         Self::offered("unthrottled_base_url", false).await
     }

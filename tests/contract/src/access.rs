@@ -6,7 +6,7 @@ use super::fixtures::{
 };
 use colloquy_core::ports::{AppendOutcome, CachedSummaries, Denied, HistoryRange, Store};
 use colloquy_proto::domain::{
-    ConversationId, ConversationKind, MessageId, MessageText, SessionId, Timestamp,
+    ConversationId, ConversationKind, MessageId, MessageText, SessionId, Timestamp, UserId,
 };
 
 /// Calls every method on one conversation. Each must be denied for this reason.
@@ -39,13 +39,15 @@ async fn assert_conversation_denied(
         .await
         .unwrap();
     assert_eq!(page.unwrap_err(), why);
+    let members = store.members(caller, id, UserId(0), 10, now).await;
+    assert_eq!(members.unwrap().unwrap_err(), why);
     let message = MessageId(1);
     let text = MessageText::new("refused").unwrap();
     for text in [Some(&text), None] {
         let changed = store.edit_message(caller, id, message, text, now).await;
         assert_eq!(changed.unwrap().unwrap_err(), why);
     }
-    let added = store.add_member(caller, id, caller.user_id, now).await;
+    let added = store.add_member(caller, id, caller.user_id, 9, now).await;
     assert_eq!(added.unwrap().unwrap_err(), why);
     let removed = store.remove_member(caller, id, caller.user_id, now).await;
     assert_eq!(removed.unwrap().unwrap_err(), why);

@@ -2,13 +2,15 @@
 
 use super::Fixture;
 use super::fixtures::{
-    AWKWARD, NOW, append_one, group, list, pair, say, send, send_as, stored, texts,
+    AWKWARD, NOW, append_one, events, group, history, list, pair, person, say, send, send_as,
+    stored, texts,
 };
 use colloquy_core::ports::{AppendOutcome, HistoryRange, NewMessage};
 use colloquy_proto::domain::{
     ClientMessageId, MAX_MENTIONS, MAX_MESSAGE_CHARS, MessageId, MessageNumber, Seconds, Seq,
     Timestamp, UserId,
 };
+use colloquy_proto::protocol::Event;
 
 /// Outcomes, `seq`, `number` and id are in the order of the sends.
 pub async fn sends_are_numbered_in_the_order_given(fixture: &dyn Fixture) {
@@ -203,6 +205,49 @@ pub async fn empty_batch_stores_nothing(fixture: &dyn Fixture) {
     );
 }
 
+/// Only members are mentioned: the ids of others are dropped before the message is stored, in their
+/// order, by a single send and in a batch. The outcome, the history and the event agree.
+pub async fn mentions_of_non_members_are_dropped(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let eve = person(store, "eve").await;
+    let elsewhere = group(store, &ada, &[&eve]).await.id;
+    let mentioning = |conversation_id, mentions: &[UserId]| NewMessage {
+        mentions: mentions.to_vec(),
+        ..send(&ada, conversation_id, "hey")
+    };
+    let unknown = UserId(404_404);
+    let sends = [
+        mentioning(id, &[bob.id(), eve.id(), unknown, ada.id()]),
+        mentioning(id, &[eve.id(), UserId(i64::MAX), UserId(-1)]),
+        mentioning(id, &[]),
+        mentioning(elsewhere, &[bob.id(), eve.id()]),
+    ];
+    let expected = [vec![bob.id(), ada.id()], vec![], vec![], vec![eve.id()]];
+    // A send that cannot be stored: each of its batch is then decided alone.
+    let refused = send(&eve, id, "not a member");
+    let decided_alone: Vec<_> = sends.iter().cloned().chain([refused]).collect();
+    for batches in [sends.chunks(1), sends.chunks(4), decided_alone.chunks(5)] {
+        let mut outcomes = Vec::new();
+        for batch in batches {
+            outcomes.extend(store.append(batch).await.unwrap().outcomes);
+        }
+        for (outcome, expected) in outcomes.iter().zip(&expected) {
+            assert_eq!(stored(outcome).mentions, *expected);
+        }
+    }
+    let (messages, _) = history(store, &bob, id).await;
+    let read: Vec<_> = messages.iter().map(|message| &message.mentions).collect();
+    assert_eq!(
+        read,
+        expected[..3].iter().cycle().take(9).collect::<Vec<_>>()
+    );
+    let from_history = messages
+        .into_iter()
+        .map(|message| Event::Message(message.into()));
+    assert_eq!(events(store, id, 0).await, from_history.collect::<Vec<_>>());
+}
+
 /// Every field is returned unchanged, up to the limits.
 pub async fn messages_are_stored_verbatim(fixture: &dyn Fixture) {
     let store = fixture.store();
@@ -215,8 +260,7 @@ pub async fn messages_are_stored_verbatim(fixture: &dyn Fixture) {
         .chain([&*longest, &*quotes])
         .map(|text| send(&ada, id, text))
         .collect();
-    let mentions: Vec<_> = (1..).take(MAX_MENTIONS).map(UserId).collect();
-    sends[0].mentions = mentions;
+    sends[0].mentions = [ada.id(), bob.id()].repeat(MAX_MENTIONS / 2);
     sends[1].mentions = vec![bob.id()];
     sends[2].client_message_id = Some(ClientMessageId::new("'\"\\;--").unwrap());
     let answers = store.append(&sends).await.unwrap().outcomes;

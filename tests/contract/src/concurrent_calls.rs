@@ -6,11 +6,12 @@ use futures_util::future::{join, join_all, join3};
 
 use super::Fixture;
 use super::fixtures::{
-    LATER, NOW, Person, append_one, group, new_conversation, new_session, new_user, pair, person,
-    send, send_as, stored, user,
+    LATER, NOW, Person, add_up_to, append_one, group, new_conversation, new_session, new_user,
+    pair, person, send, send_as, stored, user, whole_history,
 };
 use colloquy_core::ports::{
-    AppendOutcome, CreatedConversation, CreatedUser, HistoryRange, Rotation, RotationOutcome, Store,
+    AppendOutcome, ChangeOutcome, CreatedConversation, CreatedUser, Rotation, RotationOutcome,
+    Store, StoreError,
 };
 use colloquy_proto::domain::{ConversationId, ConversationKind, Seq, SessionId, Timestamp};
 
@@ -212,18 +213,12 @@ pub async fn concurrent_writers_have_one_order(fixture: &dyn Fixture) {
     )
     .await;
     assert_eq!(done.into_inner(), 2 * EACH);
-    let history = fixture
-        .store()
-        .messages(&ada.caller, id, HistoryRange::Latest, 10_000, NOW)
-        .await
-        .unwrap()
-        .unwrap();
-    for (position, message) in (1..).zip(&history.messages) {
+    let messages = whole_history(fixture.store(), &ada, id).await;
+    for (position, message) in (1..).zip(&messages) {
         assert_eq!((message.seq.0, message.number.0), (position, position));
     }
     assert!(
-        history
-            .messages
+        messages
             .iter()
             .map(|message| &*message.content)
             .eq(followed.iter())
@@ -236,6 +231,46 @@ pub async fn concurrent_writers_have_one_order(fixture: &dyn Fixture) {
         let expected = (0..EACH).map(|index| format!("{}-{index}", who.user.username));
         assert!(own.eq(&expected.collect::<Vec<_>>()));
     }
+}
+
+/// As many as there is room for, also beside sends, which advance the conversation as well.
+pub async fn concurrent_additions_fill_a_group_exactly(fixture: &dyn Fixture) {
+    const MAX: i64 = 6;
+    let (ada, bob, id) = pair(fixture.store()).await;
+    let mut users = Vec::new();
+    for index in 0..12 {
+        users.push(user(fixture.store(), &format!("new{index}")).await.id);
+    }
+    let additions = users.iter().enumerate().map(async |(index, new)| {
+        let store = if index % 2 == 0 {
+            fixture.store()
+        } else {
+            fixture.other_store()
+        };
+        // As a client does after 503, which a call overtaken three times returns.
+        loop {
+            let added = store.add_member(&ada.caller, id, *new, MAX, NOW).await;
+            match added {
+                Ok(added) => return added.unwrap(),
+                Err(StoreError::Unavailable(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let done = AtomicUsize::new(0);
+    let (added, ()) = join(
+        join_all(additions),
+        write(fixture.store(), &bob, id, 10, &done),
+    )
+    .await;
+    let count =
+        |outcome: fn(&ChangeOutcome) -> bool| added.iter().filter(|one| outcome(one)).count();
+    assert_eq!(count(|one| matches!(one, ChangeOutcome::Done(_))), 4);
+    assert_eq!(count(|one| *one == ChangeOutcome::Full), 8);
+    let read = fixture.store().conversation(&bob.caller, id, NOW).await;
+    assert_eq!(read.unwrap().unwrap().member_count, MAX);
+    let again = add_up_to(fixture.store(), &bob, id, ada.id(), MAX).await;
+    assert_eq!(again, ChangeOutcome::Unchanged);
 }
 
 /// Two servers append to the same conversations in opposite orders.

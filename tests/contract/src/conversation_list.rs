@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::Fixture;
 use super::fixtures::{
     AWKWARD, NOW, Person, add, append_one, delete, edit, group, history, in_full, list,
-    new_conversation, person, remove, say, send, send_as, stored,
+    new_conversation, person, remove, say, send, send_as, stored, user,
 };
 use colloquy_core::ports::{
     CachedSummaries, ChangeOutcome, CreatedConversation, ListedConversation, Store,
 };
 use colloquy_proto::domain::{
-    ConversationId, ConversationKind, ConversationSummary, Epoch, NewConversation, Seconds, Seq,
+    ConversationId, ConversationKind, ConversationSummary, Epoch, MAX_MESSAGE_CHARS,
+    MAX_PARTICIPANTS_SHOWN, NewConversation, Seconds, Seq,
 };
 
 fn ids(list: &[ConversationSummary]) -> Vec<ConversationId> {
@@ -54,6 +55,7 @@ pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) 
         newest.participants,
         [&ada, &bob].map(|who| Arc::new(who.user.clone()))
     );
+    assert_eq!(newest.member_count, 2);
     assert_eq!((newest.created_at, newest.active_at), (NOW, at));
     assert_eq!((newest.seq, newest.number), (late.seq, late.number));
     let last = newest.last_message.as_ref().unwrap();
@@ -96,6 +98,9 @@ pub async fn list_agrees_with_reading_each_conversation(fixture: &dyn Fixture) {
         let mut read = read.unwrap().unwrap();
         assert_eq!(summary.name, read.name);
         assert_eq!(summary.last_message, read.messages.pop());
+        assert_eq!(summary.member_count, read.member_count);
+        // By id in the list, with the caller first in the conversation.
+        read.participants.sort_by_key(|user| user.id);
         assert!(
             summary
                 .participants
@@ -193,6 +198,80 @@ pub async fn unchanged_cached_conversation_is_listed_by_id(fixture: &dyn Fixture
             whole
         );
     }
+}
+
+/// A page ends once what it reads exceeds its size, and the next one continues there; conversations
+/// that the caller has cached are not read. Each shows at most a hundred members.
+pub async fn large_conversations_end_a_list_early(fixture: &dyn Fixture) {
+    const CONVERSATIONS: usize = 30;
+    let store = fixture.store();
+    let ada = person(store, "ada").await;
+    let mut others = Vec::new();
+    for index in 0..120 {
+        others.push(user(store, &format!("member{index}")).await.id);
+    }
+    let longest = "𝄞".repeat(MAX_MESSAGE_CHARS);
+    for _ in 0..CONVERSATIONS {
+        let new = NewConversation {
+            others: others.clone(),
+            kind: ConversationKind::Group,
+            name: None,
+        };
+        let created = store.create_conversation(&ada.caller, &new, NOW).await;
+        let CreatedConversation::Created(created) = created.unwrap().unwrap() else {
+            panic!("not created");
+        };
+        say(store, &ada, created.id, &longest).await;
+    }
+    let read = async |after, cached: &CachedSummaries| {
+        let page = store
+            .conversations(&ada.caller, after, 200, cached, NOW)
+            .await;
+        page.unwrap().unwrap()
+    };
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = read(after, &CachedSummaries::default()).await;
+        let is_cut = page.is_cut;
+        let page = page.conversations.into_iter().map(in_full);
+        let page: Vec<_> = page.collect();
+        // 100 participants of 64 bytes and a text of 16,000 each.
+        assert_eq!(page.len(), if is_cut { 24 } else { CONVERSATIONS - 24 });
+        after = page.last().map(|last| (last.active_at, last.id));
+        listed.extend(page);
+        if !is_cut {
+            break;
+        }
+    }
+    assert_eq!(listed.len(), CONVERSATIONS);
+    assert!(listed.is_sorted_by(|a, b| a.id > b.id));
+    for summary in &listed {
+        let shown: Vec<_> = summary.participants.iter().map(|user| user.id).collect();
+        let first = [ada.id()].into_iter().chain(others.iter().copied());
+        assert_eq!(
+            shown,
+            first.take(MAX_PARTICIPANTS_SHOWN).collect::<Vec<_>>()
+        );
+        assert_eq!(summary.member_count, 121);
+        assert_eq!(
+            summary.last_message.as_ref().unwrap().content.len(),
+            longest.len()
+        );
+    }
+    let cached = CachedSummaries {
+        epoch: Some(history(store, &ada, listed[0].id).await.1.epoch),
+        at: listed
+            .iter()
+            .map(|one| (one.id, one.seq))
+            .skip(20)
+            .collect(),
+    };
+    let page = read(None, &cached).await;
+    assert_eq!(
+        (page.conversations.len(), page.is_cut),
+        (CONVERSATIONS, false)
+    );
+    assert_eq!(*page.caller, ada.user);
 }
 
 async fn list_page(

@@ -3,9 +3,11 @@
 use futures_util::{StreamExt, stream};
 
 use super::Fixture;
-use super::fixtures::{NOW, fill, group, list, new_conversation, pair, person, say, user};
+use super::fixtures::{NOW, Person, fill, group, list, new_conversation, pair, person, say, user};
 use colloquy_core::ports::{CreatedConversation, Store};
-use colloquy_proto::domain::{ConversationKind, NewConversation, UserId};
+use colloquy_proto::domain::{
+    Conversation, ConversationKind, MAX_PARTICIPANTS_SHOWN, Member, NewConversation, UserId,
+};
 
 async fn create(
     store: &dyn Store,
@@ -19,7 +21,7 @@ async fn create(
         .unwrap()
 }
 
-/// The creator is one of the members; they are ordered by id, and the group has no messages.
+/// The caller is the first of them, the others are ordered by id, and the group has no messages.
 pub async fn group_lists_its_members_in_order(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (cy, ada, bob) = (
@@ -40,20 +42,26 @@ pub async fn group_lists_its_members_in_order(fixture: &dyn Fixture) {
     assert_eq!(created.name, new_conversation.name);
     assert_eq!(
         created.participants,
-        [cy.user.clone(), ada.user.clone(), bob.user.clone()]
+        [ada.user.clone(), cy.user.clone(), bob.user.clone()]
     );
+    assert_eq!(created.member_count, 3);
     assert!(created.messages.is_empty());
     assert_eq!(
         (created.created_at, created.seq.0, created.number.0),
         (NOW, 0, 0)
     );
-    for member in [&ada, &bob, &cy] {
-        let read = store
-            .conversation(&member.caller, created.id, NOW)
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(read, created);
+    for (member, others) in [
+        (&ada, [&cy, &bob]),
+        (&bob, [&cy, &ada]),
+        (&cy, [&ada, &bob]),
+    ] {
+        let read = store.conversation(&member.caller, created.id, NOW).await;
+        let [first, second] = others.map(|other| other.user.clone());
+        let expected = Conversation {
+            participants: vec![member.user.clone(), first, second],
+            ..created.clone()
+        };
+        assert_eq!(read.unwrap().unwrap(), expected);
     }
 }
 
@@ -71,19 +79,17 @@ pub async fn two_users_share_one_direct_conversation(fixture: &dyn Fixture) {
         panic!("not created");
     };
     assert_eq!(created.kind, ConversationKind::Direct);
-    assert_eq!(created.participants, [ada.user.clone(), bob.user.clone()]);
+    assert_eq!(created.participants, [bob.user.clone(), ada.user.clone()]);
     for number in 0..3 {
         say(store, &ada, created.id, &format!("hello {number}")).await;
     }
-    let read = store
-        .conversation(&ada.caller, created.id, NOW)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(read.messages.len(), 3);
     for (one, other) in [(&ada, &bob), (&bob, &ada)] {
+        let read = store.conversation(&one.caller, created.id, NOW).await;
+        let read = read.unwrap().unwrap();
+        assert_eq!(read.messages.len(), 3);
+        assert_eq!(read.participants, [one.user.clone(), other.user.clone()]);
         let found = create(store, &one.caller, &with(other)).await;
-        assert_eq!(found, CreatedConversation::Existing(read.clone()));
+        assert_eq!(found, CreatedConversation::Existing(read));
     }
     let third = create(store, &cy.caller, &with(&ada)).await;
     assert!(matches!(third, CreatedConversation::Created(other) if other.id != created.id));
@@ -139,19 +145,21 @@ pub async fn groups_of_the_same_users_are_distinct(fixture: &dyn Fixture) {
     assert!(first != second && second != third && third != first);
 }
 
-/// A large group works like a small one.
+/// It shows a hundred of them, the caller first, and counts all; the pages of members have all.
 pub async fn group_may_have_a_thousand_members(fixture: &dyn Fixture) {
     const MEMBERS: usize = 1_000;
     let store = fixture.store();
     let ada = person(store, "ada").await;
-    let mut others: Vec<_> = stream::iter(1..MEMBERS)
+    let mut others: Vec<_> = stream::iter(2..MEMBERS)
         .map(|index| async move { user(store, &format!("member{index}")).await.id })
         .buffer_unordered(4)
         .collect()
         .await;
     others.sort_unstable();
+    let zoe = person(store, "zoe").await;
+    others.push(zoe.id());
     let new_conversation = NewConversation {
-        others,
+        others: others.clone(),
         kind: ConversationKind::Group,
         name: None,
     };
@@ -159,15 +167,54 @@ pub async fn group_may_have_a_thousand_members(fixture: &dyn Fixture) {
     else {
         panic!("not created");
     };
-    assert_eq!(created.participants.len(), MEMBERS);
-    assert!(created.participants.is_sorted_by_key(|member| member.id));
     say(store, &ada, created.id, "hello all").await;
-    let read = store
-        .conversation(&ada.caller, created.id, NOW)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(read.participants, created.participants);
+    let of_ada = store.conversation(&ada.caller, created.id, NOW).await;
+    let of_ada = of_ada.unwrap().unwrap();
+    let of_zoe = store.conversation(&zoe.caller, created.id, NOW).await;
+    let of_zoe = of_zoe.unwrap().unwrap();
+    let ids = |conversation: &Conversation| -> Vec<UserId> {
+        let shown = conversation.participants.iter();
+        shown.map(|user| user.id).collect()
+    };
+    let first = |caller: &Person| -> Vec<UserId> {
+        let mut members = others.clone();
+        members.push(ada.id());
+        members.retain(|id| *id != caller.id());
+        members.sort_unstable();
+        members.insert(0, caller.id());
+        members.truncate(MAX_PARTICIPANTS_SHOWN);
+        members
+    };
+    for (conversation, caller) in [(&created, &ada), (&of_ada, &ada), (&of_zoe, &zoe)] {
+        assert_eq!(ids(conversation), first(caller));
+        assert_eq!(conversation.member_count, 1_000);
+    }
+    let mut members = Vec::new();
+    loop {
+        let last = members.last().map_or(UserId(0), |last: &Member| last.id);
+        let page = store.members(&zoe.caller, created.id, last, 300, NOW).await;
+        let page = page.unwrap().unwrap();
+        assert!(page.len() <= 300);
+        if page.is_empty() {
+            break;
+        }
+        members.extend(page);
+    }
+    let mut expected = others;
+    expected.push(ada.id());
+    expected.sort_unstable();
+    assert_eq!(
+        members.iter().map(|one| one.id).collect::<Vec<_>>(),
+        expected
+    );
+    let zoe = Member {
+        id: zoe.id(),
+        username: zoe.user.username,
+        first_name: zoe.user.first_name,
+        last_name: zoe.user.last_name,
+        joined_at: NOW,
+    };
+    assert_eq!(members.last(), Some(&zoe));
 }
 
 /// It has the newest hundred, oldest first.

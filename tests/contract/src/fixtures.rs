@@ -8,8 +8,8 @@ use colloquy_core::ports::{
 };
 use colloquy_proto::domain::{
     Caller, ClientMessageId, Conversation, ConversationId, ConversationKind, ConversationSummary,
-    Message, MessageId, MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp,
-    User, UserId,
+    Message, MessageId, MessageNumber, MessageText, NewConversation, NewUser, Position, Seq,
+    SessionId, Timestamp, User, UserId,
 };
 use colloquy_proto::protocol::Event;
 
@@ -199,6 +199,26 @@ pub(super) fn stored(appended: &AppendOutcome) -> StoredMessage {
     }
 }
 
+/// Every message of a conversation, oldest first.
+pub(super) async fn whole_history(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+) -> Vec<Message> {
+    let mut messages: Vec<Message> = Vec::new();
+    loop {
+        let last = messages.last().map_or(MessageNumber(0), |last| last.number);
+        let page = store
+            .messages(&who.caller, id, HistoryRange::After(last), 100, NOW)
+            .await;
+        let page = page.unwrap().unwrap().messages;
+        if page.is_empty() {
+            return messages;
+        }
+        messages.extend(page);
+    }
+}
+
 /// The newest texts of a conversation, oldest first.
 pub(super) async fn texts(store: &dyn Store, reader: &Person, id: ConversationId) -> Vec<Arc<str>> {
     let history = store
@@ -243,7 +263,18 @@ pub(super) async fn add(
     id: ConversationId,
     user: UserId,
 ) -> ChangeOutcome {
-    let changed = store.add_member(&who.caller, id, user, NOW).await;
+    add_up_to(store, who, id, user, 1_000).await
+}
+
+/// Adds a member to a group of fewer than `max` members.
+pub(super) async fn add_up_to(
+    store: &dyn Store,
+    who: &Person,
+    id: ConversationId,
+    user: UserId,
+    max: i64,
+) -> ChangeOutcome {
+    let changed = store.add_member(&who.caller, id, user, max, NOW).await;
     changed.unwrap().unwrap()
 }
 

@@ -1,9 +1,14 @@
 //! Reading history: pages by number, events by position.
 
 use super::Fixture;
-use super::fixtures::{NOW, Person, append_one, fill, pair, say, send, send_as, stored};
+use super::fixtures::{
+    AWKWARD, NOW, Person, append_one, fill, group, pair, say, send, send_as, stored,
+};
+use colloquy_core::page_size::MAX_HISTORY_BYTES;
 use colloquy_core::ports::{HistoryRange, Store};
-use colloquy_proto::domain::{ConversationId, Epoch, Message, MessageNumber, Seq, UserId};
+use colloquy_proto::domain::{
+    ConversationId, Epoch, MAX_MESSAGE_CHARS, Message, MessageNumber, Seq, UserId,
+};
 use colloquy_proto::protocol::Event;
 
 async fn page(
@@ -108,6 +113,82 @@ pub async fn page_around_a_message_has_its_neighbours(fixture: &dyn Fixture) {
     assert_eq!(read(0, 5).await, range(1..=2));
     assert_eq!(read(1_000, 5).await, range(23..=25));
     assert_eq!(read(i64::MAX, 4).await, range(23..=25));
+}
+
+/// What a message counts towards the size of a page.
+fn size(text: &str) -> i64 {
+    let json = serde_json::to_string(text).unwrap();
+    1_024 + i64::try_from(json.len()).unwrap()
+}
+
+/// The texts of a conversation, oldest first: three, and then some whose size is exactly that of a page
+/// less `missing`.
+fn texts_of_a_page(missing: i64) -> Vec<String> {
+    let longest = ["𝄞𝄞", "\u{1}\u{1}", "\"\\", "x\n"].map(|two| two.repeat(MAX_MESSAGE_CHARS / 2));
+    let longest = longest.iter().cycle().take(18).cloned();
+    let mut newest: Vec<String> = AWKWARD.iter().map(|text| (*text).to_owned()).collect();
+    newest.extend(longest);
+    let mut rest = MAX_HISTORY_BYTES - missing;
+    rest -= newest.iter().map(|text| size(text)).sum::<i64>();
+    let plain = |size: i64| "x".repeat(usize::try_from(size - 1_026).unwrap());
+    while rest > 5_026 {
+        let next = rest.min(6_100) - 1_100;
+        newest.push(plain(next));
+        rest -= next;
+    }
+    newest.insert(0, plain(rest));
+    let oldest = ["one".to_owned(), "two".to_owned(), "\u{1}".repeat(4_000)];
+    oldest.into_iter().chain(newest).collect()
+}
+
+/// The message that reaches the size of a page is its last, in every direction, whatever its
+/// characters; on a page around a message each side has half the size.
+pub async fn long_messages_end_a_page_early(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, _) = pair(store).await;
+    for missing in [0, 1] {
+        let id = group(store, &ada, &[&bob]).await.id;
+        let texts = texts_of_a_page(missing);
+        for text in &texts {
+            say(store, &ada, id, text).await;
+        }
+        let count = i64::try_from(texts.len()).unwrap();
+        // Numbers away from an anchor, until they reach the size.
+        let fitting = |numbers: &mut dyn Iterator<Item = i64>, bytes: i64| {
+            let mut nearer = 0;
+            let fits = |number: &i64| {
+                let fits = nearer < bytes;
+                let index = usize::try_from(*number - 1).unwrap();
+                nearer += size(&texts[index]);
+                fits
+            };
+            let mut numbers: Vec<i64> = numbers.take_while(fits).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        let newest = fitting(&mut (1..=count).rev(), MAX_HISTORY_BYTES);
+        assert_eq!(newest, range(4 - missing..=count));
+        let read = async |range| page(store, &bob, id, range, 100).await;
+        assert_eq!(read(HistoryRange::Latest).await, newest);
+        assert_eq!(
+            read(HistoryRange::Before(MessageNumber(i64::MAX))).await,
+            newest
+        );
+        let whole = store.conversation(&bob.caller, id, NOW).await;
+        let whole = whole.unwrap().unwrap().messages.into_iter();
+        assert_eq!(whole.map(|one| one.number.0).collect::<Vec<_>>(), newest);
+        let before = fitting(&mut (1..count).rev(), MAX_HISTORY_BYTES);
+        assert_eq!(
+            read(HistoryRange::Before(MessageNumber(count))).await,
+            before
+        );
+        let after = fitting(&mut (2..=count), MAX_HISTORY_BYTES);
+        assert_eq!(read(HistoryRange::After(MessageNumber(1))).await, after);
+        assert!(after.len() < usize::try_from(count - 1).unwrap());
+        let mut around = fitting(&mut (1..=20).rev(), MAX_HISTORY_BYTES / 2);
+        around.extend(fitting(&mut (21..=count), MAX_HISTORY_BYTES / 2));
+        assert_eq!(read(HistoryRange::Around(MessageNumber(20))).await, around);
+    }
 }
 
 /// The position is that of the page's snapshot and equals the result of `Store::position`.

@@ -92,6 +92,7 @@ macro_rules! store_contract {
                 timestamps_never_decrease
                 batch_may_span_several_conversations
                 empty_batch_stores_nothing
+                mentions_of_non_members_are_dropped
                 messages_are_stored_verbatim
             }
             messages {
@@ -117,6 +118,7 @@ macro_rules! store_contract {
             history {
                 pages_meet_without_gap_or_overlap
                 page_around_a_message_has_its_neighbours
+                long_messages_end_a_page_early
                 page_reports_the_position
                 events_follow_a_position
                 events_of_an_unknown_conversation_are_none
@@ -128,10 +130,12 @@ macro_rules! store_contract {
                 list_continues_after_its_last_entry
                 list_agrees_with_reading_each_conversation
                 unchanged_cached_conversation_is_listed_by_id
+                large_conversations_end_a_list_early
             }
             members {
                 members_are_added_and_removed_by_events
                 removed_member_is_denied_every_method
+                full_group_takes_no_further_member
                 direct_conversation_has_fixed_members
             }
             concurrent_calls {
@@ -140,6 +144,7 @@ macro_rules! store_contract {
                 concurrent_direct_conversations_are_one
                 concurrent_duplicate_sends_are_stored_once
                 concurrent_writers_have_one_order
+                concurrent_additions_fill_a_group_exactly
                 crossing_batches_do_not_deadlock
             }
             rejections {

@@ -2,8 +2,8 @@
 
 use super::Fixture;
 use super::fixtures::{
-    NOW, Person, add, append_one, done, events, list, new_conversation, pair, person, remove, say,
-    send, texts,
+    NOW, Person, add, add_up_to, append_one, done, events, list, new_conversation, pair, person,
+    remove, say, send, texts,
 };
 use colloquy_core::ports::{
     AppendOutcome, ChangeOutcome, CreatedConversation, Denied, HistoryRange, StoredEvent,
@@ -76,6 +76,27 @@ pub async fn members_are_added_and_removed_by_events(fixture: &dyn Fixture) {
     let people = people.unwrap().unwrap().participants;
     let ids: Vec<_> = people.iter().map(|user| user.id).collect();
     assert_eq!(ids, [ada.id(), cora.id()]);
+}
+
+/// A full group takes no further member until one leaves; a member who is added again changes
+/// nothing.
+pub async fn full_group_takes_no_further_member(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob, id) = pair(store).await;
+    let (cora, dan) = (person(store, "cora").await, person(store, "dan").await);
+    done(add_up_to(store, &ada, id, cora.id(), 3).await);
+    for (user, max, expected) in [
+        (dan.id(), 3, ChangeOutcome::Full),
+        // The limit may have been lowered since.
+        (dan.id(), 2, ChangeOutcome::Full),
+        (cora.id(), 3, ChangeOutcome::Unchanged),
+        (UserId(404_404), 3, ChangeOutcome::UnknownUser),
+    ] {
+        assert_eq!(add_up_to(store, &ada, id, user, max).await, expected);
+    }
+    assert_eq!(events(store, id, 1).await, []);
+    done(remove(store, &bob, id, bob.id()).await);
+    done(add_up_to(store, &ada, id, dan.id(), 3).await);
 }
 
 /// Access ends with the removal.

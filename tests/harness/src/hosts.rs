@@ -169,7 +169,12 @@ const EXTRA: &[InstanceSpec] = &[
         name: "unthrottled",
         redis_proxy: "redis-http-unthrottled",
         url_key: "unthrottled_base_url",
-        settings: &[("THROTTLE_RATE_SECONDS", "0"), ("BUDGET_FACTOR", "0")],
+        settings: &[
+            ("THROTTLE_RATE_SECONDS", "0"),
+            ("BUDGET_FACTOR", "0"),
+            ("MAX_GROUP_MEMBERS", "8"),
+            ("SHOW_EMAILS", "self"),
+        ],
     },
     InstanceSpec {
         name: "short-tokens",

@@ -90,6 +90,7 @@ impl ModelStore {
             number: MessageNumber(self.number.0 + 1),
             timestamp: send.now,
             sender: format!("user{}", send.sender_id).into(),
+            mentions: send.mentions.clone(),
         };
         self.number = stored.number;
         let text = send.message.clone().into_inner();

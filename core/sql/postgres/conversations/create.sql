@@ -57,11 +57,16 @@ select (
                         json_build_object(
                             'id', u.id, 'username', u.username, 'email', u.email,
                             'first_name', u.first_name, 'last_name', u.last_name
-                        ) order by u.id
+                        ) order by u.id <> $1, u.id
                     )
-                    from (select id from caller union all select id from others) as participant
+                    from (
+                        select id from caller
+                        union all
+                        (select id from others order by id limit 99)
+                    ) as participant
                     cross join lateral (select * from users where id = participant.id limit 1) as u
                 ),
+                'member_count', (select 1 + count(*) from others),
                 -- include: conversation_fields
             )))
             from found as c

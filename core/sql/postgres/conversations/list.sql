@@ -1,9 +1,11 @@
 -- Store::conversations. A conversation that is unchanged since it was cached ($7 the epoch, $8 the
--- `seq` of each) is returned as its id alone. The participants of the others are listed once each.
+-- `seq` of each) is returned as its id alone. The participants of the others are listed once each. The
+-- page ends with the conversation that takes what is read beyond $9 bytes; a participant counts 64.
 -- Index: sessions_pkey, users_pkey, members_by_user, conversations_pkey (one row per membership;
 -- the order by activity is a sort, so that sends maintain no index for it); for the page's
--- conversations members_pkey and messages_number_unique (the newest message has the conversation's
--- number). The JSON is concatenated, as in messages/append_each: that takes a quarter less time.
+-- conversations members_pkey (at most 100 participants, and all for their count) and
+-- messages_number_unique (the newest message has the conversation's number). The JSON is
+-- concatenated, as in messages/append_each: that takes a quarter less time.
 -- messages/page explains `(select $1)`.
 with cached as materialized (
     select epoch, case when epoch = $7 then $8::jsonb else '{}' end as seqs
@@ -19,41 +21,66 @@ page as materialized (
     order by c.active_at desc, c.id desc
     limit (select $6::bigint)
 ),
-rendered as materialized (
+sized as materialized (
     select
         page.*,
-        array(
-            select user_id from members where conversation_id = page.id order by user_id
-        ) as participants
+        case when not is_unchanged then array(
+            select user_id from members
+            where conversation_id = page.id
+            order by user_id
+            limit (select 100)
+        ) end as participants,
+        case when not is_unchanged then (
+            select octet_length(content) from messages
+            where conversation_id = page.id and messages.number = page.number
+        ) end as text_bytes
     from page
-    where not is_unchanged
+),
+listed as materialized (
+    select sized.*, coalesce(
+        sum(64 * coalesce(cardinality(participants), 0) + coalesce(text_bytes, 0)) over (
+            order by active_at desc, id desc rows between unbounded preceding and 1 preceding
+        ), 0
+    ) <= (select $9::bigint) as fits
+    from sized
+),
+rendered as materialized (
+    select * from listed where fits and not is_unchanged
+),
+caller as materialized (
+    select u.id, u.username, u.email, u.first_name, u.last_name
+    from (select) as one
+    -- include: left_join_caller
+    where u.id is not null
 )
 select (
     case
-        when not exists (
-            select
-            from (select) as one
-            -- include: left_join_caller
-            where u.id is not null
-        ) then '{"denied":"session"}'
+        when not exists (select from caller) then '{"denied":"session"}'
         else concat(
             '{"ok":{"epoch":', (select to_json(epoch) from cached), ',"order":[', (
-                select string_agg(id::text, ',' order by active_at desc, id desc) from page
-            ), '],"people":[', (
+                select string_agg(id::text, ',' order by active_at desc, id desc)
+                from listed
+                where fits
+            ), '],"is_cut":', (select exists (select from listed where not fits))::text,
+            ',"people":[', (
                 select string_agg(concat(
                     '{"id":', u.id, ',"username":', to_json(u.username),
                     ',"email":', to_json(u.email), ',"first_name":', to_json(u.first_name),
                     ',"last_name":', to_json(u.last_name), '}'
                 ), ',')
                 from users u
-                where u.id = any (array(select unnest(participants) from rendered))
+                where u.id = any (array(
+                    select id from caller union all select unnest(participants) from rendered
+                ))
             ),
             '],"conversations":[', (
                 select string_agg(concat(
                     '{"id":', rendered.id, ',"kind":"', rendered.kind,
                     '","name":', coalesce(to_json(rendered.name)::text, 'null'),
                     ',"participants":[', array_to_string(rendered.participants, ','),
-                    '],"last_message":', coalesce((
+                    '],"member_count":',
+                    (select count(*) from members where conversation_id = rendered.id),
+                    ',"last_message":', coalesce((
                         select concat(
                             '{"id":', m.id, ',"sender_id":', m.sender_id,
                             ',"sender":', (

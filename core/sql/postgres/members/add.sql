@@ -1,10 +1,28 @@
--- Store::add_member. Index, each once: users_pkey (two rows), sessions_pkey, members_pkey (two
--- rows), conversations_pkey, instance_pkey. Inserts two rows, updates one.
+-- Store::add_member. Index, each once: users_pkey (two rows), sessions_pkey, members_pkey (two rows,
+-- and all of the conversation for their count, index only), conversations_pkey (twice), instance_pkey.
+-- Inserts two rows, updates one.
 --
--- $1 to $3 are the caller; $4 the conversation, $5 the new member. When a concurrent transaction
--- adds the same user, the result is null, and the store retries.
+-- $1 to $3 are the caller; $4 the conversation, $5 the new member, $6 the most members of a group.
+-- When a concurrent transaction adds the same user, the result is null, and the store retries.
+--
+-- The members are counted in the statement's snapshot. Each event that was stored since may have
+-- added one (`c.seq - counted.seq`; the locked row is current). Where these decide whether the group
+-- is full, the outcome and so the result is null too.
 with
 -- include: locked_conversation
+counted as materialized (
+    select seq, (
+        select count(*)
+        from (
+            select from members
+            where conversation_id = $4
+            order by user_id
+            limit (select $6::bigint)
+        ) as present
+    ) as members
+    from conversations
+    where id = $4
+),
 checked as materialized (
     select
         c.seq + 1 as seq,
@@ -15,11 +33,14 @@ checked as materialized (
             when c.kind = 'direct' then 'direct'
             when target.id is null then 'unknown_user'
             when present.user_id is not null then 'unchanged'
+            when counted.members >= $6 then 'full'
+            when counted.members + c.seq - counted.seq >= $6 then null
             else 'done'
         end as outcome
     -- include: from_locked_member
     left join users target on target.id = $5 and target.is_active
     left join members present on present.conversation_id = $4 and present.user_id = $5
+    left join counted on true
 ),
 added as (
     insert into members (conversation_id, user_id, joined_at)

@@ -2,8 +2,9 @@
 -- of them, or returns no row and stores none; messages/append_each then decides for each. Sends are
 -- numbered by the store, not here, so that a send costs little more than its row.
 -- Index, each once per sender: users_pkey, sessions_pkey, members_pkey (index only); once per
--- reply: messages_pkey; once per conversation: conversations_pkey; once per batch: instance_pkey.
--- Inserts one row per send, updates one per conversation.
+-- reply: messages_pkey; once per mention: members_pkey (index only); once per conversation:
+-- conversations_pkey; once per batch: instance_pkey. Inserts one row per send, updates one per
+-- conversation.
 --
 -- $1 to $3 are the conversations: ids, number of sends, the newest time of those. $4 to $7 are the
 -- senders: conversations, users, sessions, the newest time of each one's sends. $8 is the index of
@@ -79,8 +80,9 @@ stored as (
     select
         allowed.ids[send.position], authorized.conversation_id, authorized.seq + send.ordinal,
         authorized.number + send.ordinal, authorized.user_id, send.content, send.client_message_id,
-        send.reply_to, send.mentions::bigint[],
-        timestamptz 'epoch' + greatest(authorized.active_at, send.now) * interval '1 millisecond'
+        send.reply_to,
+        -- include: mentioned_members
+        , timestamptz 'epoch' + greatest(authorized.active_at, send.now) * interval '1 millisecond'
     from allowed
     cross join input
     cross join unnest(
@@ -90,6 +92,7 @@ stored as (
         sender, ordinal, now, content, client_message_id, reply_to, mentions, position
     )
     join authorized on authorized.position = send.sender
+    returning id, mentions
 ),
 advanced as (
     update conversations
@@ -109,6 +112,10 @@ select concat(
         from target
     ), '],"names":[', (
         select string_agg(to_json(username)::text, ',' order by position) from authorized
+    ), '],"mentions":[', (
+        select string_agg(concat('[', id, ',[', array_to_string(mentions, ','), ']]'), ',')
+        from stored
+        where mentions is not null
     ), ']}'
 )
 from allowed

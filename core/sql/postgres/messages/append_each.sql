@@ -1,8 +1,9 @@
 -- Store::append of a batch in which a send cannot be stored, or only looks up its earlier result:
 -- decides for each send. messages/append_one and messages/append_all store all other batches.
 -- Index, each once per sender: users_pkey, sessions_pkey, members_pkey (index only); once per send:
--- messages_client_id_unique, messages_pkey (reply_to); once per conversation: conversations_pkey;
--- once per batch: instance_pkey. Inserts one row per send, updates one per conversation.
+-- messages_client_id_unique, messages_pkey (reply_to); once per mention: members_pkey (index only);
+-- once per conversation: conversations_pkey; once per batch: instance_pkey. Inserts one row per send,
+-- updates one per conversation.
 --
 -- $1 to $3 are the senders: conversations, users, sessions. $4 is the index of each send's sender,
 -- from one, $5 the time in milliseconds, $6 the text; $7 client_message_id, $8 reply_to, $9
@@ -65,7 +66,8 @@ authorized as materialized (
 checked as materialized (
     select
         send.position, send.now, send.content, send.client_message_id, send.reply_to,
-        send.mentions,
+        -- include: mentioned_members
+        as mentions,
         authorized.conversation_id, authorized.user_id, authorized.name, authorized.seq,
         authorized.number, authorized.active_at,
         earlier.id as earlier_id, earlier.seq as earlier_seq, earlier.number as earlier_number,
@@ -118,7 +120,7 @@ stored as (
         mentions, created_at)
     select
         id, conversation_id, seq, number, user_id, content, client_message_id, reply_to,
-        mentions::bigint[], timestamptz 'epoch' + created_at * interval '1 millisecond'
+        mentions, timestamptz 'epoch' + created_at * interval '1 millisecond'
     from numbered
     where outcome = 'stored'
 ),
@@ -146,7 +148,8 @@ select concat(
     string_agg(
         case outcome
             when 'stored' then concat(
-                '{"stored":[', id, ',', seq, ',', number, ',', created_at, ',', name, ']}'
+                '{"stored":[', id, ',', seq, ',', number, ',', created_at, ',', name,
+                ',[', array_to_string(mentions, ','), ']]}'
             )
             when 'duplicate' then concat(
                 '{"duplicate":[', earlier_id, ',', earlier_seq, ',', earlier_number, ',',

@@ -1,12 +1,13 @@
--- Store::append of a single send that can be stored, the usual case in a quiet conversation. It
--- stores the send, or returns no row and stores nothing; messages/append_each then returns why.
+-- Store::append of a single send without mentions that can be stored, the usual case in a quiet
+-- conversation. It stores the send, or returns no row and stores nothing; messages/append_each then
+-- returns why.
 -- Starting a statement costs more than running it on so few rows, so this one has as few parts as
 -- possible.
 -- Index, each once: members_pkey (index only), sessions_pkey, messages_pkey (reply_to),
 -- conversations_pkey, users_pkey, instance_pkey. Inserts a row, updates one.
 --
 -- $1 to $3 are the sender: user, session, time in milliseconds; $4 the conversation, $5 the text,
--- $6 client_message_id, $7 reply_to, $8 mentions in array syntax.
+-- $6 client_message_id, $7 reply_to.
 --
 -- A repeated client_message_id is not looked up: it violates messages_client_id_unique, which
 -- stores nothing either.
@@ -32,9 +33,8 @@ with advanced as (
 ),
 stored as (
     insert into messages
-        (conversation_id, seq, number, sender_id, content, client_message_id, reply_to, mentions,
-        created_at)
-    select $4, seq, number, $1, $5, $6, $7, $8::bigint[], active_at
+        (conversation_id, seq, number, sender_id, content, client_message_id, reply_to, created_at)
+    select $4, seq, number, $1, $5, $6, $7, active_at
     from advanced
     returning id
 )

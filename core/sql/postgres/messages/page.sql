@@ -1,5 +1,6 @@
 -- Store::messages. A page is a part below one number and a part above another: at most $6 messages
--- below $5, the nearest, and at most $8 above $7.
+-- below $5, the nearest, and at most $8 above $7. Each part ends with the message that fills its $9
+-- bytes.
 -- Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey, instance_pkey,
 -- messages_number_unique (a range no longer than the page), users_pkey again for the senders.
 --
@@ -24,20 +25,35 @@ select (
                 ), '[]')
                 from (
                     (
-                        select * from messages
-                        where conversation_id = c.id and number < (select $5::bigint)
-                        order by number desc
-                        limit (select $6::bigint)
+                        select below.*, sum(
+                            -- include: message_bytes
+                        ) over (
+                            order by number desc rows between unbounded preceding and 1 preceding
+                        ) as nearer_bytes
+                        from (
+                            select * from messages
+                            where conversation_id = c.id and number < (select $5::bigint)
+                            order by number desc
+                            limit (select $6::bigint)
+                        ) as below
                     )
                     union all
                     (
-                        select * from messages
-                        where conversation_id = c.id and number > (select $7::bigint)
-                        order by number
-                        limit (select $8::bigint)
+                        select above.*, sum(
+                            -- include: message_bytes
+                        ) over (
+                            order by number rows between unbounded preceding and 1 preceding
+                        )
+                        from (
+                            select * from messages
+                            where conversation_id = c.id and number > (select $7::bigint)
+                            order by number
+                            limit (select $8::bigint)
+                        ) as above
                     )
                     limit 1000
                 ) as page
+                where coalesce(nearer_bytes, 0) < (select $9::bigint)
             ),
             'position', json_build_object(
                 'epoch', (select epoch from instance where singleton = 1),

@@ -1,4 +1,4 @@
--- Store::conversation. Index: sessions_pkey, users_pkey (one row per member), conversations_pkey,
+-- Store::conversation. Index: sessions_pkey, users_pkey (at most 100 members), conversations_pkey,
 -- members_pkey, messages_number_unique (the newest 100).
 select case
     -- include: denied

@@ -8,11 +8,12 @@ select json_object(
             json_object(
                 'id', u.id, 'username', u.username, 'email', u.email,
                 'first_name', u.first_name, 'last_name', u.last_name
-            ) order by u.id
+            ) order by u.id <> ?1, u.id
         )
         from users u
-        where u.id = ?1 or u.id in (select value from json_each(?2))
+        where u.id = ?1 or u.id in (select value from json_each(?2) order by value limit 99)
     )),
+    'member_count', 1 + json_array_length(?2),
     'messages', json('[]'),
     'created_at', c.created_at, 'seq', c.seq, 'number', c.number
 )

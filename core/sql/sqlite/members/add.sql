@@ -1,7 +1,8 @@
 -- Store::add_member, step 1: records the event right after the conversation's newest one. No row
 -- when nothing is to change; members/explain_add then says why.
--- ?1 to ?3 are the caller; ?4 the conversation, ?5 the new member. Index: users_pkey (two rows),
--- sessions_pkey, conversations_pkey, members_pkey (two rows). One row.
+-- ?1 to ?3 are the caller; ?4 the conversation, ?5 the new member, ?6 the most members of a group.
+-- Index: users_pkey (two rows), sessions_pkey, conversations_pkey, members_pkey (two rows, and all of
+-- the conversation for their count). One row.
 insert into changes (conversation_id, seq, kind, user_id, actor_id, created_at)
 select c.id, c.seq + 1, 'joined', target.id, u.id, max(?3, c.active_at)
 -- include: from_member
@@ -12,6 +13,7 @@ where u.id is not null and m.user_id is not null
         select 1 from members present
         where present.conversation_id = ?4 and present.user_id = ?5
     )
+    and (select count(*) from members where conversation_id = ?4) < ?6
 returning json_object('done', json_object(
     'epoch', (select epoch from instance where singleton = 1),
     'event', json_object(

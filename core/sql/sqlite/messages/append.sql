@@ -5,7 +5,7 @@
 -- client_message_id, ?7 reply_to, ?8 mentions in JSON, ?9 whether only an earlier result is looked
 -- up.
 -- Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey, messages_number_unique,
--- messages_pkey (reply_to), messages_client_id_unique. One row.
+-- messages_pkey (reply_to), messages_client_id_unique, members_pkey again for each mention. One row.
 insert into messages
     (conversation_id, seq, number, sender_id, content, client_message_id, reply_to, mentions,
     created_at)
@@ -13,7 +13,15 @@ select
     c.id,
     c.seq + coalesce(newest.number - c.number, 0) + 1,
     coalesce(newest.number, c.number) + 1,
-    u.id, ?5, ?6, ?7, ?8,
+    u.id, ?5, ?6, ?7,
+    -- The mentioned members, in their order; null when none is.
+    case when ?8 is not null then nullif((
+        select json_group_array(mentioned.value order by mentioned.key)
+        from json_each(?8) as mentioned
+        where exists (
+            select 1 from members where conversation_id = ?4 and user_id = mentioned.value
+        )
+    ), '[]') end,
     max(?3, c.active_at, coalesce(newest.created_at, 0))
 -- include: from_member
 left join messages newest on newest.conversation_id = c.id
@@ -27,5 +35,6 @@ on conflict (conversation_id, sender_id, client_message_id)
     where client_message_id is not null
     do nothing
 returning json_object('stored', json_array(
-    id, seq, number, created_at, (select username from users where users.id = ?1)
+    id, seq, number, created_at, (select username from users where users.id = ?1),
+    json(coalesce(mentions, '[]'))
 ))

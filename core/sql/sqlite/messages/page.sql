@@ -1,5 +1,6 @@
 -- Store::messages. A page is a part below one number and a part above another: at most ?6 messages
--- below ?5, the nearest, and at most ?8 above ?7.
+-- below ?5, the nearest, and at most ?8 above ?7. Each part ends with the message that fills its ?9
+-- bytes.
 -- Index: users_pkey, sessions_pkey, conversations_pkey, members_pkey, instance_pkey,
 -- messages_number_unique (a range no longer than the page), users_pkey again for each sender.
 -- LIMIT: with a bare parameter SQLite prepares the statement again on every call.
@@ -17,21 +18,30 @@ select case
                 ) order by page.number
             )
             from (
-                select * from (
+                select below.*, sum(
+                    -- include: message_bytes
+                ) over (
+                    order by number desc rows between unbounded preceding and 1 preceding
+                ) as nearer_bytes
+                from (
                     select * from messages
                     where conversation_id = c.id and number < ?5
                     order by number desc
                     limit ?6 + 0
-                )
+                ) as below
                 union all
-                select * from (
+                select above.*, sum(
+                    -- include: message_bytes
+                ) over (order by number rows between unbounded preceding and 1 preceding)
+                from (
                     select * from messages
                     where conversation_id = c.id and number > ?7
                     order by number
                     limit ?8 + 0
-                )
+                ) as above
             ) as page
             join users sender on sender.id = page.sender_id
+            where coalesce(page.nearer_bytes, 0) < ?9
         )),
         'position', json_object(
             'epoch', (select epoch from instance where singleton = 1),

@@ -1,17 +1,8 @@
--- The fields of a conversation `c` in JSON. Index: users_pkey (one row per member), members_pkey,
+-- The fields of a conversation `c` in JSON, for a member (?1). Its messages are the newest page, as
+-- messages/page returns it. Index: users_pkey (at most 100 members), members_pkey,
 -- messages_number_unique (the newest 100).
 'id', c.id, 'kind', c.kind, 'name', c.name,
-'participants', json((
-    select json_group_array(
-        json_object(
-            'id', u.id, 'username', u.username, 'email', u.email,
-            'first_name', u.first_name, 'last_name', u.last_name
-        ) order by u.id
-    )
-    from members m
-    join users u on u.id = m.user_id
-    where m.conversation_id = c.id
-)),
+-- include: participants
 'messages', json((
     select json_group_array(
         json_object(
@@ -23,11 +14,17 @@
         ) order by recent.number
     )
     from (
-        select * from messages
-        where conversation_id = c.id
-        order by number desc
-        limit 100
+        select newest.*, sum(
+            -- include: message_bytes
+        ) over (order by number desc rows between unbounded preceding and 1 preceding) as newer_bytes
+        from (
+            select * from messages
+            where conversation_id = c.id
+            order by number desc
+            limit 100
+        ) as newest
     ) as recent
     join users sender on sender.id = recent.sender_id
+    where coalesce(newer_bytes, 0) < 491520
 )),
 'created_at', c.created_at, 'seq', c.seq, 'number', c.number

@@ -1,13 +1,13 @@
 //! A batch of sends in PostgreSQL: three statements, of which usually one runs.
 //!
-//! A single send is stored by `append_one`, several by `append_all`, which stores all or none. Only
-//! when nothing was stored does `append_each` decide for each send. The batch is correct with
+//! A single send without mentions is stored by `append_one`, others by `append_all`, which stores all
+//! or none. Only when nothing was stored does `append_each` decide for each send. The batch is correct with
 //! `append_each` alone: the others save server CPU time (docs/decisions/0004-batched-commits.md).
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::append_params::{AppendParams, StoredAll, mentions_array};
+use super::append_params::{AppendParams, StoredAll};
 use super::retry::{ATTEMPTS, overtaken};
 use crate::ports::{
     AppendOutcome, BatchOutcome, NewMessage, StoreError, StoreResult, StoredMessage,
@@ -44,7 +44,7 @@ pub(super) async fn append<D: Driver>(
 ) -> StoreResult<BatchOutcome> {
     if !sends.iter().any(|send| send.dedup_only) {
         let stored = match sends {
-            [send] => append_one(driver, send).await?,
+            [send] if send.mentions.is_empty() => append_one(driver, send).await?,
             _ => append_all(driver, sends).await?,
         };
         if let Some(stored) = stored {
@@ -54,9 +54,8 @@ pub(super) async fn append<D: Driver>(
     append_each(driver, sends).await
 }
 
-/// Stores one send. `None` when it cannot be stored.
+/// Stores one send without mentions. `None` when it cannot be stored.
 async fn append_one<D: Driver>(driver: &D, send: &NewMessage) -> StoreResult<Option<BatchOutcome>> {
-    let mentions = mentions_array(&send.mentions);
     let client_message_id = send.client_message_id.as_ref();
     let params = [
         Param::Int(send.sender_id.0),
@@ -66,7 +65,6 @@ async fn append_one<D: Driver>(driver: &D, send: &NewMessage) -> StoreResult<Opt
         Param::Text(send.message.as_str()),
         Param::OptionalText(client_message_id.map(ClientMessageId::as_str)),
         Param::OptionalInt(send.reply_to.map(|id| id.0)),
-        Param::OptionalText(mentions.as_deref()),
     ];
     let stored = all_or_none::<_, StoredOne>(driver, &APPEND_ONE, &params).await?;
     Ok(stored.map(|result| BatchOutcome {
@@ -156,7 +154,8 @@ mod tests {
     use colloquy_proto::domain::{ConversationId, MessageText, SessionId, Timestamp, UserId};
 
     const ONE: &str = r#"{"epoch":"e","stored":[5,1,1,7,"ann"]}"#;
-    const ALL: &str = r#"{"epoch":"e","ids":[5,6],"conversations":[[1,0,0,0]],"names":["ann"]}"#;
+    const ALL: &str =
+        r#"{"epoch":"e","ids":[5,6],"conversations":[[1,0,0,0]],"names":["ann"],"mentions":[]}"#;
 
     /// Returns `outcomes` outcomes for `append_each` and `all_or_none` for the other statements, and
     /// records the statements it runs.
@@ -229,6 +228,21 @@ mod tests {
             );
             assert_eq!((outcomes.len(), statements), (sends.len(), vec![statement]));
         }
+    }
+
+    #[test]
+    fn single_send_with_mentions_is_stored_as_a_batch() {
+        let mentioning = NewMessage {
+            mentions: vec![UserId(3)],
+            ..send()
+        };
+        let all = r#"{"epoch":"e","ids":[5],"conversations":[[1,0,0,0]],"names":["ann"],"mentions":[[5,[3]]]}"#;
+        let (result, statements) = run(Ok(Some(all)), &[mentioning]);
+        let [AppendOutcome::Stored(stored)] = &*result.unwrap().outcomes else {
+            panic!("not stored");
+        };
+        assert_eq!(stored.mentions, [UserId(3)]);
+        assert_eq!(statements, ["messages/append_all"]);
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub(super) struct StoredAll {
     conversations: Vec<PreviousPosition>,
     /// The username of each sender.
     names: Vec<Arc<str>>,
+    /// The mentioned members of each message that has any.
+    mentions: Vec<(MessageId, Vec<UserId>)>,
 }
 
 /// A conversation before the batch: its last `seq`, `number` and time.
@@ -166,6 +168,7 @@ impl<'a> AppendParams<'a> {
         if result.ids.len() != self.placements.len() {
             return None;
         }
+        let mentions: HashMap<_, _> = result.mentions.iter().map(|(id, ids)| (id, ids)).collect();
         let each = self.placements.iter().zip(&result.ids);
         each.map(|(place, id)| {
             let sender = &self.senders[place.sender];
@@ -177,6 +180,7 @@ impl<'a> AppendParams<'a> {
                 number: MessageNumber(number.0.checked_add(place.ordinal)?),
                 timestamp: place.time.max(*active_at),
                 sender: result.names.get(place.sender)?.clone(),
+                mentions: mentions.get(id).copied().cloned().unwrap_or_default(),
             })
         })
         .collect()
@@ -213,7 +217,7 @@ impl<'a> AppendParams<'a> {
 }
 
 /// The mentioned users as an array. Null when there are none, which takes no space in the row.
-pub(super) fn mentions_array(ids: &[UserId]) -> Option<String> {
+fn mentions_array(ids: &[UserId]) -> Option<String> {
     if ids.is_empty() {
         return None;
     }
@@ -322,7 +326,7 @@ mod tests {
 
         let result = |ids: &str| {
             let text = format!(
-                r#"{{"epoch":"e","ids":{ids},"names":["ada","ada","bob"],
+                r#"{{"epoch":"e","ids":{ids},"names":["ada","ada","bob"],"mentions":[[13,[7]]],
                 "conversations":[[4,20,10,75],[9,300,200,75]]}}"#
             );
             serde_json::from_str::<StoredAll>(&text).unwrap()
@@ -349,6 +353,8 @@ mod tests {
                 (14, 303, 203, 90, "ada"),
             ]
         );
+        let mentions: Vec<_> = stored.iter().map(|m| &*m.mentions).collect();
+        assert_eq!(mentions, [&[][..], &[], &[UserId(7)], &[]]);
         assert_eq!(batch.stored(&result("[11]")), None);
     }
 }

@@ -135,7 +135,7 @@ impl Dialect for Postgres {
     ) -> StoreResult<Authorized<ChangeOutcome>> {
         let statement = match change {
             Change::EditMessage(..) => &EDIT_MESSAGE,
-            Change::AddMember(_) => &ADD_MEMBER,
+            Change::AddMember(..) => &ADD_MEMBER,
             Change::RemoveMember(_) => &REMOVE_MEMBER,
         };
         let params = change_params(caller, conversation_id, change, now);

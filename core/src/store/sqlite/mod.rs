@@ -175,7 +175,7 @@ impl Dialect for Sqlite {
     ) -> StoreResult<Authorized<ChangeOutcome>> {
         let [record, apply, explain] = match change {
             Change::EditMessage(..) => [&EDIT_MESSAGE, &UPDATE_TEXT, &EXPLAIN_EDIT],
-            Change::AddMember(_) => [&ADD_MEMBER, &INSERT_MEMBER, &EXPLAIN_ADD],
+            Change::AddMember(..) => [&ADD_MEMBER, &INSERT_MEMBER, &EXPLAIN_ADD],
             Change::RemoveMember(_) => [&REMOVE_MEMBER, &DELETE_MEMBER, &EXPLAIN_REMOVE],
         };
         let params = change_params(caller, conversation_id, change, now);
@@ -220,7 +220,7 @@ fn apply_params(conversation_id: ConversationId, change: Change<'_>) -> Vec<Para
             Param::Int(message_id.0),
             Param::OptionalText(text.map(MessageText::as_str)),
         ],
-        Change::AddMember(user_id) | Change::RemoveMember(user_id) => {
+        Change::AddMember(user_id, _) | Change::RemoveMember(user_id) => {
             vec![conversation, Param::Int(user_id.0)]
         }
     }

@@ -56,6 +56,7 @@ fn stored(seq: i64) -> StoredMessage {
         number: MessageNumber(seq),
         timestamp: NOON,
         sender: "ann".into(),
+        mentions: Vec::new(),
     }
 }
 

@@ -76,7 +76,7 @@ const MEMBER: &str = "/api/chat/conversations/{id}/members/{user_id}/";
 /// Routes outside the OpenAPI description: files, which a platform may serve itself.
 const UNDESCRIBED: [(&str, &str); 1] = [("GET", "/robots.txt")];
 
-const TABLE: [Row; 20] = [
+const TABLE: [Row; 21] = [
     row(
         "POST",
         "/api/users/register/",
@@ -132,6 +132,7 @@ const TABLE: [Row; 20] = [
         |_, _| json!({"message": "Hello again"}),
     ),
     row("DELETE", MESSAGE, Needs::Authorship, 204, no_body),
+    row("GET", MEMBERS, Needs::Membership, 200, no_body),
     row(
         "POST",
         MEMBERS,

@@ -2,7 +2,7 @@
 
 mod list;
 
-use colloquy_blackbox::{Account, Api, Group, Response, Server, timestamp, unique};
+use colloquy_blackbox::{Account, Api, Group, Response, Server, report_skipped, timestamp, unique};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,15 +13,19 @@ const CONVERSATIONS: &str = "/api/chat/conversations/";
 const MISSING_ID: u64 = 999_999_999_999;
 
 fn ids(conversation: &Value) -> Vec<u64> {
+    let mut ids = ids_in_order(conversation);
+    ids.sort_unstable();
+    ids
+}
+
+fn ids_in_order(conversation: &Value) -> Vec<u64> {
     let accounts = conversation["participants"]
         .as_array()
         .expect("participants");
-    let mut ids: Vec<u64> = accounts
+    accounts
         .iter()
         .map(|participant| participant["id"].as_u64().expect("an id"))
-        .collect();
-    ids.sort_unstable();
-    ids
+        .collect()
 }
 
 fn id(conversation: &Value) -> u64 {
@@ -44,6 +48,7 @@ async fn new_conversation_has_its_participants_and_no_messages() {
     assert_eq!(ids(&made), expected);
     assert_eq!(made["kind"], "group");
     assert_eq!(made["name"], Value::Null);
+    assert_eq!(made["member_count"], 3);
     assert_eq!(made["messages"], json!([]));
     assert_eq!((&made["seq"], &made["number"]), (&json!(0), &json!(0)));
     timestamp(&made["created_at"]);
@@ -56,11 +61,18 @@ async fn new_conversation_has_its_participants_and_no_messages() {
         .expect("the second participant");
     assert_eq!(*participant, accounts[1].profile().await.expect_status(200));
     for participant in &accounts {
-        let seen = participant
+        let mut seen = participant
             .api
             .get(&format!("{CONVERSATIONS}{}/", id(&made)))
             .await
             .expect_status(200);
+        // The caller is the first participant, the others are in the order of their ids.
+        assert_eq!(seen["participants"][0]["id"], participant.id);
+        let mut others = ids_in_order(&seen);
+        others.remove(0);
+        assert!(others.is_sorted(), "{seen}");
+        assert_eq!(ids(&seen), ids(&made));
+        seen["participants"] = made["participants"].clone();
         assert_eq!(seen, made);
     }
 }
@@ -93,6 +105,70 @@ async fn unknown_participants_are_named_and_nothing_is_created() {
     );
     let listed = accounts[0].api.get(CONVERSATIONS).await.expect_status(200);
     assert_eq!(listed, json!([]));
+}
+
+#[tokio::test]
+async fn conversation_is_created_with_at_most_a_hundred_others() {
+    let account = Account::new(&Server::under_test()).await;
+    let missing = |count| -> Vec<u64> { (MISSING_ID..MISSING_ID + count).collect() };
+    let rejected = create(&account, json!({"participants": missing(101)})).await;
+    let sentences = rejected.expect_invalid("participants");
+    assert!(sentences.contains("At most 100"), "{sentences}");
+    // A hundred are looked up.
+    let rejected = create(&account, json!({"participants": missing(100)})).await;
+    let sentences = rejected.expect_invalid("participants");
+    assert!(sentences.contains(&MISSING_ID.to_string()), "{sentences}");
+}
+
+/// A server with `SHOW_EMAILS=self`; with the default, participants show them (see above).
+#[tokio::test]
+async fn own_email_alone_is_shown_where_others_are_hidden() {
+    let Some(server) = Server::unthrottled().await else {
+        report_skipped(
+            "e-mail addresses of others",
+            "the host offers no server that hides them",
+        );
+        return;
+    };
+    let accounts = Account::register_many(&server, 3).await;
+    let [one, other, third] = &accounts[..] else {
+        panic!("three accounts");
+    };
+    let created = one.create_conversation(&[other, third]).await;
+    let path = format!("{CONVERSATIONS}{}/", id(&created.body));
+    let direct = one.create_conversation(&[other]).await;
+    let mut seen = vec![
+        (one, created.expect_status(201)),
+        (one, direct.expect_status(201)),
+    ];
+    for account in &accounts {
+        seen.push((account, account.api.get(&path).await.expect_status(200)));
+        // The second list is memoized, by another account's or its own.
+        for _ in 0..2 {
+            let listed = account.api.get(CONVERSATIONS).await.expect_status(200);
+            let listed = listed.as_array().expect("an array").clone();
+            seen.extend(listed.into_iter().map(|one| (account, one)));
+        }
+    }
+    seen.push((
+        other,
+        other.create_conversation(&[one]).await.expect_status(200),
+    ));
+    assert_eq!(seen.len(), 16);
+    for (caller, conversation) in seen {
+        let participants = conversation["participants"].as_array().expect("accounts");
+        assert!(participants.len() >= 2, "{conversation}");
+        for participant in participants {
+            let own = participant["id"] == caller.id;
+            let expected = caller.profile().await.expect_status(200);
+            let email = if own {
+                expected["email"].clone()
+            } else {
+                json!("")
+            };
+            assert_eq!(participant["email"], email, "{conversation}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod health;
 mod limits;
 mod members;
 mod openapi;
+mod page_size;
 mod readme;
 mod static_files;
 mod well_behaved_client;

@@ -1,6 +1,9 @@
 //! Adding and removing members: permissions, events, and the immediate loss of access.
 
-use colloquy_blackbox::{Account, Group, Response, Server, Socket, is_event, unique};
+use colloquy_blackbox::{
+    Account, Group, Response, Server, Socket, is_event, next_link, report_skipped, timestamp,
+    unique,
+};
 use serde_json::{Value, json};
 
 /// An id that no account has.
@@ -31,7 +34,11 @@ fn check_member(event: &Value, change: &str, user: &Account, by: &Account) {
 /// Asserts that every request of a removed member is refused.
 async fn check_no_access(account: &Account, conversation: u64, message: u64) {
     let path = format!("/api/chat/conversations/{conversation}/");
-    for path in [path.clone(), format!("{path}messages/")] {
+    for path in [
+        path.clone(),
+        format!("{path}messages/"),
+        format!("{path}members/"),
+    ] {
         account.api.get(&path).await.expect_error(403, "not_member");
     }
     for response in [
@@ -286,4 +293,88 @@ async fn removed_member_receives_no_event_after_its_removal() {
     let left = received.iter().find(|event| event["type"] == "member");
     let left = left.and_then(|event| event["seq"].as_u64()).expect("a seq");
     assert!(last < left, "received up to {last}, removed at {left}");
+}
+
+#[tokio::test]
+async fn members_are_listed_in_pages_without_email_addresses() {
+    let group = Group::new(&Server::under_test(), 4).await;
+    let mut expected: Vec<&Account> = group.members.iter().collect();
+    expected.sort_by_key(|member| member.id);
+    let reader = &group.members[2];
+    for limit in [1, 3, 4, 100] {
+        let (mut listed, mut pages) = (Vec::new(), 0);
+        let mut next = Some(group.path(&format!("members/?limit={limit}")));
+        while let Some(path) = next {
+            let response = reader.api.get(&path).await;
+            next = next_link(&response);
+            let page = response.expect_status(200);
+            let page = page.as_array().expect("an array");
+            assert!(page.len() <= limit, "{} of {limit}", page.len());
+            listed.extend(page.clone());
+            pages += 1;
+        }
+        assert_eq!(pages, 4_usize.div_ceil(limit));
+        for (member, account) in listed.iter().zip(&expected) {
+            let profile = account.profile().await.expect_status(200);
+            for name in ["id", "username", "first_name", "last_name"] {
+                assert_eq!(member[name], profile[name], "{name}");
+            }
+            timestamp(&member["joined_at"]);
+            assert!(member.get("email").is_none(), "{member}");
+        }
+        assert_eq!(listed.len(), 4);
+    }
+    let direct = reader.create_conversation(&[expected[0]]).await.body["id"].clone();
+    let path = format!("/api/chat/conversations/{direct}/members/");
+    let listed = reader.api.get(&path).await.expect_status(200);
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    for query in ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=MTI"] {
+        let response = reader
+            .api
+            .get(&group.path(&format!("members/?{query}")))
+            .await;
+        assert_eq!(response.status, 400, "{query}: {response}");
+    }
+}
+
+#[tokio::test]
+async fn full_group_refuses_further_members() {
+    let Some(server) = Server::unthrottled().await else {
+        report_skipped(
+            "members beyond the limit of a group",
+            "the host offers no server with a low MAX_GROUP_MEMBERS",
+        );
+        return;
+    };
+    let accounts = Account::register_many(&server, 9).await;
+    let ids: Vec<u64> = accounts.iter().map(|account| account.id).collect();
+    let creator = &accounts[0];
+    let fields = json!({"participants": ids[1..]});
+    let rejected = creator.api.post("/api/chat/conversations/", &fields).await;
+    let sentences = rejected.expect_invalid("participants");
+    assert!(sentences.contains("at most 8 members"), "{sentences}");
+    let group = Group::with_members(accounts[..7].to_vec()).await;
+    creator
+        .add_member(group.id, ids[7])
+        .await
+        .expect_status(201);
+    let refused = creator.add_member(group.id, ids[8]).await;
+    refused.expect_error(409, "conflict");
+    let detail = refused.body["detail"].as_str().expect("a text");
+    assert!(detail.contains("full"), "{detail}");
+    // Adding a member again is no error, and a place becomes free when one leaves.
+    creator
+        .add_member(group.id, ids[7])
+        .await
+        .expect_status(200);
+    let seen = creator.api.get(&group.path("")).await.expect_status(200);
+    assert_eq!(
+        (&seen["member_count"], &seen["seq"]),
+        (&json!(8), &json!(1))
+    );
+    assert_no_content(&accounts[1].remove_member(group.id, ids[1]).await);
+    creator
+        .add_member(group.id, ids[8])
+        .await
+        .expect_status(201);
 }

@@ -7,7 +7,7 @@ use colloquy_blackbox::{Account, Api, Group, OpenApi, Response, Server, unique};
 use serde_json::{Value, json};
 
 /// The routes of docs/protocol.md.
-const PATHS: [(&str, &str); 18] = [
+const PATHS: [(&str, &str); 19] = [
     ("POST", "/api/users/register/"),
     ("POST", "/api/users/login/"),
     ("POST", "/api/users/token/refresh/"),
@@ -20,6 +20,7 @@ const PATHS: [(&str, &str); 18] = [
     ("POST", "/api/chat/conversations/{id}/messages/"),
     ("PATCH", "/api/chat/conversations/{id}/messages/{id}/"),
     ("DELETE", "/api/chat/conversations/{id}/messages/{id}/"),
+    ("GET", "/api/chat/conversations/{id}/members/"),
     ("POST", "/api/chat/conversations/{id}/members/"),
     ("DELETE", "/api/chat/conversations/{id}/members/{id}/"),
     ("GET", "/health/"),
@@ -72,7 +73,7 @@ async fn every_route_responds_as_described() {
     let third = Account::new(&server).await;
     let message = account.send_retrying(group.id, "Hello").await["id"].clone();
     let message_id = message.as_u64().expect("an id");
-    let responses: [(Response, u16); 18] = [
+    let responses: [(Response, u16); 19] = [
         (api.post("/api/users/register/", &fields).await, 201),
         (api.post("/api/users/login/", &login).await, 200),
         (refreshed.clone(), 200),
@@ -96,6 +97,7 @@ async fn every_route_responds_as_described() {
         (account.api.post(&messages, &send).await, 201),
         (account.edit(group.id, message_id, "Hello again").await, 200),
         (account.delete(group.id, message_id).await, 204),
+        (account.api.get(&group.path("members/")).await, 200),
         (account.add_member(group.id, third.id).await, 201),
         (account.remove_member(group.id, third.id).await, 204),
         (api.get("/health/").await, 200),

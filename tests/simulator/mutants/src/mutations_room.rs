@@ -24,6 +24,7 @@ pub(crate) const ROOM_MUTATIONS: &[Mutation] = &[
                 number: crate::domain::MessageNumber(head.number.0 + 1),
                 timestamp: now,
                 sender: \"\".into(),
+                mentions: Vec::new(),
             };
             self.acknowledge(id, message.client_message_id.as_ref(), &stored, false, effects);
         }
@@ -54,6 +55,7 @@ pub(crate) const ROOM_MUTATIONS: &[Mutation] = &[
                 number: MessageNumber(number),
                 timestamp: message.now,
                 sender: format!(\"user{}\", message.sender_id).into(),
+                mentions: Vec::new(),
             };
             events.push(message_event(message, &stored));
         }
@@ -76,6 +78,7 @@ pub(crate) const ROOM_MUTATIONS: &[Mutation] = &[
                 number: MessageNumber(head.number.0 + 1),
                 timestamp: now,
                 sender: \"\".into(),
+                mentions: Vec::new(),
             };
             let outcome = SendOutcome::Appended(AppendOutcome::Stored(stored));
             self.complete_send(send, outcome, now, effects);\n",

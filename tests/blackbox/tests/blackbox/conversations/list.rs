@@ -1,6 +1,6 @@
 //! The list of conversations: order, freshness and paging.
 
-use colloquy_blackbox::{Account, Group, Response, Server, unique};
+use colloquy_blackbox::{Account, Group, Server, next_link, unique};
 use serde_json::{Value, json};
 
 use super::{CONVERSATIONS, create, id};
@@ -59,7 +59,7 @@ async fn list_reflects_every_change_at_once() {
             .and_then(|all| all.last());
         let entry = entries.pop().expect("the group");
         assert_eq!(&entry["last_message"], newest.unwrap_or(&Value::Null));
-        for name in ["participants", "seq", "number"] {
+        for name in ["participants", "member_count", "seq", "number"] {
             assert_eq!(entry[name], conversation[name], "{name}");
         }
         entry["seq"].as_u64()
@@ -90,19 +90,6 @@ async fn list_reflects_every_change_at_once() {
     assert_eq!(creator.remove_member(group.id, reader.id).await.status, 204);
     let list = reader.api.get(CONVERSATIONS).await.expect_status(200);
     assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
-}
-
-/// The path of the next page: the reference of a `Link` header (RFC 8288), which has a query only
-/// and so leads to the same path, also behind a proxy that adds a prefix.
-fn next_link(response: &Response) -> Option<String> {
-    let link = response.header("link")?;
-    let (reference, rest) = link.strip_prefix('<')?.split_once('>')?;
-    assert!(rest.contains("rel=\"next\""), "{link}");
-    assert!(
-        reference.starts_with('?'),
-        "not relative to the request: {link}"
-    );
-    Some(format!("{CONVERSATIONS}{reference}"))
 }
 
 #[tokio::test]

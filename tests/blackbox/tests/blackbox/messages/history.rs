@@ -42,7 +42,7 @@ async fn stored_message_equals_the_sent_one() {
         "message": text,
         "client_message_id": key,
         "reply_to": first["id"],
-        "mentions": [account.id],
+        "mentions": [4_000_000_000_u64, account.id],
     });
     let made = other.api.post(&path, &fields).await.expect_status(201);
     assert_eq!(made["content"], text);

@@ -87,8 +87,10 @@ async fn send_is_acknowledged_and_delivered_identically_to_all() {
 }
 
 #[tokio::test]
-async fn replies_and_mentions_are_delivered() {
-    let (account, other, id) = Group::pair(&Server::under_test()).await;
+async fn replies_and_mentions_of_members_are_delivered() {
+    let server = Server::under_test();
+    let (account, other, id) = Group::pair(&server).await;
+    let outsider = Account::new(&server).await;
     let first = account.send_retrying(id, "first").await;
     let mut socket = other.socket(id).v2().open().await;
     let mut listener = account.socket(id).v2().open().await;
@@ -96,13 +98,16 @@ async fn replies_and_mentions_are_delivered() {
     socket
         .send(&json!({
             "type": "send", "client_message_id": key, "message": "second",
-            "reply_to": first["id"], "mentions": [account.id],
+            "reply_to": first["id"], "mentions": [outsider.id, account.id, 4_000_000_000_u64],
         }))
         .await;
     socket.expect_ack(&key).await;
     let received = listener.expect_message("second").await;
     assert_eq!(received["reply_to"], first["id"]);
     assert_eq!(received["mentions"], json!([account.id]));
+    // What is stored is what was delivered.
+    let page = account.newest_page(id).await;
+    assert_eq!(page["messages"][1]["mentions"], json!([account.id]));
 }
 
 #[tokio::test]
