@@ -80,7 +80,7 @@ async fn router() -> Router {
         rng: Arc::new(SystemRng),
         timer: Arc::new(TokioTimer),
     };
-    let services = Services::new(ports, recent, tokens, settings.attempts);
+    let services = Services::new(ports, recent, tokens, settings.attempts, settings.members);
     let app = colloquy_core::http::App::new(settings, Arc::new(services));
     colloquy_core::http::router(app).route("/large", get(async || vec![b'x'; LARGE]))
 }
