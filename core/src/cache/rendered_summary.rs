@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::config::ShowEmails;
 use colloquy_proto::domain::{
-    ConversationId, ConversationKind, ConversationSummary, Epoch, MAX_PARTICIPANTS_SHOWN, Message,
-    MessageNumber, Seq, Timestamp, UserId,
+    ConversationId, ConversationKind, ConversationSummary, Epoch, ListPosition,
+    MAX_PARTICIPANTS_SHOWN, Message, MessageNumber, Seq, Timestamp, UserId,
 };
 
 /// A conversation's summary as JSON, with its participants apart: the caller comes first among them.
@@ -15,8 +15,8 @@ use colloquy_proto::domain::{
 pub struct RenderedSummary {
     /// The conversation.
     pub id: ConversationId,
-    /// The time of its latest activity, by which lists are ordered.
-    pub active_at: Timestamp,
+    /// By which lists are ordered.
+    pub list_position: ListPosition,
     pub(super) epoch: Epoch,
     pub(super) seq: Seq,
     /// The text up to the participants, each of them with a comma before it, and the text after them.
@@ -83,7 +83,7 @@ impl RenderedSummary {
         json.push_str(&serde_json::to_string(&tail)?);
         Ok(Self {
             id: summary.id,
-            active_at: summary.active_at,
+            list_position: summary.list_position,
             epoch: epoch.clone(),
             seq: summary.seq,
             json: json.into(),
@@ -153,6 +153,7 @@ mod tests {
             last_message: None,
             created_at: Timestamp(0),
             active_at: Timestamp(1),
+            list_position: ListPosition(1),
             seq: Seq(3),
             number: MessageNumber(2),
         }

@@ -24,7 +24,7 @@ use super::rendered_summary::RenderedSummary;
 use crate::bounded_cache::BoundedCache;
 use crate::config::ShowEmails;
 use crate::ports::{CachedSummaries, ConversationPage, ListedConversation};
-use colloquy_proto::domain::{ConversationId, Timestamp, UserId};
+use colloquy_proto::domain::{ConversationId, ListPosition, UserId};
 
 /// The memory limit of the summaries: about eight thousand small conversations.
 const SUMMARIES_CAPACITY_BYTES: usize = 8 * 1024 * 1024;
@@ -33,7 +33,7 @@ const SUMMARIES_CAPACITY_BYTES: usize = 8 * 1024 * 1024;
 const PAGES_CAPACITY_BYTES: usize = 1024 * 1024;
 
 /// A page of a list: the user, the conversation it starts after, and the limit.
-pub type PageKey = (UserId, Option<(Timestamp, ConversationId)>, i64);
+pub type PageKey = (UserId, Option<(ListPosition, ConversationId)>, i64);
 
 /// The memoized summaries, and the ids that each page contained last.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ pub fn cached_summaries(cached: &[Arc<RenderedSummary>]) -> CachedSummaries {
 mod tests {
     use super::*;
     use colloquy_proto::domain::{
-        ConversationKind, ConversationSummary, Epoch, MessageNumber, Seq, User,
+        ConversationKind, ConversationSummary, Epoch, MessageNumber, Seq, Timestamp, User,
     };
 
     fn full(id: i64, seq: i64) -> ListedConversation {
@@ -133,6 +133,7 @@ mod tests {
             last_message: None,
             created_at: Timestamp(0),
             active_at: Timestamp(seq),
+            list_position: ListPosition(seq),
             seq: Seq(seq),
             number: MessageNumber(seq),
         }))
@@ -178,7 +179,7 @@ mod tests {
         for other in [
             (UserId(2), None, 20),
             (UserId(1), None, 21),
-            (UserId(1), Some((Timestamp(3), ConversationId(1))), 20),
+            (UserId(1), Some((ListPosition(3), ConversationId(1))), 20),
         ] {
             assert!(summaries.cached(&other).is_empty());
         }

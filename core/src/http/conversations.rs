@@ -55,13 +55,14 @@ pub(super) async fn list(
     let after = params
         .get("cursor")
         .map(|cursor| {
-            cursor::activity(cursor).ok_or_else(|| ApiError::field("cursor", "Invalid cursor."))
+            cursor::list_position(cursor)
+                .ok_or_else(|| ApiError::field("cursor", "Invalid cursor."))
         })
         .transpose()?;
     let page = conversations::list(app.services(), &caller, after, limit).await?;
     let headers = match page.next {
-        Some((active_at, id)) => {
-            let cursor = cursor::of_activity(active_at, id);
+        Some((position, id)) => {
+            let cursor = cursor::of_list_position(position, id);
             link::to_next_page(&format!("limit={limit}&cursor={cursor}"))
         }
         None => HeaderMap::new(),

@@ -11,8 +11,8 @@ use super::{
     NewMessage, NewSession, Rotation, RotationOutcome,
 };
 use colloquy_proto::domain::{
-    Caller, Conversation, ConversationId, Credentials, Epoch, Member, MessageId, MessageText,
-    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, Conversation, ConversationId, Credentials, Epoch, ListPosition, Member, MessageId,
+    MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 
 /// Why a database that responds cannot be used, as far as it is known.
@@ -154,14 +154,14 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<Authorized<CreatedConversation>>;
 
-    /// The caller's conversations, latest activity first (then highest id), starting after the
-    /// given `(active_at, id)`; at most `limit`, and fewer when they are large: the page ends no
+    /// The caller's conversations, latest activity first (then highest id), whatever the clocks of
+    /// its writers said, starting after the given `(list_position, id)`; at most `limit`, and fewer when they are large: the page ends no
     /// earlier than after [`MAX_LIST_BYTES`](crate::page_size::MAX_LIST_BYTES) of JSON. A
     /// conversation that is unchanged since it was cached is returned as its id alone.
     async fn conversations(
         &self,
         caller: &Caller,
-        after: Option<(Timestamp, ConversationId)>,
+        after: Option<(ListPosition, ConversationId)>,
         limit: i64,
         cached: &CachedSummaries,
         now: Timestamp,

@@ -8,7 +8,7 @@ use crate::config::ShowEmails;
 use crate::page_size::MAX_LIST_BYTES;
 use crate::ports::CreatedConversation;
 use colloquy_proto::domain::{
-    Caller, Conversation, ConversationId, ConversationKind, NewConversation, Timestamp, UserId,
+    Caller, Conversation, ConversationId, ConversationKind, ListPosition, NewConversation, UserId,
     validate_text,
 };
 
@@ -133,7 +133,7 @@ pub struct ListPage {
     /// activity first.
     pub conversations: String,
     /// The last one, after which the next page starts; `None` on the last page.
-    pub next: Option<(Timestamp, ConversationId)>,
+    pub next: Option<(ListPosition, ConversationId)>,
 }
 
 /// The caller's conversations, latest activity first: at most `limit`, and fewer when they are large.
@@ -143,7 +143,7 @@ pub struct ListPage {
 pub async fn list(
     services: &Services,
     caller: &Caller,
-    after: Option<(Timestamp, ConversationId)>,
+    after: Option<(ListPosition, ConversationId)>,
     limit: i64,
 ) -> ServiceResult<ListPage> {
     let now = services.ports.clock.now();
@@ -173,7 +173,7 @@ pub async fn list(
     conversations.push_str(if summaries.is_empty() { "[]" } else { "]" });
     let last = summaries.last().filter(|_| more);
     Ok(ListPage {
-        next: last.map(|summary| (summary.active_at, summary.id)),
+        next: last.map(|summary| (summary.list_position, summary.id)),
         conversations,
     })
 }

@@ -1,18 +1,12 @@
 //! Pagination cursors: opaque to clients, which return them unchanged.
 
-use std::ops::RangeInclusive;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp, UserId};
+use colloquy_proto::domain::{ConversationId, ListPosition, MessageNumber, UserId};
 
 /// Longer texts are rejected without decoding.
 const MAX_CHARS: usize = 64;
-
-/// The accepted times of activity, in milliseconds: from 1970 to the end of the year 9999. Beyond
-/// its own range a database returns an error.
-const TIMES: RangeInclusive<i64> = 0..=253_402_300_799_999;
 
 /// The cursor of a message.
 pub fn of_number(number: MessageNumber) -> String {
@@ -30,16 +24,18 @@ pub fn number(cursor: &str) -> Option<MessageNumber> {
 }
 
 /// The cursor of a conversation in the list.
-pub fn of_activity(active_at: Timestamp, id: ConversationId) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}.{id}", active_at.0))
+pub fn of_list_position(position: ListPosition, id: ConversationId) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{position}:{id}"))
 }
 
-/// The position in the list a cursor names.
-pub fn activity(cursor: &str) -> Option<(Timestamp, ConversationId)> {
+/// The conversation in the list a cursor names.
+pub fn list_position(cursor: &str) -> Option<(ListPosition, ConversationId)> {
     let text = decode(cursor)?;
-    let (active_at, id) = text.split_once('.')?;
-    let active_at = active_at.parse().ok().filter(|at| TIMES.contains(at))?;
-    Some((Timestamp(active_at), ConversationId(id.parse().ok()?)))
+    let (position, id) = text.split_once(':')?;
+    Some((
+        ListPosition(position.parse().ok()?),
+        ConversationId(id.parse().ok()?),
+    ))
 }
 
 /// The cursor of a member in the list of members.
@@ -74,11 +70,13 @@ mod tests {
             assert_eq!(number(&number_.to_string()), Some(MessageNumber(number_)));
         }
         assert_eq!(member(&of_member(UserId(7))), Some(UserId(7)));
-        let position = (Timestamp(1_800_000_000_123), ConversationId(7));
-        assert_eq!(
-            activity(&of_activity(position.0, position.1)),
-            Some(position)
-        );
+        for position in [i64::MIN, -1, 0, 42, i64::MAX] {
+            let position = (ListPosition(position), ConversationId(7));
+            assert_eq!(
+                list_position(&of_list_position(position.0, position.1)),
+                Some(position)
+            );
+        }
     }
 
     #[test]
@@ -90,14 +88,13 @@ mod tests {
             "9999999999999999999",
             "é",
             "MTI=",
-            &of_activity(Timestamp(1), ConversationId(2)),
+            &of_list_position(ListPosition(1), ConversationId(2)),
         ] {
             assert_eq!(number(text), None, "{text}");
         }
-        assert_eq!(activity(&of_number(MessageNumber(1))), None);
-        for time in [i64::MIN, -1, 253_402_300_800_000, i64::MAX] {
-            let forged = of_activity(Timestamp(time), ConversationId(7));
-            assert_eq!(activity(&forged), None, "{time}");
-        }
+        assert_eq!(list_position(&of_number(MessageNumber(1))), None);
+        // What cursors were before: a time.
+        let former = URL_SAFE_NO_PAD.encode("1800000000123.7");
+        assert_eq!(list_position(&former), None);
     }
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::ports::{ConversationPage, ListedConversation};
 use colloquy_proto::domain::{
-    ConversationId, ConversationKind, ConversationSummary, Epoch, Message, MessageNumber, Seq,
-    Timestamp, User, UserId,
+    ConversationId, ConversationKind, ConversationSummary, Epoch, ListPosition, Message,
+    MessageNumber, Seq, Timestamp, User, UserId,
 };
 
 /// The result of `conversations/list`.
@@ -33,6 +33,7 @@ struct SummaryRow {
     last_message: Option<Message>,
     created_at: Timestamp,
     active_at: Timestamp,
+    list_position: ListPosition,
     seq: Seq,
     number: MessageNumber,
 }
@@ -50,6 +51,7 @@ impl SummaryRow {
             last_message: self.last_message,
             created_at: self.created_at,
             active_at: self.active_at,
+            list_position: self.list_position,
             seq: self.seq,
             number: self.number,
         })

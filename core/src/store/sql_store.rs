@@ -18,8 +18,8 @@ use crate::ports::{
 };
 use crate::unicode::{lowercase_key, username_key};
 use colloquy_proto::domain::{
-    Caller, Conversation, ConversationId, Credentials, Epoch, Member, MessageId, MessageText,
-    NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
+    Caller, Conversation, ConversationId, Credentials, Epoch, ListPosition, Member, MessageId,
+    MessageText, NewConversation, NewUser, Position, Seq, SessionId, Timestamp, User, UserId,
 };
 
 /// A [`Store`] over any driver that speaks the dialect.
@@ -150,7 +150,7 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
     async fn conversations(
         &self,
         caller: &Caller,
-        after: Option<(Timestamp, ConversationId)>,
+        after: Option<(ListPosition, ConversationId)>,
         limit: i64,
         cached: &CachedSummaries,
         now: Timestamp,
@@ -158,7 +158,7 @@ impl<D: Driver, L: Dialect> Store for SqlStore<D, L> {
         let statement = &L::STATEMENTS.conversations;
         let seqs = seqs_json(&cached.at);
         let mut params = caller_params(caller, now);
-        params.push(Param::OptionalInt(after.map(|(active_at, _)| active_at.0)));
+        params.push(Param::OptionalInt(after.map(|(position, _)| position.0)));
         params.push(Param::OptionalInt(after.map(|(_, id)| id.0)));
         params.push(Param::Int(limit.max(0)));
         params.push(Param::OptionalText(

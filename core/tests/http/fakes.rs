@@ -262,7 +262,7 @@ impl Store for FakeStore {
     async fn conversations(
         &self,
         caller: &Caller,
-        after: Option<(Timestamp, ConversationId)>,
+        after: Option<(ListPosition, ConversationId)>,
         limit: i64,
         cached: &CachedSummaries,
         _: Timestamp,
@@ -279,6 +279,7 @@ impl Store for FakeStore {
             last_message: None,
             created_at: NOW,
             active_at: NOW,
+            list_position: ListPosition(NOW.0),
             seq,
             number: MessageNumber(0),
         };

@@ -2,7 +2,7 @@
 
 use colloquy_core::service::cursor;
 use colloquy_fuzz::{Target, for_all};
-use colloquy_proto::domain::{ConversationId, MessageNumber, Timestamp, UserId};
+use colloquy_proto::domain::{ConversationId, ListPosition, MessageNumber, UserId};
 
 #[test]
 fn cursors() {
@@ -25,9 +25,9 @@ fn cursors() {
             assert_eq!(cursor::member(&cursor::of_member(id)), Some(id));
             assert_eq!(cursor::number(text), None, "a cursor of both kinds");
         }
-        if let Some((at, id)) = cursor::activity(text) {
+        if let Some((at, id)) = cursor::list_position(text) {
             assert_eq!(
-                cursor::activity(&cursor::of_activity(at, id)),
+                cursor::list_position(&cursor::of_list_position(at, id)),
                 Some((at, id))
             );
             assert_eq!(cursor::number(text), None, "a cursor of both kinds");
@@ -43,12 +43,9 @@ fn cursors_round_trip() {
         assert_eq!(cursor::number(&number.to_string()), Some(number));
         let member = UserId(1 + (random.i64(0..i64::MAX) >> random.u32(0..63)));
         assert_eq!(cursor::member(&cursor::of_member(member)), Some(member));
-        let position = (
-            Timestamp(random.i64(0..253_402_300_800_000)),
-            ConversationId(random.i64(..)),
-        );
+        let position = (ListPosition(random.i64(..)), ConversationId(random.i64(..)));
         assert_eq!(
-            cursor::activity(&cursor::of_activity(position.0, position.1)),
+            cursor::list_position(&cursor::of_list_position(position.0, position.1)),
             Some(position)
         );
     });

@@ -7,8 +7,8 @@ use colloquy_core::config::ShowEmails;
 use colloquy_core::ports::{CachedSummaries, ConversationPage, ListedConversation};
 use colloquy_fuzz::{Rng, arbitrary_text, for_all};
 use colloquy_proto::domain::{
-    ConversationId, ConversationKind, ConversationSummary, Epoch, MessageNumber, Seq, Timestamp,
-    User, UserId,
+    ConversationId, ConversationKind, ConversationSummary, Epoch, ListPosition, MessageNumber, Seq,
+    Timestamp, User, UserId,
 };
 
 use crate::tokens::NOW;
@@ -33,6 +33,7 @@ fn some_summary(random: &mut Rng, id: i64, seq: i64) -> ConversationSummary {
         last_message: None,
         created_at: NOW,
         active_at: Timestamp(NOW.0 + seq),
+        list_position: ListPosition(seq),
         seq: Seq(seq),
         number: MessageNumber(seq),
     }

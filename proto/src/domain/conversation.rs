@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConversationId, Epoch, Message, MessageNumber, Seq, Timestamp, User, UserId};
+use super::{
+    ConversationId, Epoch, ListPosition, Message, MessageNumber, Seq, Timestamp, User, UserId,
+};
 
 /// The kind of a conversation, fixed when it is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,10 @@ pub struct ConversationSummary {
     /// When the last activity in it was.
     #[cfg_attr(feature = "utoipa", schema(value_type = String, format = DateTime))]
     pub active_at: Timestamp,
+    /// By which lists are ordered.
+    #[serde(skip_serializing)]
+    #[cfg_attr(feature = "utoipa", schema(ignore))]
+    pub list_position: ListPosition,
     /// The position of its newest durable event.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64))]
     pub seq: Seq,

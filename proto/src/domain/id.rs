@@ -31,6 +31,9 @@ integer_newtype!(
     MessageId,
     /// The position of a durable event in its conversation: 1, 2, 3 … without gaps.
     Seq,
+    /// The position of a conversation in lists: higher for later activity. Not a time, since clocks
+    /// are set back.
+    ListPosition,
     /// A message's ordinal in its conversation: 1, 2, 3 … without gaps.
     MessageNumber,
 );

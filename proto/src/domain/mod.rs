@@ -16,7 +16,8 @@ pub use conversation::{
     NewConversation, Position,
 };
 pub use id::{
-    ClientMessageId, ConversationId, Epoch, MessageId, MessageNumber, Seq, SessionId, UserId,
+    ClientMessageId, ConversationId, Epoch, ListPosition, MessageId, MessageNumber, Seq, SessionId,
+    UserId,
 };
 pub use message::{MAX_MENTIONS, MAX_MESSAGE_CHARS, Message, MessageText};
 pub use send::{AppendOutcome, BatchOutcome, Denied, NewMessage, SendOutcome, StoredMessage};

@@ -112,7 +112,7 @@ pub async fn client_message_id_is_scoped_to_conversation_and_sender(fixture: &dy
     );
 }
 
-/// A lagging clock does not set the conversation's time back.
+/// A clock that lags by some seconds does not set the conversation's time back.
 pub async fn timestamps_never_decrease(fixture: &dyn Fixture) {
     let store = fixture.store();
     let (ada, bob, id) = pair(store).await;

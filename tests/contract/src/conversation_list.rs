@@ -12,8 +12,9 @@ use colloquy_core::ports::{
 };
 use colloquy_proto::domain::{
     ConversationId, ConversationKind, ConversationSummary, Epoch, MAX_MESSAGE_CHARS,
-    MAX_PARTICIPANTS_SHOWN, NewConversation, Seconds, Seq,
+    MAX_PARTICIPANTS_SHOWN, NewConversation, Seconds, Seq, Timestamp,
 };
+use colloquy_proto::protocol::Event;
 
 fn ids(list: &[ConversationSummary]) -> Vec<ConversationId> {
     list.iter().map(|summary| summary.id).collect()
@@ -37,18 +38,18 @@ pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) 
     );
     assert_eq!(ids(&list(store, &bob).await), [second.id, first.id]);
 
-    // At the time of creation: the latest activity is unchanged.
+    // At the time of creation, and yet later.
     say(store, &cy, second.id, "hello").await;
     assert_eq!(
         ids(&list(store, &ada).await),
-        [third.id, second.id, first.id]
+        [second.id, third.id, first.id]
     );
     let at = NOW.plus(Seconds(5));
     let mut late = send(&bob, first.id, "late");
     late.now = at;
     let late = stored(&append_one(store, late).await);
     let listed = list(store, &ada).await;
-    assert_eq!(ids(&listed), [first.id, third.id, second.id]);
+    assert_eq!(ids(&listed), [first.id, second.id, third.id]);
 
     let newest = &listed[0];
     assert_eq!(
@@ -63,7 +64,7 @@ pub async fn conversations_are_listed_by_latest_activity(fixture: &dyn Fixture) 
         (last.id, &*last.content, last.timestamp),
         (late.message_id, "late", at)
     );
-    assert!(listed[1].last_message.is_none());
+    assert!(listed[2].last_message.is_none());
     assert!(list(store, &person(store, "dee").await).await.is_empty());
 }
 
@@ -111,6 +112,81 @@ pub async fn list_agrees_with_reading_each_conversation(fixture: &dyn Fixture) {
     }
 }
 
+/// A clock that runs ahead for a while disturbs neither the order of the list nor the times of what is
+/// sent after it is set back. Pages continue in the same order.
+pub async fn list_is_ordered_by_activity_when_a_clock_ran_ahead(fixture: &dyn Fixture) {
+    let store = fixture.store();
+    let (ada, bob) = (person(store, "ada").await, person(store, "bob").await);
+    let mut groups = Vec::new();
+    for _ in 0..4 {
+        groups.push(group(store, &ada, &[&bob]).await.id);
+    }
+    let [a, b, c, d] = groups[..] else {
+        unreachable!("four groups");
+    };
+    let at = |id, now: Timestamp| {
+        let mut message = send(&ada, id, "tick");
+        message.now = now;
+        message
+    };
+    // Within the life of the sessions.
+    let (ahead, back) = (NOW.plus(Seconds(900)), NOW.plus(Seconds(60)));
+    // One by one and in batches, in the order of activity.
+    let sends = [
+        vec![at(b, ahead)],
+        vec![at(c, ahead), at(a, ahead)],
+        vec![at(d, back)],
+        vec![at(a, back), at(c, back), at(a, back)],
+        vec![at(c, back.plus(Seconds(1)))],
+    ];
+    let mut times: Vec<Vec<Timestamp>> = Vec::new();
+    for batch in &sends {
+        let outcomes = store.append(batch).await.unwrap().outcomes;
+        times.push(outcomes.iter().map(|one| stored(one).timestamp).collect());
+    }
+    let later = back.plus(Seconds(1));
+    let expected: [Vec<_>; 5] = [
+        vec![ahead],
+        vec![ahead; 2],
+        vec![back],
+        vec![back; 3],
+        vec![later],
+    ];
+    assert_eq!(times, expected);
+    let listed = list(store, &ada).await;
+    assert_eq!(ids(&listed), [c, a, d, b]);
+    assert_eq!(listed[0].active_at, later);
+    // A change does not move the conversation, and its time is not ahead either.
+    let created = group(store, &ada, &[&bob]).await.id;
+    let edited = edit(
+        store,
+        &ada,
+        b,
+        listed[3].last_message.as_ref().unwrap().id,
+        "tock",
+    )
+    .await;
+    let ChangeOutcome::Done(edited) = edited else {
+        panic!("{edited:?}");
+    };
+    let Event::Edited(edited) = edited.event else {
+        panic!("{edited:?}");
+    };
+    assert_eq!(edited.timestamp, NOW);
+    let mut paged = Vec::new();
+    let mut after = None;
+    while paged.len() < 5 {
+        let cached = CachedSummaries::default();
+        let page = store.conversations(&ada.caller, after, 2, &cached, back);
+        let page = page.await.unwrap().unwrap().conversations.into_iter();
+        let page: Vec<_> = page.map(in_full).collect();
+        let last = page.last().expect("a next page");
+        after = Some((last.list_position, last.id));
+        paged.extend(page);
+    }
+    assert_eq!(ids(&paged), [created, c, a, d, b]);
+}
+
 /// Every conversation is listed exactly once, also when several have the same time.
 pub async fn list_continues_after_its_last_entry(fixture: &dyn Fixture) {
     let store = fixture.store();
@@ -123,7 +199,7 @@ pub async fn list_continues_after_its_last_entry(fixture: &dyn Fixture) {
     }
     let all = list(store, &ada).await;
     assert_eq!(all.len(), 11);
-    assert!(all.is_sorted_by(|a, b| (a.active_at, a.id) > (b.active_at, b.id)));
+    assert!(all.is_sorted_by(|a, b| (a.list_position, a.id) > (b.list_position, b.id)));
     let mut paged = Vec::new();
     let mut after = None;
     loop {
@@ -134,7 +210,7 @@ pub async fn list_continues_after_its_last_entry(fixture: &dyn Fixture) {
         assert!(page.len() <= 3);
         let page: Vec<_> = page.into_iter().map(in_full).collect();
         let Some(last) = page.last() else { break };
-        after = Some((last.active_at, last.id));
+        after = Some((last.list_position, last.id));
         paged.extend(page);
     }
     assert_eq!(paged, all);
@@ -237,7 +313,7 @@ pub async fn large_conversations_end_a_list_early(fixture: &dyn Fixture) {
         let page: Vec<_> = page.collect();
         // 100 participants of 64 bytes and a text of 16,000 each.
         assert_eq!(page.len(), if is_cut { 24 } else { CONVERSATIONS - 24 });
-        after = page.last().map(|last| (last.active_at, last.id));
+        after = page.last().map(|last| (last.list_position, last.id));
         listed.extend(page);
         if !is_cut {
             break;

@@ -128,6 +128,7 @@ macro_rules! store_contract {
             conversation_list {
                 conversations_are_listed_by_latest_activity
                 list_continues_after_its_last_entry
+                list_is_ordered_by_activity_when_a_clock_ran_ahead
                 list_agrees_with_reading_each_conversation
                 unchanged_cached_conversation_is_listed_by_id
                 large_conversations_end_a_list_early

@@ -179,7 +179,7 @@ pub async fn single_send_has_the_same_outcome_as_in_a_batch(fixture: &dyn Fixtur
         sends.extend(AWKWARD.iter().map(|text| send(&ada, id, text)));
         sends[4].dedup_only = true;
         sends[5].reply_to = Some(MessageId(404_404));
-        sends[6].now = NOW.plus(Seconds(60));
+        sends[6].now = NOW.plus(Seconds(6));
         sends[8].reply_to = Some(earlier.message_id);
         sends[8].mentions = vec![ada.id(), eve.id(), bob.id()];
         let mut answers = Vec::new();

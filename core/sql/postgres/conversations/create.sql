@@ -25,8 +25,10 @@ existing as materialized (
     where direct_key = $5
 ),
 created as (
-    insert into conversations (kind, name, direct_key, active_at, created_by, created_at)
-    select $6, $7, $5, to_timestamp($3 / 1000.0), caller.id, to_timestamp($3 / 1000.0)
+    insert into conversations (kind, name, direct_key, active_at, activity, created_by, created_at)
+    select
+        $6, $7, $5, to_timestamp($3 / 1000.0), nextval('messages_id_seq'), caller.id,
+        to_timestamp($3 / 1000.0)
     from caller
     where not exists (select from unknown) and not exists (select from existing)
     on conflict (direct_key) where direct_key is not null do nothing

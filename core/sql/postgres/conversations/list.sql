@@ -13,12 +13,19 @@ with cached as materialized (
     where singleton = 1
 ),
 page as materialized (
-    select c.*, coalesce((cached.seqs ->> c.id::text)::bigint = c.seq, false) as is_unchanged
+    select
+        c.id, c.kind, c.name, c.seq, c.number, c.active_at, c.created_at, ordering.list_position,
+        coalesce((cached.seqs ->> c.id::text)::bigint = c.seq, false) as is_unchanged
     from cached, members m
     join conversations c on c.id = m.conversation_id
+    cross join lateral (
+        select
+            -- include: list_position
+            as list_position
+    ) as ordering
     where m.user_id = (select $1::bigint)
-        and ($4 is null or (c.active_at, c.id) < (to_timestamp($4 / 1000.0), $5))
-    order by c.active_at desc, c.id desc
+        and ($4 is null or (ordering.list_position, c.id) < ($4, $5))
+    order by ordering.list_position desc, c.id desc
     limit (select $6::bigint)
 ),
 sized as materialized (
@@ -39,7 +46,7 @@ sized as materialized (
 listed as materialized (
     select sized.*, coalesce(
         sum(64 * coalesce(cardinality(participants), 0) + coalesce(text_bytes, 0)) over (
-            order by active_at desc, id desc rows between unbounded preceding and 1 preceding
+            order by list_position desc, id desc rows between unbounded preceding and 1 preceding
         ), 0
     ) <= (select $9::bigint) as fits
     from sized
@@ -58,7 +65,7 @@ select (
         when not exists (select from caller) then '{"denied":"session"}'
         else concat(
             '{"ok":{"epoch":', (select to_json(epoch) from cached), ',"order":[', (
-                select string_agg(id::text, ',' order by active_at desc, id desc)
+                select string_agg(id::text, ',' order by list_position desc, id desc)
                 from listed
                 where fits
             ), '],"is_cut":', (select exists (select from listed where not fits))::text,
@@ -100,8 +107,9 @@ select (
                     ), 'null'),
                     ',"created_at":', (extract(epoch from rendered.created_at) * 1000)::bigint,
                     ',"active_at":', (extract(epoch from rendered.active_at) * 1000)::bigint,
+                    ',"list_position":', rendered.list_position,
                     ',"seq":', rendered.seq, ',"number":', rendered.number, '}'
-                ), ',' order by rendered.active_at desc, rendered.id desc)
+                ), ',' order by rendered.list_position desc, rendered.id desc)
                 from rendered
             ), ']}}'
         )

@@ -8,7 +8,8 @@ with
 checked as materialized (
     select
         c.seq + 1 as seq,
-        greatest(c.active_at, to_timestamp($3 / 1000.0)) as created_at,
+        -- include: change_time
+        as created_at,
         target.username,
         case
             -- include: denied_outcome

@@ -10,8 +10,9 @@
 -- senders: conversations, users, sessions, the newest time of each one's sends. $8 is the index of
 -- each send's sender, from one, $9 its ordinal within its conversation, from one, $10 the newest
 -- time in its conversation up to this send, $11 the text, $12 client_message_id, $13 reply_to, $14
--- mentions in array syntax. Each is an array; of the last three one that holds only nulls may be
--- empty. Times are milliseconds.
+-- mentions in array syntax. Each is an array; of $12 to $14 one that holds only nulls may be empty.
+-- Times are milliseconds. $15 is the index of each conversation's last send, from one: its id orders
+-- lists.
 --
 -- A repeated client_message_id is not looked up: it violates messages_client_id_unique, which
 -- stores nothing either.
@@ -23,7 +24,7 @@ with input as materialized (
         $4::bigint[] as sender_conversations, $5::bigint[] as users, $6::text[] as sessions,
         $7::bigint[] as until, $8::bigint[] as senders, $9::bigint[] as ordinals,
         $10::bigint[] as times, $11::text[] as contents, $12::text[] as client_message_ids,
-        $13::bigint[] as replies, $14::text[] as mentions
+        $13::bigint[] as replies, $14::text[] as mentions, $15::bigint[] as last
 ),
 locked as materialized (
     select id, seq, number, (extract(epoch from active_at) * 1000)::bigint as active_at
@@ -33,20 +34,25 @@ locked as materialized (
     for no key update
 ),
 target as materialized (
-    select locked.id, locked.seq, locked.number, locked.active_at, target.sends, target.newest
+    select
+        locked.id, locked.seq, locked.number, target.sends, target.newest, target.last,
+        -- As shared/change_time: a time too far ahead does not count.
+        case when locked.active_at <= target.newest + 10000 then locked.active_at else 0 end
+            as active_at
     from input
-    cross join unnest(input.conversations, input.counts, input.newest) as target (id, sends, newest)
+    cross join unnest(input.conversations, input.counts, input.newest, input.last)
+        as target (id, sends, newest, last)
     join locked on locked.id = target.id
 ),
 authorized as materialized (
     select
-        sender.position, sender.user_id, session.username, locked.id as conversation_id, locked.seq,
-        locked.number, locked.active_at
+        sender.position, sender.user_id, session.username, target.id as conversation_id, target.seq,
+        target.number, target.active_at
     from input
     cross join unnest(
         input.sender_conversations, input.users, input.sessions, input.until
     ) with ordinality as sender (conversation_id, user_id, session_id, until, position)
-    join locked on locked.id = sender.conversation_id
+    join target on target.id = sender.conversation_id
     cross join lateral (
         -- include: sender_session
     ) as session
@@ -100,9 +106,11 @@ advanced as (
         seq = target.seq + target.sends,
         number = target.number + target.sends,
         active_at = timestamptz 'epoch'
-            + greatest(target.active_at, target.newest) * interval '1 millisecond'
+            + greatest(target.active_at, target.newest) * interval '1 millisecond',
+        activity = allowed.ids[target.last]
     from target
-    where conversations.id = target.id and exists (select from allowed)
+    cross join allowed
+    where conversations.id = target.id
         and conversations.id = any (array(select id from target))
 )
 select concat(

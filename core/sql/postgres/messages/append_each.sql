@@ -110,7 +110,14 @@ numbered as materialized (
         case when outcome = 'stored' then nextval('messages_id_seq') end as id,
         seq + count(*) filter (where outcome = 'stored') over so_far as seq,
         number + count(*) filter (where outcome = 'stored') over so_far as number,
-        greatest(active_at, max(now) filter (where outcome = 'stored') over so_far) as created_at
+        -- As shared/change_time.
+        greatest(
+            case
+                when active_at <= 10000 + max(now) filter (where outcome = 'stored') over so_far
+                    then active_at
+            end,
+            max(now) filter (where outcome = 'stored') over so_far
+        ) as created_at
     from checked
     window so_far as (partition by conversation_id order by position rows unbounded preceding)
 ),
@@ -129,11 +136,12 @@ advanced as (
     set
         seq = newest.seq,
         number = newest.number,
-        active_at = timestamptz 'epoch' + newest.created_at * interval '1 millisecond'
+        active_at = timestamptz 'epoch' + newest.created_at * interval '1 millisecond',
+        activity = newest.activity
     from (
         select
             conversation_id, max(seq) as seq, max(number) as number,
-            max(created_at) as created_at
+            max(created_at) as created_at, max(id) as activity
         from numbered
         where outcome = 'stored'
         group by conversation_id

@@ -12,16 +12,23 @@
 -- A repeated client_message_id is not looked up: it violates messages_client_id_unique, which
 -- stores nothing either.
 --
--- The update waits for other writers of its conversation and continues from their result.
--- Everything else is read from the statement's snapshot.
+-- The update waits for other writers of its conversation and continues from their result, with an id
+-- taken after the wait. Everything else is read from the statement's snapshot. The message's time is
+-- that of shared/change_time; its id orders lists.
 with advanced as (
     update conversations
     set
         seq = conversations.seq + 1,
         number = conversations.number + 1,
         active_at = greatest(
-            conversations.active_at, timestamptz 'epoch' + $3 * interval '1 millisecond'
-        )
+            timestamptz 'epoch' + $3 * interval '1 millisecond',
+            case
+                when conversations.active_at
+                    <= timestamptz 'epoch' + ($3 + 10000) * interval '1 millisecond'
+                    then conversations.active_at
+            end
+        ),
+        activity = nextval('messages_id_seq')
     from (select) as one
     -- include: left_join_caller
     where conversations.id = $4 and u.id is not null
@@ -29,12 +36,15 @@ with advanced as (
         and ($7::bigint is null or exists (
             select from messages where id = $7 and conversation_id = $4
         ))
-    returning conversations.seq, conversations.number, conversations.active_at, u.username
+    returning
+        conversations.activity as id, conversations.seq, conversations.number,
+        conversations.active_at, u.username
 ),
 stored as (
     insert into messages
-        (conversation_id, seq, number, sender_id, content, client_message_id, reply_to, created_at)
-    select $4, seq, number, $1, $5, $6, $7, active_at
+        (id, conversation_id, seq, number, sender_id, content, client_message_id, reply_to,
+        created_at)
+    select id, $4, seq, number, $1, $5, $6, $7, active_at
     from advanced
     returning id
 )

@@ -3,7 +3,8 @@
 update conversations
 set seq = conversations.seq + newest.number - conversations.number,
     number = newest.number,
-    active_at = newest.created_at
+    active_at = newest.created_at,
+    activity = newest.id
 from messages newest
 where conversations.id in (select value from json_each(?1))
     and newest.conversation_id = conversations.id

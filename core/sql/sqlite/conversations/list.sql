@@ -12,12 +12,16 @@ with cached as materialized (
     where singleton = 1
 ),
 page as materialized (
-    select c.*, coalesce(json_extract(cached.seqs, '$."' || c.id || '"') = c.seq, 0) as is_unchanged
+    select
+        c.id, c.kind, c.name, c.seq, c.number, c.active_at, c.created_at,
+        -- include: list_position
+        as list_position,
+        coalesce(json_extract(cached.seqs, '$."' || c.id || '"') = c.seq, 0) as is_unchanged
     from cached, members m
     join conversations c on c.id = m.conversation_id
     where m.user_id = ?1
-        and (?4 is null or (c.active_at, c.id) < (?4, ?5))
-    order by c.active_at desc, c.id desc
+        and (?4 is null or (list_position, c.id) < (?4, ?5))
+    order by list_position desc, c.id desc
     limit ?6 + 0
 ),
 sized as materialized (
@@ -43,7 +47,7 @@ sized as materialized (
 listed as materialized (
     select sized.*, coalesce(
         sum(64 * coalesce(json_array_length(participants), 0) + coalesce(text_bytes, 0)) over (
-            order by active_at desc, id desc rows between unbounded preceding and 1 preceding
+            order by list_position desc, id desc rows between unbounded preceding and 1 preceding
         ), 0
     ) <= ?9 as fits
     from sized
@@ -62,7 +66,7 @@ select case
     else json_object('ok', json_object(
         'epoch', (select epoch from cached),
         'order', json((
-            select json_group_array(id order by active_at desc, id desc) from listed where fits
+            select json_group_array(id order by list_position desc, id desc) from listed where fits
         )),
         'is_cut', json(iif(exists (select 1 from listed where not fits), 'true', 'false')),
         'people', json((
@@ -100,8 +104,9 @@ select case
                         limit 1
                     )),
                     'created_at', rendered.created_at, 'active_at', rendered.active_at,
+                    'list_position', rendered.list_position,
                     'seq', rendered.seq, 'number', rendered.number
-                ) order by rendered.active_at desc, rendered.id desc
+                ) order by rendered.list_position desc, rendered.id desc
             )
             from rendered
         ))

@@ -4,7 +4,9 @@
 -- Index: users_pkey (two rows), sessions_pkey, conversations_pkey, members_pkey (two rows, and all of
 -- the conversation for their count). One row.
 insert into changes (conversation_id, seq, kind, user_id, actor_id, created_at)
-select c.id, c.seq + 1, 'joined', target.id, u.id, max(?3, c.active_at)
+select
+    c.id, c.seq + 1, 'joined', target.id, u.id,
+    -- include: change_time
 -- include: from_member
 join users target on target.id = ?5 and target.is_active = 1
 where u.id is not null and m.user_id is not null

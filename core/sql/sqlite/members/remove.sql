@@ -3,7 +3,9 @@
 -- ?1 to ?3 are the caller; ?4 the conversation, ?5 the member to remove. Index: users_pkey,
 -- sessions_pkey, conversations_pkey, members_pkey (two rows). One row.
 insert into changes (conversation_id, seq, kind, user_id, actor_id, created_at)
-select c.id, c.seq + 1, 'left', present.user_id, u.id, max(?3, c.active_at)
+select
+    c.id, c.seq + 1, 'left', present.user_id, u.id,
+    -- include: change_time
 -- include: from_member
 join members present on present.conversation_id = c.id and present.user_id = ?5
 where u.id is not null and m.user_id is not null

@@ -22,7 +22,12 @@ select
             select 1 from members where conversation_id = ?4 and user_id = mentioned.value
         )
     ), '[]') end,
-    max(?3, c.active_at, coalesce(newest.created_at, 0))
+    -- As shared/change_time, after the newest message, which may be one of the same batch.
+    iif(
+        coalesce(newest.created_at, c.active_at) > ?3 + 10000,
+        ?3,
+        max(?3, coalesce(newest.created_at, c.active_at))
+    )
 -- include: from_member
 left join messages newest on newest.conversation_id = c.id
     and newest.number = (select max(number) from messages where conversation_id = ?4)

@@ -5,7 +5,7 @@
 insert into changes (conversation_id, seq, kind, message_id, user_id, actor_id, created_at)
 select
     c.id, c.seq + 1, case when ?6 is null then 'deleted' else 'edited' end, message.id, u.id, u.id,
-    max(?3, c.active_at)
+    -- include: change_time
 -- include: from_member
 join messages message on message.id = ?5
 where u.id is not null and m.user_id is not null

@@ -30,6 +30,8 @@ struct TargetConversation {
     sends: i64,
     /// The newest time of those.
     newest: Timestamp,
+    /// The index of the last one among all sends, from one.
+    last: i64,
 }
 
 /// A user and session, in one conversation.
@@ -87,6 +89,7 @@ impl<'a> AppendParams<'a> {
                         id: key.0,
                         sends: 0,
                         newest: send.now,
+                        last: 0,
                     });
                     batch.targets.len() - 1
                 });
@@ -116,6 +119,8 @@ impl<'a> AppendParams<'a> {
             ordinal: target.sends,
             time: target.newest,
         });
+        // A batch has at most some thousand sends.
+        target.last = i64::try_from(self.placements.len()).unwrap_or(i64::MAX);
     }
 
     /// The parameters of `messages/append_each`: three columns of the senders, seven of the sends.
@@ -139,8 +144,8 @@ impl<'a> AppendParams<'a> {
     }
 
     /// The parameters of `messages/append_all`: three columns of the conversations, four of the
-    /// senders, seven of the sends.
-    pub(super) fn for_all(&self) -> [String; 14] {
+    /// senders, seven of the sends, and one more of the conversations.
+    pub(super) fn for_all(&self) -> [String; 15] {
         let [conversations, users, sessions] = self.sender_arrays();
         let [contents, client_ids, replies, mentions] = self.content_arrays();
         [
@@ -158,6 +163,7 @@ impl<'a> AppendParams<'a> {
             client_ids,
             replies,
             mentions,
+            numbers(self.targets.iter().map(|target| target.last)),
         ]
     }
 
