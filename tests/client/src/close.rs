@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(action(1006, ""), CloseAction::Reconnect);
         let after = CloseAction::ReconnectAfter(Duration::from_millis(1_500));
         assert_eq!(action(4101, "overloaded; after_ms=1500"), after);
-        let after = CloseAction::ReconnectAfter(Duration::from_millis(25_000));
+        let after = CloseAction::ReconnectAfter(Duration::from_secs(25));
         assert_eq!(action(4409, "too many sockets; after_ms=25000"), after);
         assert_eq!(action(4200, ""), CloseAction::RenewToken);
         assert_eq!(action(4401, ""), CloseAction::Stop);
