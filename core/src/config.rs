@@ -167,6 +167,8 @@ impl Settings {
         "ACCESS_TOKEN_SECONDS", "900", "Lifetime of an access token";
         "REFRESH_TOKEN_SECONDS", "604800", "Lifetime of a refresh token";
         "THROTTLE_RATE_SECONDS", "1", "Seconds between two messages of a user in a conversation; 0 for no throttle";
+        "MAX_GROUP_MEMBERS", "1000", "Maximum members of a group";
+        "SHOW_EMAILS", "members", "members: participants of a conversation see each other's e-mail addresses; self: only their own (recommended where registration is open)";
         "CORS_ALLOWED_ORIGINS", "", "Allowed origins of web pages (CORS), comma separated, or *";
         "ALLOWED_HOSTS", "*", "Accepted Host headers, comma separated; .example.com includes every subdomain, * accepts any";
         "TRUSTED_PROXIES", "", "Addresses or networks of proxies, comma separated, whose X-Forwarded-For is trusted";
@@ -175,8 +177,6 @@ impl Settings {
         "LOG_FORMAT", "text", "text or json";
         "LOG_MAX_BYTES", "67108864", "Size at which a log file is rotated before the day ends";
         "LOG_KEEP_FILES", "14", "Rotated log files that are kept, for server.log and api.log each";
-        "MAX_GROUP_MEMBERS", "1000", "Maximum members of a group";
-        "SHOW_EMAILS", "members", "members: participants of a conversation see each other's e-mail addresses; self: only their own (recommended where registration is open)";
         "LOGIN_ATTEMPTS_PER_ACCOUNT", "10", "Failed logins per account and client address and window, beside 100 an hour per account; 0 for no limit";
         "LOGIN_ATTEMPTS_PER_ADDRESS", "300", "Maximum logins per client address and window; 0 for no limit";
         "REGISTRATIONS_PER_ADDRESS", "300", "Maximum registrations per client address and window; 0 for no limit";

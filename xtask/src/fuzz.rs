@@ -85,6 +85,8 @@ const PROGRAMS: &[Program] = &[
         package: "colloquy-worker",
         selection: &["--lib"],
         tests: &[
+            "limits_do::tests::charges_round_trip",
+            "limits_do::tests::names_of_buckets_round_trip",
             "rpc::tests::admissions_round_trip",
             "rpc::tests::rpc_messages",
             "rpc::tests::sends_and_their_outcomes_round_trip",

@@ -148,6 +148,15 @@ fn check_senders(sends: &[NewMessage], who: [&String; 3], indices: &str) {
     }
 }
 
+/// Checks the index of the last send of each conversation, from one.
+fn check_last_sends(sends: &[NewMessage], targets: &str, last: &str) {
+    let expected = elements(targets).into_iter().map(|target| {
+        let is_of = |send: &NewMessage| Some(send.conversation_id.to_string()) == target;
+        sends.iter().rposition(is_of).map(|index| index + 1)
+    });
+    assert_eq!(elements(last), texts(expected));
+}
+
 #[test]
 fn batch_parameters_equal_the_sends() {
     for_all("batch_parameters_equal_the_sends", 2_000, |random| {
@@ -190,9 +199,10 @@ fn batch_parameters_equal_the_sends() {
                 ) => {
                     check_senders(&sends, [conversations, users, sessions], senders);
                     check_placements(&sends, [targets, counts, ordinals, times]);
-                    let [contents, client_ids, replies, mentions] = rest else {
+                    let [contents, client_ids, replies, mentions, last] = rest else {
                         panic!("other columns: {params:?}");
                     };
+                    check_last_sends(&sends, targets, last);
                     check_sends(&sends, [contents, client_ids, replies, mentions]);
                 }
                 other => panic!("another statement: {other:?}"),

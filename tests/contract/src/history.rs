@@ -124,7 +124,7 @@ fn size(text: &str) -> i64 {
 /// The texts of a conversation, oldest first: three, and then some whose size is exactly that of a page
 /// less `missing`.
 fn texts_of_a_page(missing: i64) -> Vec<String> {
-    let longest = ["𝄞𝄞", "\u{1}\u{1}", "\"\\", "x\n"].map(|two| two.repeat(MAX_MESSAGE_CHARS / 2));
+    let longest = ["𝄞𝄞", "\u{1}x", "\"\\", "x\n"].map(|two| two.repeat(MAX_MESSAGE_CHARS / 2));
     let longest = longest.iter().cycle().take(18).cloned();
     let mut newest: Vec<String> = AWKWARD.iter().map(|text| (*text).to_owned()).collect();
     newest.extend(longest);
@@ -137,7 +137,7 @@ fn texts_of_a_page(missing: i64) -> Vec<String> {
         rest -= next;
     }
     newest.insert(0, plain(rest));
-    let oldest = ["one".to_owned(), "two".to_owned(), "\u{1}".repeat(4_000)];
+    let oldest = ["one".to_owned(), "two".to_owned(), "\u{1}x".repeat(2_000)];
     oldest.into_iter().chain(newest).collect()
 }
 

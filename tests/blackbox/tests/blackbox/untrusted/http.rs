@@ -66,7 +66,7 @@ async fn unsupported_methods_return_405_with_allow() {
             "/api/chat/conversations/1/messages/1/",
             "PATCH",
         ),
-        (Method::GET, "/api/chat/conversations/1/members/", "POST"),
+        (Method::PUT, "/api/chat/conversations/1/members/", "POST"),
         (
             Method::PUT,
             "/api/chat/conversations/1/members/1/",
