@@ -325,8 +325,8 @@ async fn members_are_listed_in_pages_without_email_addresses() {
         assert_eq!(listed.len(), 4);
     }
     let other = expected.iter().find(|member| member.id != reader.id);
-    let direct = reader.create_conversation(&[other.expect("another member")]);
-    let direct = direct.await.body["id"].clone();
+    let other = other.expect("another member");
+    let direct = reader.create_conversation(&[other]).await.body["id"].clone();
     let path = format!("/api/chat/conversations/{direct}/members/");
     let listed = reader.api.get(&path).await.expect_status(200);
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
