@@ -69,6 +69,7 @@ async fn joining_and_leaving_cannot_push_an_absent_member_past_the_resume_limit(
     let (since, epoch) = (socket.position(), socket.epoch());
     socket.close().await;
     let mut changes: Vec<Response> = Vec::new();
+    let mut owner = owner.log_in().await;
     // Without a budget more than a resume delivers; with one until nothing is left of it.
     while changes.len() < 320 && !is_used_up(&changes) {
         let turn = (0..8).map(async |turn| {
@@ -79,6 +80,7 @@ async fn joining_and_leaving_cannot_push_an_absent_member_past_the_resume_limit(
             }
         });
         changes.extend(join_all(turn).await);
+        owner = owner.log_in().await;
     }
     let done = admitted(&changes, 2_000);
     assert!((30..=60).contains(&done), "{done} of {}", changes.len());
