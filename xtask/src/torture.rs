@@ -1,13 +1,16 @@
 //! `cargo xtask torture`: a chaos run plus consistency check (Jepsen style). Clients chat while servers
 //! are killed, frozen, stalled and cut off; a checker compares what they received with what is stored.
 //!
+//! With `--attack` attacking clients load one server beside honest ones instead.
+//!
 //! Starts the servers and the control server; clients, fault schedule and checker are the program in
 //! `tests/chaos`. Everything is built with the development profile.
 
+use std::ffi::OsStr;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::report::Counts;
 use crate::{Verdict, positive};
@@ -24,8 +27,14 @@ const SHORT: TortureOptions = TortureOptions {
     minutes: 0.45,
     clients: 48,
     seed: None,
+    attack: false,
+    attackers: 0,
     built: true,
 };
+
+/// The attack of every `cargo xtask test`: few seconds with few attackers. The time of honest
+/// messages is judged loosely, because another program may load the machine.
+const SHORT_ATTACK: &[&str] = &["--seconds=4", "--attackers=300", "--max-p99-ms=2000"];
 
 /// How many lines of each log are shown after a failure.
 const LOG_LINES: usize = 30;
@@ -41,6 +50,15 @@ pub(crate) fn command(options: &TortureOptions) -> Verdict {
         }
     }
     let mut backends = Backends::start(&processes)?;
+    if options.attack {
+        let seconds = (options.minutes * 60.0).ceil();
+        let arguments = [
+            ("seconds", seconds.to_string()),
+            ("attackers", options.attackers.to_string()),
+        ]
+        .map(|(name, value)| format!("--{name}={value}"));
+        return attack(&processes, options.host, &arguments, &mut backends);
+    }
     run(&processes, options, &mut backends)
 }
 
@@ -51,12 +69,24 @@ pub(crate) fn short<'run>(
     backends: &mut Backends<'run>,
     counts: &mut Counts,
 ) -> Result<()> {
-    if run(processes, &TortureOptions { host, ..SHORT }, backends)? {
-        counts.passed += 1;
-        return Ok(());
+    let mut all_passed = true;
+    let mut count = |passed: bool| {
+        *(if passed {
+            &mut counts.passed
+        } else {
+            &mut counts.failed
+        }) += 1;
+        all_passed &= passed;
+    };
+    count(run(processes, &TortureOptions { host, ..SHORT }, backends)?);
+    // At the edge the runtime owns the connections; the edge suite floods its rooms.
+    if host != Host::Edge {
+        count(attack(processes, host, SHORT_ATTACK, backends)?);
     }
-    counts.failed += 1;
-    bail!("a guarantee was violated")
+    if !all_passed {
+        bail!("a guarantee was violated");
+    }
+    Ok(())
 }
 
 fn build(processes: &Processes) -> Result<()> {
@@ -72,6 +102,7 @@ fn run<'run>(
     let programs = build::program_directory(false);
     let mut stack = Stack::start_for_torture(processes, options.host, &programs, backends)?;
     let mut command = Command::new(programs.join(PROGRAM));
+    command.arg("chaos");
     let seed = options.seed.unwrap_or_else(new_seed);
     for (name, value) in [
         ("--minutes", options.minutes.to_string()),
@@ -85,13 +116,38 @@ fn run<'run>(
     command
         .env("COLLOQUY_DATABASE_URL", first)
         .env("COLLOQUY_THROTTLED_DATABASE_URL", throttled);
-    let status = control::with_control_server(&mut stack, backends, |control_url| {
+    judge(processes, &mut command, &mut stack, backends)
+        .with_context(|| format!("the run with seed {seed}"))
+}
+
+/// Attacks one server; returns whether it withstood.
+fn attack<'run>(
+    processes: &'run Processes,
+    host: Host,
+    arguments: &[impl AsRef<OsStr>],
+    backends: &mut Backends<'run>,
+) -> Result<bool> {
+    let programs = build::program_directory(false);
+    let mut stack = Stack::start_for_attack(processes, host, &programs, backends)?;
+    let mut command = Command::new(programs.join(PROGRAM));
+    command.arg("attack").args(arguments);
+    judge(processes, &mut command, &mut stack, backends)
+}
+
+/// Runs the program against a stack; returns its verdict, and prints the logs after a failure.
+fn judge<'run>(
+    processes: &'run Processes,
+    command: &mut Command,
+    stack: &mut Stack<'run>,
+    backends: &mut Backends<'run>,
+) -> Result<bool> {
+    let status = control::with_control_server(stack, backends, |control_url| {
         processes.run(command.env("COLLOQUY_CONTROL_URL", control_url))
     })??;
     let passed = match status.code() {
         Some(0) => true,
         Some(1) => false,
-        _ => bail!("the torture run itself ended with {status}, seed {seed}"),
+        _ => bail!("the torture run itself ended with {status}"),
     };
     if !passed {
         for service in stack.services() {
@@ -122,6 +178,12 @@ pub(crate) struct TortureOptions {
     /// The seed of the fault schedule; by default from the clock.
     #[arg(long)]
     seed: Option<u64>,
+    /// Attack the server with attacking clients instead of injecting faults.
+    #[arg(long, conflicts_with_all = ["clients", "seed"])]
+    attack: bool,
+    /// The number of attacking sockets, and of half-sent requests.
+    #[arg(long, default_value_t = 2_000, requires = "attack")]
+    attackers: usize,
     /// Use the programs of an earlier build.
     #[arg(long)]
     built: bool,
@@ -142,6 +204,8 @@ mod tests {
             minutes: 0.5,
             clients: 20,
             seed: Some(7),
+            attack: false,
+            attackers: 2_000,
             built: true,
         };
         assert_eq!(options, expected);
@@ -150,6 +214,7 @@ mod tests {
             "--host oracle",
             "--host edge --minutes 0",
             "--host edge --clients 7",
+            "--host edge --attack --seed 7",
             "--host",
             "edge",
         ] {

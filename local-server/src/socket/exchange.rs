@@ -31,6 +31,13 @@ const LOST_AFTER: Duration = Duration::from_secs(HEARTBEAT_TIMEOUT_SECONDS.unsig
 /// How long a client may take to read what is queued and to answer the close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// After the close frame this many bytes are read at a time …
+const DISCARD_BUFFER: usize = 16 * 1024;
+
+/// … and beyond this many, with a pause after each read.
+const MAX_UNPACED: usize = 64 * 1024;
+const DISCARD_PAUSE: Duration = Duration::from_millis(20);
+
 /// How an exchange ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -283,14 +290,27 @@ pub(super) async fn finish(
     let closing = async {
         poll_fn(|context| outgoing.poll_write(io, context)).await?;
         io.shutdown().await?;
-        // On the heap: on the stack it would be part of every connection's task.
-        let mut sink = vec![0_u8; 4096];
-        while reader.read(&mut sink).await? > 0 {}
-        std::io::Result::Ok(())
+        discard(reader).await
     };
     // The connection is dropped either way.
     drop(timeout(CLOSE_TIMEOUT, closing).await);
     outgoing.is_empty()
+}
+
+/// Reads to the end. A client that goes on sending is read slowly, so that its flood costs little.
+async fn discard(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<()> {
+    // On the heap: on the stack it would be part of every connection's task.
+    let mut sink = vec![0_u8; DISCARD_BUFFER];
+    let mut discarded = 0;
+    loop {
+        match reader.read(&mut sink).await? {
+            0 => return Ok(()),
+            bytes => discarded += bytes,
+        }
+        if discarded > MAX_UNPACED {
+            tokio::time::sleep(DISCARD_PAUSE).await;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 use crate::client_log::{ConversationKey, REVOKED};
 
+/// How many others a conversation is created with; further ones are added.
+const MAX_PARTICIPANTS: usize = 100;
+
 /// How long a client waits for a response before it gives up.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -62,14 +65,22 @@ pub(crate) async fn create_group(
     }
     let (first, others) = members.split_first().context("a group without members")?;
     let ids: Vec<u64> = others.iter().map(|user| user.user_id()).collect();
-    let fields = json!({"participants": ids, "name": name, "kind": "group"});
-    let created = create_conversation(rest, &first.access().await.token, &fields).await?;
+    let (at_creation, later) = ids.split_at(ids.len().min(MAX_PARTICIPANTS));
+    let fields = json!({"participants": at_creation, "name": name, "kind": "group"});
+    let token = first.access().await.token;
+    let created = create_conversation(rest, &token, &fields).await?;
     let conversation = ConversationKey {
         server,
         id: created["id"]
             .as_u64()
             .context("a conversation without an id")?,
     };
+    let path = format!("/api/chat/conversations/{}/members/", conversation.id);
+    for id in later {
+        let fields = json!({"user_id": id});
+        let added = rest.request(Method::POST, &path, Some(&token), Some(&fields));
+        added.await?.expect(&[201])?;
+    }
     Ok(Group {
         conversation,
         members,

@@ -1,6 +1,7 @@
 //! The client of the control server, which kills, freezes and starts servers. Its requests are
 //! described in `tests/README.md`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -28,7 +29,8 @@ pub(crate) struct Control {
 pub(crate) struct Description {
     pub(crate) host: String,
     pub(crate) capabilities: Vec<String>,
-    /// The ports of the chat servers: first the one without a throttle, then the one with.
+    /// The ports of the chat servers: first the one without a throttle, then the one with, if it
+    /// runs.
     pub(crate) ports: Vec<u16>,
 }
 
@@ -54,7 +56,11 @@ impl Control {
         Ok(Description {
             host: description["host"].as_str().unwrap_or_default().to_owned(),
             capabilities: names.filter_map(Value::as_str).map(str::to_owned).collect(),
-            ports: SERVERS.iter().map(port).collect::<Result<_>>()?,
+            ports: SERVERS
+                .iter()
+                .filter(|(_, field)| description.get(field).is_some())
+                .map(port)
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -67,6 +73,15 @@ impl Control {
             bail!("{service} {action}: {status} {}", response.text().await?);
         }
         Ok(())
+    }
+
+    /// The resident memory of a chat server in bytes: of the process that serves its sockets, which
+    /// is the largest one.
+    pub(crate) async fn resident_bytes(&self, service: &str) -> Result<u64> {
+        let url = format!("{}/{service}/memory", self.url);
+        let response = self.http.post(url).send().await?.error_for_status()?;
+        let by_process: BTreeMap<String, u64> = response.json().await?;
+        by_process.into_values().max().context("no process")
     }
 
     /// The name of a chat server in control requests.

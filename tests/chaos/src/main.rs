@@ -2,12 +2,15 @@
 //! out, members are removed and added again, while servers are killed and frozen, databases are
 //! stalled and connections are cut. A checker then compares every client's log with the database.
 //!
+//! A second scenario, `attack`, sends attacking clients against a server while honest ones chat.
+//!
 //! The program knows the servers by their addresses, the databases by URL and the control server by
 //! its URL; `cargo xtask torture` starts all of them. The faults are in `plan` and `faults`, the
 //! clients in `v2_client`, `v1_client`, `rest_client`, `editor`, `logout_client` and `group_admin`,
 //! the guarantees in `checker`.
 
 mod accounts;
+mod attack;
 mod checker;
 mod client_log;
 mod clients;
@@ -38,6 +41,7 @@ use clap::Parser;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use attack::AttackOptions;
 use checker::{StoredConversation, Violation, check};
 use client_log::ConversationKey;
 use clients::{Clients, Targets};
@@ -63,6 +67,14 @@ const CATCH_UP_ATTEMPTS: usize = 5;
 const FAULT_OVERRUN: Duration = Duration::from_secs(90);
 
 #[derive(Parser)]
+enum Scenario {
+    /// Honest clients while faults are injected, and a check that nothing acknowledged is lost.
+    Chaos(Options),
+    /// Attacking clients beside honest ones.
+    Attack(AttackOptions),
+}
+
+#[derive(clap::Args)]
 struct Options {
     /// Minutes of injected faults.
     #[arg(long, default_value_t = 1.0)]
@@ -86,7 +98,11 @@ impl Progress {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Box::pin(run(&Options::parse())).await {
+    let outcome = match Scenario::parse() {
+        Scenario::Chaos(options) => Box::pin(run(&options)).await,
+        Scenario::Attack(options) => Box::pin(attack::run(&options)).await,
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

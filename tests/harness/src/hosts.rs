@@ -214,6 +214,14 @@ pub const TORTURE: [InstanceSpec; 2] = [
     },
 ];
 
+/// The instance that attacking clients attack.
+pub const ATTACKED: InstanceSpec = InstanceSpec {
+    name: "attacked",
+    redis_proxy: "redis-http-attacked",
+    url_key: "base_url",
+    settings: &[("THROTTLE_RATE_SECONDS", "0"), ("LOG_LEVEL", "warn")],
+};
+
 /// At the edge: a throttle interval longer than an idle Room stays in memory.
 const LONG_THROTTLE: InstanceSpec = InstanceSpec {
     name: "long-throttle",

@@ -9,11 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use nix::sys::signal::Signal;
 
-use crate::hosts::{Host, InstanceSpec, SECOND, SETTINGS, TORTURE, UNDER_TEST, secret};
+use crate::hosts::{ATTACKED, Host, InstanceSpec, SECOND, SETTINGS, TORTURE, UNDER_TEST, secret};
 use crate::postgres::Cluster;
 use crate::processes::Processes;
 use crate::service::{Probe, Service, ServiceSpec};
 use crate::{npm, ports};
+
+/// The database of the attacked instance, after those of the torture run. Redis has databases 0 to
+/// 15 by default; this one keeps the native and the edge's apart, too.
+const ATTACKED_DATABASE: usize = 0;
 
 /// A setting's name and value.
 pub type Setting = (String, String);
@@ -118,6 +122,21 @@ impl<'run> Stack<'run> {
                 FIRST_TORTURE_DATABASE + 1,
                 ports::free()?,
             )?],
+        })
+    }
+
+    /// Starts the instance that attacking clients attack, on a database of its own.
+    pub fn start_for_attack(
+        processes: &'run Processes,
+        host: Host,
+        programs: &Path,
+        backends: &Backends<'run>,
+    ) -> Result<Self> {
+        let launcher = Launcher::new(processes, host, programs, backends)?;
+        Ok(Self {
+            host,
+            under_test: launcher.start(ATTACKED, ATTACKED_DATABASE, ports::free()?)?,
+            extra_instances: Vec::new(),
         })
     }
 
