@@ -108,7 +108,7 @@ impl CountedServer {
     async fn new() -> Self {
         let database = support::Database::migrated().await;
         let settings = Settings::read(|name| match name {
-            "SECRET_KEY" => Some("a key for nothing but this test, 32 bytes".to_owned()),
+            "SECRET_KEY" => Some("a key for nothing but this test of 32 bytes".to_owned()),
             _ => None,
         });
         let settings = Arc::new(settings.expect("settings"));
@@ -130,7 +130,7 @@ impl CountedServer {
             Arc::clone(&clock),
         ));
         let secret =
-            colloquy_core::config::Secret::new("a key for nothing but this test, 32 bytes");
+            colloquy_core::config::Secret::new("a key for nothing but this test of 32 bytes");
         let tokens = Arc::new(Tokens::new(&secret, &[], Seconds(900), Seconds(9_000)));
         let rooms = LocalRooms::new(
             Arc::clone(&store),
