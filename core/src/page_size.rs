@@ -10,7 +10,7 @@
 use colloquy_proto::domain::Message;
 
 /// The size that ends a page of a history: the message that reaches it is the last one. A message
-/// counts with [`message_bytes`]. The text of one has at most 24 KB of JSON, so the whole response
+/// counts with `message_bytes`. The text of one has at most 24 KB of JSON, so the whole response
 /// stays below 512 KiB unless every message uses more than 1 KiB for its other fields.
 /// `shared/conversation_fields` has the same number.
 pub const MAX_HISTORY_BYTES: i64 = 480 * 1024;

@@ -195,7 +195,7 @@ fn issue(
     TokenPair { access, refresh }
 }
 
-/// Exchanges a refresh token for the next pair. A token presented again within [`REFRESH_GRACE`]
+/// Exchanges a refresh token for the next pair. A token presented again within `REFRESH_GRACE`
 /// returns the same pair, as long as that pair's refresh token is unused. Any other token that was
 /// used before revokes its session: it was stolen, and the server cannot distinguish the owner from
 /// the thief (RFC 9700 §4.14.2).
