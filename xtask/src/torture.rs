@@ -79,7 +79,7 @@ pub(crate) fn short<'run>(
         all_passed &= passed;
     };
     count(run(processes, &TortureOptions { host, ..SHORT }, backends)?);
-    // At the edge the runtime owns the connections; the edge suite floods its rooms.
+    // At the edge the runtime owns the connections.
     if host != Host::Edge {
         count(attack(processes, host, SHORT_ATTACK, backends)?);
     }
