@@ -36,6 +36,7 @@ pub use error::{FieldErrors, ServiceError, ServiceResult};
 use health::DatabaseHealth;
 use login_limits::LoginDelays;
 use rate_limits::RateLimiter;
+pub use rate_limits::client_network;
 
 /// The implementations an adapter provides.
 #[derive(Clone)]

@@ -5,7 +5,7 @@
 //! All are token buckets in [`Counters`]. Keys of addresses and accounts are peppered hashes: a
 //! reader of the counters learns no username and no address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -169,10 +169,17 @@ pub(super) const fn whole(partition: u64) -> CounterKey {
     CounterKey { partition, item: 0 }
 }
 
-/// The unit a limit applies to: an IPv4 address, or the /64 network of an IPv6 subscriber. Clients
-/// without a usable address share one.
+/// What counts as one client address: an IPv4 address, or the /64 network of an IPv6 subscriber.
+pub fn client_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// The key of a client's network. Clients without a usable address share one.
 pub(super) fn network(address: Option<IpAddr>) -> String {
-    match address.map(|address| address.to_canonical()) {
+    match address.map(client_network) {
         Some(IpAddr::V4(address)) => address.to_string(),
         Some(IpAddr::V6(address)) => format!("{:x}", address.to_bits() >> 64),
         None => "none".to_owned(),

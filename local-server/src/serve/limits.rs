@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use colloquy_core::service::client_network;
 use ipnet::IpNet;
 
 /// The maximum derived from a high limit of open files. It bounds the memory of connections that send
@@ -106,7 +107,7 @@ impl OpenConnections {
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionSlot, Refusal> {
         let proxies = &self.limits.trusted_proxies;
         let is_proxy = proxies.iter().any(|network| network.contains(&address));
-        let network = (!is_proxy).then(|| network(address));
+        let network = (!is_proxy).then(|| client_network(address));
         let mut counts = self.counts();
         if counts.total >= self.limits.total {
             return Err(Refusal::Total);
@@ -148,17 +149,6 @@ impl Drop for ConnectionSlot {
             if *entry.get() == 0 {
                 entry.remove();
             }
-        }
-    }
-}
-
-/// What counts as one address: an IPv4 address, or the /64 network of an IPv6 subscriber.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let prefix = address.to_bits() >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(prefix))
         }
     }
 }
