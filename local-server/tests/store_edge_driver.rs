@@ -6,6 +6,8 @@ mod asking;
 #[path = "../../worker/src/driver.rs"]
 #[expect(unreachable_pub, reason = "it is written as another crate's module")]
 mod driver;
+#[path = "support/stored_accounts.rs"]
+mod stored_accounts;
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +23,7 @@ use colloquy_proto::domain::{
     ConversationId, MessageText, NewMessage, SessionId, Timestamp, UserId,
 };
 use driver::{Connect, TypedDriver};
-use support::{Database, execute};
+use support::Database;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::{Client, NoTls};
@@ -91,15 +93,11 @@ impl Fixture for EdgeFixture {
     }
 
     async fn deactivate(&self, user_id: UserId) {
-        let sql = format!("update users set is_active = false where id = {user_id}");
-        execute(&self.database.url(), &sql).await;
+        stored_accounts::deactivate(&self.database, user_id).await;
     }
 
     async fn forget_keys(&self, user_id: UserId) {
-        let sql = format!(
-            "update users set username_caseless = null, email_caseless = null where id = {user_id}"
-        );
-        execute(&self.database.url(), &sql).await;
+        stored_accounts::forget_keys(&self.database, user_id).await;
     }
 
     async fn close(self: Box<Self>) {

@@ -4,6 +4,8 @@
 mod pgbouncer;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/stored_accounts.rs"]
+mod stored_accounts;
 mod support;
 
 use async_trait::async_trait;
@@ -19,7 +21,7 @@ use pgbouncer::PgBouncer;
 use process::{Server, program, run};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use support::{Database, execute};
+use support::Database;
 
 struct PoolerFixture {
     store: PostgresStore<PostgresDriver>,
@@ -60,15 +62,11 @@ impl Fixture for PoolerFixture {
     }
 
     async fn deactivate(&self, user_id: UserId) {
-        let sql = format!("update users set is_active = false where id = {user_id}");
-        execute(&self.database.url(), &sql).await;
+        stored_accounts::deactivate(&self.database, user_id).await;
     }
 
     async fn forget_keys(&self, user_id: UserId) {
-        let sql = format!(
-            "update users set username_caseless = null, email_caseless = null where id = {user_id}"
-        );
-        execute(&self.database.url(), &sql).await;
+        stored_accounts::forget_keys(&self.database, user_id).await;
     }
 
     async fn close(self: Box<Self>) {

@@ -1,5 +1,7 @@
 //! The store contract over PostgreSQL through sqlx.
 
+#[path = "support/stored_accounts.rs"]
+mod stored_accounts;
 mod support;
 
 use async_trait::async_trait;
@@ -8,7 +10,7 @@ use colloquy_core::ports::Store;
 use colloquy_core::store::PostgresStore;
 use colloquy_local_server::driver::PostgresDriver;
 use colloquy_proto::domain::UserId;
-use support::{Database, execute};
+use support::Database;
 
 struct PostgresFixture {
     store: PostgresStore<PostgresDriver>,
@@ -36,15 +38,11 @@ impl Fixture for PostgresFixture {
     }
 
     async fn deactivate(&self, user_id: UserId) {
-        let sql = format!("update users set is_active = false where id = {user_id}");
-        execute(&self.database.url(), &sql).await;
+        stored_accounts::deactivate(&self.database, user_id).await;
     }
 
     async fn forget_keys(&self, user_id: UserId) {
-        let sql = format!(
-            "update users set username_caseless = null, email_caseless = null where id = {user_id}"
-        );
-        execute(&self.database.url(), &sql).await;
+        stored_accounts::forget_keys(&self.database, user_id).await;
     }
 
     async fn close(self: Box<Self>) {
