@@ -12,7 +12,6 @@ mod report;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -138,10 +137,4 @@ async fn watch_memory(control: Control, mut stopped: watch::Receiver<bool>) -> R
         peak = peak.max(control.resident_bytes(Control::server(0)).await?);
     }
     Ok(peak)
-}
-
-impl Counts {
-    fn read(count: &std::sync::atomic::AtomicU64) -> u64 {
-        count.load(Ordering::Relaxed)
-    }
 }

@@ -214,7 +214,7 @@ pub const TORTURE: [InstanceSpec; 2] = [
     },
 ];
 
-/// The instance that attacking clients attack.
+/// The instance under attack.
 pub const ATTACKED: InstanceSpec = InstanceSpec {
     name: "attacked",
     redis_proxy: "redis-http-attacked",

@@ -125,7 +125,7 @@ impl<'run> Stack<'run> {
         })
     }
 
-    /// Starts the instance that attacking clients attack, on a database of its own.
+    /// Starts the instance under attack, on a database of its own.
     pub fn start_for_attack(
         processes: &'run Processes,
         host: Host,

@@ -63,20 +63,24 @@ impl Counts {
     /// What the attackers did.
     pub(super) fn attempts(&self) -> [(&'static str, u64); 4] {
         [
-            ("sockets that never read", Self::read(&self.sockets)),
-            ("frames sent by them", Self::read(&self.frames)),
-            ("half-sent requests", Self::read(&self.half_sent)),
-            ("unread answers", Self::read(&self.unread)),
+            ("sockets that never read", read(&self.sockets)),
+            ("frames sent by them", read(&self.frames)),
+            ("half-sent requests", read(&self.half_sent)),
+            ("unread answers", read(&self.unread)),
         ]
     }
 
     /// How the server ended it.
     pub(super) fn ends(&self) -> [(&'static str, u64); 2] {
         [
-            ("connections refused", Self::read(&self.refused)),
-            ("connections ended by the server", Self::read(&self.ended)),
+            ("connections refused", read(&self.refused)),
+            ("connections ended by the server", read(&self.ended)),
         ]
     }
+}
+
+fn read(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
 }
 
 fn add(count: &AtomicU64) {
