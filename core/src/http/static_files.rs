@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::routing::get;
 
-const ROBOTS: &str = include_str!("../../../web/robots.txt");
+const ROBOTS: &str = include_str!("../../../web/public/robots.txt");
 
 /// One route for each file.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {

@@ -1,0 +1,52 @@
+// The build of every page into `dist`, and the development server.
+//
+// The output must not depend on machine, directory or time: `cargo xtask web --check` compares it byte
+// by byte with the committed one. So: no source maps, no timestamps, exact package versions.
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+import { findPages, pagesPlugin } from "./build/pages.ts";
+
+const root = import.meta.dirname;
+const pages = findPages(root);
+
+/** The server that `npm run dev` passes API requests and sockets to. */
+const server = process.env.COLLOQUY_URL ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  root,
+  base: "/",
+  publicDir: "public",
+  plugins: [svelte(), pagesPlugin(pages)],
+  build: {
+    outDir: process.env.OUT_DIR ?? "dist",
+    emptyOutDir: true,
+    target: "es2022",
+    sourcemap: false,
+    // A data URL would be a second way to deliver a file, without a cache of its own.
+    assetsInlineLimit: 0,
+    // Every supported browser has `modulepreload`.
+    modulePreload: { polyfill: false },
+    license: { fileName: "licenses.txt" },
+    rolldownOptions: {
+      input: Object.fromEntries(pages.map(({ name, html }) => [name, html])),
+      output: {
+        entryFileNames: "assets/[name]-[hash].js",
+        chunkFileNames: "assets/[name]-[hash].js",
+        assetFileNames: "assets/[name]-[hash][extname]",
+        // The licences are in licenses.txt.
+        comments: { legal: false },
+      },
+    },
+  },
+  server: {
+    proxy: {
+      "/api": server,
+      "/health": server,
+      "/ws": { target: server, ws: true },
+    },
+  },
+  test: {
+    include: ["{app,build,docs,guarantees,ui}/**/*.test.ts"],
+  },
+});
