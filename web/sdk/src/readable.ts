@@ -1,0 +1,38 @@
+/**
+ * Observable values: the one way in which the SDK reports state.
+ *
+ * A `Readable` fits the store contract of Svelte and `useSyncExternalStore` of React as it is.
+ * Values are immutable: a change sets a new value.
+ */
+
+export interface Readable<T> {
+  /** The current value. */
+  get(): T;
+  /** Calls `run` with the current value at once and with every later one. Returns the way out. */
+  subscribe(run: (value: T) => void): () => void;
+}
+
+export interface Writable<T> extends Readable<T> {
+  /** Sets the value. Subscribers are not called if it is the same. */
+  set(value: T): void;
+}
+
+export function writable<T>(initial: T): Writable<T> {
+  let value = initial;
+  const subscribers = new Set<(value: T) => void>();
+  return {
+    get: () => value,
+    set(next) {
+      if (Object.is(next, value)) return;
+      value = next;
+      for (const run of [...subscribers]) run(next);
+    },
+    subscribe(run) {
+      // A wrapper of its own, so that the same function may subscribe twice.
+      const subscriber = (next: T): void => run(next);
+      subscribers.add(subscriber);
+      run(value);
+      return () => subscribers.delete(subscriber);
+    },
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * Outcomes as values. Public calls of the SDK never throw or reject for what a network, a server
+ * or a storage does; they return a `Result`.
+ */
+import type { ServerErrorCode } from "./wire/socket.js";
+
+/** Codes the SDK itself gives, beside those of the server. */
+export type ClientErrorCode =
+  /** No answer: the line is down, or the request took too long. */
+  | "network"
+  /** The answer is not one of this protocol, for example a page of a proxy. */
+  | "unexpected"
+  /** The login is over; log in again. */
+  | "signed_out"
+  /** The item waited longer than a day and is not sent without a person's decision. */
+  | "too_old"
+  /** The item was cancelled before it was transmitted. */
+  | "cancelled"
+  /** The client is stopped. */
+  | "stopped";
+
+export type ErrorCode = ServerErrorCode | ClientErrorCode;
+
+export interface ChatError {
+  code: ErrorCode;
+  /** A sentence for people, in English. */
+  message: string;
+  /** Whether the same request may succeed later. */
+  retryable: boolean;
+  retryAfterMs?: number;
+  /** The id under which the server logged the request. */
+  requestId?: string;
+  /** With `invalid`: sentences by field. */
+  fields?: Record<string, string[]>;
+}
+
+export type Result<T> = { ok: true; value: T } | { ok: false; error: ChatError };
+
+export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
+
+export const fail = (
+  code: ErrorCode,
+  message: string,
+  more: Partial<ChatError> = {},
+): { ok: false; error: ChatError } => ({
+  ok: false,
+  error: { code, message, retryable: false, ...more },
+});
