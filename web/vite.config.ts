@@ -5,6 +5,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
+import { iconsPlugin } from "./build/icons.ts";
 import { findPages, pagesPlugin } from "./build/pages.ts";
 
 const root = import.meta.dirname;
@@ -17,7 +18,7 @@ export default defineConfig({
   root,
   base: "/",
   publicDir: "public",
-  plugins: [svelte(), pagesPlugin(pages)],
+  plugins: [svelte(), iconsPlugin(), pagesPlugin(pages)],
   build: {
     outDir: process.env.OUT_DIR ?? "dist",
     emptyOutDir: true,

@@ -1,5 +1,6 @@
 // Entry of the page at `/`.
 import "../ui/tokens.css";
+import "../ui/base.css";
 
 import { mount } from "svelte";
 

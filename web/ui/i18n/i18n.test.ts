@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+
+import { createFormat, daysBetween } from "./format.ts";
+import { isLocaleTag, preferredLocale } from "./locales.ts";
+import { pluralizer } from "./plural.ts";
+import { pseudoCatalogue } from "./pseudo.ts";
+
+const at = (text: string) => new Date(text);
+const now = at("2026-03-12T14:30:00");
+
+test("the reader's first known language is used", () => {
+  expect(preferredLocale(["fr-FR", "de-AT", "en"])).toBe("de");
+  expect(preferredLocale(["en-GB", "de"])).toBe("en");
+  expect(preferredLocale([])).toBe("en");
+});
+
+test("the pseudo locale can be chosen, an unknown one cannot", () => {
+  expect(isLocaleTag("ar-XB")).toBe(true);
+  expect(isLocaleTag("fr")).toBe(false);
+});
+
+test("a plural has its number in the digits of the language", () => {
+  const forms = { one: "# member", other: "# members" };
+  expect(pluralizer("en")(1, forms)).toBe("1 member");
+  expect(pluralizer("en")(1200, forms)).toBe("1,200 members");
+  expect(pluralizer("de")(1200, forms)).toBe("1.200 members");
+});
+
+test("the pseudo catalogue reverses texts and what functions return", () => {
+  const pseudo = pseudoCatalogue({ a: "abc", nested: { b: (n: number) => `${n} x` } });
+  expect(pseudo.a).toBe("\u202eabc·\u202c");
+  expect(pseudo.nested.b(3)).toBe("\u202e3 x·\u202c");
+});
+
+test("days are counted by the calendar, not by hours", () => {
+  expect(daysBetween(at("2026-03-11T23:59:00"), at("2026-03-12T00:01:00"))).toBe(1);
+  expect(daysBetween(at("2026-03-12T00:01:00"), at("2026-03-12T23:59:00"))).toBe(0);
+  // 29 March 2026 has 23 hours in Europe.
+  expect(daysBetween(at("2026-03-28T12:00:00"), at("2026-03-30T12:00:00"))).toBe(2);
+});
+
+test.each([
+  ["2026-03-12T14:29:40", "now"],
+  ["2026-03-12T14:30:20", "now"],
+  ["2026-03-12T14:25:00", "5 min. ago"],
+  ["2026-03-12T09:05:00", "09:05 AM"],
+  ["2026-03-11T23:00:00", "yesterday"],
+  ["2026-03-09T10:00:00", "Mon"],
+  ["2026-02-01T10:00:00", "Feb 1"],
+  ["2025-12-24T10:00:00", "12/24/25"],
+])("the row of a list shows %s as %s", (date, expected) => {
+  expect(createFormat("en").short(at(date), now)).toBe(expected);
+});
+
+test.each([
+  ["2026-03-12T01:00:00", "Today", "Heute"],
+  ["2026-03-11T23:00:00", "Yesterday", "Gestern"],
+  ["2026-03-09T10:00:00", "Monday", "Montag"],
+  ["2026-02-01T10:00:00", "February 1", "1. Februar"],
+  ["2025-12-24T10:00:00", "December 24, 2025", "24. Dezember 2025"],
+])("the title of the day of %s is %s", (date, english, german) => {
+  expect(createFormat("en").day(at(date), now)).toBe(english);
+  expect(createFormat("de").day(at(date), now)).toBe(german);
+});
