@@ -1,4 +1,8 @@
 /** The entry `@colloquy/sdk`. */
+export { createClient } from "./client.js";
+export { passwordTokens } from "./session/password_tokens.js";
+export { memoryStorage } from "./storage/memory.js";
+export { forgetUser } from "./storage/user_store.js";
 export * from "./types.js";
 export type { ChatError, ClientErrorCode, ErrorCode, Result } from "./result.js";
 export { type Readable } from "./readable.js";

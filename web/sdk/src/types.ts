@@ -54,8 +54,6 @@ export interface ClientLimits {
   windowRows: number;
   /** Messages of a conversation kept in storage. */
   storedMessages: number;
-  /** Conversations whose messages are kept in storage. */
-  storedConversations: number;
   /** How often the list of conversations is read while the page is visible, in milliseconds. */
   listRefreshMs: number;
 }
@@ -77,6 +75,10 @@ export interface TokenProvider {
   get(ask: { reason: TokenReason; signal: AbortSignal }): Promise<Token>;
   /** The server refused the login for good. */
   revoked?(code: "session_revoked" | "token_invalid"): void;
+  /** Who is logged in, where the provider knows. Otherwise the client asks the server. */
+  readonly user?: Readable<User | null>;
+  /** Resolves when `user` is right. */
+  readonly ready?: Promise<void>;
 }
 
 /** Tokens of a login with username and password, shared by the tabs of a browser. */

@@ -60,6 +60,8 @@ export interface StorageChange {
  * that nothing was stored; the client goes on without durability and says so.
  */
 export interface ChatStorage {
+  /** Whether it ends with the page. */
+  readonly volatile?: boolean;
   get(key: string): Promise<unknown>;
   /** Every entry whose key starts with `prefix`, in the order of the keys. */
   list(prefix: string): Promise<readonly (readonly [key: string, value: unknown])[]>;

@@ -1,0 +1,18 @@
+/** REST operations on the server itself. */
+import type { Result } from "../result.js";
+import type { HealthResponse, StatusResponse } from "../wire/api.js";
+import { send } from "./chat.js";
+import type { Http } from "./http.js";
+
+export const health = (http: Http): Promise<Result<HealthResponse>> =>
+  send(http, { method: "GET", path: "/health/", auth: false });
+
+export const live = (http: Http): Promise<Result<StatusResponse>> =>
+  send(http, { method: "GET", path: "/health/live/", auth: false });
+
+export const ready = (http: Http): Promise<Result<StatusResponse>> =>
+  send(http, { method: "GET", path: "/health/ready/", auth: false });
+
+/** The OpenAPI document. */
+export const openapi = (http: Http): Promise<Result<unknown>> =>
+  send(http, { method: "GET", path: "/api/openapi.json", auth: false });

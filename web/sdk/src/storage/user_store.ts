@@ -1,0 +1,70 @@
+/**
+ * What one user has in storage, under `user/<id>/`. The outbox is written at once; what can be
+ * read from the server again is written in batches.
+ */
+import type { ChatStorage, Clock, StorageChange } from "../platform/ports.js";
+import { writable } from "../readable.js";
+
+const IDLE_MS = 250;
+
+export class UserStore {
+  /** Whether the last write of the outbox succeeded. */
+  readonly healthy = writable(true);
+  readonly #pending = new Map<string, StorageChange>();
+  #cancel: (() => void) | null = null;
+
+  constructor(
+    readonly storage: ChatStorage,
+    readonly clock: Clock,
+    readonly userId: number,
+  ) {}
+
+  /** The full key of a path, such as `outbox/7/…`. Numbers sort by value. */
+  key(...parts: (string | number)[]): string {
+    const path = parts.map((part) =>
+      typeof part === "number" ? String(part).padStart(16, "0") : part,
+    );
+    return `user/${this.userId}/${path.join("/")}`;
+  }
+
+  async read<T>(...parts: (string | number)[]): Promise<T | undefined> {
+    // Only this SDK writes below this prefix.
+    return (await this.storage.get(this.key(...parts)).catch(() => undefined)) as T | undefined;
+  }
+
+  async list<T>(...parts: (string | number)[]): Promise<(readonly [string, T])[]> {
+    const entries = await this.storage.list(`${this.key(...parts)}/`).catch(() => []);
+    return entries as (readonly [string, T])[];
+  }
+
+  /** Writes now. Returns whether it will survive. */
+  async write(changes: readonly StorageChange[]): Promise<boolean> {
+    const stored = await this.storage.write(changes).then(
+      () => true,
+      () => false,
+    );
+    this.healthy.set(stored);
+    return stored && !this.storage.volatile;
+  }
+
+  /** Writes within a moment, together with other changes. A later change of a key replaces it. */
+  later(changes: readonly StorageChange[]): void {
+    for (const change of changes) this.#pending.set(change.key, change);
+    this.#cancel ??= this.clock.after(IDLE_MS, () => void this.flush());
+  }
+
+  async flush(): Promise<void> {
+    this.#cancel?.();
+    this.#cancel = null;
+    const changes = [...this.#pending.values()];
+    this.#pending.clear();
+    // A cache that cannot be written is only slower after the next reload.
+    if (changes.length) await this.storage.write(changes).catch(() => {});
+  }
+}
+
+/** Removes everything that storage has of a user: messages, drafts, and the unsent queue. */
+export async function forgetUser(storage: ChatStorage, userId: number): Promise<void> {
+  const entries = await storage.list(`user/${userId}/`);
+  await storage.write(entries.map(([key]) => ({ key })));
+}

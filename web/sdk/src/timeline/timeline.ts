@@ -1,0 +1,188 @@
+/** The timeline of one conversation: pages from the server into the log, and the window as rows. */
+import { listMessages, type HistoryQuery } from "../api/chat.js";
+import type { Http } from "../api/http.js";
+import type { ResetReason } from "../connection/continuity.js";
+import { writable } from "../readable.js";
+import { fail, ok, type Result } from "../result.js";
+import type { HoleRow, Outgoing, Timeline, TimelineRow, TimelineWindow } from "../types.js";
+import type { HistoryResponse, Message } from "../wire/api.js";
+import type { DurableEvent } from "../wire/socket.js";
+import { MessageLog, ownKey } from "./log.js";
+
+const PAGE = 100;
+const STEP = 60;
+
+export interface TimelineDeps {
+  http: Http;
+  conversationId: number;
+  maxRows: number;
+  userId(): number | null;
+  echoes(): Iterable<Outgoing>;
+  /** Messages were read or changed. */
+  changed(messages: readonly Message[]): void;
+}
+
+export class TimelineHost implements Timeline {
+  readonly window = writable<TimelineWindow>({
+    rows: [],
+    atStart: false,
+    atEnd: true,
+    lastNumber: 0,
+    loaded: false,
+  });
+  readonly log: MessageLog;
+  /** Pages on their way. */
+  #loading = 0;
+  /** Changes when everything is forgotten: a page asked for before does not count. */
+  #generation = 0;
+
+  constructor(readonly deps: TimelineDeps) {
+    this.log = new MessageLog(deps.maxRows);
+  }
+
+  /** Shows what storage has. */
+  restore(messages: readonly Message[], seq: number): void {
+    const known = messages.filter((message) => message.seq <= seq);
+    this.log.merge(known);
+    for (const message of known) this.log.extend(message.number);
+    if (known.length) this.log.begin();
+    for (const message of messages) {
+      if (message.seq > seq) this.log.acknowledge(message);
+    }
+    this.publish();
+  }
+
+  apply(events: readonly DurableEvent[]): void {
+    const changed = events.flatMap((event) => this.log.apply(event) ?? []);
+    if (this.#loading === 0) this.log.settleChanges();
+    this.deps.changed(changed);
+    this.publish();
+  }
+
+  acknowledge(message: Message): boolean {
+    const shown = this.log.acknowledge(message);
+    this.publish();
+    return shown;
+  }
+
+  /** Reads the newest page, and after a reset what is on the screen again. */
+  async loadNewest(reset: ResetReason | null): Promise<Result<number>> {
+    const page = await this.#page({ limit: PAGE }, (read) => {
+      if (reset === "epoch_changed") this.forget();
+      const oldest = read.messages[0]?.number ?? 0;
+      if (this.log.loaded && oldest > this.log.last + 1) this.log.detach();
+    });
+    if (!page.ok) return page;
+    this.log.begin();
+    if (reset === "too_old") {
+      const reread = await this.#reread(page.value.messages[0]?.number ?? 0);
+      if (!reread.ok) return reread;
+      this.log.forget(false);
+    }
+    this.publish();
+    return ok(page.value.as_of_seq);
+  }
+
+  /** Reads the rows of the window again that are older than the newest page. */
+  async #reread(before: number): Promise<Result<void>> {
+    const end = Math.min(this.log.high, before - 1);
+    for (let number = this.log.low; number <= end;) {
+      const page = await this.#page({ after: number - 1, limit: PAGE });
+      if (!page.ok) return page;
+      const newest = page.value.messages.at(-1)?.number ?? 0;
+      if (newest < number) break;
+      number = newest + 1;
+    }
+    return ok(undefined);
+  }
+
+  earlier(count = STEP): Promise<Result<void>> {
+    this.log.earlier(count);
+    return this.#complete();
+  }
+
+  later(count = STEP): Promise<Result<void>> {
+    this.log.later(count);
+    return this.#complete();
+  }
+
+  around(number: number): Promise<Result<void>> {
+    this.log.around(number);
+    return this.#complete();
+  }
+
+  latest(): Promise<Result<void>> {
+    this.log.latest();
+    return this.#complete();
+  }
+
+  fill(hole: HoleRow): Promise<Result<void>> {
+    return this.#complete(hole.from, hole.to);
+  }
+
+  /** Reads what is missing in the window, or in a part of it. */
+  async #complete(low?: number, high?: number): Promise<Result<void>> {
+    this.publish();
+    for (;;) {
+      const missing = this.log.missing(low, high);
+      if (!missing) return ok(undefined);
+      const page = await this.#page({ before: missing.to + 1, limit: PAGE });
+      if (!page.ok) return page;
+      this.publish();
+      const rest = this.log.missing(low, high);
+      // The server has no more of these: what is missing stays a hole.
+      if (rest && rest.from === missing.from && rest.to === missing.to) return ok(undefined);
+    }
+  }
+
+  async #page(
+    query: HistoryQuery,
+    before?: (page: HistoryResponse) => void,
+  ): Promise<Result<HistoryResponse>> {
+    const generation = this.#generation;
+    this.#loading++;
+    const page = await listMessages(this.deps.http, this.deps.conversationId, query);
+    this.#loading--;
+    if (!page.ok) return page;
+    if (generation !== this.#generation) return OUTDATED;
+    before?.(page.value);
+    const { messages } = page.value;
+    const oldest = messages[0]?.number;
+    if (!page.value.next_before && oldest !== undefined) this.log.first = oldest;
+    const kept = this.log.merge(messages);
+    this.log.extend(messages.at(-1)?.number ?? 0);
+    this.deps.changed(kept);
+    if (this.#loading === 0) this.log.settleChanges();
+    return page;
+  }
+
+  /** Forgets everything: the database has another history, or another user is logged in. */
+  forget(): void {
+    this.#generation++;
+    this.log.forget(true);
+    this.publish();
+  }
+
+  publish(): void {
+    const { log, deps } = this;
+    const rows = log.rows(deps.userId());
+    if (log.follow) {
+      for (const outgoing of deps.echoes()) rows.push(echo(outgoing));
+    }
+    this.window.set({
+      rows,
+      atStart: log.low <= log.first,
+      atEnd: log.follow,
+      lastNumber: log.last,
+      loaded: log.loaded,
+    });
+  }
+}
+
+const echo = (outgoing: Outgoing): TimelineRow => ({
+  kind: "echo",
+  key: ownKey(outgoing.clientMessageId),
+  outgoing,
+});
+
+const OUTDATED = fail("network", "The history changed while it was read.", { retryable: true });
