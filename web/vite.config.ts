@@ -20,7 +20,7 @@ export default defineConfig({
   publicDir: "public",
   plugins: [svelte(), iconsPlugin(), pagesPlugin(pages)],
   build: {
-    outDir: process.env.OUT_DIR ?? "dist",
+    outDir: process.env.WEB_DIST ?? "dist",
     emptyOutDir: true,
     target: "es2022",
     sourcemap: false,

@@ -17,6 +17,7 @@ use colloquy_core::ports::{Cache, Clock, Rng};
 use colloquy_core::service::{Ports, Services};
 use colloquy_redis_http::RedisCache;
 
+use crate::assets::EmbeddedAssets;
 use crate::clock::{SystemClock, SystemRng, TokioTimer};
 use crate::driver::Backend;
 use crate::migrate::{self, SchemaError};
@@ -77,7 +78,8 @@ impl App {
             rng: Arc::new(SystemRng),
         };
         let services = Services::new(ports, recent, tokens, settings.attempts, settings.members);
-        let router = http::router(http::App::new(Arc::clone(settings), Arc::new(services)));
+        let app = http::App::new(Arc::clone(settings), Arc::new(services));
+        let router = http::router(app.with_assets(Arc::new(EmbeddedAssets)));
         Ok(Self {
             router,
             rooms,

@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod app;
+mod assets;
 pub mod backup;
 mod cache_writer;
 pub mod cli;

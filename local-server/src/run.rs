@@ -134,6 +134,7 @@ fn announce(settings: &Settings, address: SocketAddr) {
         println!(
             "Colloquy {} listens on {url}
 
+  open      {url}/ in a browser
   database  {database}
   cache     {cache}
   health    {url}/health/

@@ -70,6 +70,10 @@ const bindings = Object.fromEntries(
   SETTINGS.filter((name) => process.env[name] !== undefined).map((name) => [name, process.env[name]]),
 );
 const object = (className) => ({ className, useSQLite: true });
+// The platform's own router and asset Worker, which answer the files of this directory and apply its
+// `_headers` before a request reaches ours. An empty WORKER_ASSETS leaves them out.
+const assets = process.env.WORKER_ASSETS ?? "web/dist";
+const routerConfig = { has_user_worker: true };
 const persist = argument("persist", undefined);
 const miniflare = new Miniflare({
   name: "colloquy",
@@ -89,6 +93,7 @@ const miniflare = new Miniflare({
     ROOMS: object("RoomObject"), SESSIONS: object("SessionObject"), LIMITS: object("LimitsObject"),
   },
   hyperdrives: { HYPERDRIVE: database },
+  ...(assets ? { assets: { directory: resolve(root, assets), routerConfig } } : {}),
   handleRuntimeStdio,
   ...(persist ? { durableObjectsPersist: resolve(persist) } : {}),
 });

@@ -15,6 +15,7 @@ mod simulator;
 mod smoke;
 mod test;
 mod torture;
+mod web;
 mod worker_build;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Bench(colloquy_bench_runner::Options),
     /// Run the architecture checks on the source tree.
     Check,
+    /// Build the pages of the browser into web/dist, or check that they are built.
+    Web(web::WebOptions),
     /// Build the Worker into worker/build, with build tools in locked versions.
     WorkerBuild(worker_build::WorkerBuildOptions),
     /// Run the edge deployment on this machine until Ctrl-C.
@@ -81,6 +84,7 @@ fn run(command: Command) -> Verdict {
     match command {
         Command::Bench(options) => colloquy_bench_runner::run(&options),
         Command::Check => check::command(),
+        Command::Web(options) => web::command(&options),
         Command::WorkerBuild(options) => worker_build::command(&options),
         Command::Edge(options) => edge::command(&options),
         Command::DryRun => dry_run::command(),

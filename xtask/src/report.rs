@@ -37,6 +37,24 @@ impl Counts {
         }
     }
 
+    /// Adds the numbers of vitest's line `Tests  1 failed | 2 passed | 1 skipped (4)`; ignores other
+    /// lines.
+    pub(crate) fn read_vitest(&mut self, line: &str) {
+        let Some(result) = line.trim_start().strip_prefix("Tests ") else {
+            return;
+        };
+        for part in result.split('|') {
+            let mut words = part.split_whitespace();
+            let count = words.next().and_then(|word| word.parse::<u32>().ok());
+            match (count, words.next()) {
+                (Some(count), Some("passed")) => self.passed += count,
+                (Some(count), Some("failed")) => self.failed += count,
+                (Some(count), Some("skipped" | "todo")) => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+
     /// Whether any test ran.
     pub(crate) fn ran(self) -> bool {
         self.passed + self.failed > 0
@@ -196,6 +214,21 @@ mod tests {
                 passed: 7,
                 failed: 4,
                 ignored: 1
+            }
+        );
+    }
+
+    #[test]
+    fn results_of_vitest_are_counted() {
+        let mut counts = Counts::default();
+        counts.read_vitest("      Tests  1 failed | 12 passed | 2 skipped (15)");
+        counts.read_vitest(" Test Files  3 passed (3)");
+        assert_eq!(
+            counts,
+            Counts {
+                passed: 12,
+                failed: 1,
+                ignored: 2
             }
         );
     }

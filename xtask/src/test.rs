@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every test of the repository, on private servers.
 //!
-//! The steps: architecture checks and the Worker's build; the room simulator and its mutations; unit
-//! and integration tests with PostgreSQL and Redis; then, per host, the black-box suites, a short
-//! Schemathesis run and a short torture run. The suites are the test programs in [`SUITES`].
+//! The steps: architecture checks, those of the pages, and the Worker's build; the room simulator and
+//! its mutations; unit and integration tests with PostgreSQL and Redis; then, per host, the black-box
+//! suites, a short Schemathesis run and a short torture run. The suites are the test programs in [`SUITES`].
 //!
 //! Servers and tests are built with the development profile, because the release profile's link-time
 //! optimisation takes longer than all tests. `--release` tests the programs that users run. Every
@@ -24,7 +24,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::report::{Counts, Report};
-use crate::{Verdict, check, dry_run, schemathesis, simulator, torture};
+use crate::{Verdict, check, dry_run, schemathesis, simulator, torture, web};
 
 /// A test program of the black-box suites, which need a running server.
 struct Suite {
@@ -72,6 +72,7 @@ pub(crate) fn command(options: &TestOptions) -> Verdict {
     let mut worker = WorkerBuilds::default();
     if options.runs(Part::Lint) {
         report.tests("architecture checks", check::count);
+        report.tests("web", |counts| web::check(&processes, counts));
         if worker.deployed(&processes, &mut report) {
             report.preparation("wrangler deploy --dry-run", || {
                 dry_run::run(&processes, true)
@@ -301,7 +302,7 @@ fn run_tests(processes: &Processes, mut cargo: Command, counts: &mut Counts) -> 
 /// A part of the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-    /// The architecture checks and the Worker's build.
+    /// The architecture checks, those of the pages, and the Worker's build.
     Lint,
     /// The simulator, its mutations, unit and integration tests.
     Unit,

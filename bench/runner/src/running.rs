@@ -30,6 +30,8 @@ const COLLOQUY: InstanceSpec = InstanceSpec {
         ("BUDGET_FACTOR", "0"),
         ("ACCESS_TOKEN_SECONDS", "86400"),
         ("LOG_LEVEL", "info"),
+        // At the edge: the local copy of the platform's asset router adds 0.7 ms to every request.
+        ("WORKER_ASSETS", ""),
     ],
 };
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
+use super::representation::Representation;
 use crate::config::Settings;
+use crate::ports::{Assets, NoAssets};
 use crate::service::Services;
 
 /// A server's state; cheap to clone.
@@ -12,22 +12,31 @@ use crate::service::Services;
 pub struct App {
     settings: Arc<Settings>,
     services: Arc<Services>,
-    /// The OpenAPI document, as JSON.
-    document: Bytes,
+    assets: Arc<dyn Assets>,
+    /// The OpenAPI document; set when the router is built.
+    document: Option<Arc<Representation>>,
 }
 
 impl App {
-    /// The state over these settings and services.
+    /// The state over these settings and services, without files.
     pub fn new(settings: Arc<Settings>, services: Arc<Services>) -> Self {
         Self {
             settings,
             services,
-            document: Bytes::new(),
+            assets: Arc::new(NoAssets),
+            document: None,
         }
     }
 
+    /// The same state with the pages of the browser, on a host that serves them itself.
+    #[must_use]
+    pub fn with_assets(self, assets: Arc<dyn Assets>) -> Self {
+        Self { assets, ..self }
+    }
+
     /// The same state with the description of the routes.
-    pub(super) fn with_document(self, document: Bytes) -> Self {
+    pub(super) fn with_document(self, document: Representation) -> Self {
+        let document = Some(Arc::new(document));
         Self { document, ..self }
     }
 
@@ -39,7 +48,11 @@ impl App {
         &self.services
     }
 
-    pub(super) fn document(&self) -> Bytes {
-        self.document.clone()
+    pub(super) fn assets(&self) -> &dyn Assets {
+        &*self.assets
+    }
+
+    pub(super) fn document(&self) -> Option<&Representation> {
+        self.document.as_deref()
     }
 }

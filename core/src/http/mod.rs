@@ -25,6 +25,8 @@ mod members;
 mod messages;
 mod normalize;
 mod openapi;
+mod page_headers;
+mod representation;
 mod request_context;
 mod sessions;
 mod sized_json;
@@ -42,6 +44,9 @@ pub use app::App;
 pub use body::{BodyTimeout, MAX_BODY_BYTES};
 pub use deadline::RequestDeadline;
 pub use error::{replace_with_overloaded, upgrade_failed};
+pub use page_headers::platform_file as page_headers_for_platform;
+
+use representation::Representation;
 
 /// Every route of the API.
 fn routes() -> OpenApiRouter<App> {
@@ -67,10 +72,11 @@ fn routes() -> OpenApiRouter<App> {
 /// The router with its middleware.
 pub fn router(app: App) -> Router {
     let (routes, document) = routes().split_for_parts();
-    let app = app.with_document(openapi::to_json(document));
+    let document = openapi::to_json(document);
+    let document = Representation::of_json(document, app.assets(), openapi::CACHE_CONTROL);
+    let app = app.with_document(document);
     let inner = routes
-        .merge(static_files::routes())
-        .fallback(error::not_found)
+        .fallback(static_files::file_or_not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .route_layer(from_fn(request_context::record_route))
         .with_state(app.clone());

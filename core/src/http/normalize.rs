@@ -12,6 +12,10 @@ use super::body;
 use super::error::{ApiError, ApiResult};
 use colloquy_proto::protocol::ErrorCode;
 
+/// Marks a request whose path was given without its trailing slash.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SlashAppended;
+
 /// Middleware around the routes. Every path but that of a file ends in a slash; a missing one is
 /// appended, since a redirect would lose the body of a POST.
 pub(super) async fn read_and_normalize(request: Request, next: Next) -> Response {
@@ -25,6 +29,7 @@ pub(super) async fn read_and_normalize(request: Request, next: Next) -> Response
     }
     if let Some(uri) = append_slash(request.uri()) {
         *request.uri_mut() = uri;
+        request.extensions_mut().insert(SlashAppended);
     }
     next.run(request).await
 }

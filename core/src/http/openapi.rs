@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
@@ -14,7 +12,11 @@ use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, ToSchema};
 
 use super::App;
+use super::error::{ApiError, ApiResult};
 use colloquy_proto::protocol::ErrorCode;
+
+/// How long a client may use the document without asking again.
+pub(super) const CACHE_CONTROL: &str = "public, max-age=300";
 
 /// The parts that do not depend on the routes.
 #[derive(utoipa::OpenApi)]
@@ -159,13 +161,7 @@ fn add_common(path: &str, operation: &mut openapi::path::Operation) {
     get, path = "/api/openapi.json", tag = "health", operation_id = "openapi",
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json"))
 )]
-pub(super) async fn document(State(app): State<App>) -> Response {
-    let mut response = Response::new(Body::from(app.document()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=300"),
-    );
-    response
+pub(super) async fn document(State(app): State<App>, headers: HeaderMap) -> ApiResult<Response> {
+    let document = app.document().ok_or(ApiError::new(ErrorCode::NotFound))?;
+    Ok(document.respond(&headers))
 }

@@ -2,10 +2,12 @@
 //!
 //! [`Store`] is the database, [`Cache`] holds recent history, [`Counters`] the token buckets of rate
 //! limits, [`Rooms`] reaches the live conversations, [`Passwords`] hashes off the serving threads;
+//! [`Assets`] holds the built pages of the browser;
 //! [`Clock`], [`Timer`] and [`Rng`] keep time and randomness out of core. The contract of a method is its documentation; the suite in
 //! `tests/contract` holds every store to it. To add a use case of the database: a method in
 //! `store.rs`, its statements in `core/sql`, its case in the contract suite.
 
+mod assets;
 mod cache;
 mod clock;
 mod counters;
@@ -16,6 +18,7 @@ mod rng;
 mod rooms;
 mod store;
 
+pub use self::assets::{Asset, Assets, NoAssets};
 pub use self::cache::{Cache, CacheCommand, CacheError, CacheKind, CacheReply};
 pub use self::clock::{Clock, Timer};
 pub use self::counters::{

@@ -68,6 +68,10 @@ const ONLY_ONE: &[(&str, &str)] = &[
     ),
     ("secret_key.rs", "a Worker has no files"),
     ("private_files.rs", "a Worker has no files"),
+    (
+        "assets.rs",
+        "at the edge the platform serves the files of web/dist",
+    ),
     ("serve.rs", "the runtime speaks HTTP"),
     ("signals.rs", "the runtime starts and ends a Worker"),
 ];

@@ -25,8 +25,11 @@ const PLAIN: &[&str] = &[".route(", ".route_service(", ".nest(", ".nest_service(
 
 const FALLBACKS: &[&str] = &[".fallback(", ".fallback_service("];
 
-/// The only fallbacks: the 404 response, and the router inside its layers.
-const KNOWN_FALLBACKS: &[&str] = &[".fallback(error::not_found)", ".fallback_service(inner)"];
+/// The only fallbacks: a public file or the 404 response, and the router inside its layers.
+const KNOWN_FALLBACKS: &[&str] = &[
+    ".fallback(static_files::file_or_not_found)",
+    ".fallback_service(inner)",
+];
 
 /// The table with a row per route that says who may call it.
 const AUTHORISATION: &str = "tests/blackbox/tests/blackbox/authorisation.rs";

@@ -164,7 +164,7 @@ const VALID: &[(&str, &str)] = &[
     (
         "core/src/http/mod.rs",
         "//! H.\nfn f() { Router::new().route(\"/home\", get(x))\n.route(\n\"/home\", get(y),\n)\
-         .fallback(error::not_found); }",
+         .fallback(static_files::file_or_not_found); }",
     ),
     (
         "tests/blackbox/tests/blackbox/authorisation.rs",
