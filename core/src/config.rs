@@ -24,8 +24,8 @@ use colloquy_proto::domain::Seconds;
 use reader::Reader;
 pub use similar::similar_setting;
 pub use values::{
-    AllowedOrigins, Database, DatabasePooler, HostPattern, LogFormat, Redis, Secret, SecretKey,
-    ShowEmails,
+    AllowedOrigins, Database, DatabasePooler, HostPattern, LogFormat, Redis, RegistrationPolicy,
+    Secret, SecretKey, ShowEmails,
 };
 
 /// The documentation of one setting.
@@ -87,6 +87,8 @@ pub struct Settings {
     pub log_keep_files: usize,
     /// The rate limits.
     pub attempts: AttemptLimits,
+    /// Who may create an account.
+    pub registration: RegistrationPolicy,
     /// The members of conversations.
     pub members: MemberSettings,
     /// The number of passwords hashed in parallel; 0 for one per core.
@@ -168,6 +170,7 @@ impl Settings {
         "REFRESH_TOKEN_SECONDS", "604800", "Lifetime of a refresh token";
         "THROTTLE_RATE_SECONDS", "1", "Seconds between two messages of a user in a conversation; 0 for no throttle";
         "MAX_GROUP_MEMBERS", "1000", "Maximum members of a group";
+        "REGISTRATION", "open", "open: anyone who reaches the server may register; closed: registrations are rejected with 403";
         "SHOW_EMAILS", "members", "members: participants of a conversation see each other's e-mail addresses; self: only their own (recommended where registration is open)";
         "CORS_ALLOWED_ORIGINS", "", "Allowed origins of web pages (CORS), comma separated, or *";
         "ALLOWED_HOSTS", "*", "Accepted Host headers, comma separated; .example.com includes every subdomain, * accepts any";
@@ -229,6 +232,7 @@ impl Settings {
                 throttle_ms,
                 budget_factor: reader.number("BUDGET_FACTOR", 0, 1_000),
             },
+            registration: reader.registration(),
             members: MemberSettings {
                 max_group_members: reader.number("MAX_GROUP_MEMBERS", 2, 10_000),
                 show_emails: reader.show_emails(),

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use colloquy_proto::domain::Seconds;
 
-use super::{Settings, SettingsError, ShowEmails};
+use super::{RegistrationPolicy, Settings, SettingsError, ShowEmails};
 
 /// The settings whose values may begin and end with a quotation mark.
 const QUOTES_ALLOWED: [&str; 1] = ["POSTGRES_PASSWORD"];
@@ -169,6 +169,21 @@ impl<'a> Reader<'a> {
                     format_args!("is {text:?}; give members or self"),
                 );
                 ShowEmails::Own
+            }
+        }
+    }
+
+    pub(super) fn registration(&mut self) -> RegistrationPolicy {
+        let text = self.text("REGISTRATION").to_ascii_lowercase();
+        match text.as_str() {
+            "open" => RegistrationPolicy::Open,
+            "closed" => RegistrationPolicy::Closed,
+            _ => {
+                self.problem(
+                    "REGISTRATION",
+                    format_args!("is {text:?}; give open or closed"),
+                );
+                RegistrationPolicy::Closed
             }
         }
     }

@@ -74,6 +74,16 @@ pub enum ShowEmails {
     Own,
 }
 
+/// Who may create an account over the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistrationPolicy {
+    /// Anyone.
+    Open,
+    /// No client: registrations are rejected.
+    Closed,
+}
+
 /// The format of log events on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

@@ -38,6 +38,7 @@ pub(super) struct RegisterRequest {
     responses(
         (status = 201, description = "The account", body = User),
         (status = 400, description = "Invalid fields, or username or e-mail already in use", body = BadRequestBody),
+        (status = 403, description = "Registration is closed on this server", body = ErrorBody),
         (status = 429, description = "Too many attempts from this address", body = ErrorBody),
     )
 )]
@@ -60,7 +61,8 @@ pub(super) async fn register(
         first_name,
         last_name,
     };
-    let user = accounts::register(app.services(), registration, current.address()).await?;
+    let policy = app.settings().registration;
+    let user = accounts::register(app.services(), policy, registration, current.address()).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 

@@ -7,14 +7,22 @@ use crate::config::Settings;
 use crate::ports::{Assets, NoAssets};
 use crate::service::Services;
 
+/// The documents that are the same for every caller, made once.
+#[derive(Default)]
+pub(super) struct Documents {
+    /// `/api/config/`
+    pub(super) config: Representation,
+    /// `/api/openapi.json`
+    pub(super) openapi: Representation,
+}
+
 /// A server's state; cheap to clone.
 #[derive(Clone)]
 pub struct App {
     settings: Arc<Settings>,
     services: Arc<Services>,
     assets: Arc<dyn Assets>,
-    /// The OpenAPI document; set when the router is built.
-    document: Option<Arc<Representation>>,
+    documents: Arc<Documents>,
 }
 
 impl App {
@@ -24,7 +32,7 @@ impl App {
             settings,
             services,
             assets: Arc::new(NoAssets),
-            document: None,
+            documents: Arc::default(),
         }
     }
 
@@ -34,10 +42,10 @@ impl App {
         Self { assets, ..self }
     }
 
-    /// The same state with the description of the routes.
-    pub(super) fn with_document(self, document: Representation) -> Self {
-        let document = Some(Arc::new(document));
-        Self { document, ..self }
+    /// The same state with the documents, which the router makes.
+    pub(super) fn with_documents(self, documents: Documents) -> Self {
+        let documents = Arc::new(documents);
+        Self { documents, ..self }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -52,7 +60,7 @@ impl App {
         &*self.assets
     }
 
-    pub(super) fn document(&self) -> Option<&Representation> {
-        self.document.as_deref()
+    pub(super) fn documents(&self) -> &Documents {
+        &self.documents
     }
 }

@@ -62,6 +62,7 @@ const BUDGETS: &[(&str, &str, Budget)] = &[
     ("GET", "/health/", Budget::Public),
     ("GET", "/health/live/", Budget::Public),
     ("GET", "/health/ready/", Budget::Public),
+    ("GET", "/api/config/", Budget::Public),
     ("GET", "/api/openapi.json", Budget::Public),
 ];
 

@@ -11,6 +11,7 @@ mod address;
 mod app;
 mod body;
 mod budgets;
+mod config;
 mod conversations;
 mod cors;
 mod deadline;
@@ -46,6 +47,7 @@ pub use deadline::RequestDeadline;
 pub use error::{replace_with_overloaded, upgrade_failed};
 pub use page_headers::platform_file as page_headers_for_platform;
 
+use app::Documents;
 use representation::Representation;
 
 /// Every route of the API.
@@ -63,6 +65,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::remove))
         .routes(routes!(sockets::open))
+        .routes(routes!(config::config))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -72,9 +75,13 @@ fn routes() -> OpenApiRouter<App> {
 /// The router with its middleware.
 pub fn router(app: App) -> Router {
     let (routes, document) = routes().split_for_parts();
-    let document = openapi::to_json(document);
-    let document = Representation::of_json(document, app.assets(), openapi::CACHE_CONTROL);
-    let app = app.with_document(document);
+    let json =
+        |content, cache_control| Representation::of_json(content, app.assets(), cache_control);
+    let documents = Documents {
+        config: json(config::to_json(app.settings()), config::CACHE_CONTROL),
+        openapi: json(openapi::to_json(document), openapi::CACHE_CONTROL),
+    };
+    let app = app.with_documents(documents);
     let inner = routes
         .fallback(static_files::file_or_not_found)
         .method_not_allowed_fallback(error::method_not_allowed)

@@ -12,7 +12,6 @@ use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, ToSchema};
 
 use super::App;
-use super::error::{ApiError, ApiResult};
 use colloquy_proto::protocol::ErrorCode;
 
 /// How long a client may use the document without asking again.
@@ -159,9 +158,11 @@ fn add_common(path: &str, operation: &mut openapi::path::Operation) {
 /// This description
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "health", operation_id = "openapi",
-    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json"))
+    responses(
+        (status = 200, description = "OpenAPI 3.1", content_type = "application/json"),
+        (status = 304, description = "The client has it, by `If-None-Match`"),
+    )
 )]
-pub(super) async fn document(State(app): State<App>, headers: HeaderMap) -> ApiResult<Response> {
-    let document = app.document().ok_or(ApiError::new(ErrorCode::NotFound))?;
-    Ok(document.respond(&headers))
+pub(super) async fn document(State(app): State<App>, headers: HeaderMap) -> Response {
+    app.documents().openapi.respond(&headers)
 }

@@ -21,7 +21,7 @@ use crate::ports::{Asset, Assets};
 const ETAG_BYTES: usize = 16;
 
 /// Content with its metadata; cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Representation {
     media_type: &'static str,
     /// The entity tag without quotes.

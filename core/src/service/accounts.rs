@@ -6,6 +6,7 @@ use email_address::{EmailAddress, Options};
 
 use super::{FieldErrors, ServiceError, ServiceResult, Services};
 use crate::auth::{Password, PersonalData, password_problems};
+use crate::config::RegistrationPolicy;
 use crate::ports::CreatedUser;
 use crate::unicode::{domain_to_ascii, email_key, nfc, username_key};
 use colloquy_proto::domain::{
@@ -39,12 +40,19 @@ pub struct Registration {
 /// Creates an account.
 ///
 /// # Errors
-/// `Invalid` with every field that breaks a rule or is taken; `TooManyAttempts`; `Overloaded`.
+/// `Forbidden` when registration is closed; `Invalid` with every field that breaks a rule or is taken;
+/// `TooManyAttempts`; `Overloaded`.
 pub async fn register(
     services: &Services,
+    policy: RegistrationPolicy,
     registration: Registration,
     address: Option<IpAddr>,
 ) -> ServiceResult<User> {
+    if policy == RegistrationPolicy::Closed {
+        return Err(ServiceError::Forbidden(
+            "Registration is closed on this server.",
+        ));
+    }
     let (mut user, password) = validate(registration)?;
     let now = services.ports.clock.now();
     services.rate_limiter.check_registration(address).await?;

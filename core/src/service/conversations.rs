@@ -16,7 +16,7 @@ use colloquy_proto::domain::{
 const MAX_NAME_CHARS: usize = 120;
 
 /// The most participants of a new conversation besides the caller. More members are added one by one.
-const MAX_PARTICIPANTS: usize = 100;
+pub(crate) const MAX_PARTICIPANTS: usize = 100;
 
 /// A conversation as requested, not yet validated.
 pub struct CreateInput {

@@ -22,6 +22,26 @@ async fn registration_returns_only_the_account() {
 }
 
 #[tokio::test]
+async fn closed_registration_is_refused_and_reported() {
+    for (setting, status) in [("open", 201), ("closed", 403)] {
+        let server = Server::with(&[("REGISTRATION", setting)]).await;
+        let config = server.get("/api/config/").await;
+        assert_eq!(config.json()["registration"], setting);
+        let path = "/api/users/register/";
+        let response = server.post(path, registration().to_string()).await;
+        assert_eq!(response.status, status);
+        // Also for fields that are invalid: nothing about accounts is disclosed.
+        let response = server.post(path, "{}".to_owned()).await;
+        let expected = if status == 403 {
+            "forbidden"
+        } else {
+            "invalid"
+        };
+        assert_eq!(response.code(), expected);
+    }
+}
+
+#[tokio::test]
 async fn invalid_registration_lists_every_field() {
     let server = Server::new().await;
     let mut invalid = registration();

@@ -76,7 +76,7 @@ const MEMBER: &str = "/api/chat/conversations/{id}/members/{user_id}/";
 /// Routes outside the OpenAPI description: files, which a platform may serve itself.
 const UNDESCRIBED: [(&str, &str); 1] = [("GET", "/robots.txt")];
 
-const TABLE: [Row; 21] = [
+const TABLE: [Row; 22] = [
     row(
         "POST",
         "/api/users/register/",
@@ -145,6 +145,7 @@ const TABLE: [Row; 21] = [
     row("GET", "/health/", Needs::Nothing, 200, no_body),
     row("GET", "/health/live/", Needs::Nothing, 200, no_body),
     row("GET", "/health/ready/", Needs::Nothing, 200, no_body),
+    row("GET", "/api/config/", Needs::Nothing, 200, no_body),
     row("GET", "/api/openapi.json", Needs::Nothing, 200, no_body),
     row("GET", "/robots.txt", Needs::File, 200, no_body),
 ];

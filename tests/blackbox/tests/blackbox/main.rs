@@ -7,6 +7,7 @@
 mod accounts;
 mod authorisation;
 mod budgets;
+mod config;
 mod conversations;
 mod cors_and_hosts;
 mod examples;

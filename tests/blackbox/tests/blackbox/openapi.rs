@@ -7,7 +7,7 @@ use colloquy_blackbox::{Account, Api, Group, OpenApi, Response, Server, unique};
 use serde_json::{Value, json};
 
 /// The routes of docs/protocol.md.
-const PATHS: [(&str, &str); 19] = [
+const PATHS: [(&str, &str); 20] = [
     ("POST", "/api/users/register/"),
     ("POST", "/api/users/login/"),
     ("POST", "/api/users/token/refresh/"),
@@ -23,6 +23,7 @@ const PATHS: [(&str, &str); 19] = [
     ("GET", "/api/chat/conversations/{id}/members/"),
     ("POST", "/api/chat/conversations/{id}/members/"),
     ("DELETE", "/api/chat/conversations/{id}/members/{id}/"),
+    ("GET", "/api/config/"),
     ("GET", "/health/"),
     ("GET", "/health/live/"),
     ("GET", "/health/ready/"),
@@ -73,7 +74,7 @@ async fn every_route_responds_as_described() {
     let third = Account::new(&server).await;
     let message = account.send_retrying(group.id, "Hello").await["id"].clone();
     let message_id = message.as_u64().expect("an id");
-    let responses: [(Response, u16); 19] = [
+    let responses: [(Response, u16); 20] = [
         (api.post("/api/users/register/", &fields).await, 201),
         (api.post("/api/users/login/", &login).await, 200),
         (refreshed.clone(), 200),
@@ -100,6 +101,7 @@ async fn every_route_responds_as_described() {
         (account.api.get(&group.path("members/")).await, 200),
         (account.add_member(group.id, third.id).await, 201),
         (account.remove_member(group.id, third.id).await, 204),
+        (api.get("/api/config/").await, 200),
         (api.get("/health/").await, 200),
         (api.get("/health/live/").await, 200),
         (api.get("/health/ready/").await, 200),
@@ -163,7 +165,9 @@ async fn protected_routes_declare_security_and_401() {
     let description = OpenApi::of(&Server::under_test()).await;
     for (method, path) in description.operations() {
         let operation = &description.document()["paths"][&path][method.to_lowercase()];
-        let open = ["register", "login", "refresh", "health", "openapi", "/ws/"];
+        let open = [
+            "register", "login", "refresh", "config", "health", "openapi", "/ws/",
+        ];
         if open.iter().any(|word| path.contains(word)) {
             continue;
         }
