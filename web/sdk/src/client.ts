@@ -10,7 +10,8 @@ import { Pool } from "./connection/pool.js";
 import { ConversationHost } from "./conversation.js";
 import { ConversationListHost } from "./conversation_list.js";
 import { Emitter } from "./emitter.js";
-import { newId, OutboxHost } from "./outbox/outbox.js";
+import { newId } from "./id.js";
+import { OutboxHost } from "./outbox/outbox.js";
 import { platform, type Platform } from "./platform/defaults.js";
 import type { EnvironmentEvent } from "./platform/ports.js";
 import { writable } from "./readable.js";
@@ -61,7 +62,12 @@ class ClientHost implements Client {
     this.#platform = platform(options);
     const { clock, random, limits, locks } = this.#platform;
     this.#since = clock.now();
-    this.#access = new Access(clock, options.tokens, (code) => this.#end(code));
+    this.#access = new Access(
+      clock,
+      options.tokens,
+      (code) => this.#end(code),
+      () => this.user.get()?.id ?? null,
+    );
     this.#http = new Http({
       baseUrl: options.baseUrl,
       fetch: this.#platform.fetch,
@@ -69,6 +75,9 @@ class ClientHost implements Client {
       access: async (refused) => {
         const token = await this.#access.token(refused ? "expired" : "start", refused);
         return token.ok ? ok(token.value.access) : token;
+      },
+      rejected: (code) => {
+        if (code === "session_revoked" || code === "token_invalid") this.#access.end(code);
       },
     });
     const store = (): UserStore | null => this.#store;

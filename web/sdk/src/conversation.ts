@@ -54,9 +54,8 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
     readonly deps: ConversationDeps,
   ) {
     this.#stream = new Stream(id, deps.stream, this);
-    // After a page was loaded the position is another one, without an event.
-    this.#stream.state.subscribe((state) => {
-      if (state.name === "live") this.#keepPosition();
+    this.#stream.state.subscribe(({ name }) => {
+      if (name === "live" && !this.summary.get()) void this.#readSummary();
     });
     this.members = new MemberList(deps.http, id);
     this.timeline = new TimelineHost({
@@ -114,7 +113,6 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
     void this.#restored.then(() => {
       if (this.#connected) this.#stream.start();
     });
-    if (!this.summary.get()) void this.#readSummary();
   }
 
   disconnect(): void {
@@ -168,7 +166,6 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
     this.timeline.apply(events);
     this.members.apply(events);
     for (const event of events) this.deps.emit("event", { conversationId: this.id, event, live });
-    this.#keepPosition();
   }
 
   ack(ack: Ack): void {
@@ -205,7 +202,7 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
   }
 
   async load(reset: ResetReason | null): Promise<Result<number>> {
-    if (reset) await this.#forgetStored();
+    if (reset || !this.position) await this.#forgetStored();
     const loaded = await this.timeline.loadNewest(reset);
     if (loaded.ok && reset) await this.members.reload();
     return loaded;
@@ -214,12 +211,8 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
   async #restore(): Promise<void> {
     const store = this.deps.store();
     if (!store) return;
-    const position = await store.read<Position>("position", this.id);
     const stored = await store.list<Message>("message", this.id);
-    if (store !== this.deps.store()) return;
-    this.#stream.continuity.position ??= position ?? null;
-    const messages = stored.map(([, message]) => message);
-    this.timeline.restore(messages, position?.seq ?? 0);
+    if (store === this.deps.store()) this.timeline.restore(stored.map(([, message]) => message));
   }
 
   /** Writes messages that were read or changed, and removes those that are too far back. */
@@ -249,20 +242,11 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
     }
   }
 
-  #keepPosition(): void {
-    const store = this.deps.store();
-    const { position } = this;
-    if (store && position) {
-      store.later([{ key: store.key("position", this.id), value: position }]);
-    }
-  }
-
-  /** After a reset the stored messages may be old. Without a position nothing relies on them. */
+  /** The stored messages may be old. Those of the page that follows are written again. */
   async #forgetStored(): Promise<void> {
     const store = this.deps.store();
-    if (!store) return;
-    const stored = await store.list<Message>("message", this.id);
-    store.later([{ key: store.key("position", this.id) }, ...stored.map(([key]) => ({ key }))]);
+    const stored = (await store?.list<Message>("message", this.id)) ?? [];
+    store?.later(stored.map(([key]) => ({ key })));
   }
 
   /** Reads name and members of a conversation that no page of the list has yet. */

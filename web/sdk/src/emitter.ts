@@ -1,4 +1,6 @@
 /** Typed events. A listener that throws does not keep the others from being called. */
+import { guarded } from "./readable.js";
+
 export class Emitter<Events> {
   readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>();
 
@@ -12,14 +14,7 @@ export class Emitter<Events> {
 
   emit<K extends keyof Events>(type: K, event: Events[K]): void {
     for (const run of [...(this.#listeners.get(type) ?? [])]) {
-      try {
-        run(event as never);
-      } catch (error) {
-        // The application's error is reported as one, and the connection goes on.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
+      guarded(() => run(event as never));
     }
   }
 }

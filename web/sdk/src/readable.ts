@@ -25,7 +25,7 @@ export function writable<T>(initial: T): Writable<T> {
     set(next) {
       if (Object.is(next, value)) return;
       value = next;
-      for (const run of [...subscribers]) run(next);
+      for (const run of [...subscribers]) guarded(() => run(next));
     },
     subscribe(run) {
       // A wrapper of its own, so that the same function may subscribe twice.
@@ -35,4 +35,18 @@ export function writable<T>(initial: T): Writable<T> {
       return () => subscribers.delete(subscriber);
     },
   };
+}
+
+/**
+ * Calls a function of the application. What it throws is reported as its own error, and does not
+ * end the work of the SDK.
+ */
+export function guarded(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }

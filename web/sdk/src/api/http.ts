@@ -14,6 +14,8 @@ export interface HttpOptions {
   clock?: Clock;
   /** Returns the access token; with `refused`, a newer one than that, or `null`. */
   access?: (refused?: string) => Promise<Result<string>>;
+  /** A renewed token was refused too. */
+  rejected?: (code: ErrorCode) => void;
 }
 
 export interface HttpRequest {
@@ -54,7 +56,11 @@ export class Http {
     const first = await this.#attempt(request, token.value);
     if (first.ok || !TOKEN_CODES.has(first.error.code)) return first;
     const renewed = await access(token.value);
-    return renewed.ok ? this.#attempt(request, renewed.value) : renewed;
+    if (!renewed.ok) return renewed;
+    const second = await this.#attempt(request, renewed.value);
+    if (!second.ok && TOKEN_CODES.has(second.error.code))
+      this.options.rejected?.(second.error.code);
+    return second;
   }
 
   async #attempt(request: HttpRequest, token: string | null): Promise<Result<HttpAnswer>> {

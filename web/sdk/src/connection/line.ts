@@ -147,11 +147,11 @@ export class Line {
   }
 
   #tokenFailed(signedOut: SignedOutCode | null): void {
-    if (this.state.name === "off") return;
-    if (signedOut) this.#signedOut(signedOut);
+    const at = this.state.name;
+    if (signedOut && at !== "off") this.#signedOut(signedOut);
     // The socket stays: its token is good for another minute.
-    else if (this.state.name === "open") this.#do({ do: "set", timer: "auth", ms: AUTH_RETRY_MS });
-    else this.#wait("token");
+    else if (at === "open") this.#do({ do: "set", timer: "auth", ms: AUTH_RETRY_MS });
+    else if (at === "token") this.#wait("token");
   }
 
   #opened(hello: Hello): void {

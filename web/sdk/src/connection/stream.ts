@@ -255,6 +255,8 @@ export class Stream {
     this.clockOffsetMs = Date.parse(hello.server_time) - this.deps.clock.now();
     this.#input({ on: "hello", hello });
     this.handlers.hello(hello);
+    // A socket of another user was closed by the handler.
+    if (!this.#socket) return;
     this.#continue(this.continuity.hello(hello));
   }
 

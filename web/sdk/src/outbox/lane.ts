@@ -61,6 +61,8 @@ export class Lane {
   #holdUntil = 0;
   #attempt = 0;
   #posting: string | null = null;
+  /** What was in flight when the last socket ended. */
+  #cut: Item[] = [];
   /** No socket came in time: send over REST. */
   #byRest = false;
   #fallbackSet = false;
@@ -101,6 +103,7 @@ export class Lane {
         return this.#requeue();
       case "down":
         this.#limits = null;
+        this.#cut = this.items.filter((item) => item.status === "sending");
         this.#do({ do: "cancel", timer: "answer" });
         return this.#requeue(this.#posting);
       case "alive":
@@ -148,9 +151,8 @@ export class Lane {
   }
 
   #closed(error: ChatError, all: boolean): void {
-    const inFlight = this.items.filter((item) => item.status === "sending");
     // Of several in flight REST finds out which one the server does not take.
-    const blamed = all ? this.items.filter((item) => item.status !== "failed") : inFlight;
+    const blamed = all ? this.items.filter((item) => item.status !== "failed") : this.#cut;
     if (all || blamed.length === 1) for (const item of blamed) this.#fail(item, error);
     this.#byRest = true;
   }

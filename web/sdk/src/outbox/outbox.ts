@@ -7,6 +7,7 @@
  * item are harmless, because the id is the same.
  */
 import type { Http } from "../api/http.js";
+import { newId } from "../id.js";
 import type { Clock, Locks } from "../platform/ports.js";
 import { writable } from "../readable.js";
 import type { UserStore } from "../storage/user_store.js";
@@ -146,10 +147,4 @@ export class OutboxHost implements Outbox {
   #lockName(store: UserStore, tab: string): string {
     return `colloquy-outbox:${store.userId}:${tab}`;
   }
-}
-
-/** 128 random bits. */
-export function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

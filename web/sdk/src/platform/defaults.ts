@@ -21,7 +21,7 @@ const LIMITS: ClientLimits = {
   sockets: 6,
   lingerMs: 60_000,
   windowRows: 240,
-  storedMessages: 200,
+  storedMessages: 100,
   listRefreshMs: 15_000,
 };
 

@@ -32,6 +32,8 @@ export class Access {
     readonly clock: Clock,
     readonly provider: TokenProvider,
     readonly signedOut: (code: SignedOutCode) => void,
+    /** The user of the client, if known. */
+    readonly userId: () => number | null,
   ) {}
 
   /**
@@ -40,6 +42,10 @@ export class Access {
    */
   async token(reason: TokenReason, refused?: string): Promise<Result<HeldToken>> {
     if (this.#over) return fail("signed_out", "The login is over.");
+    // What was refused is not offered again, even if nothing better is to be had.
+    if (reason !== "expiring" && refused !== undefined && this.#held?.access === refused) {
+      this.#held = null;
+    }
     const held = this.#usable();
     if (held && (reason === "start" || (refused !== undefined && held.access !== refused))) {
       return ok(held);
@@ -73,6 +79,13 @@ export class Access {
     this.#abort?.abort();
   }
 
+  /** Another user has logged in, in another tab. Their token must not send this user's messages. */
+  #strange(): boolean {
+    const named = this.provider.user?.get();
+    const userId = this.userId();
+    return named != null && userId !== null && named.id !== userId;
+  }
+
   #usable(): HeldToken | null {
     const held = this.#held;
     const expiresAt = held?.expiresAt ?? Infinity;
@@ -88,6 +101,7 @@ export class Access {
         this.provider.get({ reason, signal: abort.signal }),
         aborted(abort.signal),
       ]);
+      if (this.#strange()) throw new SignedOutError();
       this.#held = { ...token, issuedAt: this.clock.now() };
       return ok(this.#held);
     } catch (error) {

@@ -7,6 +7,7 @@
  */
 import * as account from "../api/account.js";
 import { Http } from "../api/http.js";
+import { newId } from "../id.js";
 import { resendDelay } from "../connection/backoff.js";
 import { tabChannel } from "../platform/channel.js";
 import { sleep, systemClock } from "../platform/clock.js";
@@ -26,9 +27,12 @@ import type { LoginResponse, RegisterRequest, User } from "../wire/api.js";
 const KEY = "login";
 const LOCK = "colloquy-tokens";
 const REPEAT_MS = 45_000;
+const LONGEST_WAIT_MS = 4_000;
 
 /** What storage has of a login. */
 interface Login {
+  /** Names this login. Its end must not forget a later one of another tab. */
+  id: string;
   refresh: string;
   user: User;
 }
@@ -41,8 +45,7 @@ class PasswordLogin implements PasswordTokens {
   readonly user = writable<User | null>(null);
   readonly ready: Promise<void>;
   #access: string | null = null;
-  /** Whose tokens are handed out. A login of another user in another tab ends this one here. */
-  #served: number | null = null;
+  #login: string | null = null;
   readonly #http: Http;
   readonly #storage;
   readonly #locks;
@@ -68,61 +71,60 @@ class PasswordLogin implements PasswordTokens {
   async login(username: string, password: string): Promise<Result<User>> {
     const answer = await account.login(this.#http, { username, password });
     if (!answer.ok) return answer;
-    this.#served = null;
-    await this.#locked(() => this.#keep(answer.value));
+    await this.#locked(() => this.#keep(newId(), answer.value));
     this.#channel?.post("login");
     return ok(answer.value.user);
   }
 
   async logout(): Promise<void> {
+    const access = this.#access;
     const login = await this.#locked(async () => {
       const stored = await this.#stored();
       await this.#forget();
       return stored;
     });
     this.#channel?.post("logout");
-    if (login) await this.#endSession(login.refresh);
+    if (login) await this.#endSession({ access, refresh: login.refresh });
   }
 
   /** Ends the session on the server, with a fresh access token if there is none. */
-  async #endSession(refresh: string): Promise<void> {
-    let pair = { access: this.#access, refresh };
-    this.#access = null;
-    if (!pair.access) {
-      const renewed = await account.refresh(this.#http, refresh);
-      if (!renewed.ok) return;
-      pair = renewed.value;
-    }
-    const { access } = pair;
-    const http = new Http({ ...this.#http.options, access: async () => ok(access ?? "") });
-    await account.logout(http, pair.refresh);
+  async #endSession(pair: { access: string | null; refresh: string }): Promise<void> {
+    if (pair.access && (await this.#logout(pair.access, pair.refresh))) return;
+    const renewed = await account.refresh(this.#http, pair.refresh);
+    if (renewed.ok) await this.#logout(renewed.value.access, renewed.value.refresh);
+  }
+
+  async #logout(access: string, refresh: string): Promise<boolean> {
+    const http = new Http({ ...this.#http.options, access: async () => ok(access) });
+    return (await account.logout(http, refresh)).ok;
   }
 
   async get(ask: { reason: TokenReason; signal: AbortSignal }): Promise<Token> {
     // The token of a login that was just made, or of an earlier start of this page.
     if (ask.reason === "start" && this.#access) return { access: this.#access };
+    if (ask.reason !== "expiring") this.#access = null;
     return this.#locked(() => this.#refresh(ask.signal));
   }
 
   revoked(): void {
-    void this.#locked(() => this.#forget()).then(() => this.#channel?.post("logout"));
+    void this.#locked(() => this.#ended());
   }
 
   /** Refreshes under the lock, so that tabs refresh one after the other. */
   async #refresh(signal: AbortSignal): Promise<Token> {
     const login = await this.#stored();
-    const served = this.#served;
-    this.#served = login?.user.id ?? null;
-    if (!login || (served !== null && served !== login.user.id)) throw new SignedOutError();
+    if (!login) throw new SignedOutError();
+    this.#login = login.id;
     const started = this.#clock.now();
     for (let attempt = 0; !signal.aborted; attempt++) {
       const answer = await account.refresh(this.#http, login.refresh);
       if (answer.ok) {
-        await this.#keep({ ...answer.value, user: login.user });
+        await this.#keep(login.id, { ...answer.value, user: login.user });
         return { access: answer.value.access };
       }
       if (!answer.error.retryable) throw await this.#refused(answer.error);
-      const delay = answer.error.retryAfterMs ?? resendDelay(attempt, this.#random) / 2;
+      const backoff = Math.min(LONGEST_WAIT_MS, resendDelay(attempt, this.#random) / 2);
+      const delay = answer.error.retryAfterMs ?? backoff;
       if (this.#clock.now() + delay - started > REPEAT_MS) break;
       await sleep(this.#clock, delay);
     }
@@ -134,22 +136,30 @@ class PasswordLogin implements PasswordTokens {
       case "session_revoked":
       case "token_invalid":
       case "token_expired":
-        await this.#forget();
-        this.#channel?.post("logout");
+        await this.#ended();
         return new SignedOutError(error.code === "token_invalid" ? error.code : "session_revoked");
       default:
         return new Error(error.code);
     }
   }
 
-  async #keep({ refresh, access, user }: LoginResponse): Promise<void> {
-    await this.#storage.write([{ key: KEY, value: { refresh, user } satisfies Login }]);
+  async #keep(id: string, { refresh, access, user }: LoginResponse): Promise<void> {
+    await this.#storage.write([{ key: KEY, value: { id, refresh, user } satisfies Login }]);
+    this.#login = id;
     this.#access = access;
     this.user.set(user);
   }
 
+  /** The server has ended the login that was served here. */
+  async #ended(): Promise<void> {
+    if ((await this.#stored())?.id === this.#login) await this.#forget();
+    else await this.#reread();
+    this.#channel?.post("logout");
+  }
+
   async #forget(): Promise<void> {
     await this.#storage.write([{ key: KEY }]);
+    this.#access = null;
     this.user.set(null);
   }
 

@@ -27,12 +27,8 @@ export class UserStore {
     return `user/${this.userId}/${path.join("/")}`;
   }
 
-  async read<T>(...parts: (string | number)[]): Promise<T | undefined> {
-    // Only this SDK writes below this prefix.
-    return (await this.storage.get(this.key(...parts)).catch(() => undefined)) as T | undefined;
-  }
-
   async list<T>(...parts: (string | number)[]): Promise<(readonly [string, T])[]> {
+    // Only this SDK writes below this prefix.
     const entries = await this.storage.list(`${this.key(...parts)}/`).catch(() => []);
     return entries as (readonly [string, T])[];
   }

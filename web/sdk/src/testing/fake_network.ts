@@ -4,8 +4,10 @@
  */
 import type { Clock, WebSocketFactory, WebSocketLike } from "../platform/ports.js";
 
-/** What a network does to one frame or request. */
+/** What a network does to one frame. A duplicate comes late, after other frames. */
 export type Fate = "pass" | "lose" | "duplicate";
+
+const LATE_MS = 700;
 
 /** The server's end of a socket. */
 export interface ServerSocket {
@@ -189,12 +191,12 @@ class FakeSocket implements WebSocketLike {
   #carry(direction: "in" | "out", text: string): void {
     const fate = this.network.fate(direction, text);
     if (fate === "lose") return;
-    for (let copy = fate === "duplicate" ? 2 : 1; copy > 0; copy--) {
-      this.#travel(direction, () => {
-        if (direction === "in") this.#emit("message", { data: text });
-        else this.#server?.receive(text);
-      });
-    }
+    const arrive = (): void => {
+      if (direction === "in") this.#emit("message", { data: text });
+      else this.#server?.receive(text);
+    };
+    this.#travel(direction, arrive);
+    if (fate === "duplicate") this.#after(LATE_MS, arrive);
   }
 
   /** Runs `arrive` after the latency, in the order of the calls. */
@@ -202,8 +204,14 @@ class FakeSocket implements WebSocketLike {
     const { clock, latency } = this.network;
     const at = Math.max(clock.now() + latency(), this.#lastAt[direction]);
     this.#lastAt[direction] = at;
-    clock.after(at - clock.now(), () => {
-      if (!this.#ended && !this.silent && !this.network.down) arrive();
+    this.#after(at - clock.now(), arrive);
+  }
+
+  #after(ms: number, arrive: () => void): void {
+    this.network.clock.after(ms, () => {
+      // A line that loses one frame delivers nothing after it.
+      if (this.network.down) this.silent = true;
+      if (!this.#ended && !this.silent) arrive();
     });
   }
 

@@ -46,6 +46,8 @@ export class FakeServer implements NetworkServer {
   readonly resumeEvents: number;
   /** Refuses commands and requests that would store something, while it returns a code. */
   failWrites: () => "unavailable" | "overloaded" | "internal" | null = () => null;
+  /** Called for every socket that is accepted; a test may close it at once. */
+  onAccept: (connection: FakeConnection) => void = () => {};
   /** Does not answer at all. */
   stopped = false;
   readonly #accessMs: number;
@@ -165,6 +167,7 @@ export class FakeServer implements NetworkServer {
       const room = this.database.room(conversationId, session.userId);
       const connection = new FakeConnection(this, room, session, token, client);
       this.#connections.add(connection);
+      this.onAccept(connection);
       return connection;
     } catch (error) {
       client.close(closeCode(error), String(error));

@@ -35,20 +35,20 @@ export class TimelineHost implements Timeline {
   #loading = 0;
   /** Changes when everything is forgotten: a page asked for before does not count. */
   #generation = 0;
+  /** What is shown comes from storage. */
+  #preview = false;
 
   constructor(readonly deps: TimelineDeps) {
     this.log = new MessageLog(deps.maxRows);
   }
 
-  /** Shows what storage has. */
-  restore(messages: readonly Message[], seq: number): void {
-    const known = messages.filter((message) => message.seq <= seq);
-    this.log.merge(known);
-    for (const message of known) this.log.extend(message.number);
-    if (known.length) this.log.begin();
-    for (const message of messages) {
-      if (message.seq > seq) this.log.acknowledge(message);
-    }
+  /** Shows what storage has, until the first page of the server replaces it. */
+  restore(messages: readonly Message[]): void {
+    if (this.log.loaded || messages.length === 0) return;
+    this.#preview = true;
+    this.log.merge(messages);
+    for (const message of messages) this.log.extend(message.number);
+    this.log.begin();
     this.publish();
   }
 
@@ -68,7 +68,10 @@ export class TimelineHost implements Timeline {
   /** Reads the newest page, and after a reset what is on the screen again. */
   async loadNewest(reset: ResetReason | null): Promise<Result<number>> {
     const page = await this.#page({ limit: PAGE }, (read) => {
-      if (reset === "epoch_changed") this.forget();
+      // Storage is shared by tabs and may be older or newer than any of them: what it has is shown
+      // early and never built upon.
+      if (reset === "epoch_changed" || this.#preview) this.forget();
+      this.#preview = false;
       const oldest = read.messages[0]?.number ?? 0;
       if (this.log.loaded && oldest > this.log.last + 1) this.log.detach();
     });

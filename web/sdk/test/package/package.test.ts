@@ -1,0 +1,77 @@
+/** The package as it is published: its files, its types, its sizes. Needs `npm run build`. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+import { beforeAll, expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+const run = (command: string, ...args: string[]): string =>
+  execFileSync(command, args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+beforeAll(() => {
+  run("npm", "run", "build");
+}, 60_000);
+
+/** The size of a bundle of this entry, minified and compressed, without its peers. */
+async function size(entry: string, names = "*"): Promise<number> {
+  const code =
+    names === "*"
+      ? `export * from "${ROOT}dist/${entry}"`
+      : `export { ${names} } from "${ROOT}dist/${entry}"`;
+  const bundle = await rolldown({
+    input: "entry",
+    external: ["react", "svelte/reactivity"],
+    plugins: [
+      {
+        name: "entry",
+        resolveId: (id) => (id === "entry" ? id : null),
+        load: (id) => (id === "entry" ? code : null),
+      },
+    ],
+  });
+  const { output } = await bundle.generate({ minify: true });
+  return gzipSync(output[0].code, { level: 9 }).length;
+}
+
+test.each([
+  ["index.js", "createClient", 15.5],
+  ["index.js", "*", 16.5],
+  ["indexeddb.js", "*", 1.5],
+  ["react.js", "*", 1],
+  ["svelte.js", "*", 1],
+  ["rest.js", "*", 3],
+])("%s { %s } is at most %d KB gz", async (entry, names, limit) => {
+  const bytes = await size(entry, names);
+  console.info(`size ${entry} { ${names} }: ${bytes} bytes of ${limit * 1024}`);
+  expect(bytes).toBeLessThanOrEqual(limit * 1024);
+});
+
+test("the packed files", () => {
+  const [packed] = JSON.parse(run("npm", "pack", "--dry-run", "--json", "--ignore-scripts")) as [
+    { files: { path: string }[] },
+  ];
+  expect(packed.files.map(({ path }) => path).sort()).toMatchSnapshot();
+});
+
+test("it has no dependency, and every export names its types first", () => {
+  const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8")) as {
+    dependencies?: unknown;
+    exports: Record<string, Record<string, string>>;
+  };
+  expect(manifest.dependencies).toBeUndefined();
+  for (const entry of Object.values(manifest.exports)) {
+    expect(Object.keys(entry)).toEqual(["types", "default"]);
+  }
+});
+
+test("publint finds nothing", () => {
+  expect(run("npx", "publint", "--strict", "--pack", "npm")).toContain("All good!");
+}, 30_000);
+
+test("the types resolve in every way in which ESM is resolved", () => {
+  // A problem makes it fail.
+  expect(run("npx", "attw", "--pack", ".", "--profile", "esm-only")).toContain("@colloquy/sdk");
+}, 60_000);
