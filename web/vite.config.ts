@@ -14,11 +14,30 @@ const pages = findPages(root);
 /** The server that `npm run dev` passes API requests and sockets to. */
 const server = process.env.COLLOQUY_URL ?? "http://127.0.0.1:8000";
 
+const browserTests = {
+  extends: true as const,
+  test: {
+    name: "browser",
+    include: ["test/browser/**/*.test.ts"],
+    testTimeout: 90_000,
+    hookTimeout: 60_000,
+    // Each file starts a browser. Two of them use the two cores of a usual CI machine.
+    maxWorkers: 2,
+  },
+};
+
 export default defineConfig({
   root,
   base: "/",
   publicDir: "public",
   plugins: [svelte(), iconsPlugin(), pagesPlugin(pages)],
+  resolve: {
+    // The sources of the SDK and not its build: one build of everything, and changes are seen at once.
+    alias: [
+      { find: /^@colloquy\/sdk$/, replacement: `${root}/sdk/src/index.ts` },
+      { find: /^@colloquy\/sdk\/(.+)$/, replacement: `${root}/sdk/src/$1.ts` },
+    ],
+  },
   build: {
     outDir: process.env.WEB_DIST ?? "dist",
     emptyOutDir: true,
@@ -48,6 +67,13 @@ export default defineConfig({
     },
   },
   test: {
-    include: ["{app,build,docs,guarantees,ui}/**/*.test.ts"],
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["{app,build,docs,guarantees,ui}/**/*.test.ts"] },
+      },
+      // Needs a server that serves the build.
+      ...(process.env.COLLOQUY_URL ? [browserTests] : []),
+    ],
   },
 });

@@ -5,7 +5,20 @@ import "../ui/base.css";
 import { mount } from "svelte";
 
 import App from "./App.svelte";
+import { settings } from "./settings/store.svelte.ts";
 
 const target = document.getElementById("app");
 if (!target) throw new Error("index.html has no element with the id app");
+
+// A deploy has replaced a file this page wants to load. The new page has it; drafts and unsent messages are
+// stored. Only once: if the file is still missing, the page says so.
+addEventListener("vite:preloadError", () => {
+  const KEY = "colloquy.reloaded";
+  if (sessionStorage.getItem(KEY)) return;
+  sessionStorage.setItem(KEY, "1");
+  location.reload();
+});
+
+// The first thing a reader sees has their language and colours.
+await settings.start();
 mount(App, { target });

@@ -11,16 +11,17 @@ const VIRTUAL = "virtual:icons";
 const RESOLVED = `\0${VIRTUAL}`;
 const DEV_URL = "/@icons.svg";
 
-/** The sprite, with the licence of the icons as a comment. */
+const home = dirname(createRequire(import.meta.url).resolve("lucide-static/package.json"));
+
+/** The sprite of the icons in use. */
 export function iconSprite(names: readonly string[] = ICONS): string {
-  const home = dirname(createRequire(import.meta.url).resolve("lucide-static/package.json"));
-  const licence = readFileSync(join(home, "LICENSE"), "utf8").trim().replaceAll("--", "- -");
   const symbols = names.map((name) => {
     const svg = readFileSync(join(home, "icons", `${name}.svg`), "utf8");
     const shapes = svg.replace(/^[\s\S]*?<svg[^>]*>/, "").replace(/<\/svg>\s*$/, "");
     return `<symbol id="${name}" viewBox="0 0 24 24">${shapes.replace(/\s*\n\s*/g, "")}</symbol>`;
   });
-  return `<!--\nIcons: Lucide\n${licence}\n-->\n<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("\n")}</svg>\n`;
+  const licence = "<!-- Lucide icons. Their licence is in icons-license of this directory. -->";
+  return `${licence}\n<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("\n")}</svg>\n`;
 }
 
 export function iconsPlugin(): Plugin {
@@ -34,6 +35,8 @@ export function iconsPlugin(): Plugin {
     load(id) {
       if (id !== RESOLVED) return null;
       if (serving) return `export default ${JSON.stringify(DEV_URL)};`;
+      const source = readFileSync(join(home, "LICENSE"), "utf8");
+      this.emitFile({ type: "asset", name: "icons-license.txt", source });
       const file = this.emitFile({ type: "asset", name: "icons.svg", source: iconSprite() });
       return `export default import.meta.ROLLUP_FILE_URL_${file};`;
     },

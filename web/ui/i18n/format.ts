@@ -4,6 +4,14 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+const SECONDS = { name: "second", ms: 1_000, least: 0 } as const;
+/** A wait of up to two minutes is counted in seconds, one of up to two hours in minutes. */
+const UNITS = [
+  { name: "hour", ms: HOUR, least: 2 * HOUR },
+  { name: "minute", ms: MINUTE, least: 2 * MINUTE },
+  SECONDS,
+] as const;
+
 export interface Format {
   /** 1,234 */
   number(value: number): string;
@@ -15,6 +23,8 @@ export interface Format {
   day(date: Date, now: Date): string;
   /** As short as a row of a list needs: 5 min. ago, 14:05, yesterday, Thu, 12 Mar, 12/03/25. */
   short(date: Date, now: Date): string;
+  /** 45 seconds, 3 minutes, 2 hours: rounded up, for waits. */
+  duration(ms: number): string;
   /** Ann, Bob and Cem */
   list(parts: readonly string[]): string;
 }
@@ -45,6 +55,14 @@ export function createFormat(tag: string): Format {
     time: (date) => time.format(date),
     full: (date) => full.format(date),
     list: (parts) => lists.format(parts),
+    duration(ms) {
+      const unit = UNITS.find(({ least }) => ms >= least) ?? SECONDS;
+      return new Intl.NumberFormat(tag, {
+        style: "unit",
+        unit: unit.name,
+        unitDisplay: "long",
+      }).format(Math.max(0, Math.ceil(ms / unit.ms)));
+    },
     day(date, now) {
       const ago = daysBetween(date, now);
       if (ago === 0 || ago === 1) return capitalized(days.format(-ago, "day"), tag);

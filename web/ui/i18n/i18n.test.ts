@@ -62,3 +62,13 @@ test.each([
   expect(createFormat("en").day(at(date), now)).toBe(english);
   expect(createFormat("de").day(at(date), now)).toBe(german);
 });
+
+test.each([
+  [0, "0 seconds"],
+  [900, "1 second"],
+  [119_000, "119 seconds"],
+  [121_000, "3 minutes"],
+  [7_200_000, "2 hours"],
+])("a wait of %i ms is %s", (ms, expected) => {
+  expect(createFormat("en").duration(ms)).toBe(expected);
+});

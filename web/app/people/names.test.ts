@@ -1,0 +1,50 @@
+import type { User } from "@colloquy/sdk";
+import { expect, test } from "vitest";
+
+import { createFormat } from "../../ui/i18n/format.ts";
+import { en } from "../i18n/en.ts";
+import { conversationFace, conversationTitle, displayName, folded } from "./names.ts";
+
+const person = (id: number, username: string, first = "", last = ""): User => ({
+  id,
+  username,
+  email: "",
+  first_name: first,
+  last_name: last,
+});
+const format = createFormat("en");
+const title = (name: string | null, participants: User[], count = participants.length) =>
+  conversationTitle({ name, participants, member_count: count }, 1, en.list, format);
+
+const me = person(1, "me");
+const ann = person(2, "ann", "Ann", "Berg");
+const bob = person(3, "bob");
+const cem = person(4, "cem");
+
+test("a person without a name is shown by the username", () => {
+  expect(displayName(ann)).toBe("Ann Berg");
+  expect(displayName(bob)).toBe("bob");
+});
+
+test("a conversation without a name shows the others", () => {
+  expect(title("Team", [me, ann])).toBe("Team");
+  expect(title(null, [me, ann])).toBe("Ann Berg");
+  expect(title(null, [me, ann, bob, cem])).toBe("Ann Berg, bob, and cem");
+  expect(title(null, [me, ann, bob, cem], 12)).toBe("Ann Berg, bob, cem and 8 others");
+  expect(title(null, [me])).toBe("Only you");
+});
+
+test("a direct conversation has the face of the other, a group its own", () => {
+  expect(conversationFace({ id: 9, kind: "direct", participants: [me, ann] }, 1)).toEqual({
+    id: 2,
+    group: false,
+  });
+  expect(conversationFace({ id: 9, kind: "group", participants: [me, ann] }, 1)).toEqual({
+    id: 9,
+    group: true,
+  });
+});
+
+test("names are compared without case and accents", () => {
+  expect(folded("Émile\u202e STRASSE")).toBe("emile strasse");
+});

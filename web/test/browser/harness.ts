@@ -1,0 +1,160 @@
+// What every browser suite needs: Chromium, pages that report what must never happen (errors on the console,
+// violations of the policy, requests to other hosts), and accounts.
+//
+// COLLOQUY_URL names a running server; CHROMIUM the browser, by default Debian's.
+import axe from "axe-core";
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+
+export const SERVER = process.env["COLLOQUY_URL"] ?? "http://127.0.0.1:8000";
+const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+
+export const launch = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: CHROMIUM,
+    // A container has neither a sandbox of its own nor much shared memory.
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  });
+
+/** A page, and what has gone wrong on it so far. */
+export interface Watched {
+  readonly page: Page;
+  readonly problems: string[];
+  close(): Promise<void>;
+}
+
+/** Opens a page in a context of its own: another context is another person's browser. */
+export async function openPage(
+  browser: Browser,
+  options: BrowserContextOptions = {},
+): Promise<Watched> {
+  const context = await browser.newContext({ locale: "en-US", baseURL: SERVER, ...options });
+  const page = await context.newPage();
+  const problems: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" && !isRefusal(message.text())) problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("request", (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (protocol.startsWith("http") && origin !== SERVER) problems.push(`request to ${origin}`);
+  });
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+      console.error(`policy violation: ${violatedDirective} ${blockedURI}`),
+    );
+  });
+  return { page, problems, close: () => context.close() };
+}
+
+/** Chromium writes every refused request to the console; a wrong password is no error of the page. */
+const isRefusal = (text: string): boolean =>
+  /^Failed to load resource: the server responded with a status of 4\d\d/.test(text);
+
+let nextName = 0;
+
+/** A username nobody has yet. */
+export const freshName = (prefix = "user"): string =>
+  `${prefix}-${Date.now().toString(36)}-${process.pid}-${nextName++}`;
+
+export const PASSWORD = "correct-horse-9";
+
+export interface Account {
+  readonly id: number;
+  readonly username: string;
+  readonly access: string;
+}
+
+/** An account made over REST, logged in. */
+export async function createAccount(
+  prefix?: string,
+  names: { first?: string; last?: string } = {},
+): Promise<Account> {
+  const username = freshName(prefix);
+  const user = await post<{ id: number }>("/api/users/register/", {
+    username,
+    email: `${username}@example.com`,
+    password: PASSWORD,
+    first_name: names.first ?? "",
+    last_name: names.last ?? "",
+  });
+  const login = await post<{ access: string }>("/api/users/login/", {
+    username,
+    password: PASSWORD,
+  });
+  return { id: user.id, username, access: login.access };
+}
+
+export async function post<T>(path: string, body: unknown, access?: string): Promise<T> {
+  const response = await fetch(SERVER + path, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      ...(access && { authorization: `Bearer ${access}` }),
+    },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
+export const createConversation = (
+  by: Account,
+  participants: readonly number[],
+  name?: string,
+): Promise<{ id: number }> =>
+  post("/api/chat/conversations/", { participants, ...(name && { name }) }, by.access);
+
+export const sendMessage = (
+  by: Account,
+  conversationId: number,
+  message: string,
+): Promise<unknown> =>
+  post(`/api/chat/conversations/${conversationId}/messages/`, { message }, by.access);
+
+/** Logs in by the form, as a person would. */
+export async function logIn(page: Page, username: string, hash = "#/login"): Promise<void> {
+  await page.goto(`/${hash}`);
+  await page.getByLabel("Username", { exact: true }).fill(username);
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("navigation", { name: "Conversations" }).waitFor({ state: "attached" });
+}
+
+/** The appearances in which every screen must be accessible. */
+export const VARIANTS = (["light", "dark"] as const).flatMap((scheme) =>
+  (["en", "ar-XB"] as const).flatMap((locale) =>
+    ([320, 1280] as const).map((width) => ({ scheme, locale, width })),
+  ),
+);
+
+export type Variant = (typeof VARIANTS)[number];
+
+export const nameOf = ({ scheme, locale, width }: Variant): string =>
+  `${scheme}-${locale === "en" ? "ltr" : "rtl"}-${width}`;
+
+/** Gives the page another appearance and loads it again. */
+export async function appear(page: Page, { scheme, locale, width }: Variant): Promise<void> {
+  await page.setViewportSize({ width, height: width < 900 ? 640 : 800 });
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+  await page.evaluate((chosen) => {
+    localStorage.setItem("colloquy.settings", JSON.stringify({ locale: chosen }));
+  }, locale);
+  await page.reload();
+}
+
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/** The violations axe finds, one a line; empty if there are none. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(
+    // `axe` is what the line above has defined in the page.
+    (tags) => (globalThis as unknown as { axe: typeof axe }).axe.run({ runOnly: tags }),
+    TAGS,
+  );
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(
+      (node) => `${id}: ${node.target.join(" ")} ${node.failureSummary?.split("\n")[1] ?? ""}`,
+    ),
+  );
+}
