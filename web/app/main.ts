@@ -5,6 +5,7 @@ import "../ui/base.css";
 import { mount } from "svelte";
 
 import App from "./App.svelte";
+import { serverConfig } from "./session/config.svelte.ts";
 import { settings } from "./settings/store.svelte.ts";
 
 const target = document.getElementById("app");
@@ -18,6 +19,8 @@ addEventListener("vite:preloadError", () => {
   sessionStorage.setItem(KEY, "1");
   location.reload();
 });
+
+void serverConfig.load();
 
 // The first thing a reader sees has their language and colours.
 await settings.start();

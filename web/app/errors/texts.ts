@@ -1,10 +1,10 @@
 // What the page says about an error of the SDK, in the language of the page.
 import type { ChatError } from "@colloquy/sdk";
 
-import type { Messages } from "../i18n/en.ts";
+import type { EntryMessages } from "../i18n/en.entry.ts";
 
 /** A sentence for people. Codes without a text of their own show what the server said. */
-export function errorText(error: ChatError, t: Messages): string {
+export function errorText(error: ChatError, t: EntryMessages): string {
   switch (error.code) {
     case "network":
       return t.errors.network;
@@ -32,7 +32,7 @@ export function errorText(error: ChatError, t: Messages): string {
 export function fieldErrors(
   error: ChatError | null,
   field: string,
-  t: Messages,
+  t: EntryMessages,
 ): readonly string[] {
   const sentences = error?.fields?.[field] ?? [];
   return sentences.map((sentence) => t.server[sentence] ?? sentence);

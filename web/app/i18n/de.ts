@@ -1,80 +1,12 @@
 // The German texts of the client.
 import { pluralizer } from "../../ui/i18n/plural.ts";
 import type { Messages } from "./en.ts";
-import { serverSentences } from "./de.server.ts";
+import { deEntry } from "./de.entry.ts";
 
 const plural = pluralizer("de");
 
 export const de: Messages = {
-  common: {
-    back: "Zurück",
-    cancel: "Abbrechen",
-    close: "Schließen",
-    copied: "Kopiert",
-    copy: "Kopieren",
-    copyFailed:
-      "Der Browser hat das Kopieren nicht erlaubt. Markieren und kopieren Sie den Text selbst.",
-    loading: "Wird geladen …",
-    optional: "(freiwillig)",
-    retry: "Erneut versuchen",
-    skip: "Zum Inhalt springen",
-  },
-  welcome: {
-    headline: "Ein Chat, der nichts verliert.",
-    lead: "Jede Nachricht wird genau einmal gespeichert. Alle lesen dieselbe Reihenfolge. Wer weg war, erhält genau das, was fehlt.",
-    register: "Konto anlegen",
-    logIn: "Anmelden",
-    closed: "Dieser Server nimmt keine neuen Konten an. Melden Sie sich mit Ihrem Konto an.",
-    invited:
-      "Sie wurden zu einer Unterhaltung eingeladen. Legen Sie ein Konto an oder melden Sie sich an, um sie zu beginnen.",
-    picture:
-      "Vier Nachrichten, von eins bis vier nummeriert: Die dritte wurde ohne Verbindung geschrieben und kam in der richtigen Reihenfolge an.",
-  },
-  auth: {
-    logIn: "Anmelden",
-    logInLead: "Willkommen zurück.",
-    register: "Konto anlegen",
-    registerLead: "Merken müssen Sie sich nur Benutzernamen und Passwort.",
-    username: "Benutzername",
-    usernameHint: "Buchstaben, Ziffern und @ . + - _",
-    email: "E-Mail-Adresse",
-    password: "Passwort",
-    passwordHint: "Mindestens 8 Zeichen, nicht nur Ziffern.",
-    showPassword: "Passwort zeigen",
-    hidePassword: "Passwort verbergen",
-    firstName: "Vorname",
-    lastName: "Nachname",
-    haveAccount: "Sie haben ein Konto?",
-    noAccount: "Noch kein Konto?",
-    badCredentials: "Es gibt kein Konto mit diesem Benutzernamen und Passwort.",
-    ended:
-      "Diese Anmeldung ist beendet. Melden Sie sich erneut an; was noch nicht gesendet ist, bleibt erhalten.",
-    wanted: "Melden Sie sich an, um diese Seite zu sehen.",
-    fieldRequired: "Dieses Feld muss ausgefüllt sein.",
-    tryAgainIn: (time) => `Sie können es in ${time} erneut versuchen.`,
-    tryAgainNow: "Sie können es jetzt erneut versuchen.",
-    createdNotIn: "Das Konto ist angelegt. Melden Sie sich damit an.",
-  },
-  errors: {
-    network:
-      "Der Server ist nicht erreichbar. Prüfen Sie die Verbindung und versuchen Sie es erneut.",
-    unavailable: "Der Server ist gerade nicht verfügbar. Versuchen Sie es gleich noch einmal.",
-    overloaded: "Der Server ist ausgelastet. Versuchen Sie es gleich noch einmal.",
-    throttled: "Das war zu viel auf einmal.",
-    tooManyAttempts: "Es gab zu viele Versuche.",
-    internal:
-      "Im Server ist ein Fehler aufgetreten. Versuchen Sie es erneut; tritt er wieder auf, melden Sie die Nummer darunter.",
-    unexpected: "Die Antwort stammt nicht von diesem Server. Vielleicht ist ein Proxy dazwischen.",
-    requestId: (id) => `Nummer der Anfrage: ${id}`,
-    unknownPage: "Diese Seite gibt es nicht",
-    unknownPageHint: "Vielleicht ist die Adresse unvollständig.",
-    home: "Zu den Unterhaltungen",
-    crashed: "Diese Seite funktioniert nicht mehr",
-    crashedHint:
-      "Entwürfe und nicht gesendete Nachrichten bleiben erhalten. Laden Sie die Seite neu.",
-    reload: "Neu laden",
-  },
-  server: serverSentences,
+  ...deEntry,
   list: {
     title: "Unterhaltungen",
     search: "Unterhaltungen durchsuchen",
@@ -89,7 +21,6 @@ export const de: Messages = {
     noMatchHint: "Gesucht wird in den Namen der Unterhaltungen und Mitglieder.",
     partial: "Durchsucht werden nur die bisher geladenen Unterhaltungen.",
     more: "Mehr laden",
-    failed: "Die Unterhaltungen konnten nicht geladen werden.",
     you: (text) => `Sie: ${text}`,
     by: (name, text) => `${name}: ${text}`,
     draft: "Entwurf:",
@@ -108,10 +39,11 @@ export const de: Messages = {
       }),
     others: (names, n) =>
       plural(n, { one: `${names} und # weitere Person`, other: `${names} und # weitere` }),
-    loaded: (n) => plural(n, { one: "# Unterhaltung", other: "# Unterhaltungen" }),
     resize: "Breite der Liste",
   },
   home: {
+    welcome: (name) => `Willkommen, ${name}`,
+    welcomeHint: "Senden Sie jemandem Ihren Link. Er beginnt eine Unterhaltung mit Ihnen.",
     title: "Wählen Sie eine Unterhaltung",
     hint: "Oder beginnen Sie eine neue.",
   },
@@ -120,7 +52,6 @@ export const de: Messages = {
     people: "Mit",
     peopleHint:
       "Der Name von jemandem, mit dem Sie schon sprechen, sonst die Nummer oder der Link.",
-    noDirectory: "Dieser Server hat kein öffentliches Verzeichnis seiner Mitglieder.",
     placeholder: "Name, Nummer oder Link",
     remove: (name) => `${name} entfernen`,
     numbered: (id) => `Person Nr. ${id}`,
@@ -149,7 +80,6 @@ export const de: Messages = {
     system: "Wie das Gerät",
     light: "Hell",
     dark: "Dunkel",
-    language: "Sprache",
     systemLanguage: "Wie der Browser",
     messages: "Nachrichten",
     sendWith: "Nachricht senden mit",

@@ -2,74 +2,12 @@
 //
 // A part of the client with many texts keeps its own section here, so that a translator sees them together.
 import { pluralizer } from "../../ui/i18n/plural.ts";
+import { enEntry } from "./en.entry.ts";
 
 const plural = pluralizer("en");
 
 export const en = {
-  common: {
-    back: "Back",
-    cancel: "Cancel",
-    close: "Close",
-    copied: "Copied",
-    copy: "Copy",
-    copyFailed: "The browser did not allow copying. Select the text and copy it yourself.",
-    loading: "Loading…",
-    optional: "(optional)",
-    retry: "Try again",
-    skip: "Skip to the content",
-  },
-  welcome: {
-    headline: "Chat that loses nothing.",
-    lead: "Every message is stored once. Everyone reads the same order. Whoever was away receives exactly what they missed.",
-    register: "Create an account",
-    logIn: "Log in",
-    closed: "This server accepts no new accounts. Log in with the one you have.",
-    invited: "You have been invited to a conversation. Create an account or log in to start it.",
-    picture:
-      "Four messages, numbered one to four: the third was written without a connection and arrived in order.",
-  },
-  auth: {
-    logIn: "Log in",
-    logInLead: "Welcome back.",
-    register: "Create an account",
-    registerLead: "A username and a password are all you need to remember.",
-    username: "Username",
-    usernameHint: "Letters, digits and @ . + - _",
-    email: "E-mail address",
-    password: "Password",
-    passwordHint: "At least 8 characters, and not only digits.",
-    showPassword: "Show password",
-    hidePassword: "Hide password",
-    firstName: "First name",
-    lastName: "Last name",
-    haveAccount: "You have an account?",
-    noAccount: "No account yet?",
-    badCredentials: "There is no account with this username and password.",
-    ended: "This login has ended. Log in again to continue; what you have not sent yet is kept.",
-    wanted: "Log in to see this page.",
-    fieldRequired: "This field is required.",
-    tryAgainIn: (time: string) => `You can try again in ${time}.`,
-    tryAgainNow: "You can try again now.",
-    createdNotIn: "The account was created. Log in with it.",
-  },
-  errors: {
-    network: "The server cannot be reached. Check your connection and try again.",
-    unavailable: "The server is not available at the moment. Try again shortly.",
-    overloaded: "The server is busy. Try again shortly.",
-    throttled: "That was too much at once.",
-    tooManyAttempts: "There were too many attempts.",
-    internal: "The server made a mistake. Try again; if it happens again, report the number below.",
-    unexpected: "The answer was not one of this server. A proxy may be in between.",
-    requestId: (id: string) => `Number of the request: ${id}`,
-    unknownPage: "This page does not exist",
-    unknownPageHint: "The address may be incomplete.",
-    home: "Go to the conversations",
-    crashed: "This page has stopped working",
-    crashedHint: "Your drafts and unsent messages are kept. Load the page again.",
-    reload: "Load again",
-  },
-  /** Sentences of the server, by their English text. What is not here is shown as the server wrote it. */
-  server: {} as Readonly<Record<string, string>>,
+  ...enEntry,
   list: {
     title: "Conversations",
     search: "Search conversations",
@@ -83,7 +21,6 @@ export const en = {
     noMatchHint: "The search looks at the names of conversations and members.",
     partial: "Only the conversations loaded so far are searched.",
     more: "Load more",
-    failed: "The conversations could not be loaded.",
     you: (text: string) => `You: ${text}`,
     by: (name: string, text: string) => `${name}: ${text}`,
     draft: "Draft:",
@@ -96,10 +33,11 @@ export const en = {
       plural(n, { one: "# message was not sent", other: "# messages were not sent" }),
     others: (names: string, n: number) =>
       plural(n, { one: `${names} and # other`, other: `${names} and # others` }),
-    loaded: (n: number) => plural(n, { one: "# conversation", other: "# conversations" }),
     resize: "Width of the list",
   },
   home: {
+    welcome: (name: string) => `Welcome, ${name}`,
+    welcomeHint: "Send your link to somebody. It starts a conversation with you.",
     title: "Choose a conversation",
     hint: "Or start a new one.",
   },
@@ -107,7 +45,6 @@ export const en = {
     title: "New conversation",
     people: "With",
     peopleHint: "The name of somebody you already talk to, or the number or link of anybody else.",
-    noDirectory: "This server has no public list of its members.",
     placeholder: "Name, number or link",
     remove: (name: string) => `Remove ${name}`,
     numbered: (id: string) => `Person no. ${id}`,
@@ -136,7 +73,6 @@ export const en = {
     system: "As the device",
     light: "Light",
     dark: "Dark",
-    language: "Language",
     systemLanguage: "As the browser",
     messages: "Messages",
     sendWith: "Send a message with",

@@ -27,6 +27,7 @@ test("a newcomer registers, logs out, and logs in again", async () => {
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Create an account" }).click();
   await page.getByRole("heading", { name: "No conversations yet" }).waitFor();
+  await page.getByRole("heading", { name: `Welcome, ${username}` }).waitFor();
   await expect.poll(() => invisibleIcons(page)).toEqual([]);
 
   await page.getByRole("button", { name: "Account and settings" }).click();
@@ -178,6 +179,20 @@ test("a page that needs a login is opened after it", async () => {
   const { page, close } = await openPage(browser);
   await logIn(page, me.username, "#/settings");
   await page.getByRole("heading", { name: "Settings", level: 1 }).waitFor();
+  await close();
+});
+
+test("a server that accepts no new accounts offers none", async () => {
+  const { page, problems, close } = await openPage(browser);
+  await page.route("**/api/config/", (route) =>
+    route.fulfill({ json: { registration: "closed" } }),
+  );
+  await page.goto("/");
+  await page.getByText("This server accepts no new accounts.").waitFor();
+  expect(await page.getByRole("link", { name: "Create an account" }).count()).toBe(0);
+  await page.goto("/#/register");
+  await page.getByRole("heading", { name: "Log in" }).waitFor();
+  expect(problems).toEqual([]);
   await close();
 });
 

@@ -7,24 +7,32 @@
 import { createFormat, type Format } from "./format.ts";
 import { localeOf, type LocaleTag } from "./locales.ts";
 
-export type Loaders<M> = Readonly<Record<Exclude<LocaleTag, "en">, () => Promise<M>>>;
+export interface Catalogues<M> {
+  readonly english: M;
+  readonly load: Readonly<Record<Exclude<LocaleTag, "en">, () => Promise<M>>>;
+}
 
-export class I18n<M> {
-  readonly #english: M;
-  readonly #load: Loaders<M>;
+/** `Entry`: the texts a page needs first. `Full`: those and the texts that are loaded later. */
+export class I18n<Entry, Full extends Entry = Entry> {
+  #catalogues: Catalogues<Entry>;
   #tag = $state<LocaleTag>("en");
-  #texts = $state.raw<M>() as M;
+  #texts = $state.raw<Entry>() as Entry;
   #format = $state.raw<Format>(createFormat("en"));
 
-  constructor(english: M, load: Loaders<M>) {
-    this.#english = english;
-    this.#load = load;
-    this.#texts = english;
+  constructor(catalogues: Catalogues<Entry>) {
+    this.#catalogues = catalogues;
+    this.#texts = catalogues.english;
   }
 
-  /** The texts. Reading them in a template follows the language. */
-  get t(): M {
+  /** The texts that are there from the start. Reading them in a template follows the language. */
+  get entry(): Entry {
     return this.#texts;
+  }
+
+  /** All texts, once `complete` has resolved. */
+  get t(): Full {
+    // Only parts of a page that wait for `complete` read it.
+    return this.#texts as Full;
   }
 
   get format(): Format {
@@ -37,12 +45,21 @@ export class I18n<M> {
 
   /** Changes the language. The page keeps the old one until the new one is loaded. */
   async use(tag: LocaleTag): Promise<void> {
-    const texts = tag === "en" ? this.#english : await this.#load[tag]();
-    const locale = localeOf(tag);
+    const { english, load } = this.#catalogues;
+    this.#texts = tag === "en" ? english : await load[tag]();
     this.#tag = tag;
-    this.#texts = texts;
     this.#format = createFormat(tag);
     document.documentElement.lang = tag;
-    document.documentElement.dir = locale.dir;
+    document.documentElement.dir = localeOf(tag).dir;
+  }
+
+  /** Adds the later texts. If their language cannot be loaded, they are English. */
+  async complete(catalogues: Catalogues<Full>): Promise<void> {
+    this.#catalogues = catalogues;
+    try {
+      await this.use(this.#tag);
+    } catch {
+      await this.use("en");
+    }
   }
 }
