@@ -1,9 +1,24 @@
 import { defineConfig } from "vitest/config";
 
+import { readmeExamples } from "./test/support/readme.js";
+
+const root = import.meta.dirname;
+
 export default defineConfig({
+  plugins: [readmeExamples(`${root}/README.md`)],
+  resolve: {
+    alias: [
+      { find: /^@colloquy\/sdk$/, replacement: `${root}/src/index.ts` },
+      { find: /^@colloquy\/sdk\/(.+)$/, replacement: `${root}/src/$1.ts` },
+    ],
+  },
+  // The Svelte of a page; that of a server is not reactive.
+  ssr: { resolve: { conditions: ["browser", "import"] } },
   test: {
     include: ["test/**/*.test.ts"],
     // Needs a server: `npm run test:real` with COLLOQUY_URL.
     exclude: ["test/real/**"],
+    // Resolved with the conditions above.
+    server: { deps: { inline: ["svelte"] } },
   },
 });

@@ -248,6 +248,7 @@ class ClientHost implements Client {
       store: () => this.#store,
       hold: (held) => this.#pool.hold(held),
       emit: (type, event) => this.#emit(type, event),
+      applied: (room, events) => this.conversations.apply(room, events),
       strange: () => this.#access.end("signed_out"),
     });
     const known = this.conversations.get().find((summary) => summary.id === id);
@@ -256,10 +257,7 @@ class ClientHost implements Client {
   }
 
   #emit<K extends keyof ClientEvents>(type: K, event: ClientEvents[K]): void {
-    if (type === "event") {
-      const { conversationId, event: applied } = event as ClientEvents["event"];
-      this.conversations.apply(conversationId, applied);
-    } else if (type === "refused") {
+    if (type === "refused") {
       const { conversationId, code } = event as ClientEvents["refused"];
       if (code === 4403 || code === 4404) this.conversations.remove(conversationId);
     }

@@ -36,6 +36,8 @@ export interface ConversationDeps {
   store(): UserStore | null;
   hold(id: number): Release;
   emit<K extends keyof ClientEvents>(type: K, event: ClientEvents[K]): void;
+  /** The events were applied here. */
+  applied(id: number, events: readonly DurableEvent[]): void;
   /** The socket belongs to another user than the client. */
   strange(): void;
 }
@@ -165,6 +167,7 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
   events(events: readonly DurableEvent[], live: boolean): void {
     this.timeline.apply(events);
     this.members.apply(events);
+    this.deps.applied(this.id, events);
     for (const event of events) this.deps.emit("event", { conversationId: this.id, event, live });
   }
 
@@ -204,7 +207,7 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
   async load(reset: ResetReason | null): Promise<Result<number>> {
     if (reset || !this.position) await this.#forgetStored();
     const loaded = await this.timeline.loadNewest(reset);
-    if (loaded.ok && reset) await this.members.reload();
+    if (loaded.ok && reset) void this.members.reload();
     return loaded;
   }
 

@@ -74,13 +74,14 @@ export class ConversationListHost implements ConversationList {
     store?.later([{ key: store.key("conversation", id) }]);
   }
 
-  apply(id: number, event: DurableEvent): void {
+  apply(id: number, events: readonly DurableEvent[]): void {
     const summary = this.get().find((each) => each.id === id);
-    if (!summary || event.seq <= summary.seq) return;
+    const newer = events.filter((event) => summary && event.seq > summary.seq);
+    if (!summary || newer.length === 0) return;
     this.#touched.add(id);
-    this.#put([updated(summary, event)]);
+    this.#put([newer.reduce(updated, summary)]);
     // The event has no first and last name.
-    if (event.type === "member") void this.refresh();
+    if (newer.some(({ type }) => type === "member")) void this.refresh();
   }
 
   clear(): void {

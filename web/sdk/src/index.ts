@@ -4,7 +4,7 @@ export { passwordTokens } from "./session/password_tokens.js";
 export { memoryStorage } from "./storage/memory.js";
 export { forgetUser } from "./storage/user_store.js";
 export * from "./types.js";
-export type { ChatError, ClientErrorCode, ErrorCode, Result } from "./result.js";
+export type { ChatError, ClientErrorCode, ErrorCode, Result, ServerErrorCode } from "./result.js";
 export { type Readable } from "./readable.js";
 export type {
   ChatStorage,
@@ -32,6 +32,5 @@ export type {
   Limits,
   MemberEvent,
   MessageEvent,
-  ServerErrorCode,
   ServerFrame,
 } from "./wire/socket.js";

@@ -44,8 +44,15 @@ export function indexedDbStorage(options: IndexedDbOptions = {}): ChatStorage {
     const transaction = (await open()).transaction(STORE, mode);
     return new Promise<T>((resolve, reject) => {
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
-      const result = work(transaction.objectStore(STORE));
       transaction.oncomplete = () => resolve(result());
+      let result: () => T;
+      try {
+        result = work(transaction.objectStore(STORE));
+      } catch (error) {
+        // A value that cannot be stored: what was written before it is not kept either.
+        transaction.abort();
+        reject(error as Error);
+      }
     });
   }
 

@@ -2,7 +2,9 @@
  * Outcomes as values. Public calls of the SDK never throw or reject for what a network, a server
  * or a storage does; they return a `Result`.
  */
-import type { ServerErrorCode } from "./wire/socket.js";
+import type { ErrorCode as ServerErrorCode } from "./wire/socket.js";
+
+export type { ServerErrorCode };
 
 /** Codes the SDK itself gives, beside those of the server. */
 export type ClientErrorCode =

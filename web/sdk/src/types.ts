@@ -83,7 +83,7 @@ export interface TokenProvider {
 
 /** Tokens of a login with username and password, shared by the tabs of a browser. */
 export interface PasswordTokens extends TokenProvider {
-  /** Who is logged in; `null` if nobody is, or storage is not read yet. */
+  /** Who is logged in; `null` without a login, or if storage is not read yet. */
   readonly user: Readable<User | null>;
   /** Resolves when storage is read: from then on `user` is right. */
   readonly ready: Promise<void>;
@@ -102,7 +102,7 @@ export interface PasswordTokensOptions {
   fetch?: typeof fetch;
   clock?: Clock;
   random?: () => number;
-  /** Tells other tabs at once about a login or logout. Default: a `BroadcastChannel`. */
+  /** Reports a login or logout to other tabs at once. Default: a `BroadcastChannel`. */
   channel?: TabChannel | null;
 }
 
@@ -201,7 +201,7 @@ export interface Conversation {
   readonly limits: Readable<Limits | null>;
   readonly timeline: Timeline;
   readonly members: Members;
-  /** Connects, and stays connected while anybody holds it. */
+  /** Connects, and stays connected while it is held. */
   hold(): Release;
   /** Never throws and never waits: the echo row is visible at once. */
   send(input: SendInput | string): Outgoing;

@@ -1,4 +1,4 @@
-/** What must and must not compile. Checked by `npm run check`; nothing here runs. */
+/** What must and must not compile. Checked by `npm run check:types`; nothing here runs. */
 import { WebSocket as NodeWebSocket } from "ws";
 import {
   createClient,

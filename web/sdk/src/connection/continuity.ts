@@ -24,7 +24,7 @@ export type ContinuityEffect =
   | { do: "resume"; since: number; epoch: string }
   /** Load the newest page; with a reason, everything that was loaded before may be old. */
   | { do: "load"; reset: ResetReason | null }
-  /** Nothing is missing: report `live`, and let the backoff start anew. */
+  /** Nothing is missing: report `live`, and reset the backoff. */
   | { do: "live" }
   /** A resume ended incomplete. */
   | { do: "stalled" };

@@ -29,6 +29,8 @@ export function overall(parts: Parts): ConnectionState {
     return { name: "offline", retryAt: waiting?.retryAt ?? null };
   }
   if (waiting) return waiting;
-  const connecting = states.some(({ name }) => name === "connecting" || name === "resuming");
+  const connecting =
+    parts.session.name === "closed" ||
+    states.some(({ name }) => name === "connecting" || name === "resuming");
   return { name: connecting ? "connecting" : "live" };
 }

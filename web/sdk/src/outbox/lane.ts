@@ -2,7 +2,7 @@
  * The unacknowledged messages of one conversation, and when each is transmitted. A state machine
  * without I/O: `Outbox` performs the effects.
  *
- * INVARIANT: an item keeps its id for ever, and leaves the lane only when the server has stored
+ * INVARIANT: an item never changes its id, and leaves the lane only when the server has stored
  * it, when the server has refused it for good, or when a person cancels it before it was ever
  * transmitted. No answer is not a failure.
  */

@@ -3,7 +3,7 @@
  * leaves behind.
  *
  * Each tab sends its own items and holds a lock while it lives. An item of a tab whose lock is
- * free belongs to nobody: the first tab that gets this lock adopts it. Two tabs that send the same
+ * free has no owner: the first tab that gets this lock adopts it. Two tabs that send the same
  * item are harmless, because the id is the same.
  */
 import type { Http } from "../api/http.js";
@@ -60,7 +60,7 @@ export class OutboxHost implements Outbox {
   }
 
   send(conversationId: number, input: SendInput): OutgoingItem {
-    // Items sort by this time: it grows with every send, also when the clock stands or goes back.
+    // Items sort by this time: it grows with every send, also when the clock does not.
     const now = Math.max(this.deps.clock.now(), this.#lastCreatedAt + 1);
     this.#lastCreatedAt = now;
     return this.lane(conversationId).add({

@@ -1,6 +1,6 @@
 /**
  * The access token of a client: asks the provider once for however many need it, keeps the
- * answer, and tells the client when the login is over.
+ * answer, and reports to the client when the login is over.
  */
 import type { Clock } from "../platform/ports.js";
 import { fail, ok, type Result } from "../result.js";

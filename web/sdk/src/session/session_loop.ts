@@ -58,7 +58,7 @@ export class SessionLoop {
   async #round(): Promise<void> {
     const run = this.#run;
     this.#timers.cancel("next");
-    // While the page is hidden nobody sees the list; `wake` comes when it is shown.
+    // A hidden page shows no list; `wake` comes when it is shown.
     if (this.#attempt === 0 && this.state.get().name === "live" && !this.deps.visible()) return;
     this.#lastAt = this.deps.clock.now();
     this.#inFlight = true;

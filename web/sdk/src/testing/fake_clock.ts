@@ -1,4 +1,4 @@
-/** A clock that stands until it is advanced. */
+/** A clock whose time is fixed until it is advanced. */
 import type { Clock } from "../platform/ports.js";
 
 interface Timer {

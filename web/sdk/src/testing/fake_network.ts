@@ -73,7 +73,7 @@ export class FakeNetwork {
     return this.#sockets.size;
   }
 
-  /** Makes every open socket silent for ever, both ways: a half-open line. */
+  /** Makes every open socket silent permanently, both ways: a half-open line. */
   silence(): void {
     for (const socket of this.#sockets) socket.silent = true;
   }

@@ -215,9 +215,17 @@ export function toMessage(event: MessageEvent): Message {
 
 function messageRow(message: Message, userId: number | null): MessageRow {
   const own = message.sender_id === userId;
+  const known = messageRows.get(message);
+  if (known?.own === own) return known;
   const id = message.client_message_id;
-  return { kind: "message", key: own && id ? ownKey(id) : `message:${message.id}`, message, own };
+  const key = own && id ? ownKey(id) : `message:${message.id}`;
+  const row: MessageRow = { kind: "message", key, message, own };
+  messageRows.set(message, row);
+  return row;
 }
+
+/** A message that did not change keeps its row, so that a list renders only what changed. */
+const messageRows = new WeakMap<Message, MessageRow>();
 
 const memberRow = (event: MemberEvent): MemberRow => ({
   kind: "member",

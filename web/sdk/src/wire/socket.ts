@@ -144,7 +144,7 @@ export interface AuthOk {
 export interface ErrorReply {
   type: "error";
   error: string;
-  code: ServerErrorCode;
+  code: ErrorCode;
   retryable: boolean;
   client_message_id?: string;
   retry_after_ms?: number;
@@ -159,7 +159,7 @@ export type ServerFrame =
   Hello | Ack | DurableEvent | Batch | Sync | Reset | AuthExpiring | AuthOk | ErrorReply | Pong;
 
 /** Error codes of REST and socket. */
-export type ServerErrorCode =
+export type ErrorCode =
   | "malformed"
   | "invalid"
   | "unknown_type"

@@ -10,7 +10,7 @@ import { Random } from "../support/random.js";
 import { PASSWORD, TabLocks, World, type Device } from "../support/world.js";
 
 const QUIET_MS = 20 * 60_000;
-/** Close codes after which a client comes back by itself. */
+/** Close codes after which a client reconnects by itself. */
 const CODES = [1001, 1006, 1011, 1012, 1013, 4000, 4001, 4002, 4077, 4100, 4101, 4190, 4200, 4299];
 const EVENTS = /"type":"(message|member|batch)/;
 const STORM_MS = 60_000;

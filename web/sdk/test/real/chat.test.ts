@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { memoryStorage, type Client } from "../../src/index.js";
+import { createClient, memoryStorage, passwordTokens, type Client } from "../../src/index.js";
 import { live, person, sees, together, until, URL_OF_SERVER, type Person } from "./people.js";
 import { proxy, type Proxy } from "./proxy.js";
 
@@ -43,12 +43,12 @@ test("what was sent and received without a line arrives once it is back", async 
   const id = await together(ann, ben);
   ann.proxy.close();
   const sent = [1, 2, 3].map((n) => ann.client.conversation(id).send(`offline ${n}`));
-  await ben.client.conversation(id).send("meanwhile").settled;
+  await ben.client.conversation(id).send("in between").settled;
   expect(sent.map(({ status }) => status.get())).not.toContain("sent");
   ann.proxy.open();
   ann.client.reconnect();
   for (const each of sent) expect(await each.settled).toMatchObject({ ok: true });
-  const texts = ["meanwhile", "offline 1", "offline 2", "offline 3"];
+  const texts = ["in between", "offline 1", "offline 2", "offline 3"];
   await Promise.all([sees(ann, id, texts), sees(ben, id, texts)]);
 });
 
@@ -108,7 +108,6 @@ test("the queue survives the program", async () => {
 });
 
 async function restarted({ storage, proxy: line }: Person & { proxy: Proxy }): Promise<Client> {
-  const { createClient, passwordTokens } = await import("../../src/index.js");
   const baseUrl = line.url;
   const client = createClient({
     baseUrl,
@@ -122,7 +121,7 @@ async function restarted({ storage, proxy: line }: Person & { proxy: Proxy }): P
   return client;
 }
 
-test("a refresh whose answer is lost logs nobody out", async () => {
+test("a refresh whose answer is lost ends no login", async () => {
   let lose = false;
   const storage = memoryStorage();
   const losing: typeof fetch = async (input, init) => {
@@ -155,6 +154,41 @@ test("a logout ends the client, and a removed member is refused", async () => {
   await until(ben.client.state, ({ name }) => name === "signed-out");
   await live(ann, id);
 });
+
+test("a forged token ends the client, and not the queue", async () => {
+  const tokens = { get: async () => ({ access: "garbage" }) };
+  const client = createClient({ baseUrl: URL_OF_SERVER, tokens, WebSocket });
+  opened.push(client);
+  client.conversation(1).send("kept");
+  client.start();
+  expect(await until(client.state, ({ name }) => name === "signed-out")).toMatchObject({
+    code: "token_invalid",
+  });
+  expect(client.outbox.items.get()).toHaveLength(1);
+});
+
+// The server announces the end of a token 60 seconds before: with ACCESS_TOKEN_SECONDS=62 at once.
+test.runIf(process.env["COLLOQUY_SHORT_TOKENS"])(
+  "a token is renewed on the open socket, without a gap",
+  async () => {
+    let refreshed = 0;
+    const counting: typeof fetch = (input, init) => {
+      if (String(input).includes("/token/refresh/")) refreshed++;
+      return fetch(input, init);
+    };
+    const [ann, ben] = [await someone({ fetch: counting }), await someone()];
+    const id = await together(ann, ben);
+    const states: string[] = [];
+    ann.client.conversation(id).state.subscribe(({ name }) => states.push(name));
+    while (refreshed < 2) {
+      await ben.client.conversation(id).send(`at ${refreshed}`).settled;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    await ben.client.conversation(id).send("after").settled;
+    await sees(ann, id, ["after"]);
+    expect(states).toEqual(["live"]);
+  },
+);
 
 test("a conversation that does not exist is refused with 4404", async () => {
   const ann = await someone();

@@ -9,7 +9,7 @@ import {
   FakeServer,
   type FakeNetwork,
   type FakeServerOptions,
-} from "../../src/testing/index.js";
+} from "../../src/testing.js";
 import type { PasswordTokens } from "../../src/types.js";
 
 export const BASE_URL = "https://chat.example.com";

@@ -352,7 +352,7 @@ test("9: without shared locks both tabs may send; it is stored once", async () =
   expect(each.ann.client.outbox.items.get()).toEqual([]);
 });
 
-test("a conversation that nobody holds is connected while it has something to send", async () => {
+test("a conversation without a holder is connected while it has something to send", async () => {
   const world = new World();
   const room = world.room("ann", "ben");
   const ann = await world.device("ann");

@@ -158,11 +158,11 @@ test("what was read is shown after a reload without a network", async () => {
   await world.clock.advance(100);
   expect(texts(again, room)).toEqual([...numbered(5), "live"]);
   expect(again.client.conversations.get()).toHaveLength(1);
-  ben("meanwhile");
+  ben("in between");
   again.network.down = false;
   again.client.reconnect();
   await world.clock.advance(5_000);
-  expect(texts(again, room)).toEqual([...numbered(5), "live", "meanwhile"]);
+  expect(texts(again, room)).toEqual([...numbered(5), "live", "in between"]);
 });
 
 test("a batch is one change of the window", async () => {
@@ -175,6 +175,20 @@ test("a batch is one change of the window", async () => {
   await world.clock.advance(2_000);
   expect(texts(ann, room)).toEqual(numbered(40));
   expect(changes).toBe(1);
+});
+
+test("a row keeps its identity until its message changes", async () => {
+  const { world, room, ben } = setting();
+  ben("one", "two");
+  const ann = await world.live("ann", room);
+  const [one, two] = windowOf(ann, room).rows;
+  const database = world.server.database.room(room, world.userId("ben"));
+  world.server.change(database, world.userId("ben"), database.messages[1]?.id ?? 0, "edited");
+  ben("three");
+  await world.clock.advance(100);
+  const { rows } = windowOf(ann, room);
+  expect(rows[0]).toBe(one);
+  expect(rows[1]).not.toBe(two);
 });
 
 test("members who come and go are rows between the messages, and in the list", async () => {

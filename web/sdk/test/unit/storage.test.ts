@@ -1,0 +1,94 @@
+/** Every storage keeps the same promises. */
+import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
+import { describe, expect, test, vi } from "vitest";
+import { forgetUser, memoryStorage, type ChatStorage } from "../../src/index.js";
+import { indexedDbStorage } from "../../src/indexeddb.js";
+import { World } from "../support/world.js";
+
+vi.stubGlobal("IDBKeyRange", IDBKeyRange);
+
+describe.each<[string, () => ChatStorage]>([
+  ["memory", memoryStorage],
+  ["IndexedDB", () => indexedDbStorage({ indexedDB: new IDBFactory() })],
+])("%s", (_, open) => {
+  test("keys are sorted, and listed by their beginning", async () => {
+    const storage = open();
+    await storage.write(["b/2", "a/1", "b/10", "b", "c"].map((key) => ({ key, value: { key } })));
+    expect(await storage.list("b/")).toEqual([
+      ["b/10", { key: "b/10" }],
+      ["b/2", { key: "b/2" }],
+    ]);
+    expect(await storage.list("d")).toEqual([]);
+  });
+
+  test("a write replaces and removes", async () => {
+    const storage = open();
+    await storage.write([{ key: "a", value: 1 }]);
+    await storage.write([
+      { key: "a", value: 2 },
+      { key: "b", value: 3 },
+    ]);
+    await storage.write([{ key: "b" }]);
+    expect([await storage.get("a"), await storage.get("b")]).toEqual([2, undefined]);
+  });
+
+  test("what is read is a copy", async () => {
+    const storage = open();
+    const value = { list: [1] };
+    await storage.write([{ key: "a", value }]);
+    value.list.push(2);
+    expect(await storage.get("a")).toEqual({ list: [1] });
+  });
+
+  test("everything of a user is forgotten, and nothing of another", async () => {
+    const storage = open();
+    const keys = ["user/1/outbox/x", "user/10/outbox/x", "login"];
+    await storage.write(keys.map((key) => ({ key, value: 1 })));
+    await forgetUser(storage, 1);
+    expect(await storage.get("user/1/outbox/x")).toBeUndefined();
+    expect(await storage.get("user/10/outbox/x")).toBe(1);
+  });
+});
+
+test("IndexedDB: a write that cannot be applied changes nothing", async () => {
+  const storage = indexedDbStorage({ indexedDB: new IDBFactory() });
+  const changes = [
+    { key: "a", value: 1 },
+    { key: "b", value: () => "not cloneable" },
+  ];
+  await expect(storage.write(changes)).rejects.toThrow();
+  expect(await storage.get("a")).toBeUndefined();
+});
+
+test("IndexedDB: a database that cannot be opened is tried again", async () => {
+  const factory = new IDBFactory();
+  let broken = true;
+  const flaky = {
+    open: (...args: Parameters<IDBFactory["open"]>) => {
+      if (broken) throw new DOMException("broken", "UnknownError");
+      return factory.open(...args);
+    },
+  } as unknown as IDBFactory;
+  const storage = indexedDbStorage({ indexedDB: flaky });
+  await expect(storage.get("a")).rejects.toThrow();
+  broken = false;
+  expect(await storage.get("a")).toBeUndefined();
+});
+
+test("a client works on IndexedDB", async () => {
+  const storage = indexedDbStorage({ indexedDB: new IDBFactory() });
+  const world = new World();
+  const room = world.room("ann", "ben");
+  const ann = await world.device("ann", { storage });
+  ann.client.start();
+  const sent = ann.client.conversation(room).send("Hello");
+  await vi.waitFor(async () => {
+    await world.clock.advance(100);
+    expect(sent.status.get()).toBe("sent");
+  });
+  expect(sent.durable.get()).toBe(true);
+  await ann.client.stop();
+  const kept = await storage.list(`user/${ann.userId}/`);
+  expect(kept.some(([key]) => key.includes("/outbox/"))).toBe(false);
+  expect(kept.some(([key]) => key.includes("/message/"))).toBe(true);
+});
