@@ -247,6 +247,8 @@ export interface Timeline {
   latest(): Promise<Result<void>>;
   /** Reads the messages of a hole. */
   fill(hole: HoleRow): Promise<Result<void>>;
+  /** A message by its id, for quotes: a loaded one, or found on the server. `null`: there is none. */
+  find(id: MessageId): Promise<Result<Message | null>>;
 }
 
 export interface TimelineWindow {

@@ -175,6 +175,11 @@ export class MessageLog {
     Object.assign(this, { last: 0, first: 1, low: 1, high: 0, loaded: false, follow: true });
   }
 
+  /** A loaded message, in the window or not. */
+  byId(id: number): Message | null {
+    return this.#messages.get(this.#numbers.get(id) ?? 0) ?? null;
+  }
+
   /** The rows of the window, without echo rows. */
   rows(userId: number | null): TimelineRow[] {
     const rows: TimelineRow[] = [];

@@ -7,6 +7,7 @@ import { fail, ok, type Result } from "../result.js";
 import type { HoleRow, Outgoing, Timeline, TimelineRow, TimelineWindow } from "../types.js";
 import type { HistoryResponse, Message } from "../wire/api.js";
 import type { DurableEvent } from "../wire/socket.js";
+import { findById } from "./find.js";
 import { MessageLog, ownKey } from "./log.js";
 
 const PAGE = 100;
@@ -121,6 +122,15 @@ export class TimelineHost implements Timeline {
 
   fill(hole: HoleRow): Promise<Result<void>> {
     return this.#complete(hole.from, hole.to);
+  }
+
+  async find(id: number): Promise<Result<Message | null>> {
+    const known = this.log.byId(id);
+    if (known) return ok(known);
+    return findById(id, this.log.last, async (around) => {
+      const page = await this.#page({ around, limit: PAGE });
+      return page.ok ? ok(page.value.messages) : page;
+    });
   }
 
   /** Reads what is missing in the window, or in a part of it. */
