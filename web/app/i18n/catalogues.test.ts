@@ -35,8 +35,7 @@ test("no German text was left in English", () => {
   // The same word in both languages.
   expect(same.map(([path]) => path)).toEqual([
     ".list.by",
-    ".settings.system",
-    ".settings.systemLanguage",
+    ".settings.link",
     ".connection.inTime",
     ".connection.position",
     ".connection.states.offline",

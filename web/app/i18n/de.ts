@@ -1,5 +1,6 @@
 // The German texts of the client.
 import { pluralizer } from "../../ui/i18n/plural.ts";
+import { chatDe } from "./chat.de.ts";
 import type { Messages } from "./en.ts";
 import { deEntry } from "./de.entry.ts";
 
@@ -73,12 +74,14 @@ export const de: Messages = {
   settings: {
     title: "Einstellungen",
     account: "Konto",
+    number: "Nummer",
+    link: "Link",
     appearance: "Darstellung",
     scheme: "Farben",
-    system: "System",
+    system: "Wie das Gerät",
     light: "Hell",
     dark: "Dunkel",
-    systemLanguage: "Browser",
+    systemLanguage: "Wie der Browser",
     messages: "Nachrichten",
     sendWith: "Nachricht senden mit",
     enter: "Eingabetaste",
@@ -196,4 +199,5 @@ export const de: Messages = {
       Del: "Entf",
     },
   },
+  chat: chatDe,
 };

@@ -2,6 +2,7 @@
 //
 // A part of the client with many texts keeps its own section here, so that a translator sees them together.
 import { pluralizer } from "../../ui/i18n/plural.ts";
+import { chatEn } from "./chat.en.ts";
 import { enEntry } from "./en.entry.ts";
 
 const plural = pluralizer("en");
@@ -66,12 +67,14 @@ export const en = {
   settings: {
     title: "Settings",
     account: "Account",
+    number: "Number",
+    link: "Link",
     appearance: "Appearance",
     scheme: "Colours",
-    system: "System",
+    system: "As the device",
     light: "Light",
     dark: "Dark",
-    systemLanguage: "Browser",
+    systemLanguage: "As the browser",
     messages: "Messages",
     sendWith: "Send a message with",
     enter: "Enter",
@@ -181,6 +184,7 @@ export const en = {
     /** Names of keys that differ between keyboards. */
     keys: { Ctrl: "Ctrl", Alt: "Alt", Shift: "Shift", Enter: "Enter", Esc: "Esc", Del: "Del" },
   },
+  chat: chatEn,
 };
 
 export type Messages = typeof en;

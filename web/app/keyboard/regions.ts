@@ -19,7 +19,8 @@ export function rememberFocus(target: EventTarget | null): void {
 export function cycleRegions(step: 1 | -1): void {
   const regions = [...document.querySelectorAll<HTMLElement>("[data-region]")].filter(isVisible);
   if (regions.length === 0) return;
-  const current = regions.findIndex((region) => region.contains(document.activeElement));
+  // The innermost one: the composer is within the messages' part.
+  const current = regions.findLastIndex((region) => region.contains(document.activeElement));
   // Without a current part, forward begins at the first and backward at the last.
   const from = current === -1 && step === -1 ? 0 : current;
   const next = regions[(from + step + regions.length) % regions.length];

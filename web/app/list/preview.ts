@@ -1,7 +1,6 @@
 // What a row of the list says about its conversation.
 import type { ConversationSummary } from "@colloquy/sdk";
 
-import { isolate } from "../../ui/i18n/isolate.ts";
 import { displayName } from "../people/names.ts";
 import type { Messages } from "../i18n/en.ts";
 
@@ -28,8 +27,7 @@ export function previewOf(
   if (last.sender_id === ownId) return { kind: "message", text: texts.you(text) };
   if (conversation.kind === "direct") return { kind: "message", text };
   const sender = conversation.participants.find(({ id }) => id === last.sender_id);
-  const name = sender ? displayName(sender) : last.sender;
-  return { kind: "message", text: texts.by(isolate(name), text) };
+  return { kind: "message", text: texts.by(sender ? displayName(sender) : last.sender, text) };
 }
 
 function oneLine(text: string): string {

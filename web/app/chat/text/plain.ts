@@ -1,0 +1,42 @@
+// A message text without its markup, in one line: for quotes, previews and screen readers.
+import type { Block, Inline } from "./nodes.ts";
+import { parse } from "./parse.ts";
+
+/** Two lines hold less; the rest would only cost layout. */
+const MAX_CHARS = 240;
+
+export function excerpt(text: string): string {
+  const line = parse(text.slice(0, MAX_CHARS * 3))
+    .map(ofBlock)
+    .join(" ")
+    .replace(/\s+/gu, " ")
+    .trim();
+  return line.length > MAX_CHARS ? `${line.slice(0, MAX_CHARS).trimEnd()}…` : line;
+}
+
+function ofBlock(block: Block): string {
+  switch (block.kind) {
+    case "paragraph":
+      return block.children.map(ofInline).join("");
+    case "code":
+      return block.text;
+    case "quote":
+      return block.blocks.map(ofBlock).join(" ");
+    case "list":
+      return block.items.map((item) => item.map(ofBlock).join(" ")).join(" · ");
+  }
+}
+
+function ofInline(node: Inline): string {
+  switch (node.kind) {
+    case "text":
+    case "code":
+      return node.text;
+    case "break":
+      return " ";
+    case "mention":
+      return `@${node.name}`;
+    default:
+      return node.children.map(ofInline).join("");
+  }
+}

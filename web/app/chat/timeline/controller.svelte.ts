@@ -1,0 +1,276 @@
+// Connects the window of the SDK to the document: applies changes once a frame, keeps what is read in place,
+// reads more near the edges, and knows what is new. The rules are in the modules beside it.
+import type {
+  Conversation,
+  HoleRow,
+  Message,
+  MessageId,
+  Result,
+  TimelineWindow,
+  User,
+} from "@colloquy/sdk";
+import { flushSync, tick } from "svelte";
+
+import { ScrollAnchor } from "./anchor.ts";
+import { DomViewport } from "./dom_viewport.ts";
+import { wantedEdge } from "./edges.ts";
+import { frameTask } from "./frame.ts";
+import { TimelineItems, type Day, type MessageItem } from "./items.ts";
+import { savedPosition, savePosition } from "./position.ts";
+import { TouchScroll } from "./touch.ts";
+import { Unread } from "./unread.ts";
+
+/** A message one jumps to is shown this far from the top. */
+const JUMP_AT = 1 / 3;
+const FLASH_MS = 1_600;
+
+/** Where to go as soon as the rows are there. */
+type Target = { readonly number: number; readonly offset: number | null } | "end";
+
+export class TimelineController {
+  days = $state.raw<readonly Day[]>([]);
+  loaded = $state(false);
+  atStart = $state(false);
+  /** Messages that came while one was reading further up. */
+  newCount = $state(0);
+  /** The end of the conversation is on the screen. */
+  atEnd = $state(true);
+  /** The `number` of the message that a jump has led to, for a moment. */
+  flashed = $state<number | null>(null);
+
+  readonly #items = new TimelineItems();
+  readonly #unread = new Unread();
+  readonly #frame = frameTask(() => this.#apply());
+  readonly #touch = new TouchScroll(() => this.#frame.request());
+  #viewport: DomViewport | null = null;
+  #anchor: ScrollAnchor | null = null;
+  #target: Target | null;
+  #direction: "up" | "down" | "none" = "none";
+  #lastTop = 0;
+  #loading: Promise<Result<void>> | null = null;
+  readonly #lookedUp = new Set<MessageId>();
+  #firstKey: string | undefined;
+  /** Whether the rows on the screen reach the end of the conversation. */
+  #complete = true;
+  #flashTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly conversation: Conversation,
+    private readonly user: User,
+  ) {
+    this.#target = savedPosition(conversation.id) ?? "end";
+  }
+
+  get #window(): TimelineWindow {
+    return this.conversation.timeline.window.get();
+  }
+
+  /** Connects the scrolling element; the returned function disconnects it. */
+  attach = (scroller: HTMLElement): (() => void) => {
+    this.#viewport = new DomViewport(scroller, (top) => (this.#lastTop = top));
+    this.#anchor = new ScrollAnchor(this.#viewport);
+    const end = new AbortController();
+    const { signal } = end;
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true, signal });
+    window.addEventListener("blur", () => this.#unread.left(), { signal });
+    window.addEventListener("focus", () => this.#returned(), { signal });
+    window.addEventListener("pagehide", () => this.#savePosition(), { signal });
+    const untouch = this.#touch.attach(scroller);
+    const sizes = new ResizeObserver(() => this.#resized());
+    sizes.observe(scroller);
+    if (scroller.firstElementChild) sizes.observe(scroller.firstElementChild);
+    const unsubscribe = this.conversation.timeline.window.subscribe(() => this.#frame.request());
+    if (!document.hasFocus()) this.#unread.left();
+    return () => {
+      this.#savePosition();
+      unsubscribe();
+      sizes.disconnect();
+      untouch();
+      end.abort();
+      this.#frame.cancel();
+      clearTimeout(this.#flashTimer);
+    };
+  };
+
+  /** Goes to the end and follows what comes. */
+  async toEnd(): Promise<void> {
+    this.#target = "end";
+    if (!this.#window.atEnd) await this.conversation.timeline.latest();
+    this.#apply();
+  }
+
+  /** The button "3 new": first to the first of them, then to the end. */
+  async toNew(): Promise<void> {
+    const first = this.#unread.first(this.#window.lastNumber);
+    const row = first === null ? undefined : this.#rowOf(first);
+    const below = row && row.getBoundingClientRect().top > (this.#bottom ?? 0);
+    if (first !== null && (!row || below)) await this.toMessage(first);
+    else await this.toEnd();
+  }
+
+  /** Shows a message, wherever it is, and gives it the focus. */
+  async toMessage(number: number): Promise<void> {
+    this.#target = { number, offset: null };
+    if (!this.#rowOf(number)) await this.conversation.timeline.around(number);
+    this.#apply();
+    await tick();
+    this.#rowOf(number)?.focus({ preventScroll: true });
+    this.flashed = number;
+    clearTimeout(this.#flashTimer);
+    this.#flashTimer = setTimeout(() => (this.flashed = null), FLASH_MS);
+  }
+
+  /** The reader has sent a message. */
+  async sent(): Promise<void> {
+    this.#unread.sent();
+    await this.toEnd();
+  }
+
+  /** A message that has been loaded, in the window or not. */
+  find(id: MessageId): Message | null {
+    return this.#items.find(id);
+  }
+
+  /** Reads a message that is quoted and was not loaded. */
+  async lookUp(id: MessageId): Promise<void> {
+    if (this.#lookedUp.has(id)) return;
+    this.#lookedUp.add(id);
+    const found = await this.conversation.timeline.find(id);
+    // After a failure the quote asks again when it is next rendered.
+    if (!found.ok) this.#lookedUp.delete(id);
+    else if (found.value) {
+      this.#items.remember(found.value);
+      this.#frame.request();
+    }
+  }
+
+  /** The reader's newest message in the window that was not deleted. */
+  lastOwn(): MessageItem | null {
+    const items = this.days.flatMap((day) => day.items);
+    const found = items.findLast(
+      (item) => item.kind === "message" && item.own && item.message !== null && item.text !== "",
+    );
+    return found?.kind === "message" ? found : null;
+  }
+
+  /** Reads the messages of a hole. An edge that is being read already may be the same hole. */
+  async fill(hole: HoleRow): Promise<Result<void>> {
+    const running = await this.#loading;
+    if (running && !running.ok) return running;
+    return this.conversation.timeline.fill(hole);
+  }
+
+  #apply(): void {
+    const window = this.#window;
+    const firstKey = window.rows[0]?.key;
+    // Rows above must not move while a finger scrolls.
+    if (this.#touch.active && firstKey !== this.#firstKey && this.#target === null) return;
+    this.#firstKey = firstKey;
+    if (this.#target === null) this.#anchor?.hold(this.#complete);
+    this.#complete = window.atEnd;
+    this.#unread.shown(window.lastNumber, this.#seesEnd);
+    this.loaded = window.loaded;
+    this.atStart = window.atStart;
+    this.days = this.#items.update(window.rows, this.user, this.#unread.divider);
+    flushSync();
+    if (this.#target !== null) this.#goToTarget(this.#target, window);
+    else this.#anchor?.restore();
+    this.#moved();
+  }
+
+  #goToTarget(target: Target, window: TimelineWindow): void {
+    if (!window.loaded) return;
+    if (target === "end") {
+      this.#target = null;
+      this.#anchor?.holdEnd();
+      return;
+    }
+    const key = this.#rowOf(target.number)?.dataset["key"];
+    if (key === undefined) {
+      // A saved position, perhaps far back. If it cannot be read, the end is as good as any place.
+      if (this.#loading === null) void this.#load(() => this.#around(target.number));
+      return;
+    }
+    this.#target = null;
+    const offset = target.offset ?? (this.#viewport?.height ?? 0) * JUMP_AT;
+    this.#anchor?.holdRow(key, offset);
+  }
+
+  async #around(number: number): Promise<Result<void>> {
+    const result = await this.conversation.timeline.around(number);
+    if (!result.ok) this.#target = "end";
+    return result;
+  }
+
+  #scrolled(): void {
+    const top = this.#viewport?.top ?? 0;
+    if (Math.abs(top - this.#lastTop) >= 1) this.#direction = top < this.#lastTop ? "up" : "down";
+    this.#lastTop = top;
+    this.#anchor?.hold(this.#window.atEnd);
+    this.#moved();
+  }
+
+  #resized(): void {
+    if (this.#target !== null) return;
+    this.#anchor?.restore();
+    this.#moved();
+  }
+
+  #returned(): void {
+    this.#unread.returned(this.#window.lastNumber);
+    this.#frame.request();
+  }
+
+  get #seesEnd(): boolean {
+    return this.#anchor?.atEnd === true && this.#window.atEnd;
+  }
+
+  get #bottom(): number | undefined {
+    return this.#viewport ? this.#viewport.height + this.#viewport.edge : undefined;
+  }
+
+  /** The position changed, by a person or by new rows. */
+  #moved(): void {
+    const window = this.#window;
+    this.#unread.shown(window.lastNumber, this.#seesEnd);
+    this.newCount = this.#unread.count(window.lastNumber);
+    this.atEnd = this.#seesEnd;
+    this.#readEdges(window);
+  }
+
+  #readEdges(window: TimelineWindow): void {
+    const viewport = this.#viewport;
+    if (!viewport || !window.loaded || this.#loading || this.#target !== null) return;
+    const { top, height, content } = viewport;
+    const { atStart, atEnd } = window;
+    const direction = this.#direction;
+    const edge = wantedEdge({ top, height, content, direction, atStart, atEnd });
+    if (edge) void this.#load(() => this.conversation.timeline[edge]());
+  }
+
+  async #load(read: () => Promise<Result<void>>): Promise<void> {
+    this.#loading = read();
+    const result = await this.#loading;
+    this.#loading = null;
+    // A failure shows at the hole it left; the next scrolling tries again.
+    if (result.ok) this.#frame.request();
+  }
+
+  #rowOf(number: number): HTMLElement | undefined {
+    return this.#viewport?.rows().find(({ dataset }) => dataset["number"] === String(number));
+  }
+
+  #savePosition(): void {
+    if (this.#target !== null && this.#target !== "end") return;
+    const place = this.#seesEnd ? null : this.#topMessage();
+    savePosition(this.conversation.id, place);
+  }
+
+  #topMessage(): { number: number; offset: number } | null {
+    for (const { key, offset } of this.#viewport?.visible() ?? []) {
+      const number = Number(this.#viewport?.row(key)?.dataset["number"]);
+      if (number > 0) return { number, offset };
+    }
+    return null;
+  }
+}
