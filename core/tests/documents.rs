@@ -49,15 +49,16 @@ fn error_code_table_matches_the_code() {
 #[test]
 fn close_code_table_matches_the_code() {
     let is_code = |first: &str| first.len() == 4 && first.starts_with(['1', '4']);
-    let documented: Vec<(String, String)> = rows(PROTOCOL, is_code)
+    let documented: Vec<(String, String, String)> = rows(PROTOCOL, is_code)
         .into_iter()
-        .map(|cells| (cells[0].into(), cells[1].into()))
+        .map(|cells| (cells[0].into(), cells[1].into(), cells[2].into()))
         .collect();
-    let coded: Vec<(String, String)> = CloseCode::ALL
+    let coded: Vec<(String, String, String)> = CloseCode::ALL
         .iter()
         .map(|close| {
             let meaning = close.reason().split(';').next().unwrap_or_default();
-            (close.code().to_string(), meaning.into())
+            let action = close.action().description();
+            (close.code().to_string(), meaning.into(), action.into())
         })
         .collect();
     assert_eq!(documented, coded);

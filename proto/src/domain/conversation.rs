@@ -29,6 +29,7 @@ pub struct Conversation {
     /// Direct or group.
     pub kind: ConversationKind,
     /// The optional name of a group.
+    #[cfg_attr(feature = "utoipa", schema(required))]
     pub name: Option<String>,
     /// The first hundred members: the caller, then the others by id.
     pub participants: Vec<User>,
@@ -61,6 +62,7 @@ pub struct ConversationSummary {
     /// Direct or group.
     pub kind: ConversationKind,
     /// The optional name of a group.
+    #[cfg_attr(feature = "utoipa", schema(required))]
     pub name: Option<String>,
     // The store returns the first hundred by id; the list puts the caller first.
     /// The first hundred members: the caller, then the others by id.
@@ -70,6 +72,7 @@ pub struct ConversationSummary {
     #[cfg_attr(feature = "utoipa", schema(example = 2))]
     pub member_count: i64,
     /// The newest message, if any.
+    #[cfg_attr(feature = "utoipa", schema(required))]
     pub last_message: Option<Message>,
     /// When it was created.
     #[cfg_attr(feature = "utoipa", schema(value_type = String, format = DateTime))]

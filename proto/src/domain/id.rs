@@ -11,6 +11,9 @@ macro_rules! integer_newtype {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        // The maximum is that of `i64`, which a parser rejects numbers above.
+        #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+        #[cfg_attr(feature = "utoipa", schema(minimum = 0, maximum = 9_223_372_036_854_775_807_i64))]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
@@ -61,6 +64,7 @@ impl fmt::Debug for SessionId {
 
 /// Identifies one history of the database. It changes when a restore may have rewritten history.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema), schema(min_length = 1))]
 #[serde(transparent)]
 pub struct Epoch(pub Arc<str>);
 
@@ -68,6 +72,11 @@ pub struct Epoch(pub Arc<str>);
 ///
 /// 1 to 64 printable ASCII characters without spaces, usually a UUID or ULID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "utoipa",
+    schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")
+)]
 #[serde(try_from = "Arc<str>")]
 pub struct ClientMessageId(Arc<str>);
 

@@ -15,6 +15,8 @@ pub const MAX_MENTIONS: usize = 50;
 
 /// A message's text: 1 to [`MAX_MESSAGE_CHARS`] characters, at least one of them visible, no U+0000.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 4000))]
 #[serde(transparent)]
 pub struct MessageText(Arc<str>);
 
@@ -47,7 +49,7 @@ pub struct Message {
     /// Its id.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 123))]
     pub id: MessageId,
-    /// The sender.
+    /// The sender's id.
     #[cfg_attr(feature = "utoipa", schema(value_type = i64, example = 1))]
     pub sender_id: UserId,
     /// The sender's username.
@@ -66,13 +68,13 @@ pub struct Message {
     #[cfg_attr(feature = "utoipa", schema(value_type = i64))]
     pub number: MessageNumber,
     /// The sender's idempotency key, if any.
-    #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>, required))]
     pub client_message_id: Option<ClientMessageId>,
-    /// The message it replies to.
-    #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
+    /// The id of the message it replies to, if any.
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>, required))]
     pub reply_to: Option<MessageId>,
-    /// The mentioned users.
-    #[cfg_attr(feature = "utoipa", schema(value_type = Vec<i64>))]
+    /// The ids of the mentioned users.
+    #[cfg_attr(feature = "utoipa", schema(value_type = Vec<i64>, required))]
     #[serde(default)]
     pub mentions: Vec<UserId>,
     /// 1 when sent, incremented by every edit and by the deletion.

@@ -10,6 +10,12 @@ use time::format_description::well_known::Rfc3339;
 /// Milliseconds since 1970-01-01T00:00:00Z. Serialized as RFC 3339 in UTC; deserialized from that
 /// or from a plain integer, the form in which the database returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "utoipa", schema(value_type = String, format = DateTime))]
+#[cfg_attr(
+    feature = "utoipa",
+    schema(pattern = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+)]
 pub struct Timestamp(pub i64);
 
 /// A duration in whole seconds.

@@ -37,8 +37,8 @@ impl User {
     }
 }
 
-/// A member of a conversation. It has no e-mail address: only the conversation of the first protocol
-/// version shows one.
+// It has no e-mail address: only the conversation of the first protocol version shows one.
+/// A member of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct Member {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -16,37 +16,48 @@ pub const PING: &str = r#"{"type":"ping"}"#;
 /// The maximum number of commands in one frame, which is then an array.
 pub const MAX_COMMANDS_PER_FRAME: usize = 20;
 
-/// One command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One command. Serialized as the v2 frame that [`parse`] reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "lowercase")]
 pub enum Command {
-    /// Store and broadcast a message.
+    /// Stores a message and broadcasts it.
     Send(SendCommand),
-    /// Deliver every event after `since`.
+    /// Asks for every event after a position, usually the first frame after a reconnect.
     Resume {
-        /// The last event the client has.
+        /// The position (`seq`) of the last event the client has; 0 before the first.
         since: Seq,
-        /// The history of that event; `None` when the client does not know it.
+        /// The history of that event, as `hello` named it; absent when the client does not know it.
+        #[serde(skip_serializing_if = "Option::is_none")]
         epoch: Option<Epoch>,
     },
-    /// Continue with a renewed access token of the same session.
+    /// Continues with a renewed access token of the same session.
     Auth {
         /// The access token.
         token: Arc<str>,
     },
-    /// A ping in other bytes than [`PING`].
+    /// Shows that the client is alive. Sent every `heartbeat_s` seconds.
     Ping,
 }
 
 /// A message to store and broadcast.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct SendCommand {
-    /// Required in v2, absent in v1.
+    // Required in v2, absent in v1.
+    /// The idempotency key of the message, unique per conversation and sender without time limit. The
+    /// same key with a repeated send returns the first result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "utoipa", schema(required, nullable = false))]
     pub client_message_id: Option<ClientMessageId>,
-    /// The text.
+    /// The text: at least one visible character, no U+0000.
     pub message: MessageText,
-    /// The message it replies to, of the same conversation.
+    /// The id of the message it replies to, of the same conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
-    /// The mentioned users.
+    /// The ids of the mentioned users. Those of users who are not members are dropped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "utoipa", schema(max_items = 50, nullable))]
     pub mentions: Vec<UserId>,
 }
 

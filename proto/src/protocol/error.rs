@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal, $retryable:literal;)+) => {
-        /// A machine-readable error code. A test compares the table in `docs/protocol.md` with it.
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:tt, $status:literal, $retryable:literal;)+) => {
+        // A test compares the table in `docs/protocol.md` with it.
+        /// The code of an error, for programs. REST and WebSocket have the same codes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
         pub enum ErrorCode {
-            $($(#[$doc])* #[serde(rename = $text)] $name,)+
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)+
         }
 
         impl ErrorCode {
@@ -22,6 +24,11 @@ macro_rules! error_codes {
             /// The HTTP status of the code.
             pub const fn status(self) -> u16 {
                 match self { $(Self::$name => $status),+ }
+            }
+
+            /// The meaning, in a sentence.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
             }
 
             /// Whether the same request may succeed later.
@@ -70,7 +77,7 @@ error_codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, false;
     /// The path accepts WebSocket upgrades only.
     UpgradeRequired = "upgrade_required", 426, false;
-    /// More than one message per throttle period.
+    /// More than one message per throttle period, or a budget of requests is used up.
     Throttled = "throttled", 429, true;
     /// Too many attempts to log in or register.
     TooManyAttempts = "too_many_attempts", 429, true;

@@ -26,8 +26,10 @@ pub enum Event {
     Member(MemberEvent),
 }
 
-/// A new message. Contains the fields of a v1 frame and further ones.
+/// A new message, sent to every member including the sender. Contains the fields of a v1 frame and
+/// further ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct MessageEvent {
     /// The position of the event.
     pub seq: Seq,
@@ -35,28 +37,34 @@ pub struct MessageEvent {
     pub number: MessageNumber,
     /// The id of the message.
     pub message_id: MessageId,
-    /// The text.
+    /// The text; empty if the message was deleted later.
     pub message: Arc<str>,
-    /// The sender.
+    /// The sender's id.
     pub sender_id: UserId,
     /// The sender's username.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1))]
     pub sender: Arc<str>,
     /// When it was stored.
     pub timestamp: Timestamp,
     /// The sender's idempotency key, if any.
+    #[cfg_attr(feature = "utoipa", schema(required))]
     pub client_message_id: Option<ClientMessageId>,
-    /// The message it replies to.
+    /// The id of the message it replies to, if any.
+    #[cfg_attr(feature = "utoipa", schema(required))]
     pub reply_to: Option<MessageId>,
-    /// The mentioned users.
+    /// The ids of the mentioned users.
     #[serde(default)]
+    #[cfg_attr(feature = "utoipa", schema(required))]
     pub mentions: Vec<UserId>,
     /// 1 when sent, incremented by every edit and by the deletion. The text belongs to this
     /// version: an event read after an edit has the new text and version.
+    #[cfg_attr(feature = "utoipa", schema(minimum = 1))]
     pub version: i64,
 }
 
 /// A message was edited. Of several texts, the one with the highest version is current.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct EditedEvent {
     /// The position of the event.
     pub seq: Seq,
@@ -65,8 +73,9 @@ pub struct EditedEvent {
     /// The new text; empty if the message was deleted later.
     pub message: Arc<str>,
     /// The version of this text.
+    #[cfg_attr(feature = "utoipa", schema(minimum = 2))]
     pub version: i64,
-    /// The user who edited it.
+    /// The id of the user who edited it.
     pub user_id: UserId,
     /// When it happened.
     pub timestamp: Timestamp,
@@ -74,14 +83,16 @@ pub struct EditedEvent {
 
 /// A message was deleted and has no text any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct DeletedEvent {
     /// The position of the event.
     pub seq: Seq,
     /// The id of the message.
     pub message_id: MessageId,
     /// The last version, which has no text.
+    #[cfg_attr(feature = "utoipa", schema(minimum = 2))]
     pub version: i64,
-    /// The user who deleted it.
+    /// The id of the user who deleted it.
     pub user_id: UserId,
     /// When it happened.
     pub timestamp: Timestamp,
@@ -89,16 +100,18 @@ pub struct DeletedEvent {
 
 /// A member was added or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct MemberEvent {
     /// The position of the event.
     pub seq: Seq,
-    /// The member.
+    /// The member's id.
     pub user_id: UserId,
     /// The member's username.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1))]
     pub username: Arc<str>,
-    /// The change.
+    /// Whether the user joined or left.
     pub change: MemberChange,
-    /// The user who made the change: the member itself when it left.
+    /// The id of the user who made the change: the member itself when it left.
     pub by: UserId,
     /// When it happened.
     pub timestamp: Timestamp,
@@ -106,6 +119,7 @@ pub struct MemberEvent {
 
 /// A change of a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub enum MemberChange {
     /// The user became a member.
     #[serde(rename = "joined")]

@@ -11,7 +11,7 @@ mod error;
 mod event;
 mod reply;
 
-pub use close::CloseCode;
+pub use close::{CloseAction, CloseCode};
 pub use command::{
     Command, MAX_COMMANDS_PER_FRAME, PING, ParseError, ParsedFrame, SendCommand, parse,
 };

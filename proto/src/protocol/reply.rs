@@ -28,6 +28,7 @@ macro_rules! replies {
     ($($(#[$doc:meta])* $kind:literal $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ })+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Serialize)]
+        #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
         #[serde(tag = "type", rename = $kind)]
         pub struct $name {
             $($(#[$field_doc])* pub $field: $type,)+
@@ -45,17 +46,17 @@ macro_rules! replies {
 replies! {
     /// The first frame of a v2 connection: its position and limits.
     "hello" Hello {
-        /// The version of the protocol.
+        /// The version of the protocol: 2.
         v: u8,
-        /// The conversation.
+        /// The id of the conversation.
         conversation_id: ConversationId,
         /// The history that `seq` belongs to.
         epoch: Epoch,
-        /// The newest event; live delivery continues with the next.
+        /// The position of the newest event; live delivery continues with the next.
         seq: Seq,
         /// How many messages the conversation has had.
         number: MessageNumber,
-        /// The connected user.
+        /// The id of the connected user.
         user_id: UserId,
         /// The ping interval in seconds.
         heartbeat_s: i64,
@@ -97,9 +98,9 @@ replies! {
 
     /// A `resume` is not possible; the client reloads the history and continues from `seq`.
     "reset" Reset {
-        /// The reason.
+        /// Why no resume is possible.
         reason: ResetReason,
-        /// The newest event; live delivery continues with the next.
+        /// The position of the newest event; live delivery continues with the next.
         seq: Seq,
         /// The history that `seq` belongs to.
         epoch: Epoch,
@@ -107,13 +108,13 @@ replies! {
 
     /// The access token expires soon; the client sends `auth`.
     "auth.expiring" AuthExpiring {
-        /// The remaining seconds.
+        /// The remaining seconds until the token expires.
         in_s: i64,
     }
 
     /// The new token was accepted.
     "auth.ok" AuthOk {
-        /// When it expires.
+        /// When the new token expires.
         token_expires_at: Timestamp,
         /// The server's clock when the frame was made.
         server_time: Timestamp,
@@ -122,6 +123,7 @@ replies! {
 
 /// Why a connection is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResetReason {
     /// More events are missing than one resume delivers.
@@ -132,6 +134,7 @@ pub enum ResetReason {
 
 /// The limits for commands, sent in `hello`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct Limits {
     /// Maximum characters per message.
     pub message_chars: usize,
@@ -183,23 +186,28 @@ impl Hello {
     }
 }
 
-/// A command failed. v1 sockets receive the same object without `type`: `error` is the field of v1,
-/// the others were added.
+// v1 sockets receive the same object without `type`: `error` is the field of v1, the others were added.
+/// A command was rejected and had no other effect.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct ErrorReply {
     /// `"error"` on v2 sockets, absent on v1 sockets.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub kind: Option<&'static str>,
-    /// A sentence for humans.
+    /// A sentence for people.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1))]
     pub error: String,
-    /// The machine-readable code.
+    /// The code, for programs.
     pub code: ErrorCode,
-    /// The send it belongs to.
+    /// The idempotency key of the send it belongs to; absent for other commands.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub client_message_id: Option<ClientMessageId>,
     /// Whether the same command may succeed later.
     pub retryable: bool,
-    /// The time to wait before that, in milliseconds.
+    /// The time to wait before the same command may succeed, in milliseconds; with `throttled` always.
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0, nullable = false))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<i64>,
 }

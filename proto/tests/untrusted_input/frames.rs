@@ -11,8 +11,6 @@ use colloquy_proto::protocol::{
 };
 use serde_json::json;
 
-use crate::encoder;
-
 /// The maximum length of an error text, which never repeats the input.
 const MAX_ERROR_BYTES: usize = 120;
 
@@ -52,7 +50,7 @@ fn frames() {
             Ok(ParsedFrame::V1(Ok(send))) => {
                 check_send(&send);
                 assert_eq!(send.client_message_id, None, "v1 has no ids");
-                let again = parse(&encoder::v1(&send).to_string());
+                let again = parse(&json!({"message": send.message}).to_string());
                 assert_eq!(again, Ok(ParsedFrame::V1(Ok(send))));
             }
             Ok(ParsedFrame::V2(commands)) => {
@@ -75,9 +73,9 @@ fn check_command(command: Result<Command, ParseError>) {
     check_round_trip(command);
 }
 
-/// INVARIANT: a parsed command parses to itself after it is encoded.
+/// INVARIANT: a parsed command parses to itself after it is serialized.
 fn check_round_trip(command: Command) {
-    let frame = encoder::v2(&command).to_string();
+    let frame = json!(command).to_string();
     assert_eq!(
         parse(&frame),
         Ok(ParsedFrame::V2(vec![Ok(command)])),
@@ -139,7 +137,7 @@ fn commands_round_trip() {
         for command in &commands {
             check_round_trip(command.clone());
         }
-        let frame = json!(commands.iter().map(encoder::v2).collect::<Vec<_>>());
+        let frame = json!(commands);
         let read = parse(&frame.to_string());
         assert_eq!(
             read,

@@ -2,7 +2,6 @@
 //! target mutates its corpus; the codecs also have round-trip properties. A failure prints a line
 //! that replays it. `cargo xtask fuzz` runs more cases.
 
-mod encoder;
 mod fixture;
 mod frames;
 mod room;

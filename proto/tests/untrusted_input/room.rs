@@ -7,7 +7,6 @@
 use colloquy_fuzz::{Target, for_all};
 use colloquy_proto::domain::Seconds;
 
-use crate::encoder;
 use crate::fixture::{CONNECTIONS, Fixture, VALID_TOKEN};
 use crate::frames::random_command;
 
@@ -76,9 +75,9 @@ fn room_with_valid_commands() {
                 2 => fixture.disconnect(which),
                 _ => {
                     let frames: Vec<_> = (0..random.usize(1..=20))
-                        .map(|_| encoder::v2(&random_command(random)))
+                        .map(|_| random_command(random))
                         .collect();
-                    fixture.text(which, &serde_json::Value::from(frames).to_string());
+                    fixture.text(which, &serde_json::json!(frames).to_string());
                 }
             }
         }
