@@ -16,6 +16,7 @@ mod smoke;
 mod test;
 mod torture;
 mod web;
+mod wire;
 mod worker_build;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Check,
     /// Build the pages of the browser into web/dist, or check that they are built.
     Web(web::WebOptions),
+    /// Write the descriptions of the wire and the TypeScript types from the Rust types.
+    Wire,
     /// Build the Worker into worker/build, with build tools in locked versions.
     WorkerBuild(worker_build::WorkerBuildOptions),
     /// Run the edge deployment on this machine until Ctrl-C.
@@ -85,6 +88,7 @@ fn run(command: Command) -> Verdict {
         Command::Bench(options) => colloquy_bench_runner::run(&options),
         Command::Check => check::command(),
         Command::Web(options) => web::command(&options),
+        Command::Wire => wire::command(),
         Command::WorkerBuild(options) => worker_build::command(&options),
         Command::Edge(options) => edge::command(&options),
         Command::DryRun => dry_run::command(),

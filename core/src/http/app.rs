@@ -14,6 +14,8 @@ pub(super) struct Documents {
     pub(super) config: Representation,
     /// `/api/openapi.json`
     pub(super) openapi: Representation,
+    /// `/api/asyncapi.json`
+    pub(super) asyncapi: Representation,
 }
 
 /// A server's state; cheap to clone.

@@ -64,6 +64,7 @@ const BUDGETS: &[(&str, &str, Budget)] = &[
     ("GET", "/health/ready/", Budget::Public),
     ("GET", "/api/config/", Budget::Public),
     ("GET", "/api/openapi.json", Budget::Public),
+    ("GET", "/api/asyncapi.json", Budget::Public),
 ];
 
 /// Counts the request of an authenticated user.

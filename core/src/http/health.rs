@@ -22,7 +22,7 @@ pub(super) struct HealthResponse {
     redis: bool,
     /// Why it is not healthy; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "database is read-only")]
+    #[schema(nullable = false, example = "database is read-only")]
     reason: Option<&'static str>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct StatusResponse {
     status: &'static str,
     /// Why it is not ready; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "database is read-only")]
+    #[schema(nullable = false, example = "database is read-only")]
     reason: Option<&'static str>,
 }
 

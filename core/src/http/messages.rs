@@ -122,7 +122,7 @@ pub(super) struct EditResponse {
     #[schema(example = "Hello again")]
     content: String,
     /// The position of the event; null when the message already had this text.
-    #[schema(value_type = Option<i64>, example = 844)]
+    #[schema(value_type = Option<i64>, required, example = 844)]
     seq: Option<Seq>,
 }
 
@@ -197,8 +197,10 @@ pub(super) struct HistoryResponse {
     #[schema(example = "redis")]
     source: &'static str,
     /// For the previous page; null on the first page.
+    #[schema(required)]
     next_before: Option<String>,
     /// For the next page; null on the last page.
+    #[schema(required)]
     next_after: Option<String>,
     /// The newest event when the page was read.
     #[schema(value_type = i64)]

@@ -9,6 +9,7 @@
 mod accounts;
 mod address;
 mod app;
+mod asyncapi;
 mod body;
 mod budgets;
 mod config;
@@ -36,6 +37,7 @@ mod static_files;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use bytes::Bytes;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -70,6 +72,13 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(openapi::document))
+        .routes(routes!(asyncapi::document))
+}
+
+/// The description of the routes (OpenAPI 3.1), as every host serves it.
+pub fn openapi() -> Bytes {
+    let (_, document) = routes().split_for_parts();
+    openapi::to_json(document)
 }
 
 /// The router with its middleware.
@@ -80,6 +89,7 @@ pub fn router(app: App) -> Router {
     let documents = Documents {
         config: json(config::to_json(app.settings()), config::CACHE_CONTROL),
         openapi: json(openapi::to_json(document), openapi::CACHE_CONTROL),
+        asyncapi: json(asyncapi::json(), openapi::CACHE_CONTROL),
     };
     let app = app.with_documents(documents);
     let inner = routes

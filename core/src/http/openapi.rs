@@ -22,7 +22,7 @@ pub(super) const CACHE_CONTROL: &str = "public, max-age=300";
 #[openapi(
     info(
         title = "Colloquy",
-        description = "A chat server. The WebSocket protocol is described in docs/protocol.md.",
+        description = "A chat server. The WebSocket protocol is described by `/api/asyncapi.json`, both in words in `docs/protocol.md`.",
         license(name = "MIT OR Apache-2.0")
     ),
     components(schemas(ErrorBody, FieldErrorsBody, BadRequestBody)),
@@ -60,9 +60,10 @@ pub(super) struct ErrorBody {
     detail: String,
     /// A stable code for programs.
     #[schema(example = "not_found")]
-    code: String,
+    code: ErrorCode,
     /// How long to wait, in milliseconds; with `throttled`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     retry_after_ms: Option<i64>,
     /// The request's id, as in `X-Request-Id`.
     request_id: String,
@@ -71,7 +72,7 @@ pub(super) struct ErrorBody {
 /// The problems of each field: sentences under its name.
 #[derive(Serialize, ToSchema)]
 pub(super) struct FieldErrorsBody {
-    /// `invalid`
+    /// Always `invalid`.
     #[schema(example = "invalid")]
     code: String,
     /// The request's id, as in `X-Request-Id`.
@@ -156,6 +157,8 @@ fn add_common(path: &str, operation: &mut openapi::path::Operation) {
 }
 
 /// This description
+///
+/// Every route with its parameters, bodies and responses.
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "health", operation_id = "openapi",
     responses(

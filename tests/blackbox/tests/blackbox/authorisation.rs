@@ -76,7 +76,7 @@ const MEMBER: &str = "/api/chat/conversations/{id}/members/{user_id}/";
 /// Routes outside the OpenAPI description: files, which a platform may serve itself.
 const UNDESCRIBED: [(&str, &str); 1] = [("GET", "/robots.txt")];
 
-const TABLE: [Row; 22] = [
+const TABLE: [Row; 23] = [
     row(
         "POST",
         "/api/users/register/",
@@ -147,6 +147,7 @@ const TABLE: [Row; 22] = [
     row("GET", "/health/ready/", Needs::Nothing, 200, no_body),
     row("GET", "/api/config/", Needs::Nothing, 200, no_body),
     row("GET", "/api/openapi.json", Needs::Nothing, 200, no_body),
+    row("GET", "/api/asyncapi.json", Needs::Nothing, 200, no_body),
     row("GET", "/robots.txt", Needs::File, 200, no_body),
 ];
 

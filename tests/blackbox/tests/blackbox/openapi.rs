@@ -7,7 +7,7 @@ use colloquy_blackbox::{Account, Api, Group, OpenApi, Response, Server, unique};
 use serde_json::{Value, json};
 
 /// The routes of docs/protocol.md.
-const PATHS: [(&str, &str); 20] = [
+const PATHS: [(&str, &str); 21] = [
     ("POST", "/api/users/register/"),
     ("POST", "/api/users/login/"),
     ("POST", "/api/users/token/refresh/"),
@@ -28,6 +28,7 @@ const PATHS: [(&str, &str); 20] = [
     ("GET", "/health/live/"),
     ("GET", "/health/ready/"),
     ("GET", "/api/openapi.json"),
+    ("GET", "/api/asyncapi.json"),
 ];
 
 /// A path template with all parameters named `id`.
@@ -74,7 +75,7 @@ async fn every_route_responds_as_described() {
     let third = Account::new(&server).await;
     let message = account.send_retrying(group.id, "Hello").await["id"].clone();
     let message_id = message.as_u64().expect("an id");
-    let responses: [(Response, u16); 20] = [
+    let responses: [(Response, u16); 21] = [
         (api.post("/api/users/register/", &fields).await, 201),
         (api.post("/api/users/login/", &login).await, 200),
         (refreshed.clone(), 200),
@@ -106,6 +107,7 @@ async fn every_route_responds_as_described() {
         (api.get("/health/live/").await, 200),
         (api.get("/health/ready/").await, 200),
         (api.get("/api/openapi.json").await, 200),
+        (api.get("/api/asyncapi.json").await, 200),
     ];
     for ((response, status), (method, path)) in responses.iter().zip(PATHS) {
         assert_eq!(response.status, *status, "{response}");
@@ -166,7 +168,7 @@ async fn protected_routes_declare_security_and_401() {
     for (method, path) in description.operations() {
         let operation = &description.document()["paths"][&path][method.to_lowercase()];
         let open = [
-            "register", "login", "refresh", "config", "health", "openapi", "/ws/",
+            "register", "login", "refresh", "config", "health", "openapi", "asyncapi", "/ws/",
         ];
         if open.iter().any(|word| path.contains(word)) {
             continue;
