@@ -1,7 +1,8 @@
 //! The client side of the black-box suite: what a test needs to act as a user of a server.
 //!
 //! Owns an HTTP client that checks every response against the server's own OpenAPI description
-//! ([`Api`]), a WebSocket client that checks the shape and order of every frame ([`Socket`]),
+//! ([`Api`]), a WebSocket client that checks every frame against the AsyncAPI description, and the order
+//! of the events ([`Socket`]),
 //! accounts and conversations that each test creates for itself, and the client of the control
 //! server. Knows nothing of how a server is built: it is given two URLs by the environment. A test
 //! can misbehave with it; the client that never does is `colloquy-client`.
@@ -16,25 +17,30 @@
 
 mod account;
 mod api;
+mod asyncapi;
 mod control;
 mod environment;
 mod error_codes;
+mod events;
 mod forged_tokens;
+mod frame_check;
 mod group;
 mod openapi;
 mod order_check;
 mod random;
 mod raw_http;
 mod response;
+mod schema;
 mod server;
-mod shapes;
 mod socket;
 mod socket_builder;
 
 pub use account::{Account, Tokens, retry_after};
 pub use api::{Api, Request};
+pub use asyncapi::AsyncApi;
 pub use control::{Control, report_skipped};
 pub use error_codes::{ERROR_CODES, ErrorCode};
+pub use events::{is_event, timestamp};
 pub use forged_tokens::{forged_tokens, token_payload};
 pub use group::{Group, StoredMessage};
 pub use openapi::OpenApi;
@@ -43,7 +49,6 @@ pub use random::{random_below, unique};
 pub use raw_http::{RawResponse, send_raw};
 pub use response::{Response, next_link};
 pub use server::Server;
-pub use shapes::{is_event, timestamp};
 pub use socket::{Close, Received, Socket};
 pub use socket_builder::{SocketBuilder, TokenIn};
 

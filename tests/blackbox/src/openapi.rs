@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use jsonschema::Validator;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::response::Response;
+use crate::schema;
 use crate::server::Server;
 
 const PATH: &str = "/api/openapi.json";
@@ -30,18 +31,7 @@ impl OpenApi {
     /// same program with other settings and must match the same description.
     pub async fn of(server: &Server) -> &'static Self {
         OPENAPI
-            .get_or_init(|| async {
-                let response = reqwest::Client::builder()
-                    .no_proxy()
-                    .build()
-                    .expect("an HTTP client")
-                    .get(server.url(PATH))
-                    .send()
-                    .await;
-                let response = response.unwrap_or_else(|error| panic!("{PATH}: {error}"));
-                assert_eq!(response.status().as_u16(), 200, "{PATH}");
-                Self::new(response.json().await.expect("JSON"))
-            })
+            .get_or_init(|| async { Self::new(schema::fetch(server, PATH).await) })
             .await
     }
 
@@ -183,23 +173,15 @@ impl OpenApi {
         }
     }
 
-    /// The compiled schema at a pointer. The whole document is included to resolve its references.
+    /// The compiled schema at a pointer.
     fn validator(&self, pointer: &str) -> Arc<Validator> {
         let mut validators = self.validators.lock().expect("no panic while locked");
         if let Some(validator) = validators.get(pointer) {
             return Arc::clone(validator);
         }
-        let mut schema = self.document.clone();
         // A pointer in a URI is percent-encoded (RFC 6901 §6), and paths have braces.
         let fragment = pointer.replace('{', "%7B").replace('}', "%7D");
-        schema["$ref"] = json!(format!("#{fragment}"));
-        let validator = jsonschema::options()
-            .should_validate_formats(true)
-            // OpenAPI has formats of its own (int64, password) that JSON Schema does not know.
-            .should_ignore_unknown_formats(true)
-            .build(&schema)
-            .unwrap_or_else(|error| panic!("the schema at {pointer}: {error}"));
-        let validator = Arc::new(validator);
+        let validator = Arc::new(schema::compile(&self.document, &format!("#{fragment}")));
         validators.insert(pointer.to_owned(), Arc::clone(&validator));
         validator
     }
@@ -209,6 +191,7 @@ impl OpenApi {
 mod tests {
     use super::*;
     use reqwest::header::HeaderMap;
+    use serde_json::json;
 
     fn openapi() -> OpenApi {
         OpenApi::new(json!({

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::shapes::is_event;
+use crate::events::is_event;
 
 /// The position of a socket, from the frames it has received.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::TIMEOUT;
+use crate::asyncapi::AsyncApi;
 use crate::server::Server;
 use crate::socket::{Close, Socket};
 
@@ -117,6 +118,7 @@ impl SocketBuilder {
 
     /// The upgrade alone. An error when the server rejects it.
     pub async fn attempt(self) -> Result<Socket, Error> {
+        let description = AsyncApi::of(&self.server).await;
         let opening = async {
             let stream = self.connect().await?;
             let (stream, response) = client_async_tls(self.request()?, stream).await?;
@@ -128,7 +130,7 @@ impl SocketBuilder {
                 "the echoed subprotocol of {}",
                 self.path
             );
-            Ok(Socket::new(stream, self.path.clone(), self.v2))
+            Ok(Socket::new(stream, self.path.clone(), self.v2, description))
         };
         tokio::time::timeout(TIMEOUT, opening)
             .await

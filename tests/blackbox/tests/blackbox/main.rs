@@ -5,6 +5,7 @@
 //! resource.
 
 mod accounts;
+mod asyncapi;
 mod authorisation;
 mod budgets;
 mod config;

@@ -252,7 +252,7 @@ async fn duplicate_json_keys_are_rejected_or_the_last_one_counts() {
         _ => drop(response.expect_error(400, "malformed")),
     }
     let mut socket = account.socket(id).open().await;
-    socket.send_text(body).await;
+    socket.send_beyond_schemas(body).await;
     let received = socket.next().await;
     assert!(
         received.get("error").is_some() || received["message"] == "two",
