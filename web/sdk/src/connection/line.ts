@@ -103,7 +103,7 @@ export class Line {
         if (connected) this.#fail("silent");
         return;
       case "auth-expiring":
-        if (at === "open") this.#do({ do: "token", reason: "expiring" });
+        if (at === "open") this.#renew();
         return;
       case "closed":
         if (connected) this.#closed(input.code, input.reason);
@@ -132,6 +132,13 @@ export class Line {
     this.#do({ do: "cancel", timer: "retry" });
     this.state = { name: "token" };
     this.#do({ do: "token", reason });
+  }
+
+  /** Tokens that live for seconds only are announced to expire as soon as they are used. */
+  #renew(): void {
+    const spacing = this.#tokenIssuedAt + AUTH_RETRY_MS - this.#now;
+    if (spacing > 0) this.#do({ do: "set", timer: "auth", ms: spacing });
+    else this.#do({ do: "token", reason: "expiring" });
   }
 
   #token(access: string, issuedAt: number): void {
