@@ -26,7 +26,7 @@ const RUNTIME: &str = "workerd";
 /// Frames that cause a reply each. The space keeps the runtime from answering the ping itself.
 const FRAMES: [&str; 4] = [
     r#"{"type": "ping"}"#,
-    r#"{"type":"resume","since":0}"#,
+    r#"{"type":"resume","since":0,"epoch":"another"}"#,
     r#"{"type":"no such type"}"#,
     "[]",
 ];
