@@ -67,7 +67,9 @@ impl BlockingPasswords {
 impl Passwords for BlockingPasswords {
     async fn run(&self, job: PasswordJob, priority: HashPriority) -> Option<PasswordOutcome> {
         let (sender, outcome) = oneshot::channel();
-        match lock(&self.queue).admit(WaitingJob { job, sender }, priority) {
+        // A statement of its own: the lock is released before a thread is started.
+        let admitted = lock(&self.queue).admit(WaitingJob { job, sender }, priority);
+        match admitted {
             QueueResult::Start(first) => {
                 let queue = Arc::clone(&self.queue);
                 spawn_blocking(move || run_jobs(first, &queue));

@@ -102,6 +102,10 @@ fn connection_limits(settings: &Settings) -> ConnectionLimits {
     limits
 }
 
+/// The bytes of a connection that the kernel takes before it has sent earlier ones: a part of a resume.
+#[cfg(target_os = "linux")]
+const MAX_UNSENT_BYTES: u32 = 64 * 1024;
+
 /// Listens on the first usable address of the host.
 async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -112,12 +116,27 @@ async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
         };
         // Allows a restart while old connections are in TIME_WAIT.
         socket.set_reuseaddr(true)?;
+        limit_unsent(&socket)?;
         match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
             Ok(listener) => return Ok(listener),
             Err(error) => last_error = error,
         }
     }
     Err(last_error)
+}
+
+/// Limits what the kernel holds for a client beyond what the network takes; accepted connections inherit
+/// it. Otherwise the kernel grows its buffer to megabytes for a client that reads nothing, and the server
+/// produces them.
+#[cfg(target_os = "linux")]
+fn limit_unsent(socket: &TcpSocket) -> io::Result<()> {
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)
+}
+
+/// Other systems have no such option.
+#[cfg(not(target_os = "linux"))]
+fn limit_unsent(_socket: &TcpSocket) -> io::Result<()> {
+    Ok(())
 }
 
 /// Logs the address, and prints first steps in text mode.

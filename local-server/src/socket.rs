@@ -75,10 +75,16 @@ pub(crate) fn open(
         Ok(upgrade) => upgrade,
         Err(response) => return *response,
     };
+    let pending = upgrade.pending;
+    // Boxed one after the other: an open socket does not hold the memory of its upgrade.
+    let upgraded = Box::pin(async move {
+        let (socket, prefix, slot) = pending.accept().await?;
+        let send_queue = Arc::new(SendQueue::with_prefix(prefix));
+        Some((Box::pin(serve(link(), grant, socket, send_queue)), slot))
+    });
     tasks.spawn(async move {
-        if let Some((socket, prefix, _slot)) = upgrade.pending.accept().await {
-            let send_queue = Arc::new(SendQueue::with_prefix(prefix));
-            Box::pin(serve(link(), grant, socket, send_queue)).await;
+        if let Some((open, _slot)) = upgraded.await {
+            open.await;
         }
     });
     upgrade.response
@@ -189,12 +195,15 @@ impl Socket {
     }
 }
 
-async fn serve(
-    RoomLink { id, entry, room }: RoomLink,
+/// Runs an open socket to its end. Not an `async fn`, whose future would hold the arguments beside what
+/// they are moved into, for as long as the socket is open.
+fn serve(
+    link: RoomLink,
     grant: SocketGrant,
     mut socket: Socket,
     send_queue: Arc<SendQueue>,
-) {
+) -> impl Future<Output = ()> + Send {
+    let RoomLink { id, entry, room } = link;
     let (conversation_id, address) = (grant.conversation_id, grant.address);
     let user_id = grant.caller.user_id;
     let connect = RoomMessage::Connect {
@@ -202,24 +211,26 @@ async fn serve(
         connection: Box::new(new_connection(grant)),
         send_queue: send_queue.clone(),
     };
-    if room.send(connect).await.is_err() {
-        send_queue.close(CloseCode::Restarting);
-    }
-    let mut exchange = Exchange::new(id, &room, &send_queue);
-    let end = exchange.run(&mut socket.frames, &mut socket.io).await;
-    let mut outgoing = exchange.into_outgoing();
-    // The Room may have closed this connection itself; it ignores the message then.
-    drop(room.send(RoomMessage::Disconnect { id }).await);
-    drop((room, entry));
-    if send_queue.close_code() == Some(CloseCode::Flooding) {
-        SecurityEvent::FloodClosed(Some(conversation_id)).report(Some(user_id), address);
-    }
-    match end {
-        End::Gone => {}
-        End::Stalled => socket.reset(),
-        End::Close(close) => {
-            outgoing.extend(send_queue.take_rest());
-            socket.finish(outgoing, close).await;
+    async move {
+        if room.send(connect).await.is_err() {
+            send_queue.close(CloseCode::Restarting);
+        }
+        let mut exchange = Exchange::new(id, &room, &send_queue);
+        let end = exchange.run(&mut socket.frames, &mut socket.io).await;
+        let mut outgoing = exchange.into_outgoing();
+        // The Room may have closed this connection itself; it ignores the message then.
+        drop(room.send(RoomMessage::Disconnect { id }).await);
+        drop((room, entry));
+        if send_queue.close_code() == Some(CloseCode::Flooding) {
+            SecurityEvent::FloodClosed(Some(conversation_id)).report(Some(user_id), address);
+        }
+        match end {
+            End::Gone => {}
+            End::Stalled => socket.reset(),
+            End::Close(close) => {
+                outgoing.extend(send_queue.take_rest());
+                socket.finish(outgoing, close).await;
+            }
         }
     }
 }

@@ -15,6 +15,9 @@ use worker::{State, WebSocket};
 /// The storage key of the conversation's id, written by an object that sets an alarm.
 pub(crate) const CONVERSATION_KEY: &str = "conversation";
 
+/// How the tag begins that says whose a socket is.
+const USER_TAG: &str = "user ";
+
 /// The id of a socket's connection; stored as the socket's first tag.
 pub(crate) fn connection_of(state: &State, socket: &WebSocket) -> Option<ConnectionId> {
     let tags = state.get_tags(socket);
@@ -23,7 +26,14 @@ pub(crate) fn connection_of(state: &State, socket: &WebSocket) -> Option<Connect
 
 /// The second tag of a socket: whose it is.
 pub(crate) fn user_tag(user_id: UserId) -> String {
-    format!("user {user_id}")
+    format!("{USER_TAG}{user_id}")
+}
+
+/// Whose a socket is.
+pub(crate) fn user_of(state: &State, socket: &WebSocket) -> Option<UserId> {
+    let tags = state.get_tags(socket);
+    let id = tags.get(1)?.strip_prefix(USER_TAG)?;
+    id.parse().ok().map(UserId)
 }
 
 /// How many sockets of a user the runtime keeps for this object, closed ones included until their

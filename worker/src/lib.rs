@@ -3,7 +3,7 @@
 //! Owns how core's ports are implemented on Cloudflare's runtime, and no rule of its own: a missing
 //! rule belongs in core or proto. `app.rs` composes it; `rooms.rs` reaches the objects, `room_do.rs`
 //! and `room_host.rs` run a Room in one, `hibernation.rs` keeps what outlives its memory,
-//! `session_do.rs` records in which Rooms a session has sockets, `limits_do.rs` counts for rate limits
+//! `flooding.rs` ends floods, `session_do.rs` records in which Rooms a session has sockets, `limits_do.rs` counts for rate limits
 //! (reached by `counters.rs`), `rpc.rs` has the messages between them; `driver.rs` and `hyperdrive.rs` reach PostgreSQL. Optimisations are in `perf/`. The native
 //! counterpart is `local-server`.
 //!
@@ -16,6 +16,7 @@ mod counters;
 pub mod driver;
 #[cfg(feature = "faults")]
 mod faults;
+mod flooding;
 mod hibernation;
 mod hyperdrive;
 mod limits_do;

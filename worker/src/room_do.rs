@@ -8,12 +8,14 @@
 //! hibernates. A Room that panics is restored by the next event (`room_slot.rs`).
 //!
 //! The runtime goes on delivering what a closed socket sends until its client closes too. Such an
-//! event returns at once: it is not parsed and restores no Room.
+//! event returns at once: it is not parsed and restores no Room. A client that does not stop causes a
+//! reset of the object (`flooding.rs`).
 
 use std::cell::{Cell, OnceCell};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
+use colloquy_core::ports::Clock as _;
 use colloquy_proto::domain::{ConversationId, SendOutcome, SessionId, Timestamp};
 use colloquy_proto::protocol::{CloseCode, MAX_FRAME_BYTES, MAX_SOCKETS_PER_USER, PING, PONG};
 use colloquy_proto::room::{ConnectionId, Input};
@@ -25,7 +27,11 @@ use worker::{
 };
 
 use crate::app::{IsolateState, shared};
-use crate::hibernation::{CONVERSATION_KEY, connection_of, end, is_ended, open_sockets, user_tag};
+use crate::clock::EdgeClock;
+use crate::flooding::{self, DroppedFrames};
+use crate::hibernation::{
+    CONVERSATION_KEY, connection_of, end, is_ended, open_sockets, user_of, user_tag,
+};
 use crate::room_database::RoomDatabase;
 use crate::room_host::RoomHost;
 use crate::room_slot::RoomSlot;
@@ -60,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) room: RoomSlot<RoomHost>,
     database: OnceCell<RoomDatabase>,
     pub(crate) cache_written_at: Cell<Option<Timestamp>>,
+    dropped_frames: DroppedFrames,
 }
 
 impl DurableObject for RoomObject {
@@ -79,6 +86,7 @@ impl DurableObject for RoomObject {
                 room: RoomSlot::default(),
                 database: OnceCell::new(),
                 cache_written_at: Cell::default(),
+                dropped_frames: DroppedFrames::default(),
             }),
         }
     }
@@ -106,7 +114,7 @@ impl DurableObject for RoomObject {
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
         let Some(id) = self.inner.open_connection(&socket) else {
-            return Ok(());
+            return self.inner.drop_frame(&socket).await;
         };
         self.inner.load_conversation_id().await?;
         self.inner.with(Some(&socket), |room| match &message {
@@ -211,6 +219,32 @@ impl Inner {
         in_memory.unwrap_or_else(|| !is_ended(socket)).then_some(id)
     }
 
+    /// Drops a frame of a closed socket, and resets the object when there are too many of them.
+    async fn drop_frame(&self, socket: &WebSocket) -> Result<()> {
+        let now = EdgeClock.now();
+        if !self.dropped_frames.count(now) {
+            return Ok(());
+        }
+        self.load_conversation_id().await?;
+        let conversation_id = self.conversation_id()?;
+        let user_id = user_of(&self.state, socket);
+        if let Some(user_id) = user_id {
+            flooding::refuse(conversation_id, user_id, now);
+        }
+        tracing::warn!(
+            conversation.id = conversation_id.0,
+            user.id = user_id.map(|id| id.0),
+            "closed socket goes on flooding; room reset"
+        );
+        self.end_all_sockets();
+        // What the object's memory holds is never dropped by the runtime.
+        self.room.drop_generation(self.room.generation());
+        let reset = async { Err::<(), _>("flood of a closed socket".into()) };
+        // The error is the reset itself.
+        drop(self.state.block_concurrency_while(reset).await);
+        Ok(())
+    }
+
     async fn serve(self: &Rc<Self>, mut request: Request) -> Result<Response> {
         match request.path().as_str() {
             OPEN_SOCKET => self.open(&request).await,
@@ -249,13 +283,20 @@ impl Inner {
             .register_socket(&admission.session_id, admission.expires_at())
             .await;
         let WebSocketPair { client, server } = WebSocketPair::new()?;
-        if open_sockets(&self.state, admission.user_id) >= MAX_SOCKETS_OF_USER {
+        let user_id = admission.user_id;
+        let refusal = if open_sockets(&self.state, user_id) >= MAX_SOCKETS_OF_USER {
+            Some(CloseCode::TooManySockets)
+        } else {
+            flooding::is_refused(self.conversation_id()?, user_id, EdgeClock.now())
+                .then_some(CloseCode::Flooding)
+        };
+        if let Some(close) = refusal {
             server.accept()?;
-            end(&server, CloseCode::TooManySockets);
+            end(&server, close);
             return socket::switch(client, v2);
         }
         let id = self.with(None, |room| room.next_connection_id())?;
-        let (connection, user) = (id.0.to_string(), user_tag(admission.user_id));
+        let (connection, user) = (id.0.to_string(), user_tag(user_id));
         self.state
             .accept_websocket_with_tags(&server, &[&connection, &user]);
         match registered {

@@ -4,9 +4,11 @@
 //! With `--attack` attacking clients load one server beside honest ones instead.
 //!
 //! Starts the servers and the control server; clients, fault schedule and checker are the program in
-//! `tests/chaos`. Everything is built with the development profile.
+//! `tests/chaos`. Everything is built with the development profile, unless `--release` is given: only
+//! then an attack's times say what a deployed server withstands.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,6 +31,7 @@ const SHORT: TortureOptions = TortureOptions {
     seed: None,
     attack: false,
     attackers: 0,
+    release: false,
     built: true,
 };
 
@@ -43,8 +46,8 @@ const LOG_LINES: usize = 30;
 pub(crate) fn command(options: &TortureOptions) -> Verdict {
     let processes = Processes::open()?;
     if !options.built {
-        build::servers(&processes, false)?;
-        build(&processes)?;
+        build::servers(&processes, options.release)?;
+        build(&processes, options.release)?;
         if options.host == Host::Edge {
             worker::prepare(&processes)?;
         }
@@ -57,7 +60,14 @@ pub(crate) fn command(options: &TortureOptions) -> Verdict {
             ("attackers", options.attackers.to_string()),
         ]
         .map(|(name, value)| format!("--{name}={value}"));
-        return attack(&processes, options.host, &arguments, &mut backends);
+        let programs = build::program_directory(options.release);
+        return attack(
+            &processes,
+            options.host,
+            &programs,
+            &arguments,
+            &mut backends,
+        );
     }
     run(&processes, options, &mut backends)
 }
@@ -81,7 +91,8 @@ pub(crate) fn short<'run>(
     count(run(processes, &TortureOptions { host, ..SHORT }, backends)?);
     // At the edge the runtime owns the connections.
     if host != Host::Edge {
-        count(attack(processes, host, SHORT_ATTACK, backends)?);
+        let programs = build::program_directory(SHORT.release);
+        count(attack(processes, host, &programs, SHORT_ATTACK, backends)?);
     }
     if !all_passed {
         bail!("a guarantee was violated");
@@ -89,9 +100,13 @@ pub(crate) fn short<'run>(
     Ok(())
 }
 
-fn build(processes: &Processes) -> Result<()> {
+fn build(processes: &Processes, release: bool) -> Result<()> {
     let mut cargo = tools::cargo();
-    processes.succeed(cargo.args(["build", "--package", PROGRAM]))
+    cargo.args(["build", "--package", PROGRAM]);
+    if release {
+        cargo.arg("--release");
+    }
+    processes.succeed(&mut cargo)
 }
 
 fn run<'run>(
@@ -99,7 +114,7 @@ fn run<'run>(
     options: &TortureOptions,
     backends: &mut Backends<'run>,
 ) -> Result<bool> {
-    let programs = build::program_directory(false);
+    let programs = build::program_directory(options.release);
     let mut stack = Stack::start_for_torture(processes, options.host, &programs, backends)?;
     let mut command = Command::new(programs.join(PROGRAM));
     command.arg("chaos");
@@ -124,11 +139,11 @@ fn run<'run>(
 fn attack<'run>(
     processes: &'run Processes,
     host: Host,
+    programs: &Path,
     arguments: &[impl AsRef<OsStr>],
     backends: &mut Backends<'run>,
 ) -> Result<bool> {
-    let programs = build::program_directory(false);
-    let mut stack = Stack::start_for_attack(processes, host, &programs, backends)?;
+    let mut stack = Stack::start_for_attack(processes, host, programs, backends)?;
     let mut command = Command::new(programs.join(PROGRAM));
     command.arg("attack").args(arguments);
     judge(processes, &mut command, &mut stack, backends)
@@ -184,6 +199,9 @@ pub(crate) struct TortureOptions {
     /// The number of attacking sockets, and of half-sent requests.
     #[arg(long, default_value_t = 2_000, requires = "attack")]
     attackers: usize,
+    /// Build and run the programs with the release profile.
+    #[arg(long)]
+    release: bool,
     /// Use the programs of an earlier build.
     #[arg(long)]
     built: bool,
@@ -206,6 +224,7 @@ mod tests {
             seed: Some(7),
             attack: false,
             attackers: 2_000,
+            release: false,
             built: true,
         };
         assert_eq!(options, expected);

@@ -56,6 +56,10 @@ const ONLY_ONE: &[(&str, &str)] = &[
         "unconfirmed.rs",
         "natively the send queue shows what a client has not read",
     ),
+    (
+        "flooding.rs",
+        "natively a flooding socket is read slowly after its close",
+    ),
     ("run.rs", "the runtime starts and ends a Worker"),
     (
         "cache_writer.rs",

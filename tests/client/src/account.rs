@@ -143,10 +143,11 @@ impl Account {
         Ok(())
     }
 
-    /// Revokes the session. The account can be used again: the next [`Account::renew`] logs in.
+    /// Revokes the session. The account can be used again: the next [`Account::renew`] logs in. Without
+    /// a response the tokens are kept, and it may be called again.
     pub async fn log_out(&self, rest: &Rest) -> Result<(), Error> {
         let mut current = self.tokens.lock().await;
-        let Some(refresh) = current.refresh.take() else {
+        let Some(refresh) = current.refresh.clone() else {
             return Err(Error::Unexpected("no refresh token at hand".to_owned()));
         };
         let fields = json!({"refresh": refresh});
@@ -154,7 +155,9 @@ impl Account {
         let response = rest
             .request(Method::POST, LOGOUT, access, Some(&fields))
             .await?;
-        response.expect(&[205]).map(drop)
+        response.expect(&[205])?;
+        current.refresh = None;
+        Ok(())
     }
 }
 

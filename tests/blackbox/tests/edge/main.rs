@@ -5,6 +5,7 @@
 //! the runtime wait until no other test runs.
 
 mod close_codes;
+mod floods;
 mod heartbeat;
 mod hibernation;
 mod internal_rpc;

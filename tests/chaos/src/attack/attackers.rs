@@ -25,6 +25,10 @@ const ADDRESSES: usize = 50;
 /// The receive buffer of a attacking connection, in bytes: little is read for it by its kernel.
 const RECEIVE_BUFFER: u32 = 4 * 1024;
 
+/// The time over which the attackers appear. All in the same instant would be a storm of connections,
+/// which `cargo xtask bench` measures.
+const RAMP: Duration = Duration::from_secs(2);
+
 /// The pause before a new connection.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
@@ -33,6 +37,10 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a connection may take to open.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The frames that a socket that sends without pause hands to the kernel at once. One by one, most of the
+/// machine's time would go into the attackers' system calls.
+const FRAMES_PER_WRITE: usize = 256;
 
 /// One of so many sockets sends without pause.
 const FLOOD_SHARE: usize = 10;
@@ -114,7 +122,12 @@ pub(super) fn start(
     let attacks = attacks
         .into_iter()
         .flat_map(|(attack, count)| std::iter::repeat_n(attack, count));
+    let mut attacks: Vec<Attack> = attacks.collect();
+    // Every kind appears over the whole time.
+    fastrand::Rng::with_seed(0).shuffle(&mut attacks);
+    let step = RAMP / u32::try_from(attacks.len().max(1)).unwrap_or(u32::MAX);
     let tasks: Vec<JoinHandle<()>> = attacks
+        .into_iter()
         .enumerate()
         .map(|(index, attack)| {
             let attacker = Attacker {
@@ -123,8 +136,10 @@ pub(super) fn start(
                 target: Arc::clone(target),
                 counts: Arc::clone(counts),
             };
+            let starts_after = step.saturating_mul(u32::try_from(index).unwrap_or(u32::MAX));
             let mut stopped = stopped.clone();
             tokio::spawn(async move {
+                sleep(starts_after).await;
                 tokio::select! {
                     () = attacker.run() => {}
                     _ = stopped.wait_for(|stopped| *stopped) => {}
@@ -238,13 +253,20 @@ impl Attacker {
             frame(0x89, &[b'x'; 125]),
             text_frame(r#"{"type":"ping"}"#),
         ];
+        if matches!(self.attack, Attack::Flood) {
+            let many = frames.concat().repeat(FRAMES_PER_WRITE / frames.len());
+            loop {
+                stream.write_all(&many).await?;
+                self.counts
+                    .frames
+                    .fetch_add(FRAMES_PER_WRITE as u64, Ordering::Relaxed);
+            }
+        }
         loop {
             for frame in &frames {
                 stream.write_all(frame).await?;
                 add(&self.counts.frames);
-                if matches!(self.attack, Attack::UnreadSocket) {
-                    sleep(FRAME_INTERVAL).await;
-                }
+                sleep(FRAME_INTERVAL).await;
             }
         }
     }
