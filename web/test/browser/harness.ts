@@ -33,7 +33,7 @@ export async function openPage(
   page.on("console", (message) => {
     if (message.type() === "error" && !isRefusal(message.text())) problems.push(message.text());
   });
-  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("pageerror", (error) => problems.push(error.stack ?? error.message));
   page.on("request", (request) => {
     const { origin, protocol } = new URL(request.url());
     if (protocol.startsWith("http") && origin !== SERVER) problems.push(`request to ${origin}`);

@@ -132,7 +132,8 @@ test("a group is made of people one knows and of numbers, and an unknown number 
 
   await page.getByRole("button", { name: /^Remove Person no/ }).click();
   await people.fill(String(bob.id));
-  await page.getByRole("button", { name: "Start the conversation" }).click();
+  await people.press("Enter");
+  await people.press("Enter");
   await page.waitForURL(/#\/c\/\d+$/);
   await page.getByRole("link", { name: /Trip to Jena/ }).waitFor();
   expect(problems).toEqual([]);
@@ -161,6 +162,8 @@ test("the list finds, opens and steps through conversations, and back returns to
   expect(await rows.first().isVisible()).toBe(false);
   await page.getByRole("button", { name: "Back" }).click();
   await expect.poll(() => rows.count()).toBe(3);
+  // The focus is not lost with the pane that had it.
+  await expect.poll(() => page.locator(":focus").count()).toBe(1);
   expect(new URL(page.url()).hash).toBe("#/");
 
   await page.setViewportSize({ width: 1280, height: 800 });
@@ -170,6 +173,22 @@ test("the list finds, opens and steps through conversations, and back returns to
   expect(page.url()).not.toBe(first);
   await page.keyboard.press("Alt+ArrowUp");
   expect(page.url()).toBe(first);
+  expect(problems).toEqual([]);
+  await close();
+});
+
+test("a log-out in one tab ends the login in the others", async () => {
+  const me = await createAccount("me");
+  const { page, problems, close } = await openPage(browser);
+  await logIn(page, me.username);
+  const other = await page.context().newPage();
+  await other.goto("/#/settings");
+  await other.getByRole("heading", { name: "Settings", level: 1 }).waitFor();
+  await page.goto("/#/settings");
+  await page.getByRole("main").getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("heading", { name: "Chat that loses nothing." }).waitFor();
+  await other.getByText("This login has ended.").waitFor();
   expect(problems).toEqual([]);
   await close();
 });
