@@ -1,4 +1,4 @@
-// The time of day for texts that grow old, such as "5 min. ago". It ticks only while something shows it.
+// The time of day for texts that grow old, such as "5m ago". It ticks only while something shows it.
 import { createSubscriber } from "svelte/reactivity";
 
 const TICK_MS = 20_000;

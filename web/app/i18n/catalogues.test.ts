@@ -35,7 +35,8 @@ test("no German text was left in English", () => {
   // The same word in both languages.
   expect(same.map(([path]) => path)).toEqual([
     ".list.by",
-    ".settings.link",
+    ".settings.system",
+    ".settings.systemLanguage",
     ".connection.inTime",
     ".connection.position",
     ".connection.states.offline",

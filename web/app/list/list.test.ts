@@ -43,7 +43,9 @@ const preview = (more: Partial<ConversationSummary>, draft?: string) =>
   previewOf(conversation(1, more), 1, draft, en.list);
 
 test("a row shows who wrote the last message", () => {
-  expect(preview({ last_message: message(2, "Hi\n there") }).text).toBe("ann: Hi there");
+  expect(preview({ last_message: message(2, "Hi\n there") }).text).toBe(
+    "\u2068ann\u2069: Hi there",
+  );
   expect(preview({ last_message: message(1, "Hi") }).text).toBe("You: Hi");
   expect(preview({ kind: "direct", last_message: message(2, "Hi") }).text).toBe("Hi");
 });

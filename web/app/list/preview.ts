@@ -1,6 +1,7 @@
 // What a row of the list says about its conversation.
 import type { ConversationSummary } from "@colloquy/sdk";
 
+import { isolate } from "../../ui/i18n/isolate.ts";
 import { displayName } from "../people/names.ts";
 import type { Messages } from "../i18n/en.ts";
 
@@ -27,7 +28,8 @@ export function previewOf(
   if (last.sender_id === ownId) return { kind: "message", text: texts.you(text) };
   if (conversation.kind === "direct") return { kind: "message", text };
   const sender = conversation.participants.find(({ id }) => id === last.sender_id);
-  return { kind: "message", text: texts.by(sender ? displayName(sender) : last.sender, text) };
+  const name = sender ? displayName(sender) : last.sender;
+  return { kind: "message", text: texts.by(isolate(name), text) };
 }
 
 function oneLine(text: string): string {

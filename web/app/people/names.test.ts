@@ -14,7 +14,9 @@ const person = (id: number, username: string, first = "", last = ""): User => ({
 });
 const format = createFormat("en");
 const title = (name: string | null, participants: User[], count = participants.length) =>
-  conversationTitle({ name, participants, member_count: count }, 1, en.list, format);
+  conversationTitle({ name, participants, member_count: count }, 1, en.list, format)
+    // Isolates around each name keep a right-to-left one from moving the others.
+    .replace(/\u2068(.*?)\u2069/g, "<$1>");
 
 const me = person(1, "me");
 const ann = person(2, "ann", "Ann", "Berg");
@@ -29,8 +31,8 @@ test("a person without a name is shown by the username", () => {
 test("a conversation without a name shows the others", () => {
   expect(title("Team", [me, ann])).toBe("Team");
   expect(title(null, [me, ann])).toBe("Ann Berg");
-  expect(title(null, [me, ann, bob, cem])).toBe("Ann Berg, bob, and cem");
-  expect(title(null, [me, ann, bob, cem], 12)).toBe("Ann Berg, bob, cem and 8 others");
+  expect(title(null, [me, ann, bob, cem])).toBe("<Ann Berg>, <bob>, and <cem>");
+  expect(title(null, [me, ann, bob, cem], 12)).toBe("<Ann Berg>, <bob>, <cem> and 8 others");
   expect(title(null, [me])).toBe("Only you");
 });
 

@@ -2,6 +2,7 @@
 import type { ConversationSummary, User } from "@colloquy/sdk";
 
 import type { Format } from "../../ui/i18n/format.ts";
+import { isolate } from "../../ui/i18n/isolate.ts";
 import type { Messages } from "../i18n/en.ts";
 
 export type Person = Pick<User, "id" | "username" | "first_name" | "last_name">;
@@ -24,7 +25,9 @@ export function conversationTitle(
   if (conversation.name) return conversation.name;
   const others = conversation.participants.filter(({ id }) => id !== ownId);
   if (others.length === 0) return texts.alone;
-  const names = others.slice(0, NAMES).map(displayName);
+  const [first] = others;
+  if (first && conversation.member_count === 2) return displayName(first);
+  const names = others.slice(0, NAMES).map((person) => isolate(displayName(person)));
   const left = conversation.member_count - 1 - names.length;
   return left > 0 ? texts.others(names.join(", "), left) : format.list(names);
 }

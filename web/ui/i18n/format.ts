@@ -21,7 +21,7 @@ export interface Format {
   full(date: Date): string;
   /** Today, Yesterday, Thursday, 12 March: the title of a day relative to `now`. */
   day(date: Date, now: Date): string;
-  /** As short as a row of a list needs: 5 min. ago, 14:05, yesterday, Thu, 12 Mar, 12/03/25. */
+  /** As short as a row of a list needs: 5m ago, 14:05, yesterday, Thu, 12 Mar, 12/03/25. */
   short(date: Date, now: Date): string;
   /** 45 seconds, 3 minutes, 2 hours: rounded up, for waits. */
   duration(ms: number): string;
@@ -38,7 +38,7 @@ export function daysBetween(earlier: Date, later: Date): number {
 export function createFormat(tag: string): Format {
   const numbers = new Intl.NumberFormat(tag);
   const lists = new Intl.ListFormat(tag, { style: "long", type: "conjunction" });
-  const relative = new Intl.RelativeTimeFormat(tag, { numeric: "auto", style: "short" });
+  const relative = new Intl.RelativeTimeFormat(tag, { numeric: "auto", style: "narrow" });
   const days = new Intl.RelativeTimeFormat(tag, { numeric: "auto", style: "long" });
   const dates = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(tag, options);
   const time = dates({ hour: "2-digit", minute: "2-digit" });

@@ -1,5 +1,5 @@
-// The icons in use. The build copies exactly these from `lucide-static` into one sprite; to add one,
-// add its name. https://lucide.dev lists them.
+// The icons in use. The build copies exactly these from `lucide-static` into one sprite, and that into each page
+// whose HTML has the comment `<!-- icons -->`. To add one, add its name; https://lucide.dev lists them.
 export const ICONS = [
   "activity",
   "arrow-down",
