@@ -183,3 +183,36 @@ async fn a7_logout_revokes_tokens_and_closes_sockets_at_once() {
         elapsed.as_millis()
     ));
 }
+
+#[tokio::test]
+async fn a8_start_page_is_served_with_its_policy() {
+    let server = Server::under_test();
+    let client = reqwest::Client::builder().no_proxy().build();
+    let request = client.expect("an HTTP client").get(server.url("/"));
+    let response = request.send().await.expect("a response");
+    assert_eq!(response.status(), 200);
+    let headers = response.headers().clone();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    };
+    assert!(
+        header("content-type").starts_with("text/html"),
+        "{headers:?}"
+    );
+    let policy = header("content-security-policy");
+    // Natively core sends it; at the edge the platform reads it from a file.
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self';"),
+        "{policy:?}"
+    );
+    assert!(
+        response
+            .text()
+            .await
+            .expect("a page")
+            .contains("<title>Colloquy</title>")
+    );
+    report("the start page is served, with its Content-Security-Policy");
+}
