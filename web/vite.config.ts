@@ -48,6 +48,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // Every supported browser has `modulepreload`.
     modulePreload: { polyfill: false },
+    // For size budgets; `cargo xtask web` removes it.
+    manifest: true,
     license: { fileName: "licenses.txt" },
     rolldownOptions: {
       input: Object.fromEntries(pages.map(({ name, html }) => [name, html])),

@@ -30,6 +30,9 @@ const WEB: &str = "web";
 /// The variable that names the directory of the build to Vite.
 const OUTPUT: &str = "WEB_DIST";
 
+/// The directory of Vite's manifest in its output.
+const MANIFEST: &str = ".vite";
+
 /// The names of scripts that check something.
 const CHECK_PREFIX: &str = "check:";
 
@@ -73,9 +76,9 @@ pub(crate) fn check(processes: &Processes, counts: &mut Counts) -> Result<()> {
     }
     let built = processes.directory().join("web-dist");
     let outcome = build(processes, &built);
-    let is_built = outcome.is_ok();
-    count(counts, "the pages build", outcome);
-    if is_built {
+    let manifest = outcome.as_ref().ok().cloned();
+    count(counts, "the pages build", outcome.map(drop));
+    if let Some(manifest) = manifest {
         let dist = web.join("dist");
         count(
             counts,
@@ -85,7 +88,7 @@ pub(crate) fn check(processes: &Processes, counts: &mut Counts) -> Result<()> {
         count(
             counts,
             "pages are within their size budgets",
-            budgets::check(&built),
+            budgets::check(&built, &manifest),
         );
         count(
             counts,
@@ -104,8 +107,9 @@ fn prepare(processes: &Processes) -> Result<()> {
     npm::install(processes, &[WEB])
 }
 
-/// Builds the pages into `output`, with the files that describe the build.
-fn build(processes: &Processes, output: &Path) -> Result<()> {
+/// Builds the pages into `output`, with the files that describe the build. Returns Vite's manifest,
+/// which names the files of every module; it is not part of the pages.
+fn build(processes: &Processes, output: &Path) -> Result<Value> {
     let web = colloquy_harness::root().join(WEB);
     let mut command = npm_run(&web, ROOT, "build")?;
     processes.succeed(command.env(OUTPUT, output))?;
@@ -115,7 +119,15 @@ fn build(processes: &Processes, output: &Path) -> Result<()> {
     };
     write(HEADERS, colloquy_core::http::page_headers_for_platform())?;
     write(IGNORED_BY_PLATFORM, format!("{BUILD_RECORD}\n"))?;
-    write(BUILD_RECORD, record(&digest(&web)?))
+    write(BUILD_RECORD, record(&digest(&web)?))?;
+    take_manifest(&output.join(MANIFEST))
+}
+
+/// Reads the manifest and removes its directory.
+fn take_manifest(directory: &Path) -> Result<Value> {
+    let text = fs::read_to_string(directory.join("manifest.json")).context("Vite's manifest")?;
+    fs::remove_dir_all(directory)?;
+    serde_json::from_str(&text).context("Vite's manifest")
 }
 
 /// The name of the package at the root of the workspace, in output and on the command line.

@@ -1,0 +1,1 @@
+export{t as deEntry}from"./de.entry-Co0osexn.js";

@@ -1,0 +1,1 @@
+var e=e=>`‮${e}${`·`.repeat(Math.ceil(e.length/3))}‬`;function t(e){return n(e)}function n(t){return typeof t==`string`?e(t):typeof t==`function`?(...e)=>n(t(...e)):Array.isArray(t)?t.map(n):typeof t!=`object`||!t?t:Object.fromEntries(Object.entries(t).map(([e,t])=>[e,n(t)]))}export{t as pseudoCatalogue};
