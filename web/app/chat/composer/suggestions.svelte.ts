@@ -17,15 +17,19 @@ export class Suggestions {
   update(text: string, caret: number, people: readonly Person[]): void {
     const query = mentionQuery(text, caret);
     if (query === null) this.#dismissed = null;
+    if (query?.text !== this.query?.text) this.active = 0;
     this.query = query;
     const wanted = query !== null && query.start !== this.#dismissed;
     this.people = wanted ? suggest(people, query.text) : [];
-    this.active = 0;
   }
 
   close(): void {
-    this.#dismissed = this.query?.start ?? null;
     this.people = [];
+  }
+
+  #dismiss(): void {
+    this.#dismissed = this.query?.start ?? null;
+    this.close();
   }
 
   /** What a key does while the list is open: `"choose"` takes the active member. */
@@ -43,7 +47,7 @@ export class Suggestions {
       case "Tab":
         return "choose";
       case "Escape":
-        this.close();
+        this.#dismiss();
         return "handled";
       default:
         return null;

@@ -9,7 +9,7 @@ import type {
   TimelineWindow,
   User,
 } from "@colloquy/sdk";
-import { flushSync, tick } from "svelte";
+import { flushSync } from "svelte";
 
 import { ScrollAnchor } from "./anchor.ts";
 import { DomViewport } from "./dom_viewport.ts";
@@ -48,6 +48,8 @@ export class TimelineController {
   #direction: "up" | "down" | "none" = "none";
   #lastTop = 0;
   #loading: Promise<Result<void>> | null = null;
+  /** The last page could not be read. */
+  #stalled = false;
   readonly #lookedUp = new Set<MessageId>();
   #firstKey: string | undefined;
   /** Whether the rows on the screen reach the end of the conversation. */
@@ -104,20 +106,14 @@ export class TimelineController {
     const first = this.#unread.first(this.#window.lastNumber);
     const row = first === null ? undefined : this.#rowOf(first);
     const below = row && row.getBoundingClientRect().top > (this.#bottom ?? 0);
-    if (first !== null && (!row || below)) await this.toMessage(first);
+    if (first !== null && (!row || below)) this.toMessage(first);
     else await this.toEnd();
   }
 
   /** Shows a message, wherever it is, and gives it the focus. */
-  async toMessage(number: number): Promise<void> {
+  toMessage(number: number): void {
     this.#target = { number, offset: null };
-    if (!this.#rowOf(number)) await this.conversation.timeline.around(number);
     this.#apply();
-    await tick();
-    this.#rowOf(number)?.focus({ preventScroll: true });
-    this.flashed = number;
-    clearTimeout(this.#flashTimer);
-    this.#flashTimer = setTimeout(() => (this.flashed = null), FLASH_MS);
   }
 
   /** The reader has sent a message. */
@@ -126,8 +122,9 @@ export class TimelineController {
     await this.toEnd();
   }
 
-  /** A message that has been loaded, in the window or not. */
+  /** A message that has been loaded, in the window or not. What reads it follows new rows. */
   find(id: MessageId): Message | null {
+    void this.days;
     return this.#items.find(id);
   }
 
@@ -168,7 +165,7 @@ export class TimelineController {
     this.#firstKey = firstKey;
     if (this.#target === null) this.#anchor?.hold(this.#complete);
     this.#complete = window.atEnd;
-    this.#unread.shown(window.lastNumber, this.#seesEnd);
+    if (window.loaded) this.#unread.shown(window.lastNumber, this.#seesEnd);
     this.loaded = window.loaded;
     this.atStart = window.atStart;
     this.days = this.#items.update(window.rows, this.user, this.#unread.divider);
@@ -187,24 +184,38 @@ export class TimelineController {
     }
     const key = this.#rowOf(target.number)?.dataset["key"];
     if (key === undefined) {
-      // A saved position, perhaps far back. If it cannot be read, the end is as good as any place.
-      if (this.#loading === null) void this.#load(() => this.#around(target.number));
+      if (this.#loading === null) void this.#load(() => this.#around(target));
       return;
     }
     this.#target = null;
     const offset = target.offset ?? (this.#viewport?.height ?? 0) * JUMP_AT;
     this.#anchor?.holdRow(key, offset);
+    if (target.offset === null) this.#arrived(target.number);
   }
 
-  async #around(number: number): Promise<Result<void>> {
-    const result = await this.conversation.timeline.around(number);
-    if (!result.ok) this.#target = "end";
+  async #around(target: Exclude<Target, "end">): Promise<Result<void>> {
+    const result = await this.conversation.timeline.around(target.number);
+    const found = this.#window.rows.some(
+      (row) => row.kind === "message" && row.message.number === target.number,
+    );
+    // A jump that fails stays where it is; where there was nothing yet, the end is as good as any place.
+    if (!found && this.#target === target) this.#target = target.offset === null ? null : "end";
     return result;
+  }
+
+  #arrived(number: number): void {
+    this.#rowOf(number)?.focus({ preventScroll: true });
+    this.flashed = number;
+    clearTimeout(this.#flashTimer);
+    this.#flashTimer = setTimeout(() => (this.flashed = null), FLASH_MS);
   }
 
   #scrolled(): void {
     const top = this.#viewport?.top ?? 0;
-    if (Math.abs(top - this.#lastTop) >= 1) this.#direction = top < this.#lastTop ? "up" : "down";
+    if (Math.abs(top - this.#lastTop) >= 1) {
+      this.#direction = top < this.#lastTop ? "up" : "down";
+      this.#stalled = false;
+    }
     this.#lastTop = top;
     this.#anchor?.hold(this.#window.atEnd);
     this.#moved();
@@ -232,6 +243,7 @@ export class TimelineController {
   /** The position changed, by a person or by new rows. */
   #moved(): void {
     const window = this.#window;
+    if (!window.loaded) return;
     this.#unread.shown(window.lastNumber, this.#seesEnd);
     this.newCount = this.#unread.count(window.lastNumber);
     this.atEnd = this.#seesEnd;
@@ -240,7 +252,8 @@ export class TimelineController {
 
   #readEdges(window: TimelineWindow): void {
     const viewport = this.#viewport;
-    if (!viewport || !window.loaded || this.#loading || this.#target !== null) return;
+    if (!viewport || this.#loading || this.#stalled) return;
+    if (this.#target !== null) return;
     const { top, height, content } = viewport;
     const { atStart, atEnd } = window;
     const direction = this.#direction;
@@ -250,10 +263,11 @@ export class TimelineController {
 
   async #load(read: () => Promise<Result<void>>): Promise<void> {
     this.#loading = read();
-    const result = await this.#loading;
+    const { ok } = await this.#loading;
     this.#loading = null;
-    // A failure shows at the hole it left; the next scrolling tries again.
-    if (result.ok) this.#frame.request();
+    // A failure shows at the hole it left. The next scrolling tries again, and nothing before it.
+    this.#stalled = !ok;
+    this.#frame.request();
   }
 
   #rowOf(number: number): HTMLElement | undefined {

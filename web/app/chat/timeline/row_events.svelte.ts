@@ -39,7 +39,8 @@ export class RowEvents {
       if (event.pointerType === "mouse") this.hovered = keyOf(event.target);
     });
     listen("pointerleave", () => (this.hovered = null));
-    listen("contextmenu", (event) => this.#contextMenu(event));
+    // Every browser has made it a `PointerEvent` since 2024; before, `pointerType` is undefined.
+    listen("contextmenu", (event) => this.#contextMenu(event as PointerEvent));
     listen("pointerdown", (event) => this.#pressed(event));
     listen("pointermove", (event) => this.#dragged(event));
     listen("pointerup", () => this.#released());
@@ -103,28 +104,26 @@ export class RowEvents {
     return Math.max(1, Math.floor((scroller.clientHeight / scroller.scrollHeight) * rows.length));
   }
 
-  #contextMenu(event: MouseEvent): void {
+  #contextMenu(event: PointerEvent): void {
     const key = keyOf(event.target);
     // Links and selected text have a menu of the browser that is more useful.
     if (key === null || isOwnMenu(event.target)) return;
     event.preventDefault();
-    this.#cancelPress();
+    // A finger that rests has its own timer, since iOS has no `contextmenu`.
+    if (event.pointerType === "touch") return;
     const at = new DOMRect(event.clientX, event.clientY, 0, 0);
     const open = () => this.handlers.command(key, "actions", at);
-    // A popover that opens while the button is pressed is closed by its release.
     if (event.buttons === 0) open();
-    else addEventListener("pointerup", () => setTimeout(open), { once: true });
+    else whenReleased(open);
   }
 
-  /** iOS has no `contextmenu`: a finger that rests on a row asks for its actions. */
   #pressed(event: PointerEvent): void {
     const key = keyOf(event.target);
     if (event.pointerType === "mouse" || key === null || isOwnMenu(event.target)) return;
     const { clientX: x, clientY: y } = event;
     const timer = setTimeout(() => {
       this.#press = null;
-      const open = () => this.handlers.command(key, "actions", new DOMRect(x, y, 0, 0));
-      addEventListener("pointerup", () => setTimeout(open), { once: true });
+      whenReleased(() => this.handlers.command(key, "actions", new DOMRect(x, y, 0, 0)));
     }, LONG_PRESS_MS);
     this.#press = { timer, x, y };
   }
@@ -164,6 +163,18 @@ function targetIndex(key: string, at: number, count: number, page: number): numb
     default:
       return -1;
   }
+}
+
+/** A popover that opens while a button or finger is down is closed by its release. */
+function whenReleased(open: () => void): void {
+  const end = new AbortController();
+  const { signal } = end;
+  const release = () => {
+    end.abort();
+    setTimeout(open);
+  };
+  addEventListener("pointerup", release, { signal });
+  addEventListener("pointercancel", () => end.abort(), { signal });
 }
 
 function keyOf(target: EventTarget | null): string | null {
