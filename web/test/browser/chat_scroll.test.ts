@@ -56,9 +56,9 @@ const firstLoaded = (page: Page): Promise<number> =>
     Number(document.querySelector<HTMLElement>("li[data-number]")?.dataset["number"]),
   );
 
-/** Nothing is being read, and the frame is drawn. */
+/** Everything that is being read has arrived, and the frame is drawn. */
 async function settled({ page }: Chatting): Promise<void> {
-  await page.waitForLoadState("networkidle");
+  await page.locator("li[data-key^='hole:']").waitFor({ state: "detached" });
   await page.evaluate(
     () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
   );
