@@ -5,6 +5,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
+import { docsPlugin } from "./build/docs.ts";
 import { emojiPlugin } from "./build/emoji.ts";
 import { iconsPlugin } from "./build/icons.ts";
 import { findPages, pagesPlugin } from "./build/pages.ts";
@@ -31,7 +32,7 @@ export default defineConfig({
   root,
   base: "/",
   publicDir: "public",
-  plugins: [svelte(), iconsPlugin(), emojiPlugin(), pagesPlugin(pages)],
+  plugins: [svelte(), iconsPlugin(), emojiPlugin(), docsPlugin(root), pagesPlugin(pages)],
   resolve: {
     // The sources of the SDK and not its build: one build of everything, and changes are seen at once.
     alias: [

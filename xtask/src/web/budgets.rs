@@ -26,6 +26,8 @@ const LOGIN: &[&str] = &["app/index.html"];
 
 const CHAT: &[&str] = &["app/index.html", "app/shell/Shell.svelte", "app/i18n/en.ts"];
 
+const DOCS: &[&str] = &["docs/index.html"];
+
 const BUDGETS: &[Budget] = &[
     Budget {
         name: "log in",
@@ -50,10 +52,18 @@ const BUDGETS: &[Budget] = &[
     },
     Budget {
         name: "docs",
-        html: Some("docs/index.html"),
-        entries: &["docs/index.html"],
+        html: None,
+        entries: DOCS,
         after: &[],
         bytes: 30_000,
+    },
+    // Rendered at build time: it contains the documents it shows, and grows with the API.
+    Budget {
+        name: "HTML of docs",
+        html: Some("docs/index.html"),
+        entries: DOCS,
+        after: DOCS,
+        bytes: 40_000,
     },
     Budget {
         name: "guarantees",
