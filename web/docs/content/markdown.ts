@@ -98,7 +98,12 @@ interface Renderer {
   readonly parser: { parseInline(tokens: readonly unknown[]): string };
 }
 
-const LANGUAGES: Readonly<Record<string, Language>> = { sh: "sh", js: "js", ts: "js", json: "json" };
+const LANGUAGES: Readonly<Record<string, Language>> = {
+  sh: "sh",
+  js: "js",
+  ts: "js",
+  json: "json",
+};
 
 const languageOf = (lang: string | undefined): Language => LANGUAGES[lang ?? ""] ?? "text";
 

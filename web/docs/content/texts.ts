@@ -76,5 +76,4 @@ export function readTexts({ readme, protocol, clients, sdk }: Sources): Texts {
 
 const firstParagraph = (markdown: string): string => markdown.trim().split("\n\n")[0] ?? "";
 
-const firstBlock = (markdown: string): string =>
-  /```ts\n[\s\S]*?\n```/.exec(markdown)?.[0] ?? "";
+const firstBlock = (markdown: string): string => /```ts\n[\s\S]*?\n```/.exec(markdown)?.[0] ?? "";

@@ -9,6 +9,9 @@ const SOCKET_ONLY = new Set(["unknown_type", "upgrade_required"]);
 /** Operations that are limited by attempts and not by a budget. */
 const ATTEMPTS = new Set(["register", "login"]);
 
+/** Operations that some members may do and others may not, or that the server may not offer. */
+const RESTRICTED = new Set(["register", "editMessage", "deleteMessage", "removeMember"]);
+
 export function codesOf(operation: Operation, answer: Answer, all: readonly ErrorCode[]): string[] {
   // A body without a code, such as that of a health check.
   if (!hasCode(answer)) return [];
@@ -21,8 +24,12 @@ export function codesOf(operation: Operation, answer: Answer, all: readonly Erro
 const hasCode = (answer: Answer): boolean =>
   typeof answer.example === "object" && answer.example !== null && "code" in answer.example;
 
-function applies(code: string, { id, authenticated }: Operation): boolean {
+function applies(code: string, { id, path, authenticated }: Operation): boolean {
   switch (code) {
+    case "not_member":
+      return path.includes("{id}");
+    case "forbidden":
+      return RESTRICTED.has(id);
     case "bad_credentials":
       return id === "login";
     case "not_authenticated":

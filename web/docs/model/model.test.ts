@@ -104,6 +104,8 @@ test("the codes of a status are those the operation may answer", () => {
   ]);
   expect(codes("register", 429)).toEqual(["too_many_attempts"]);
   expect(codes("sendMessage", 429)).toEqual(["throttled"]);
+  expect(codes("listMessages", 403)).toEqual(["not_member"]);
+  expect(codes("editMessage", 403)).toEqual(["not_member", "forbidden"]);
 });
 
 test("types and rules in words", () => {

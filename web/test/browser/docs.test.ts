@@ -239,7 +239,7 @@ test("the page is accessible with everything on it open", async () => {
   await page.locator("#console").getByRole("button", { name: "Connect" }).click();
   await page.locator("#console").getByText('"type":"hello"').waitFor();
   const found: string[] = [];
-  for (const variant of VARIANTS) {
+  const check = async (variant: Variant) => {
     await dress(page, variant);
     await page.keyboard.press("/");
     await page.getByRole("combobox").fill("auth");
@@ -249,11 +249,25 @@ test("the page is accessible with everything on it open", async () => {
     await page.getByRole("combobox").press("Escape");
     await page.getByRole("combobox").blur();
     if (SHOTS) await shoot(page, nameOf(variant), SHOTS);
-  }
+  };
+  // The whole page in two appearances that have nothing in common, then one of everything in all of them.
+  const [first, last] = [VARIANTS[0], VARIANTS.at(-1)];
+  if (first && last) for (const variant of [first, last]) await check(variant);
+  if (!SHOTS) await keepFewOfEach(page);
+  for (const variant of VARIANTS) await check(variant);
   expect(found).toEqual([]);
   expect(problems).toEqual([]);
   await close();
 }, 180_000);
+
+/** Removes all but a few of the elements that are made by the same component, which would only cost time. */
+const keepFewOfEach = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    for (const kind of ["operation", "frame", "type", "field", "rule", "limit"]) {
+      const all = [...document.querySelectorAll(`[data-kind="${kind}"]`)];
+      for (const element of all.slice(4)) if (element.id !== "sendMessage") element.remove();
+    }
+  });
 
 const VIEWS = [
   "overview",

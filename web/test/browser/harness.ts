@@ -149,7 +149,11 @@ export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const found = await page.evaluate(
     // `axe` is what the line above has defined in the page.
-    (tags) => (globalThis as unknown as { axe: typeof axe }).axe.run({ runOnly: tags }),
+    (tags) =>
+      (globalThis as unknown as { axe: typeof axe }).axe.run({
+        runOnly: tags,
+        resultTypes: ["violations"],
+      }),
     TAGS,
   );
   return found.violations.flatMap(({ id, nodes }) =>
