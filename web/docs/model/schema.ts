@@ -105,7 +105,9 @@ export function rulesOf(schema: Schema): string[] {
   return rules.filter((rule) => rule !== "");
 }
 
-function between(least: number | undefined, most: number | undefined, unit: string): string {
+function between(least: number | undefined, limit: number | undefined, unit: string): string {
+  // The largest number of 64 bits is the limit of a database column and no rule.
+  const most = limit !== undefined && limit > Number.MAX_SAFE_INTEGER ? undefined : limit;
   const number = (value: number) => value.toLocaleString("en");
   if (most === undefined) {
     // Every id, position and text has such a bound: no news.
