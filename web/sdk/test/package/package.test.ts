@@ -13,7 +13,7 @@ const run = (command: string, ...args: string[]): string =>
 
 beforeAll(() => {
   run("npm", "run", "build");
-}, 60_000);
+}, 300_000);
 
 /** The size of a bundle of this entry, minified and compressed, without its peers. */
 async function size(entry: string, names = "*"): Promise<number> {
@@ -69,9 +69,9 @@ test("it has no dependency, and every export names its types first", () => {
 
 test("publint finds nothing", () => {
   expect(run("npx", "publint", "--strict", "--pack", "npm")).toContain("All good!");
-}, 30_000);
+}, 300_000);
 
 test("the types resolve in every way in which ESM is resolved", () => {
   // A problem makes it fail.
   expect(run("npx", "attw", "--pack", ".", "--profile", "esm-only")).toContain("@colloquy/sdk");
-}, 60_000);
+}, 300_000);
