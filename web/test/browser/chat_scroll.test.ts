@@ -1,5 +1,5 @@
 // The timeline with ten thousand messages: what is read stays in place, and the page stays small and fast.
-import type { Browser, Page } from "playwright-core";
+import type { Browser, CDPSession, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { openChat, seed, type Chatting } from "./chat_harness.ts";
@@ -143,24 +143,34 @@ const scrollUp = (page: Page, steps: number): Promise<Frames> =>
     };
   }, steps);
 
-test("scrolling through ten thousand messages is smooth, and the page stays small", async () => {
+/** Milliseconds of processor time that the main thread of the page has used. */
+async function mainThread(devtools: CDPSession): Promise<number> {
+  const { metrics } = await devtools.send("Performance.getMetrics");
+  return 1000 * (metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN);
+}
+
+test("scrolling through ten thousand messages is cheap, and the page stays small", async () => {
   const a = await openChat(browser, ann, id);
   await a.row("Message").waitFor();
   const devtools = await a.page.context().newCDPSession(a.page);
-  const plain = await scrollUp(a.page, 600);
+  // Time of the thread and not of the clock: other programs of the machine do not count.
+  await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+  const steps = 600;
+  const before = await mainThread(devtools);
+  const plain = await scrollUp(a.page, steps);
+  const perStep = ((await mainThread(devtools)) - before) / steps;
   await devtools.send("Emulation.setCPUThrottlingRate", { rate: 4 });
   const slow = await scrollUp(a.page, 300);
   await devtools.send("Emulation.setCPUThrottlingRate", { rate: 1 });
   await devtools.send("HeapProfiler.collectGarbage");
   const { usedSize } = await devtools.send("Runtime.getHeapUsage");
   const heap = Math.round(usedSize / 1e5) / 10;
-  console.log(`scroll: ${JSON.stringify({ plain, slow, heapMb: heap })}`);
+  console.log(`scroll: ${JSON.stringify({ perStep, plain, slow, heapMb: heap })}`);
   expect(await firstLoaded(a.page)).toBeLessThan(COUNT - 1000);
   expect(plain.nodes).toBeLessThanOrEqual(3_500);
   expect(heap).toBeLessThanOrEqual(40);
-  // The limits are 17.5 and 50 ms. Only what a busy machine cannot explain fails.
-  expect(plain.p95).toBeLessThanOrEqual(50);
-  expect(slow.p95).toBeLessThanOrEqual(150);
+  // A frame has 16.7 ms. The frames themselves are recorded: on a busy machine they say little.
+  expect(perStep).toBeLessThanOrEqual(14);
   expect(a.problems).toEqual([]);
   await a.close();
 });

@@ -23,6 +23,8 @@ import { Unread } from "./unread.ts";
 /** A message one jumps to is shown this far from the top. */
 const JUMP_AT = 1 / 3;
 const FLASH_MS = 1_600;
+/** Rows that are inserted at a time. A whole page of the history at once takes longer than a frame. */
+const STEP_ROWS = 20;
 
 /** Where to go as soon as the rows are there. */
 type Target = { readonly number: number; readonly offset: number | null } | "end";
@@ -258,7 +260,7 @@ export class TimelineController {
     const { atStart, atEnd } = window;
     const direction = this.#direction;
     const edge = wantedEdge({ top, height, content, direction, atStart, atEnd });
-    if (edge) void this.#load(() => this.conversation.timeline[edge]());
+    if (edge) void this.#load(() => this.conversation.timeline[edge](STEP_ROWS));
   }
 
   async #load(read: () => Promise<Result<void>>): Promise<void> {
