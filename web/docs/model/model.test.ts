@@ -20,7 +20,7 @@ const asyncapi = load("asyncapi.json");
 const { api, socket } = readDocuments(openapi, asyncapi);
 const operations = operationsOf(api);
 
-/** Tells what is wrong with a value, by the schema of a name; nothing if it is valid. */
+/** Returns what is wrong with a value, by the schema of a name; nothing if it is valid. */
 function validator(document: { components: object }): (name: string, value: unknown) => string[] {
   const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
   ajv.addSchema({ $id: "document", components: document.components });

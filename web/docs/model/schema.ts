@@ -26,7 +26,7 @@ export interface Schema {
 
 export type Schemas = Readonly<Record<string, Schema>>;
 
-/** A piece of a type in words. `ref` is the name of the schema it stands for. */
+/** A piece of a type in words. `ref` is the name of the schema it refers to. */
 export interface TypePart {
   readonly text: string;
   readonly ref?: string;

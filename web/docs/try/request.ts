@@ -7,7 +7,7 @@ export interface Known {
   readonly lastMessage: number | null;
 }
 
-/** What the field of a parameter begins with. Optional ones are left out until somebody fills them in. */
+/** What the field of a parameter begins with. Optional ones are left out until they are filled in. */
 export function startValue(parameter: Parameter, known: Known): string {
   if (!parameter.required) return "";
   const { playground, lastMessage } = known;
