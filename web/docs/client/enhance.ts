@@ -1,5 +1,5 @@
 // What scripts add to a part of the page: the address of this server in the examples, tabs that change together,
-// buttons that copy, and buttons that open "try it". Called again for every part that is rendered anew.
+// buttons that copy, and buttons that open "try it". Called again for every part that is rendered again.
 import { copyText } from "../../ui/clipboard.ts";
 import { ORIGIN } from "../page/origin.ts";
 import { addTryButtons } from "./try_buttons.ts";
