@@ -2,7 +2,7 @@
 //!
 //! The steps: architecture checks, those of the pages, and the Worker's build; the room simulator and
 //! its mutations; unit and integration tests with PostgreSQL and Redis; then, per host, the black-box
-//! suites, a short Schemathesis run and a short torture run. The suites are the test programs in [`SUITES`].
+//! suites, the SDK against native servers, a short Schemathesis run and a short torture run. The suites are the test programs in [`SUITES`].
 //!
 //! Servers and tests are built with the development profile, because the release profile's link-time
 //! optimisation takes longer than all tests. `--release` tests the programs that users run. Every
@@ -230,6 +230,11 @@ fn test_host<'run>(
         if !passed {
             show_logs(&stack, suite.name);
         }
+    }
+    if host != Host::Edge && options.filter.is_none() {
+        report.tests(&step(host, "sdk"), |counts| {
+            web::test_sdk(processes, &stack, counts)
+        });
     }
     if host == Host::Sqlite && options.filter.is_none() {
         report.tests(&step(host, "schemathesis"), |counts| {

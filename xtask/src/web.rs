@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use colloquy_harness::processes::Processes;
+use colloquy_harness::stack::Stack;
 use colloquy_harness::{npm, tools};
 use colloquy_web_dist::{BUILD_RECORD, HEADERS, IGNORED_BY_PLATFORM, digest, record};
 use nix::sys::signal::Signal;
@@ -38,6 +39,16 @@ const CHECK_PREFIX: &str = "check:";
 
 /// The script that runs the unit tests.
 const TEST: &str = "test";
+
+/// The package of the SDK, and its script that tests it against a server.
+const SDK: &str = "sdk";
+const TEST_AGAINST_SERVER: &str = "test:real";
+
+/// The variables that name servers to the tests of the SDK, and the instances they name.
+const SDK_SERVERS: &[(&str, &str)] = &[
+    ("COLLOQUY_URL", "unthrottled_base_url"),
+    ("COLLOQUY_SHORT_TOKEN_URL", "short_token_base_url"),
+];
 
 #[derive(clap::Args)]
 pub(crate) struct WebOptions {
@@ -185,8 +196,31 @@ fn npm_run(web: &Path, package: &str, script: &str) -> Result<Command> {
 
 /// Runs the unit tests of a package, prints their output and counts them.
 fn run_tests(processes: &Processes, web: &Path, package: &str, counts: &mut Counts) -> Result<()> {
+    run_vitest(processes, npm_run(web, package, TEST)?, counts)
+}
+
+/// Runs the tests of the SDK against the servers of a host, without a throttle, and with tokens
+/// that expire within seconds.
+pub(crate) fn test_sdk(
+    processes: &Processes,
+    stack: &Stack<'_>,
+    counts: &mut Counts,
+) -> Result<()> {
+    prepare(processes)?;
+    let web = colloquy_harness::root().join(WEB);
+    let mut command = npm_run(&web, SDK, TEST_AGAINST_SERVER)?;
+    for (variable, url_key) in SDK_SERVERS {
+        let mut instances = stack.extra_instances.iter();
+        let instance = instances.find(|instance| instance.spec.url_key == *url_key);
+        let instance = instance.with_context(|| format!("no instance has the key {url_key}"))?;
+        command.env(variable, instance.base_url());
+    }
+    run_vitest(processes, command, counts)
+}
+
+/// Runs vitest, prints its output and counts its tests.
+fn run_vitest(processes: &Processes, mut command: Command, counts: &mut Counts) -> Result<()> {
     let before = *counts;
-    let mut command = npm_run(web, package, TEST)?;
     let mut running = processes.spawn(command.stdout(Stdio::piped()), Signal::SIGTERM)?;
     let output = running.stdout().context("npm's output was not piped")?;
     for line in BufReader::new(output).split(b'\n') {
