@@ -69,7 +69,7 @@ export class ChatState {
     return this.#byId.get(userId)?.name ?? username;
   }
 
-  /** The members that a message mentions, by the name that stands in its text. */
+  /** The members that a message mentions, by the name in its text. */
   mentioned(ids: readonly UserId[]): Mentioned[] {
     return ids.flatMap((userId) => {
       const name = userId === this.user.id ? this.user.username : this.#byId.get(userId)?.username;

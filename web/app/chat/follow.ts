@@ -1,4 +1,4 @@
-// Tells a screen reader about messages of others in the open conversation, while its window has the focus.
+// Announces to a screen reader messages of others in the open conversation, while its window has the focus.
 import type { Announcements } from "./announcements.ts";
 import type { ChatState } from "./chat.svelte.ts";
 import { excerpt } from "./text/plain.ts";

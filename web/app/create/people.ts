@@ -1,5 +1,5 @@
-// Finding the people of a new conversation. The server has no search for people, so a person is somebody one
-// shares a conversation with, or somebody whose number or link one has.
+// Finding the people of a new conversation. The server has no search for people, so a person is someone one
+// shares a conversation with, or someone whose number or link one has.
 import type { ConversationSummary, UserId } from "@colloquy/sdk";
 
 import { matches } from "../list/order.ts";
@@ -25,7 +25,7 @@ export function knownPeople(
 export const inviteLink = (origin: string, id: UserId): string =>
   `${origin}/${hrefOf({ name: "create", personId: id })}`;
 
-/** The number in `12`, `#12`, or somebody's link; null if the text is neither. */
+/** The number in `12`, `#12`, or someone's link; null if the text is neither. */
 export function parsePerson(text: string): UserId | null {
   const trimmed = text.trim();
   const hash = /#\/new\/\d+\/?$/.exec(trimmed)?.[0];

@@ -130,7 +130,7 @@ export const chatEn = {
     addHint: "New members can read all earlier messages.",
     addSubmit: "Add",
     added: (n: number) => plural(n, { one: "# member was added", other: "# members were added" }),
-    unknownPerson: (id: string) => `There is nobody with the number ${id}.`,
+    unknownPerson: (id: string) => `There is no one with the number ${id}.`,
     full: "This group is full.",
     person: (id: string) => `Person no. ${id}`,
     you: "you",

@@ -63,7 +63,7 @@ export const de: Messages = {
     name: "Name der Gruppe",
     nameHint: "Ohne Namen zeigt die Gruppe die Namen ihrer Mitglieder.",
     submit: "Unterhaltung beginnen",
-    nobody: "Wählen Sie mindestens eine Person.",
+    choosePerson: "Wählen Sie mindestens eine Person.",
     inviteTitle: "Jemanden einladen",
     inviteHint:
       "Senden Sie Ihren Link jemandem, der hier ein Konto hat oder eines anlegt. Er beginnt eine Unterhaltung mit Ihnen.",

@@ -16,7 +16,7 @@ export const enEntry = {
   },
   welcome: {
     headline: "Chat that loses nothing.",
-    lead: "Every message is stored once. Everyone reads the same order. Whoever was away receives exactly what they missed.",
+    lead: "Every message is stored once. Everyone reads the same order. Anyone who was away receives exactly what they missed.",
     register: "Create an account",
     logIn: "Log in",
     closed: "This server accepts no new accounts. Log in with the one you have.",

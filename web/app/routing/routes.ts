@@ -5,7 +5,7 @@ export type Route =
   | { readonly name: "home" }
   | { readonly name: "login" }
   | { readonly name: "register" }
-  /** With `personId`: a link that somebody has sent to start a conversation with them. */
+  /** With `personId`: a link that someone has sent to start a conversation with them. */
   | { readonly name: "create"; readonly personId: number | null }
   | { readonly name: "chat"; readonly conversationId: number; readonly pane: ChatPane }
   | { readonly name: "settings" }

@@ -1,4 +1,4 @@
-// The pages and dialogs that nobody sees first, as one chunk. The shell loads it when the browser is idle, so that
+// The pages and dialogs that no one sees first, as one chunk. The shell loads it when the browser is idle, so that
 // they open at once, and also while the line is down.
 export { default as ConnectionDetails } from "../connection/ConnectionDetails.svelte";
 export { default as LogOutDialog } from "../session/LogOutDialog.svelte";

@@ -129,9 +129,9 @@ test("every screen of the shell is accessible", async () => {
 });
 
 test("an empty list, a loading one and one that cannot be loaded are accessible", async () => {
-  const nobody = await createAccount("nobody");
+  const newcomer = await createAccount("newcomer");
   const { page, close } = await openPage(browser);
-  await logIn(page, nobody.username);
+  await logIn(page, newcomer.username);
   await checkEverywhere(page, [
     {
       name: "empty",

@@ -152,7 +152,7 @@ test("the chat pane is accessible in every appearance", async () => {
     await appear(page, variant);
     for (const { name, pane, conversation, prepare } of SCREENS) {
       const id = conversation?.() ?? group;
-      // Another address first: each screen starts anew.
+      // Another address first: each screen starts again.
       await page.goto("/#/settings");
       await page.goto(`/#/c/${id}${pane ? `/${pane}` : ""}`);
       await ready(page);

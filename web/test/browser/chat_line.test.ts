@@ -46,13 +46,13 @@ test("what is written on a half-open line waits, and arrives once when it is bac
   await expect
     .poll(() => state(a, "from the tunnel").getAttribute("title"))
     .toMatch(/Waiting to be sent|Sending/);
-  await sendMessage(bob, id, "meanwhile outside");
-  await b.row("meanwhile outside").waitFor();
+  await sendMessage(bob, id, "sent in between");
+  await b.row("sent in between").waitFor();
   expect(await b.row("from the tunnel").count()).toBe(0);
 
   await a.page.context().setOffline(false);
   await b.row("from the tunnel").waitFor();
-  await a.row("meanwhile outside").waitFor();
+  await a.row("sent in between").waitFor();
   await expect.poll(() => state(a, "from the tunnel").getAttribute("title")).toBe("Sent");
   expect(await texts(a)).toEqual(await texts(b));
   expect(await texts(b)).toHaveLength(2);
@@ -126,7 +126,7 @@ test("a message that the server refuses says why, and can be copied, retried and
     .row("refused once")
     .getByText(/Not sent: The server does not accept/)
     .waitFor();
-  // A screen reader is told at once.
+  // A screen reader announces it at once.
   await a.page
     .locator('[aria-live="assertive"]', { hasText: "Not sent" })
     .waitFor({ state: "attached" });

@@ -52,7 +52,7 @@ const isRefusal = (text: string): boolean =>
 
 let nextName = 0;
 
-/** A username nobody has yet. */
+/** A username no one has yet. */
 export const freshName = (prefix = "user"): string =>
   `${prefix}-${Date.now().toString(36)}-${process.pid}-${nextName++}`;
 

@@ -68,7 +68,7 @@ test("a wrong password is said, and too many attempts show the time to wait", as
   const { page, problems, close } = await openPage(browser);
   await page.goto("/#/login");
   await page.route("**/api/users/login/", (route) => route.continue(), { times: 1 });
-  await page.getByLabel("Username").fill("nobody");
+  await page.getByLabel("Username").fill("newcomer");
   await page.getByLabel("Password", { exact: true }).fill("wrong");
   const submit = page.getByRole("button", { name: "Log in" });
   await submit.click();
@@ -128,7 +128,7 @@ test("a group is made of people one knows and of numbers, and an unknown number 
   await people.press("Enter");
   await page.getByLabel("Name of the group").fill("Trip to Jena");
   await page.getByRole("button", { name: "Start the conversation" }).click();
-  await page.getByText("There is nobody with the number 999999999.").waitFor();
+  await page.getByText("There is no one with the number 999999999.").waitFor();
 
   await page.getByRole("button", { name: /^Remove Person no/ }).click();
   await people.fill(String(bob.id));

@@ -1,4 +1,4 @@
-// Names within a sentence. They may hold direction controls, which must not reorder what stands beside them.
+// Names within a sentence. They may hold direction controls, which must not reorder the text beside them.
 
 const FIRST_STRONG_ISOLATE = "\u2068";
 const POP_DIRECTIONAL_ISOLATE = "\u2069";

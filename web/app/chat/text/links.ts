@@ -1,4 +1,4 @@
-// Which links of a message may be followed, and whether their text tells where they lead.
+// Which links of a message may be followed, and whether their text shows where they lead.
 
 const PROTOCOLS = new Set(["http:", "https:", "mailto:"]);
 

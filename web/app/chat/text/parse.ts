@@ -5,7 +5,7 @@ import { Lexer, Tokenizer, type MarkedOptions, type Token, type Tokens } from "m
 import { safeLink } from "./links.ts";
 import type { Block, Inline, Mentioned } from "./nodes.ts";
 
-/** Deeper quotes and lists are shown as typed: nobody reads them, and each level costs elements. */
+/** Deeper quotes and lists are shown as typed: no one reads them, and each level costs elements. */
 const MAX_DEPTH = 5;
 
 /** A text without one of these is a plain paragraph. Most messages are, so they skip the lexer. */

@@ -90,7 +90,7 @@ export class TimelineItems {
     return this.#known.get(id) ?? null;
   }
 
-  /** `unreadFrom` is the `number` of the message that the divider stands above. */
+  /** `unreadFrom` is the `number` of the message below the divider. */
   update(rows: readonly TimelineRow[], user: User | null, unreadFrom: number | null): Day[] {
     for (const row of rows) if (row.kind === "message") this.remember(row.message);
     const entries = rows.map((row) => entryOf(row, user));

@@ -262,7 +262,7 @@ describe("unread", () => {
     expect(unread.count(13)).toBe(0);
   });
 
-  test("the divider stands above what came while the window was away", () => {
+  test("the divider is above what came while the window was away", () => {
     const unread = new Unread();
     unread.shown(10, true);
     unread.left();
@@ -278,7 +278,7 @@ describe("unread", () => {
     expect(unread.divider).toBe(null);
   });
 
-  test("a shorter history starts anew", () => {
+  test("a shorter history starts again", () => {
     const unread = new Unread();
     unread.shown(10, true);
     unread.shown(4, false);

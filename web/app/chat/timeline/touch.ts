@@ -1,5 +1,5 @@
 // Whether a finger moves the timeline, or it still rolls on after the finger has left. Rows that are
-// inserted above meanwhile would stop the movement or jump.
+// inserted above at that time would stop the movement or jump.
 
 const STILL_MS = 100;
 

@@ -1,4 +1,4 @@
-// What a person has not seen: the count of the button "3 new", and where the divider stands. Seen is what
+// What a person has not seen: the count of the button "3 new", and where the divider is. Seen is what
 // arrived while the end of the timeline was on the screen of a window that had the focus.
 
 export class Unread {
@@ -7,7 +7,7 @@ export class Unread {
   #divider: number | null = null;
   #away = false;
 
-  /** The `number` of the first unread message, above which the divider stands. */
+  /** The `number` of the first unread message, below the divider. */
   get divider(): number | null {
     return this.#divider;
   }
