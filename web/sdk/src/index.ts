@@ -1,5 +1,6 @@
 /** The entry `@colloquy/sdk`. */
 export { createClient } from "./client.js";
+export { processLocks } from "./platform/locks.js";
 export { passwordTokens } from "./session/password_tokens.js";
 export { memoryStorage } from "./storage/memory.js";
 export { forgetUser } from "./storage/user_store.js";

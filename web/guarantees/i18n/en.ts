@@ -1,0 +1,278 @@
+// The English texts of the page: the type of every other catalogue. One sentence explains one thing.
+import { pluralizer } from "../../ui/i18n/plural.ts";
+
+const plural = pluralizer("en");
+const pair = (title: string, hint: string) => ({ title, hint });
+const messages = (count: number) => plural(count, { one: "# message", other: "# messages" });
+
+export const en = {
+  page: {
+    title: "Guarantees",
+    chat: "Open the chat",
+    crashed: "This page has failed. Reload it to start again.",
+  },
+  start: {
+    headline: "Break it. Nothing is lost.",
+    lead: "Two phones share one conversation on this server. You cut their lines, lose their answers and end their logins. The ledger compares what was sent with what is stored and what each phone shows.",
+    points: [
+      pair("Once", "Every message is stored exactly once, however often it had to be sent."),
+      pair("In order", "Every phone shows the same messages in the same order, without gaps."),
+      pair("Complete", "A phone that returns receives exactly what it missed."),
+    ],
+    honest:
+      "The phones are ordinary clients, the server is the one that served this page, and only the lines between them are broken.",
+    accounts: "This makes two new accounts on this server.",
+    begin: "Start",
+    beginSeed: (seed: string) => `Start plan ${seed}`,
+    starting: "Connecting two phones…",
+    closed: "This server accepts no new accounts. Log in two people you may use for this.",
+    person: (name: string) => `The person with ${name}'s phone`,
+    username: "Username",
+    password: "Password",
+    showPassword: "Show password",
+    hidePassword: "Hide password",
+    same: "Two different people are needed.",
+    failed: (why: string) => `That did not work: ${why}`,
+  },
+  actions: {
+    heading: "Break something",
+    skipWaits: "Skip waits",
+    skipWaitsHint: "Moves a phone's clock ahead instead of waiting for its heartbeat.",
+    stop: "Stop waiting",
+    running: "Running",
+    agreed: "Agreed",
+    differed: "Differed",
+    unsettled: "Not settled",
+  },
+  experiments: {
+    send: pair("Send 20 from both", "Forty messages at once, from two people."),
+    silence: pair("Cut the line", "Ben's line goes silent and his socket still looks open."),
+    loseAck: pair("Lose the ack", "The server stores a message, and its answer never reaches Ben."),
+    sameId: pair("Send one id twice", "One message goes over the socket and over REST at once."),
+    slow: pair("Slow the line", "Ben's line takes a second longer each way while both send."),
+    behindLess: pair(
+      "Miss 299 messages",
+      "Ben is away, and one resume brings everything he missed.",
+    ),
+    behindMore: pair(
+      "Miss 301 messages",
+      "Ben missed too much for a resume and reads the history.",
+    ),
+    edit: pair(
+      "Edit and delete while away",
+      "Ann changes messages that Ben's phone already shows.",
+    ),
+    token: pair("Let the token end", "Ben's phone renews its token on the open socket."),
+    session: pair("End the login", "Ben logs in elsewhere and ends the login of this phone."),
+    remove: pair("Remove a member", "Ann removes Ben, writes, and adds him again."),
+    server: pair("Kill the server", "You end the server process, and the phones wait for it."),
+  },
+  commands: {
+    lead: "Run one of these on the server's machine. Then start the server again.",
+    native: "A process",
+    container: "A container",
+    copy: "Copy",
+    copied: "Copied",
+    copyFailed: "The browser did not allow copying. Select the text and copy it yourself.",
+  },
+  shuffle: {
+    heading: "Shuffle",
+    hint: "Fifteen random faults and messages. The same seed makes the same plan.",
+    run: "Shuffle",
+    again: "Repeat the seed",
+    seed: "Seed",
+    steps: (done: number, of: number) => `Step ${done} of ${of}`,
+    copyLink: "Copy the link",
+    list: "Steps of the plan",
+  },
+  steps: {
+    say: (name: string, amount: number) => `${name} sends ${messages(amount)}`,
+    silence: (name: string) => `${name}'s line goes silent`,
+    disconnect: (name: string) => `${name}'s line breaks`,
+    restore: (name: string) => `${name} is back`,
+    delay: (name: string, ms: number) => `${name}'s line takes ${ms} ms longer`,
+    "lose-ack": (name: string) => `${name}'s next ack is lost`,
+    "same-id": (name: string) => `${name} sends one id twice`,
+    edit: (name: string) => `${name} edits a message`,
+    delete: (name: string) => `${name} deletes a message`,
+    renew: (name: string) => `${name} renews the token`,
+    skip: (name: string, ms: number) => `${name}'s clock jumps ${ms / 1000} s ahead`,
+    "end-session": (name: string) => `${name}'s login is ended`,
+    remove: (name: string) => `${name} is removed`,
+    add: (name: string) => `${name} is added again`,
+  },
+  progress: {
+    sending: "Both phones send.",
+    paced: (seconds: number) =>
+      `The server takes one message in ${plural(seconds, { one: "# second", other: "# seconds" })} of each person. The rest waits in the queues.`,
+    silent: "Nothing passes. The phone's clock moves ahead until its heartbeat notices.",
+    silentReal: "Nothing passes. The heartbeat notices within 35 seconds.",
+    loseAck: "The answer is lost. The phone connects again and asks again under the same id.",
+    sameId: "The same message takes two ways.",
+    slow: "Frames and answers arrive late, in order.",
+    gather: "More people join, so that this does not take minutes.",
+    behind: (name: string, written: number, count: number) =>
+      `${name} is away. ${written} of ${count} messages are written.`,
+    edit: "Ben is away. Ann edits one message and deletes another.",
+    token: "The page delivers the server's warning early. The renewal is real.",
+    session: "The login ends on the server. The queue of the phone stays.",
+    remove: "Ben is removed. Ann goes on writing.",
+    serverWait: "Waiting for the server to end.",
+    serverGone: "The server is gone. Messages wait in the phones. Start it again.",
+    settling: "Everything is repaired. The phones catch up.",
+  },
+  outcome: {
+    send: (count: number) => `${count} messages, one order.`,
+    silence: (name: string) =>
+      `${name}'s phone noticed the silence by itself, and its queue was sent after the return.`,
+    silenceUnnoticed: (name: string) => `${name}'s phone had not noticed before the line returned.`,
+    loseAck: (duplicate: boolean) =>
+      duplicate
+        ? "The repeat was answered with duplicate: true."
+        : "The resume delivered the message before a repeat was needed.",
+    sameId: (socket: number, rest: number) =>
+      socket === rest
+        ? `Both ways returned message ${socket}.`
+        : `The socket returned message ${socket}, REST message ${rest}.`,
+    sameIdRefused: "The phone did not get its message back.",
+    slow: "Late, complete and in order.",
+    behind: (count: number, resumed: boolean) =>
+      resumed
+        ? `${messages(count)} missed. One resume brought them, closed by sync.`
+        : `${messages(count)} missed. The phone read the history instead of a resume.`,
+    edit: "Ben's phone shows the newest version of each text.",
+    token: "A new token on the same socket. No event was missed.",
+    tokenNot: "The server did not confirm the new token in time.",
+    session: (name: string) =>
+      `${name}'s phone was closed with 4401, the other stayed. After the new log-in its queue was sent.`,
+    sessionBoth: "The other phone lost its connection too.",
+    remove: (after: number) =>
+      after === 0
+        ? "Closed with 4403. Nothing from after the removal arrived before the return."
+        : `${messages(after)} from after the removal arrived.`,
+    server: "The server returned. The phones resumed and sent what had waited.",
+    serverStopped: "The waiting was stopped.",
+    plan: (steps: number) => `${steps} steps, then everything was repaired.`,
+    refused: (why: string) => `The server refused a step: ${why}`,
+  },
+  phone: {
+    title: (name: string) => `${name}'s phone`,
+    messages: (name: string) => `Messages on ${name}'s phone`,
+    empty: "No messages yet.",
+    earlier: (count: number) =>
+      plural(count, { one: "# earlier message", other: "# earlier messages" }),
+    status: {
+      live: "Live",
+      unaware: "Looks live",
+      connecting: "Connecting",
+      "catching-up": "Catching up",
+      "signed-out": "Logged out",
+      removed: "Not a member",
+    },
+    waiting: (seconds: number) => `Next try in ${seconds} s`,
+    refused: (code: number) => `Closed with ${code}`,
+    line: { open: "Line open", silent: "Line silent", down: "Line broken", slow: "Line slow" },
+    cutShort: "Cut",
+    restoreShort: "Restore",
+    cut: (name: string) => `Cut ${name}'s line`,
+    restore: (name: string) => `Restore ${name}'s line`,
+    queue: (count: number) => `${messages(count)} waiting`,
+    queueEmpty: "Nothing waiting",
+    paced: (seconds: number) =>
+      `one every ${plural(seconds, { one: "second", other: "# seconds" })}`,
+    write: (name: string) => `Write as ${name}`,
+    send: "Send",
+    edited: "edited",
+    deleted: "deleted",
+    sending: "sending",
+    queued: "waiting",
+    failed: "refused",
+    joined: (name: string) => `${name} joined`,
+    left: (name: string) => `${name} left`,
+    hole: (count: number) => `${messages(count)} not loaded`,
+  },
+  ledger: {
+    heading: "Ledger",
+    caption: "Messages, counted where they are",
+    where: "Where",
+    count: "Messages",
+    accepted: "Accepted",
+    acceptedHint: "by the phones' queues and over REST",
+    acknowledged: "Acknowledged",
+    acknowledgedHint: "by the server",
+    stored: "Stored",
+    storedHint: "read back over REST",
+    shown: (name: string) => `Shown by ${name}`,
+    refused: (count: number) => `${messages(count)} refused, for example after a removal.`,
+    duplicates: "Duplicates",
+    lost: "Lost",
+    gaps: "Gaps",
+    digest: "Order",
+    digestHint: "SHA-256 over position, id, version and text",
+    server: "Server",
+    same: "the same as the server",
+    differs: "differs from the server",
+    noDigest: "The browser computes digests only over HTTPS or on localhost.",
+    verdict: {
+      equal: "Everything agrees",
+      different: "Something differs",
+      checking: "Comparing",
+      moving: "Still on its way",
+      empty: "Nothing sent yet",
+    },
+    detail: {
+      equal: (count: number) => `${messages(count)} stored once, shown everywhere in one order.`,
+      checking: "Nothing is on its way. The whole history is read.",
+      moving: "The verdict follows when every phone is back and every queue is empty.",
+      empty: "Press a button, or write a message on a phone.",
+      duplicate: (text: string) => `Stored more than once: “${text}”.`,
+      lost: (text: string) => `Acknowledged and not stored: “${text}”.`,
+      gaps: (count: number) =>
+        plural(count, { one: "# number is missing.", other: "# numbers are missing." }),
+      afterRemoval: "A removed phone shows later messages.",
+      counts: "The counters do not agree.",
+      difference: (phone: string, stored: string, shown: string) =>
+        `The server has ${stored}, ${phone}'s phone shows ${shown}.`,
+      row: (seq: number, text: string, version: number) =>
+        `“${text}” (event ${seq}, version ${version})`,
+      nothing: "nothing there",
+    },
+  },
+  log: {
+    heading: "Frame log",
+    lead: "Every frame and request of the phones. Tokens, passwords and addresses are replaced before they are kept.",
+    who: "Line",
+    everybody: "All lines",
+    search: "Search",
+    shown: "Shown kinds",
+    groups: {
+      send: "Sends and acks",
+      event: "Events",
+      connection: "Connection",
+      heartbeat: "Heartbeats",
+      rest: "REST",
+      fault: "Faults",
+    },
+    faults: {
+      silenced: "The line goes silent",
+      disconnected: "The line breaks",
+      restored: "The line is open again",
+      delayed: "The line becomes slower",
+      "ack-loss": "The next answer will be lost",
+      "clock-ahead": "The clock moves ahead",
+    },
+    fates: { late: "late", lost: "lost", injected: "from this page" },
+    out: "sent",
+    in: "received",
+    download: "Download NDJSON",
+    clear: "Clear",
+    copyHint: "Press a line to copy it as a wscat or curl command.",
+    copied: "Copied",
+    copyFailed: "The browser did not allow copying.",
+    list: "Frames and requests",
+    empty: "No frames match.",
+    count: (shown: number, all: number) => `The newest ${shown} of ${all}`,
+  },
+};
+
+export type Messages = typeof en;

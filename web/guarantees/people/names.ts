@@ -1,0 +1,2 @@
+// Whose phones they are.
+export const NAMES = ["Ann", "Ben"] as const;

@@ -1,0 +1,86 @@
+// The ledger must be able to turn red: the page is built with an outbox that takes a new id for each
+// transmission, and served in place of the real one.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { build } from "vite";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { MUTATIONS } from "../../sdk/test/property/mutations.ts";
+import { experiment, number, RUN_MS, startDemonstration } from "./guarantees_harness.ts";
+import { launch, openPage } from "./harness.ts";
+
+const WEB = join(import.meta.dirname, "../..");
+const TYPES: Readonly<Record<string, string>> = {
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
+
+let browser: Browser;
+const dist = mkdtempSync(join(tmpdir(), "colloquy-broken-"));
+
+beforeAll(async () => {
+  browser = await launch();
+  await buildBroken();
+});
+afterAll(async () => {
+  await browser.close();
+  rmSync(dist, { recursive: true });
+});
+
+async function buildBroken(): Promise<void> {
+  const mutation = MUTATIONS.find(({ name }) => name === "a new id at each retry");
+  if (!mutation) throw new Error("the SDK has no such mutation");
+  let applied = false;
+  await build({
+    root: WEB,
+    configFile: join(WEB, "vite.config.ts"),
+    logLevel: "error",
+    build: { outDir: dist },
+    plugins: [
+      {
+        name: "broken-outbox",
+        transform(code, id) {
+          if (!id.endsWith(`sdk/${mutation.file}`)) return null;
+          applied = code.includes(mutation.from);
+          return code.replace(mutation.from, mutation.to);
+        },
+      },
+    ],
+  });
+  if (!applied) throw new Error("the mutation does not fit its file");
+}
+
+/** The headers stay those of the server, the policy among them. */
+async function serveBroken(page: Page): Promise<void> {
+  await page.route("**/guarantees/", async (route) =>
+    route.fulfill({
+      response: await route.fetch(),
+      body: readFileSync(join(dist, "guarantees/index.html"), "utf8"),
+    }),
+  );
+  await page.route("**/assets/*", (route) => {
+    const file = join(dist, new URL(route.request().url()).pathname);
+    if (!existsSync(file)) return route.abort();
+    return route.fulfill({ path: file, contentType: TYPES[extname(file)] ?? "text/plain" });
+  });
+}
+
+test(
+  "an outbox that takes a new id for each transmission turns the ledger red",
+  async () => {
+    const { page, close } = await openPage(browser);
+    await serveBroken(page);
+    await startDemonstration(page);
+    await experiment(page, "Lose the ack").click();
+    await page.locator('[data-verdict="different"]').waitFor({ timeout: RUN_MS });
+    expect(await number(page, "duplicates")).toBeGreaterThan(0);
+    expect(await number(page, "stored")).toBeGreaterThan(await number(page, "accepted"));
+    await page.getByText("Something differs").first().waitFor();
+    expect(await page.getByTestId("verdict").textContent()).toContain("Stored more than once");
+    await close();
+  },
+  2 * RUN_MS,
+);
