@@ -126,7 +126,7 @@ export const en = {
     silence: (name: string) =>
       `${name}'s phone noticed the silence by itself, and its queue was sent after the return.`,
     silenceUnnoticed: (name: string) => `${name}'s phone had not noticed before the line returned.`,
-    loseAck: (duplicate: boolean) =>
+    loseAck: (duplicate: boolean): string =>
       duplicate
         ? "The repeat was answered with duplicate: true."
         : "The resume delivered the message before a repeat was needed.",

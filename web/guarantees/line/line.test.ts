@@ -8,6 +8,7 @@ import { Line } from "./line.ts";
 class Socket extends EventTarget {
   static all: Socket[] = [];
   static readonly CONNECTING = 0;
+  static readonly OPEN = 1;
   readyState = 1;
   readonly sent: string[] = [];
   closed = false;

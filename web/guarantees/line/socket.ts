@@ -48,7 +48,7 @@ export class FaultySocket implements WebSocketLike {
     if (this.#ended) return;
     this.line.frame("out", text, this.#out.waits ? "late" : null);
     if (this.line.losesAnswer(text)) this.#swallows = true;
-    this.#out.push(() => this.#real?.send(text));
+    this.#out.push(() => this.#transmit(text));
   }
 
   /** Closed by the client. What it has sent before still leaves, as it would from a kernel's buffer. */
@@ -91,6 +91,11 @@ export class FaultySocket implements WebSocketLike {
         this.line.closed(this);
       });
     });
+  }
+
+  /** What arrives late at a connection that has ended is lost, as on any network. */
+  #transmit(text: string): void {
+    if (this.#real?.readyState === WebSocket.OPEN) this.#real.send(text);
   }
 
   #received(text: string): void {

@@ -166,7 +166,7 @@ export class Phone {
   restore(skipWaits: boolean): void {
     this.line.restore();
     // The client makes at most one attempt in two seconds.
-    if (skipWaits) this.skip(2_000);
+    if (skipWaits && this.status.name !== "live") this.skip(2_000);
     this.client.reconnect();
   }
 

@@ -2,7 +2,7 @@
 // transmission, and served in place of the real one.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,12 +12,6 @@ import { experiment, number, RUN_MS, startDemonstration } from "./guarantees_har
 import { launch, openPage } from "./harness.ts";
 
 const WEB = join(import.meta.dirname, "../..");
-const TYPES: Readonly<Record<string, string>> = {
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-};
-
 let browser: Browser;
 const dist = mkdtempSync(join(tmpdir(), "colloquy-broken-"));
 
@@ -34,6 +28,8 @@ async function buildBroken(): Promise<void> {
   const mutation = MUTATIONS.find(({ name }) => name === "a new id at each retry");
   if (!mutation) throw new Error("the SDK has no such mutation");
   let applied = false;
+  // The test runner has set it to `test`, and the page would be built for development.
+  process.env["NODE_ENV"] = "production";
   await build({
     root: WEB,
     configFile: join(WEB, "vite.config.ts"),
@@ -42,6 +38,7 @@ async function buildBroken(): Promise<void> {
     plugins: [
       {
         name: "broken-outbox",
+        enforce: "pre",
         transform(code, id) {
           if (!id.endsWith(`sdk/${mutation.file}`)) return null;
           applied = code.includes(mutation.from);
@@ -53,18 +50,20 @@ async function buildBroken(): Promise<void> {
   if (!applied) throw new Error("the mutation does not fit its file");
 }
 
-/** The headers stay those of the server, the policy among them. */
+/**
+ * The HTML and its headers stay those of the server. Its entry is replaced, and loads the rest of the broken
+ * build by their names.
+ */
 async function serveBroken(page: Page): Promise<void> {
-  await page.route("**/guarantees/", async (route) =>
-    route.fulfill({
-      response: await route.fetch(),
-      body: readFileSync(join(dist, "guarantees/index.html"), "utf8"),
-    }),
-  );
-  await page.route("**/assets/*", (route) => {
-    const file = join(dist, new URL(route.request().url()).pathname);
-    if (!existsSync(file)) return route.abort();
-    return route.fulfill({ path: file, contentType: TYPES[extname(file)] ?? "text/plain" });
+  const html = readFileSync(join(dist, "guarantees/index.html"), "utf8");
+  const entry = /src="([^"]*)"/.exec(html)?.[1] ?? "";
+  await page.route("**/assets/*.js", (route) => {
+    const { pathname } = new URL(route.request().url());
+    const own = /\/guarantees-[^/]*\.js$/.test(pathname) ? entry : pathname;
+    const path = join(dist, own);
+    return existsSync(path)
+      ? route.fulfill({ path, contentType: "text/javascript" })
+      : route.continue();
   });
 }
 
