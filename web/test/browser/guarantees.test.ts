@@ -114,7 +114,7 @@ test("a phone whose line is cut by hand keeps what is written, and sends it when
   for (const phone of [ann, ben]) {
     await phone.locator('[data-number="2"]', { hasText: "Written in the tunnel" }).waitFor();
   }
-  await page.getByText("Everything agrees").first().waitFor();
+  await page.getByTestId("verdict").getByText("Everything agrees").waitFor();
   expect(await expectEqual(page)).toBe(2);
   expect(problems).toEqual([]);
   await close();
