@@ -9,7 +9,7 @@ import {
   type SendResponse,
 } from "@colloquy/sdk/rest";
 
-import { Crowd } from "./people/crowd.ts";
+import { Writers } from "./people/writers.ts";
 import { demoAccount, type Account } from "./people/accounts.ts";
 import { NAMES } from "./people/names.ts";
 import { RestUser } from "./people/rest_user.ts";
@@ -34,7 +34,7 @@ export class Demonstration {
   ledger!: LedgerWatch;
   /** The same people as those of the phones, with logins of their own. */
   restUsers!: readonly [RestUser, RestUser];
-  crowd!: Crowd;
+  writers!: Writers;
   conversationId = 0;
   readonly #overRest: Accepted[] = [];
   readonly #waiting = new Set<() => void>();
@@ -69,7 +69,7 @@ export class Demonstration {
     this.conversationId = must(
       await this.observer.ask((http) => createConversation(http, body)),
     ).id;
-    this.crowd = new Crowd(this, this.#restLine("Crowd"), accounts === null);
+    this.writers = new Writers(this, this.#restLine("Writers"), accounts === null);
     this.ledger = new LedgerWatch(
       {
         accepted: () => this.#accepted(),
@@ -153,7 +153,7 @@ export class Demonstration {
     must(ended);
   }
 
-  /** Opens the line of a phone, and logs its user in again if the login was ended meanwhile. */
+  /** Opens the line of a phone, and logs its user in again if the login was ended in the meantime. */
   async bringBack(phone: Phone): Promise<void> {
     phone.restore(this.skipWaits);
     // A login that was ended is noticed only when the phone uses it.

@@ -156,11 +156,11 @@ export const EXPERIMENTS: Readonly<Record<ExperimentName, Experiment>> = {
 async function fallBehind({ demonstration, progress }: Run, count: number): Promise<string> {
   const [, ben] = demonstration.phones;
   progress(i18n.t.progress.gather);
-  await demonstration.crowd.gather();
+  await demonstration.writers.gather();
   // Joining is an event too: it must not count.
   await demonstration.settle(30_000);
   ben.line.disconnect();
-  await demonstration.crowd.write(count, (written) =>
+  await demonstration.writers.write(count, (written) =>
     progress(i18n.t.progress.behind(ben.name, written, count)),
   );
   const { count: before } = demonstration.log;

@@ -20,7 +20,7 @@ test("a plan has its steps, and all kinds occur", () => {
   expect(kinds.size).toBe(14);
 });
 
-test("no plan adds a member, removes somebody who is gone, or breaks a broken line", () => {
+test("no plan adds a member, removes a removed member, or breaks a broken line", () => {
   for (const seed of SEEDS) {
     for (const phone of [0, 1] as const) {
       expect(misplaced(makePlan(seed).filter((step) => step.phone === phone))).toEqual([]);

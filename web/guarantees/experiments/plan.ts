@@ -1,6 +1,6 @@
 // Plans: a seed becomes a list of steps. Pure, so that the same seed is the same plan for everybody.
 //
-// A plan knows which faults it has made, so that it does not remove somebody who is removed. What the
+// A plan knows which faults it has made, so that it does not remove a removed member. What the
 // network and the server make of the steps is not planned.
 import { Random } from "./random.ts";
 

@@ -28,7 +28,7 @@ export class Random {
 
 export const newSeed = (): number => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 
-/** A seed as it stands in an address: up to eight hexadecimal digits. */
+/** A seed as an address has it: up to eight hexadecimal digits. */
 export const seedText = (seed: number): string => seed.toString(16).padStart(8, "0");
 
 /** The seed of an address such as `#/seed/1f3a9c02`; `null` if it names none. */

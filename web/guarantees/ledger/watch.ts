@@ -79,7 +79,7 @@ export class LedgerWatch {
 
   #schedule(ms = this.#quiet() ? SETTLED_MS : MOVING_MS): void {
     if (this.#running || this.#revision < 0) return;
-    // The first change decides, so that a stream of them does not put it off for ever.
+    // The first change decides, so that a stream of them does not put it off without end.
     this.#timer ??= setTimeout(() => void this.#run(), ms);
   }
 

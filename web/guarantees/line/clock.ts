@@ -1,4 +1,4 @@
-// The clock of one phone. It runs with the clock of the page, and can be moved ahead, so that nobody waits
+// The clock of one phone. It runs with the clock of the page, and can be moved ahead, so that no visitor waits
 // half a minute for a heartbeat. A clock that jumps is a fault of its own, which a client must survive.
 import type { Clock } from "@colloquy/sdk";
 

@@ -21,7 +21,7 @@ type Listener = (event: { data?: unknown; code?: number; reason?: string }) => v
 
 export class FaultySocket implements WebSocketLike {
   #real: WebSocket | null = null;
-  /** The client was told that it is closed, or has closed it. */
+  /** The client has received its close event, or has closed it. */
   #ended = false;
   #swallows = false;
   readonly #out: Pipe;

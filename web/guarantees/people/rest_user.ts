@@ -1,5 +1,5 @@
 // A login that uses only REST, over the page's own line, which is never broken: the observer who reads the
-// history, and the crowd that writes while a phone is away.
+// history, and the people who write while a phone is away.
 import { passwordTokens, processLocks, type PasswordTokens, type Result } from "@colloquy/sdk";
 import { rest, type Http } from "@colloquy/sdk/rest";
 

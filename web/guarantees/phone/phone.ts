@@ -197,7 +197,7 @@ export class Phone {
     };
   }
 
-  /** Reads what is not on the screen, as somebody who scrolls to the top would. */
+  /** Reads what is not on the screen, as a reader who scrolls to the top would. */
   async #complete(): Promise<void> {
     if (this.#completing) return;
     this.#completing = true;

@@ -8,9 +8,9 @@ import { must } from "../result.ts";
 import { demoAccount } from "./accounts.ts";
 import { RestUser } from "./rest_user.ts";
 
-const CROWD = 10;
+const MOST_WRITERS = 10;
 
-export class Crowd {
+export class Writers {
   #people: RestUser[] = [];
 
   constructor(
@@ -20,13 +20,13 @@ export class Crowd {
     readonly mayRegister: boolean,
   ) {}
 
-  /** Makes the crowd members of the conversation. One is enough where nothing slows a person down. */
+  /** Makes the writers members of the conversation. One is enough where nothing slows a person down. */
   async gather(): Promise<void> {
     const { observer, conversationId, throttleMs } = this.demonstration;
     if (!this.mayRegister) this.#people = [observer];
-    const size = throttleMs > 0 ? CROWD : 1;
+    const size = throttleMs > 0 ? MOST_WRITERS : 1;
     while (this.#people.length < size && this.mayRegister) {
-      const person = new RestUser(demoAccount("crowd"), this.line);
+      const person = new RestUser(demoAccount("writer"), this.line);
       must(await person.register());
       must(await observer.ask((http) => addMember(http, conversationId, person.id)));
       this.#people.push(person);
@@ -39,7 +39,7 @@ export class Crowd {
     const writeOne = async (person: RestUser): Promise<void> => {
       while (begun < count) {
         begun++;
-        const text = this.demonstration.nextText("Crowd");
+        const text = this.demonstration.nextText("A writer");
         await this.demonstration.acceptOverRest(person, text);
         done(++written);
       }
