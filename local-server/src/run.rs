@@ -116,7 +116,9 @@ async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
         };
         // Allows a restart while old connections are in TIME_WAIT.
         socket.set_reuseaddr(true)?;
-        limit_unsent(&socket)?;
+        if let Err(error) = limit_unsent(&socket) {
+            tracing::warn!(error = %error, "the kernel does not limit unsent data of connections");
+        }
         match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
             Ok(listener) => return Ok(listener),
             Err(error) => last_error = error,

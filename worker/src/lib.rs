@@ -3,8 +3,9 @@
 //! Owns how core's ports are implemented on Cloudflare's runtime, and no rule of its own: a missing
 //! rule belongs in core or proto. `app.rs` composes it; `rooms.rs` reaches the objects, `room_do.rs`
 //! and `room_host.rs` run a Room in one, `hibernation.rs` keeps what outlives its memory,
-//! `flooding.rs` ends floods, `session_do.rs` records in which Rooms a session has sockets, `limits_do.rs` counts for rate limits
-//! (reached by `counters.rs`), `rpc.rs` has the messages between them; `driver.rs` and `hyperdrive.rs` reach PostgreSQL. Optimisations are in `perf/`. The native
+//! `flooding.rs` ends floods, `session_do.rs` records in which Rooms a session has sockets,
+//! `limits_do.rs` counts for rate limits (reached by `counters.rs`), `rpc.rs` has the messages between
+//! them; `driver.rs` and `hyperdrive.rs` reach PostgreSQL. Optimisations are in `perf/`. The native
 //! counterpart is `local-server`.
 //!
 //! No input of a client may cause a panic. One that happens all the same ends a request or drops a

@@ -237,7 +237,7 @@ impl Inner {
             "closed socket goes on flooding; room reset"
         );
         self.end_all_sockets();
-        // What the object's memory holds is never dropped by the runtime.
+        // Jobs in flight never end after the reset, and would keep the Room in memory.
         self.room.drop_generation(self.room.generation());
         let reset = async { Err::<(), _>("flood of a closed socket".into()) };
         // The error is the reset itself.

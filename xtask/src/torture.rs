@@ -19,7 +19,7 @@ use crate::{Verdict, positive};
 use colloquy_harness::hosts::Host;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Instance, Stack};
-use colloquy_harness::{build, control, tools, worker};
+use colloquy_harness::{build, control, worker};
 
 pub(crate) const PROGRAM: &str = "colloquy-torture";
 
@@ -47,7 +47,7 @@ pub(crate) fn command(options: &TortureOptions) -> Verdict {
     let processes = Processes::open()?;
     if !options.built {
         build::servers(&processes, options.release)?;
-        build(&processes, options.release)?;
+        build::program(&processes, PROGRAM, options.release)?;
         if options.host == Host::Edge {
             worker::prepare(&processes)?;
         }
@@ -98,15 +98,6 @@ pub(crate) fn short<'run>(
         bail!("a guarantee was violated");
     }
     Ok(())
-}
-
-fn build(processes: &Processes, release: bool) -> Result<()> {
-    let mut cargo = tools::cargo();
-    cargo.args(["build", "--package", PROGRAM]);
-    if release {
-        cargo.arg("--release");
-    }
-    processes.succeed(&mut cargo)
 }
 
 fn run<'run>(

@@ -14,15 +14,20 @@ pub const PROGRAMS: &[&str] = &["colloquy-local-server", "colloquy-redis-http"];
 
 /// Builds the local server and the Redis proxy.
 pub fn servers(processes: &Processes, release: bool) -> Result<()> {
-    for program in PROGRAMS {
-        let mut cargo = tools::cargo();
-        cargo.args(["build", "--package", program, "--bin", program]);
-        if release {
-            cargo.arg("--release");
-        }
-        processes.succeed(&mut cargo)?;
+    for name in PROGRAMS {
+        program(processes, name, release)?;
     }
     Ok(())
+}
+
+/// Builds one program, whose package has the same name.
+pub fn program(processes: &Processes, name: &str, release: bool) -> Result<()> {
+    let mut cargo = tools::cargo();
+    cargo.args(["build", "--package", name, "--bin", name]);
+    if release {
+        cargo.arg("--release");
+    }
+    processes.succeed(&mut cargo)
 }
 
 /// The directory cargo puts programs of this profile into.
