@@ -265,7 +265,8 @@ class ClientHost implements Client {
   }
 
   #page(event: EnvironmentEvent): void {
-    if (event === "online" || event === "visible" || event === "resumed") this.reconnect();
+    // Also without a network: an open socket proves itself or ends, so that all that is shown agrees.
+    if (event !== "hidden") this.reconnect();
     this.#report();
   }
 
@@ -298,6 +299,7 @@ class ClientHost implements Client {
       online: this.#platform.environment?.online() ?? true,
       session: this.#loop.state.get(),
       streams: held,
+      connected: [...this.#hosts.values()].some((host) => host.state.get().name === "live"),
     });
     this.outbox.paused.set(this.#paused(next));
     const now = this.state.get();

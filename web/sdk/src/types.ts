@@ -134,7 +134,7 @@ export type ConnectionState =
   /** Everything that is held is complete up to now. */
   | { name: "live" }
   | { name: "waiting"; attempt: number; retryAt: number; cause: WaitCause }
-  /** The page reports no network, or three attempts in a row failed. */
+  /** Nothing answers, and the page reports no network or three attempts in a row failed. */
   | { name: "offline"; retryAt: number | null }
   | { name: "signed-out"; code: SignedOutCode }
   | { name: "stopped" };

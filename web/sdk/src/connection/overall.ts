@@ -13,11 +13,17 @@ export interface Parts {
   session: StreamState;
   /** The held conversations. */
   streams: readonly StreamState[];
+  /** Some conversation, held or not, has a socket that answers. */
+  connected: boolean;
 }
 
 type Waiting = Extract<StreamState, { name: "waiting" }>;
 
-/** `live` only if nothing that is held is incomplete. */
+/**
+ * `live` only if nothing that is held is incomplete; `offline` only if nothing answers. What the
+ * page reports about its network is a hint: it may have none, and still reach a server on the
+ * same machine.
+ */
 export function overall(parts: Parts): ConnectionState {
   if (parts.signedOut) return { name: "signed-out", code: parts.signedOut };
   if (!parts.running) return { name: parts.started ? "stopped" : "idle" };
@@ -25,7 +31,9 @@ export function overall(parts: Parts): ConnectionState {
   const waiting = states
     .filter((state): state is Waiting => state.name === "waiting")
     .sort((a, b) => b.attempt - a.attempt)[0];
-  if (!parts.online || (waiting && waiting.attempt >= OFFLINE_ATTEMPTS)) {
+  const unreachable = !parts.online && parts.session.name !== "live";
+  const failing = waiting !== undefined && waiting.attempt >= OFFLINE_ATTEMPTS;
+  if (!parts.connected && (unreachable || failing)) {
     return { name: "offline", retryAt: waiting?.retryAt ?? null };
   }
   if (waiting) return waiting;

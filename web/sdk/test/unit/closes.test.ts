@@ -277,11 +277,35 @@ test("a token that expires is replaced on the open socket, without a gap", async
   expect(world.server.connections).toHaveLength(1);
 });
 
-test("offline is shown when the page has no network, and live when it is back", async () => {
+test("a page without a network finds its dead socket within three seconds, and is offline", async () => {
+  const each = await setting();
+  const { client, environment, network } = each.ann;
+  network.silence();
+  network.down = true;
+  environment.setOnline(false);
+  await each.world.clock.advance(3_100);
+  expect(stateOf(each)).toMatchObject({ name: "waiting", cause: "silent" });
+  expect(client.state.get()).toMatchObject({ name: "offline" });
+  expect(client.outbox.paused.get()).toBe("offline");
+  network.down = false;
+  environment.setOnline(true);
+  await each.world.clock.advance(5_000);
+  expect(client.state.get()).toEqual({ name: "live" });
+});
+
+test("a page that reports no network and reaches its server is not offline", async () => {
   const each = await setting();
   each.ann.environment.setOnline(false);
-  expect(each.ann.client.state.get()).toEqual({ name: "offline", retryAt: null });
-  expect(each.ann.client.outbox.paused.get()).toBe("offline");
-  each.ann.environment.setOnline(true);
+  await each.world.clock.advance(60_000);
+  expect(stateOf(each).name).toBe("live");
   expect(each.ann.client.state.get()).toEqual({ name: "live" });
+});
+
+test("a client whose list fails and whose conversation answers is not offline", async () => {
+  const each = await setting();
+  const { client, network } = each.ann;
+  network.down = true;
+  await each.world.clock.advance(29_000);
+  expect(stateOf(each).name).toBe("live");
+  expect(client.state.get()).toMatchObject({ name: "waiting" });
 });
