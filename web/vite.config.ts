@@ -23,6 +23,13 @@ const browserTests = {
     include: ["test/browser/**/*.test.ts"],
     testTimeout: 90_000,
     hookTimeout: 60_000,
+    tags: [
+      {
+        name: "every-host",
+        description:
+          "also runs on PostgreSQL and at the edge; all others on the embedded host only",
+      },
+    ],
     // Each file starts a browser. Two of them use the two cores of a usual CI machine.
     maxWorkers: 2,
   },

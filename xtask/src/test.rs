@@ -2,7 +2,8 @@
 //!
 //! The steps: architecture checks, those of the pages, and the Worker's build; the room simulator and
 //! its mutations; unit and integration tests with PostgreSQL and Redis; then, per host, the black-box
-//! suites, the SDK against native servers, a short Schemathesis run and a short torture run. The suites are the test programs in [`SUITES`].
+//! suites, the SDK against native servers, the pages in a browser, a short Schemathesis run and a
+//! short torture run. The suites are the test programs in [`SUITES`].
 //!
 //! Servers and tests are built with the development profile, because the release profile's link-time
 //! optimisation takes longer than all tests. `--release` tests the programs that users run. Every
@@ -12,6 +13,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -65,6 +67,9 @@ const LOG_LINES: (usize, usize) = (80, 10);
 /// Where the logs of a failed suite are kept, below the target directory.
 const LOGS: &str = "test-logs";
 
+/// The step that tests the pages in a browser.
+const BROWSER: &str = "browser";
+
 /// `cargo xtask test`
 pub(crate) fn command(options: &TestOptions) -> Verdict {
     let mut report = Report::new(options.filter.is_some());
@@ -82,7 +87,7 @@ pub(crate) fn command(options: &TestOptions) -> Verdict {
     if options.runs(Part::Unit) && options.filter.is_none() {
         simulator::test(&processes, &mut report);
     }
-    if options.runs(Part::Unit) || options.runs(Part::Blackbox) {
+    if options.runs(Part::Unit) || options.runs_hosts() {
         with_backends(&processes, options, &mut worker, &mut report);
     }
     drop(processes);
@@ -133,9 +138,9 @@ fn with_backends(
             run_tests(processes, unit_tests(options, &backends)?, counts)
         });
     }
-    if options.runs(Part::Blackbox) {
+    if options.runs_hosts() {
         let built = report.preparation("build servers and suites", || {
-            build_suites(processes, options.release)
+            build_suites(processes, options)
         });
         for host in options.hosts() {
             let built = built && (host != Host::Edge || worker.with_faults(processes, report));
@@ -182,17 +187,20 @@ fn test_programs() -> Result<BTreeSet<String>> {
 }
 
 /// Builds servers, torture run and suites with the features of the unit tests.
-fn build_suites(processes: &Processes, release: bool) -> Result<()> {
+fn build_suites(processes: &Processes, options: &TestOptions) -> Result<()> {
     let mut cargo = tools::cargo();
     cargo.args(["build", "--workspace"]);
-    for program in build::PROGRAMS.iter().chain([&torture::PROGRAM]) {
+    for program in build::PROGRAMS {
         cargo.args(["--bin", program]);
     }
-    for suite in SUITES {
-        cargo.args(["--test", suite.name]);
+    if options.runs(Part::Blackbox) {
+        cargo.args(["--bin", torture::PROGRAM]);
+        for suite in SUITES {
+            cargo.args(["--test", suite.name]);
+        }
     }
     processes.succeed(&mut cargo)?;
-    if release {
+    if options.release {
         build::servers(processes, true)?;
     }
     Ok(())
@@ -216,10 +224,33 @@ fn test_host<'run>(
         report.skipped(&step(host, "suites"), "the servers did not start");
         return;
     };
+    if options.runs(Part::Blackbox) {
+        test_protocol(processes, options, &mut stack, backends, report);
+    }
+    if options.runs_browser() {
+        test_in_browser(processes, options, &mut stack, backends, report);
+    }
+    drop(stack);
+    if options.runs(Part::Blackbox) && options.filter.is_none() {
+        report.tests(&step(host, "torture"), |counts| {
+            torture::short(processes, host, backends, counts)
+        });
+    }
+}
+
+/// Everything that speaks to the servers of one host without a browser.
+fn test_protocol<'run>(
+    processes: &'run Processes,
+    options: &TestOptions,
+    stack: &mut Stack<'run>,
+    backends: &mut Backends<'run>,
+    report: &mut Report,
+) {
+    let host = stack.host;
     for suite in SUITES.iter().filter(|suite| suite.runs_on(host)) {
         let base_url = stack.under_test.base_url();
         let passed = report.tests(&step(host, suite.name), |counts| {
-            control::with_control_server(&mut stack, backends, |control_url| {
+            control::with_control_server(stack, backends, |control_url| {
                 let mut cargo = suite.command(options);
                 cargo
                     .env("COLLOQUY_BASE_URL", &base_url)
@@ -228,24 +259,36 @@ fn test_host<'run>(
             })?
         });
         if !passed {
-            show_logs(&stack, suite.name);
+            show_logs(stack, suite.name);
         }
     }
     if host != Host::Edge && options.filter.is_none() {
         report.tests(&step(host, "sdk"), |counts| {
-            web::test_sdk(processes, &stack, counts)
+            web::test_sdk(processes, stack, counts)
         });
     }
     if host == Host::Sqlite && options.filter.is_none() {
         report.tests(&step(host, "schemathesis"), |counts| {
-            schemathesis::short(processes, &stack, counts)
+            schemathesis::short(processes, stack, counts)
         });
     }
-    drop(stack);
-    if options.filter.is_none() {
-        report.tests(&step(host, "torture"), |counts| {
-            torture::short(processes, host, backends, counts)
-        });
+}
+
+/// The tests of the pages on one host.
+fn test_in_browser<'run>(
+    processes: &'run Processes,
+    options: &TestOptions,
+    stack: &mut Stack<'run>,
+    backends: &mut Backends<'run>,
+    report: &mut Report,
+) {
+    let kept = logs_of(stack, BROWSER);
+    let passed = report.tests(&step(stack.host, BROWSER), |counts| {
+        let filter = options.filter.as_deref();
+        web::test_in_browser(processes, stack, backends, filter, &kept, counts)
+    });
+    if !passed {
+        show_logs(stack, BROWSER);
     }
 }
 
@@ -265,11 +308,15 @@ impl Suite {
     }
 }
 
+/// Where what explains a failure of a suite is kept.
+fn logs_of(stack: &Stack<'_>, suite: &str) -> PathBuf {
+    let directory = tools::target_directory().join(LOGS);
+    directory.join(format!("{}-{suite}", stack.host.name()))
+}
+
 /// Prints the last lines of every log and copies the logs, which end with the run.
 fn show_logs(stack: &Stack<'_>, suite: &str) {
-    let directory = tools::target_directory()
-        .join(LOGS)
-        .join(format!("{}-{suite}", stack.host.name()));
+    let directory = logs_of(stack, suite);
     let _ = std::fs::create_dir_all(&directory);
     for service in stack.services() {
         let name = service.name();
@@ -313,6 +360,8 @@ enum Part {
     Unit,
     /// The suites that use HTTP and WebSocket only, on every host.
     Blackbox,
+    /// The pages in Chromium, on every host.
+    Browser,
 }
 
 /// What is tested; by default everything.
@@ -333,12 +382,22 @@ pub(crate) struct TestOptions {
 }
 
 impl TestOptions {
-    /// `--host` selects the black-box part too.
+    /// `--host` selects the parts that run on hosts.
     fn runs(&self, part: Part) -> bool {
         match self.only {
             Some(only) => only == part,
-            None => self.host.is_none() || part == Part::Blackbox,
+            None => self.host.is_none() || matches!(part, Part::Blackbox | Part::Browser),
         }
+    }
+
+    /// Whether servers are needed.
+    fn runs_hosts(&self) -> bool {
+        self.runs(Part::Blackbox) || self.runs(Part::Browser)
+    }
+
+    /// Without `--only browser`, a filter is meant for tests in Rust.
+    fn runs_browser(&self) -> bool {
+        self.only == Some(Part::Browser) || (self.runs(Part::Browser) && self.filter.is_none())
     }
 
     fn hosts(&self) -> impl Iterator<Item = Host> {
@@ -370,6 +429,11 @@ mod tests {
         assert_eq!(parse("--host edge").unwrap().hosts().count(), 1);
         assert_eq!(parse("").unwrap().hosts().count(), 3);
         assert!(parse("--only lint").unwrap().runs(Part::Lint));
+        assert!(!options.runs_browser(), "the filter is one of cargo's tests");
+        let browser = parse("--only browser --host sqlite -- keyboard").unwrap();
+        assert!(browser.runs_browser() && !browser.runs(Part::Blackbox));
+        assert!(parse("--host edge").unwrap().runs_browser());
+        assert!(!parse("--only unit").unwrap().runs_hosts());
         for invalid in ["--host", "--host oracle", "--only all", "resume", "-- a b"] {
             assert!(parse(invalid).is_err(), "{invalid}");
         }

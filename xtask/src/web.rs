@@ -5,6 +5,7 @@
 //! defined by `web/package.json` and the packages of its workspace: every script whose name starts
 //! with `check:`, and `test`. To add a check, add such a script.
 
+mod browser;
 mod budgets;
 mod compare;
 mod licences;
@@ -24,6 +25,8 @@ use serde_json::Value;
 
 use crate::Verdict;
 use crate::report::{Counts, Report};
+
+pub(crate) use browser::test as test_in_browser;
 
 /// The workspace of npm packages, relative to the root.
 const WEB: &str = "web";
@@ -210,12 +213,17 @@ pub(crate) fn test_sdk(
     let web = colloquy_harness::root().join(WEB);
     let mut command = npm_run(&web, SDK, TEST_AGAINST_SERVER)?;
     for (variable, url_key) in SDK_SERVERS {
-        let mut instances = stack.extra_instances.iter();
-        let instance = instances.find(|instance| instance.spec.url_key == *url_key);
-        let instance = instance.with_context(|| format!("no instance has the key {url_key}"))?;
-        command.env(variable, instance.base_url());
+        command.env(variable, instance_url(stack, url_key)?);
     }
     run_vitest(processes, command, counts)
+}
+
+/// The URL of the extra instance that the control server describes by this key.
+fn instance_url(stack: &Stack<'_>, url_key: &str) -> Result<String> {
+    let mut instances = stack.extra_instances.iter();
+    let instance = instances.find(|instance| instance.spec.url_key == url_key);
+    let instance = instance.with_context(|| format!("no instance has the key {url_key}"))?;
+    Ok(instance.base_url())
 }
 
 /// Runs vitest, prints its output and counts its tests.

@@ -9,6 +9,7 @@
 //! | `GET /` | describes the host: base URLs, public settings, capabilities, log files |
 //! | `POST /server/restart` | graceful shutdown, then start |
 //! | `POST /server/kill` | SIGKILL, then start |
+//! | `POST /server/crash` | SIGKILL without a start |
 //! | `POST /server/stop`, `/server/start` | |
 //! | `POST /postgres/kill`, `/redis/kill`, `/redis-http/kill` | kills it without a restart |
 //! | `POST /postgres/start`, `/redis/start`, `/redis-http/start` | |
@@ -197,6 +198,7 @@ fn act(service: &mut Service<'_>, action: &str, is_server: bool) -> Result<bool>
         }
         "freeze" if service.name() != "postgres" => service.signal(Signal::SIGSTOP)?,
         "thaw" if service.name() != "postgres" => service.signal(Signal::SIGCONT)?,
+        "crash" if is_server => service.kill()?,
         "stop" if is_server => service.stop()?,
         "restart" if is_server => {
             service.stop()?;

@@ -14,13 +14,14 @@
 //! | [`control`] | the HTTP server through which a test suite stops and kills servers |
 //! | [`service`], [`postgres`], [`redis`] | one server process: start, probe, stop, kill |
 //! | [`processes`] | child processes and the temporary directory of a run, and the reaper |
-//! | [`build`], [`worker`], [`wasm`], [`npm`], [`debian`] | building and installing |
+//! | [`build`], [`worker`], [`wasm`], [`npm`], [`chromium`], [`debian`] | building and installing |
 //! | [`http`], [`ports`], [`tools`] | small helpers |
 //!
 //! A program that uses this library calls [`processes::reap_if_requested`] first in `main`. To add
 //! a server that tests need, write a module that makes a [`service::ServiceSpec`], as `redis` does.
 
 pub mod build;
+pub mod chromium;
 pub mod control;
 pub mod debian;
 pub mod hosts;

@@ -1,32 +1,23 @@
-// axe on every screen of the shell, in light and dark, both directions, narrow and wide. With SHOTS=<directory>
-// each screen is also kept as a picture, to be looked at.
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+// axe on every screen of the shell in every appearance.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { arrange, inspect, LAYOUTS } from "./appearances.ts";
 import {
-  appear,
   createAccount,
   createConversation,
   launch,
   logIn,
-  nameOf,
   openPage,
   sendMessage,
-  VARIANTS,
-  violations,
   type Account,
 } from "./harness.ts";
-
-const SHOTS = process.env["SHOTS"];
 
 let browser: Browser;
 let me: Account;
 
 beforeAll(async () => {
   browser = await launch();
-  if (SHOTS) mkdirSync(SHOTS, { recursive: true });
   me = await createAccount("maria", { first: "Maria", last: "Sommer" });
   const ann = await createAccount("ann", { first: "Ann-Kathrin", last: "Berg" });
   const ali = await createAccount("ali", { first: "علي", last: "حسن" });
@@ -59,23 +50,16 @@ const heading = (page: Page) => page.locator("h1").first().waitFor();
 
 async function checkEverywhere(page: Page, screens: readonly Screen[]): Promise<void> {
   const found: string[] = [];
-  for (const variant of VARIANTS) {
-    await appear(page, variant);
+  for (const layout of LAYOUTS) {
+    await arrange(page, layout);
     for (const { name, hash, prepare } of screens) {
       await page.goto(`/${hash}`);
       await prepare(page);
-      const where = `${name} ${nameOf(variant)}`;
-      found.push(...(await violations(page)).map((line) => `${where}: ${line}`));
-      if (await overflows(page)) found.push(`${where}: wider than the window`);
-      if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}-${nameOf(variant)}.png`) });
+      found.push(...(await inspect(page, name, layout)));
     }
   }
   expect(found).toEqual([]);
 }
-
-/** Whether one would have to scroll sideways (WCAG 1.4.10). */
-const overflows = (page: Page): Promise<boolean> =>
-  page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
 
 test("every screen without a login is accessible", async () => {
   const { page, problems, close } = await openPage(browser);

@@ -11,6 +11,7 @@ import {
   SERVER,
   sendMessage,
   type Account,
+  EVERY_HOST,
 } from "./harness.ts";
 
 let browser: Browser;
@@ -40,7 +41,7 @@ async function end(...people: readonly Chatting[]): Promise<void> {
   }
 }
 
-test("two people write to each other, edit and delete", async () => {
+test("two people write to each other, edit and delete", EVERY_HOST, async () => {
   const [a, b] = await both();
   await a.page.getByText("No messages yet").first().waitFor();
   await a.write("Hello Bob");
@@ -226,7 +227,7 @@ test("messages are read and acted on by the keyboard", async () => {
   await end(a);
 });
 
-test("members are shown, added, and one who leaves sees the end", async () => {
+test("members are shown, added, and one who leaves sees the end", EVERY_HOST, async () => {
   const cem = await createAccount("cem");
   const [a, b] = await both();
   await a.write("Before Cem");

@@ -1,28 +1,20 @@
-// axe on the chat pane and what opens in it, in light and dark, both directions, narrow and wide. With
-// SHOTS=<directory> each screen is also kept as a picture, to be looked at.
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+// axe on the chat pane and what opens in it, in every appearance.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { arrange, inspect, LAYOUTS } from "./appearances.ts";
 import { ready } from "./chat_harness.ts";
 import {
-  appear,
   createAccount,
   createConversation,
   launch,
   logIn,
-  nameOf,
   openPage,
   post,
   sendMessage,
   SERVER,
-  VARIANTS,
-  violations,
   type Account,
 } from "./harness.ts";
-
-const SHOTS = process.env["SHOTS"];
 
 let browser: Browser;
 let me: Account;
@@ -31,7 +23,6 @@ let empty: number;
 
 beforeAll(async () => {
   browser = await launch();
-  if (SHOTS) mkdirSync(SHOTS, { recursive: true });
   me = await createAccount("maria", { first: "Maria", last: "Sommer" });
   const ann = await createAccount("ann", { first: "Ann-Kathrin", last: "Berg" });
   const ali = await createAccount("ali", { first: "علي", last: "حسن" });
@@ -148,8 +139,8 @@ test("the chat pane is accessible in every appearance", async () => {
   const { page, problems, close } = await openPage(browser);
   await logIn(page, me.username);
   const found: string[] = [];
-  for (const variant of VARIANTS) {
-    await appear(page, variant);
+  for (const layout of LAYOUTS) {
+    await arrange(page, layout);
     for (const { name, pane, conversation, prepare } of SCREENS) {
       const id = conversation?.() ?? group;
       // Another address first: each screen starts again.
@@ -157,12 +148,7 @@ test("the chat pane is accessible in every appearance", async () => {
       await page.goto(`/#/c/${id}${pane ? `/${pane}` : ""}`);
       await ready(page);
       await prepare?.(page);
-      const where = `${name} ${nameOf(variant)}`;
-      found.push(...(await violations(page)).map((line) => `${where}: ${line}`));
-      if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) {
-        found.push(`${where}: wider than the window`);
-      }
-      if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}-${nameOf(variant)}.png`) });
+      found.push(...(await inspect(page, name, layout)));
     }
   }
   expect(found).toEqual([]);

@@ -1,29 +1,21 @@
 // The page of the API as people use it: read without scripts, search, follow addresses, try operations and the
 // socket. With SHOTS=<directory> its main views are also kept as pictures, to be looked at.
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { inspect, LAYOUTS, SHOTS, sizeOf, type Layout } from "./appearances.ts";
 import {
   createAccount,
   createConversation,
+  EVERY_HOST,
   launch,
-  nameOf,
   openPage,
   SERVER,
-  VARIANTS,
-  violations,
-  type Variant,
 } from "./harness.ts";
 
-const SHOTS = process.env["SHOTS"];
-
 let browser: Browser;
-beforeAll(async () => {
-  browser = await launch();
-  if (SHOTS) mkdirSync(SHOTS, { recursive: true });
-});
+beforeAll(async () => void (browser = await launch()));
 afterAll(() => browser.close());
 
 const isInView = (target: Locator): Promise<boolean> =>
@@ -111,7 +103,7 @@ async function attempt(
   return { id, status: Number(/^\d+/.exec(text)?.[0]), known: !text.includes("not documented") };
 }
 
-test("every example that can be tried answers as it is documented", async () => {
+test("every example that can be tried answers as documented", EVERY_HOST, async () => {
   const { page, problems, close } = await openPage(browser);
   await page.goto("/docs/");
   const requests: string[] = [];
@@ -138,7 +130,7 @@ test("every example that can be tried answers as it is documented", async () => 
   }
   expect(problems).toEqual([]);
   await close();
-}, 120_000);
+});
 
 test("the console connects, sends frames and explains why a socket is closed", async () => {
   const { page, problems, close } = await openPage(browser);
@@ -215,18 +207,15 @@ test("on paper there is what is read and nothing that is pressed", async () => {
   await close();
 });
 
-async function dress(page: Page, { scheme, locale, width }: Variant): Promise<void> {
-  await page.setViewportSize({ width, height: width < 900 ? 640 : 800 });
-  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+/** Another layout without loading the page again, which would close what is open on it. */
+async function rearrange(page: Page, { locale, width }: Layout): Promise<void> {
+  await page.setViewportSize(sizeOf(width));
   // The page is English. A translation of it by the browser may be right-to-left.
   await page.evaluate(
     (dir) => (document.documentElement.dir = dir),
     locale === "en" ? "ltr" : "rtl",
   );
 }
-
-const overflows = (page: Page): Promise<boolean> =>
-  page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
 
 test("the page is accessible with everything on it open", async () => {
   const { page, problems, close } = await openPage(browser);
@@ -239,22 +228,20 @@ test("the page is accessible with everything on it open", async () => {
   await page.locator("#console").getByRole("button", { name: "Connect" }).click();
   await page.locator("#console").getByText('"type":"hello"').waitFor();
   const found: string[] = [];
-  const check = async (variant: Variant) => {
-    await dress(page, variant);
+  const check = async (layout: Layout) => {
+    await rearrange(page, layout);
     await page.keyboard.press("/");
     await page.getByRole("combobox").fill("auth");
     await page.getByRole("option").first().waitFor();
-    found.push(...(await violations(page)).map((line) => `${nameOf(variant)}: ${line}`));
-    if (await overflows(page)) found.push(`${nameOf(variant)}: wider than the window`);
+    found.push(...(await inspect(page, "docs", layout)));
     await page.getByRole("combobox").press("Escape");
     await page.getByRole("combobox").blur();
-    if (SHOTS) await shoot(page, nameOf(variant), SHOTS);
+    if (SHOTS) await shoot(page, layout, SHOTS);
   };
-  // The whole page in two appearances that have nothing in common, then one of everything in all of them.
-  const [first, last] = [VARIANTS[0], VARIANTS.at(-1)];
-  if (first && last) for (const variant of [first, last]) await check(variant);
+  // The whole page once, then one of everything in every layout.
+  await check({ locale: "en", width: 1280 });
   if (!SHOTS) await keepFewOfEach(page);
-  for (const variant of VARIANTS) await check(variant);
+  for (const layout of LAYOUTS) await check(layout);
   expect(found).toEqual([]);
   expect(problems).toEqual([]);
   await close();
@@ -280,9 +267,9 @@ const VIEWS = [
   "errors",
 ];
 
-async function shoot(page: Page, variant: string, directory: string): Promise<void> {
+async function shoot(page: Page, { locale, width }: Layout, directory: string): Promise<void> {
   for (const view of VIEWS) {
     await page.evaluate((id) => document.getElementById(id)?.scrollIntoView(), view);
-    await page.screenshot({ path: join(directory, `docs-${view}-${variant}.png`) });
+    await page.screenshot({ path: join(directory, `docs-${view}-${locale}-${width}.png`) });
   }
 }

@@ -14,8 +14,7 @@ import {
   RUN_MS,
   startDemonstration,
 } from "./guarantees_harness.ts";
-import { createAccount, launch, openPage, PASSWORD } from "./harness.ts";
-import { BINARY, OwnServer } from "./own_server.ts";
+import { createAccount, launch, openPage, PASSWORD, EVERY_HOST } from "./harness.ts";
 
 const PLANS = Number(process.env["GUARANTEE_PLANS"] ?? 20);
 
@@ -25,6 +24,7 @@ afterAll(() => browser.close());
 
 test(
   "every button leaves the ledger equal, and says what was seen",
+  { ...EVERY_HOST, timeout: 10 * RUN_MS },
   async () => {
     const { page, problems, close } = await openPage(browser);
     await startDemonstration(page);
@@ -49,11 +49,11 @@ test(
     expect(problems).toEqual([]);
     await close();
   },
-  10 * RUN_MS,
 );
 
 test(
   `${PLANS} seeded plans leave the ledger equal`,
+  { ...EVERY_HOST, timeout: (PLANS + 1) * RUN_MS },
   async () => {
     const { page, problems, close } = await openPage(browser);
     await startDemonstration(page, "#/seed/1");
@@ -65,7 +65,6 @@ test(
     expect(problems).toEqual([]);
     await close();
   },
-  (PLANS + 1) * RUN_MS,
 );
 
 async function planEnds(page: Page, seed: number): Promise<void> {
@@ -220,24 +219,3 @@ test("with the keyboard alone: start, break a line, write, run an experiment, co
   expect(problems).toEqual([]);
   await close();
 });
-
-test.skipIf(!BINARY)(
-  "the server is killed and started again, and nothing is lost",
-  async () => {
-    const server = await OwnServer.start(BINARY ?? "", { THROTTLE_RATE_SECONDS: "0" });
-    const { page, close } = await openPage(browser, { baseURL: server.url });
-    await startDemonstration(page);
-    await experiment(page, "Kill the server").click();
-    await page.getByText("kill -9").waitFor();
-    await server.kill();
-    await page.getByText("The server is gone.").waitFor();
-    await page.getByText("3 messages waiting").first().waitFor();
-    await server.start();
-    await page.getByText("The server returned.").waitFor({ timeout: RUN_MS });
-    await experiment(page, "Kill the server").getByText("Agreed").waitFor({ timeout: RUN_MS });
-    expect(await expectEqual(page)).toBe(6);
-    await close();
-    await server.remove();
-  },
-  2 * RUN_MS,
-);

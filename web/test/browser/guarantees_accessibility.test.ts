@@ -1,19 +1,14 @@
-// axe on the screens of /guarantees/, in light and dark, both directions, narrow and wide. With
-// SHOTS=<directory> each screen is also kept as a picture, to be looked at.
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+// axe on the screens of /guarantees/ in every appearance.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { appear, launch, nameOf, openPage, VARIANTS, violations } from "./harness.ts";
+import { arrange, inspect, LAYOUTS } from "./appearances.ts";
 import { RUN_MS } from "./guarantees_harness.ts";
-
-const SHOTS = process.env["SHOTS"];
+import { launch, openPage } from "./harness.ts";
 
 let browser: Browser;
 beforeAll(async () => {
   browser = await launch();
-  if (SHOTS) mkdirSync(SHOTS, { recursive: true });
 });
 afterAll(() => browser.close());
 
@@ -28,15 +23,11 @@ test(
     const { page, problems, close } = await openPage(browser);
     await page.goto("/guarantees/");
     const found: string[] = [];
-    for (const variant of VARIANTS) {
+    for (const layout of LAYOUTS) {
       const look = async (screen: string): Promise<void> => {
-        const where = `${screen} ${nameOf(variant)}`;
-        found.push(...(await violations(page)).map((line) => `${where}: ${line}`));
-        if (await overflows(page)) found.push(`${where}: wider than the window`);
-        const path = `guarantees-${screen}-${nameOf(variant)}.png`;
-        if (SHOTS) await page.screenshot({ path: join(SHOTS, path), fullPage: true });
+        found.push(...(await inspect(page, `guarantees-${screen}`, layout)));
       };
-      await appear(page, variant);
+      await arrange(page, layout);
       await page.locator("h1").waitFor();
       await look("start");
       await page.locator('form button[type="submit"]').click();
@@ -60,7 +51,3 @@ test(
   },
   10 * RUN_MS,
 );
-
-/** Whether one would have to scroll sideways (WCAG 1.4.10). */
-const overflows = (page: Page): Promise<boolean> =>
-  page.evaluate(() => document.documentElement.scrollWidth > innerWidth);

@@ -2,8 +2,9 @@
 // violations of the policy, requests to other hosts), and accounts.
 //
 // COLLOQUY_URL names a running server; CHROMIUM the browser, by default Debian's.
-import axe from "axe-core";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+
+import { keepIfFailed } from "./kept.ts";
 
 export const SERVER = process.env["COLLOQUY_URL"] ?? "http://127.0.0.1:8000";
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
@@ -14,6 +15,9 @@ export const launch = (): Promise<Browser> =>
     // A container has neither a sandbox of its own nor much shared memory.
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
   });
+
+/** For a test that runs on every host, and not on the embedded one alone. */
+export const EVERY_HOST = { tags: ["every-host"] };
 
 /** A page, and what has gone wrong on it so far. */
 export interface Watched {
@@ -27,7 +31,9 @@ export async function openPage(
   browser: Browser,
   options: BrowserContextOptions = {},
 ): Promise<Watched> {
-  const context = await browser.newContext({ locale: "en-US", baseURL: SERVER, ...options });
+  const server = options.baseURL ?? SERVER;
+  const context = await browser.newContext({ locale: "en-US", baseURL: server, ...options });
+  keepIfFailed(context);
   const page = await context.newPage();
   const problems: string[] = [];
   page.on("console", (message) => {
@@ -36,7 +42,7 @@ export async function openPage(
   page.on("pageerror", (error) => problems.push(error.stack ?? error.message));
   page.on("request", (request) => {
     const { origin, protocol } = new URL(request.url());
-    if (protocol.startsWith("http") && origin !== SERVER) problems.push(`request to ${origin}`);
+    if (protocol.startsWith("http") && origin !== server) problems.push(`request to ${origin}`);
   });
   await page.addInitScript(() => {
     addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
@@ -118,47 +124,4 @@ export async function logIn(page: Page, username: string, hash = "#/login"): Pro
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByRole("navigation", { name: "Conversations" }).waitFor({ state: "attached" });
-}
-
-/** The appearances in which every screen must be accessible. */
-export const VARIANTS = (["light", "dark"] as const).flatMap((scheme) =>
-  (["en", "ar-XB"] as const).flatMap((locale) =>
-    ([320, 1280] as const).map((width) => ({ scheme, locale, width })),
-  ),
-);
-
-export type Variant = (typeof VARIANTS)[number];
-
-export const nameOf = ({ scheme, locale, width }: Variant): string =>
-  `${scheme}-${locale === "en" ? "ltr" : "rtl"}-${width}`;
-
-/** Gives the page another appearance and loads it again. */
-export async function appear(page: Page, { scheme, locale, width }: Variant): Promise<void> {
-  await page.setViewportSize({ width, height: width < 900 ? 640 : 800 });
-  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
-  await page.evaluate((chosen) => {
-    localStorage.setItem("colloquy.settings", JSON.stringify({ locale: chosen }));
-  }, locale);
-  await page.reload();
-}
-
-const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-
-/** The violations axe finds, one a line; empty if there are none. */
-export async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const found = await page.evaluate(
-    // `axe` is what the line above has defined in the page.
-    (tags) =>
-      (globalThis as unknown as { axe: typeof axe }).axe.run({
-        runOnly: tags,
-        resultTypes: ["violations"],
-      }),
-    TAGS,
-  );
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map(
-      (node) => `${id}: ${node.target.join(" ")} ${node.failureSummary?.split("\n")[1] ?? ""}`,
-    ),
-  );
 }

@@ -10,13 +10,14 @@ import {
   launch,
   openPage,
   PASSWORD,
+  EVERY_HOST,
 } from "./harness.ts";
 
 let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
 afterAll(() => browser.close());
 
-test("from the first screen to a conversation, settings and log-out with the keyboard alone", async () => {
+test("from the first screen to the log-out with the keyboard alone", EVERY_HOST, async () => {
   const other = await createAccount("ann", { first: "Ann" });
   const username = freshName("keys");
   const { page, problems, close } = await openPage(browser, {

@@ -9,6 +9,7 @@ import {
   logIn,
   openPage,
   sendMessage,
+  EVERY_HOST,
 } from "./harness.ts";
 
 const MANY = 200;
@@ -71,7 +72,7 @@ test("a search in 200 conversations shows its matches within 50 ms of the key pr
   await close();
 });
 
-test("no row moves while the pointer is in the list", async () => {
+test("no row moves while the pointer is in the list", EVERY_HOST, async () => {
   const me = await createAccount("me");
   const [ann, bob] = [
     await createAccount("ann", { first: "Ann" }),

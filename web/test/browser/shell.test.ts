@@ -11,13 +11,14 @@ import {
   openPage,
   PASSWORD,
   sendMessage,
+  EVERY_HOST,
 } from "./harness.ts";
 
 let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
 afterAll(() => browser.close());
 
-test("a newcomer registers, logs out, and logs in again", async () => {
+test("a newcomer registers, logs out, and logs in again", EVERY_HOST, async () => {
   const { page, problems, close } = await openPage(browser);
   const username = freshName("new");
   await page.goto("/");
@@ -90,7 +91,7 @@ test("a wrong password is said, and too many attempts show the time to wait", as
   await close();
 });
 
-test("an invited person registers and reaches the conversation by the link", async () => {
+test("an invited person registers and reaches the conversation", EVERY_HOST, async () => {
   const host = await createAccount("host", { first: "Ann", last: "Berg" });
   const guest = await createAccount("guest");
   const { page, problems, close } = await openPage(browser);
@@ -177,7 +178,7 @@ test("the list finds, opens and steps through conversations, and back returns to
   await close();
 });
 
-test("a log-out in one tab ends the login in the others", async () => {
+test("a log-out in one tab ends the login in the others", EVERY_HOST, async () => {
   const me = await createAccount("me");
   const { page, problems, close } = await openPage(browser);
   await logIn(page, me.username);
