@@ -429,7 +429,10 @@ mod tests {
         assert_eq!(parse("--host edge").unwrap().hosts().count(), 1);
         assert_eq!(parse("").unwrap().hosts().count(), 3);
         assert!(parse("--only lint").unwrap().runs(Part::Lint));
-        assert!(!options.runs_browser(), "the filter is one of cargo's tests");
+        assert!(
+            !options.runs_browser(),
+            "the filter is one of cargo's tests"
+        );
         let browser = parse("--only browser --host sqlite -- keyboard").unwrap();
         assert!(browser.runs_browser() && !browser.runs(Part::Blackbox));
         assert!(parse("--host edge").unwrap().runs_browser());
