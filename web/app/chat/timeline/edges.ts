@@ -18,6 +18,8 @@ const SCREENS = 2;
  * a high screen both edges are near.
  */
 export function wantedEdge(view: EdgeView): "earlier" | "later" | null {
+  // A timeline that is not on the screen has no edge that anyone comes near.
+  if (view.height === 0) return null;
   const above = view.top;
   const below = view.content - view.height - view.top;
   const near = Math.min(SCREENS * view.height, view.content / 3);

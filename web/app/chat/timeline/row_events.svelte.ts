@@ -45,7 +45,10 @@ export class RowEvents {
     listen("pointermove", (event) => this.#dragged(event));
     listen("pointerup", () => this.#released());
     listen("pointercancel", () => this.#released());
-    return () => end.abort();
+    return () => {
+      end.abort();
+      this.#cancelPress();
+    };
   };
 
   focusRow(key: string): void {

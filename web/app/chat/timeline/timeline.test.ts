@@ -240,6 +240,7 @@ describe("edges", () => {
     ],
     ["a short window at the start is filled from below", { content: 500, atStart: true }, "later"],
     ["a short conversation is complete", { content: 500, atStart: true, atEnd: true }, null],
+    ["a timeline that has left the page reads nothing", { top: 0, height: 0, content: 0 }, null],
   ])("%s", (_name, change, expected) => {
     expect(wantedEdge({ ...view, ...change })).toBe(expected);
   });
