@@ -39,7 +39,7 @@ export const de: Messages = {
         other: "# Nachrichten wurden nicht gesendet",
       }),
     others: (names, n) =>
-      plural(n, { one: `${names} und # weitere Person`, other: `${names} und # weitere` }),
+      `${names} und ${plural(n, { one: "# weitere Person", other: "# weitere" })}`,
     resize: "Breite der Liste",
   },
   home: {

@@ -33,7 +33,7 @@ export const en = {
     notSent: (n: number) =>
       plural(n, { one: "# message was not sent", other: "# messages were not sent" }),
     others: (names: string, n: number) =>
-      plural(n, { one: `${names} and # other`, other: `${names} and # others` }),
+      `${names} and ${plural(n, { one: "# other", other: "# others" })}`,
     resize: "Width of the list",
   },
   home: {

@@ -28,12 +28,25 @@ test("a person without a name is shown by the username", () => {
   expect(displayName(bob)).toBe("bob");
 });
 
+test("a name cannot reorder the text around it", () => {
+  expect(displayName(person(5, "eve", "\u2069\u202eEve", "Doe\u2066"))).toBe("Eve Doe");
+  expect(displayName(person(5, "eve", "\u202e"))).toBe("eve");
+  expect(title("\u2069\u202eTeam", [me, ann])).toBe("Team");
+  // Marks of direction belong to some spellings and end with the name.
+  expect(displayName(person(6, "noa", "נועה\u200f!"))).toBe("נועה\u200f!");
+});
+
 test("a conversation without a name shows the others", () => {
   expect(title("Team", [me, ann])).toBe("Team");
   expect(title(null, [me, ann])).toBe("Ann Berg");
   expect(title(null, [me, ann, bob, cem])).toBe("<Ann Berg>, <bob>, and <cem>");
   expect(title(null, [me, ann, bob, cem], 12)).toBe("<Ann Berg>, <bob>, <cem> and 8 others");
   expect(title(null, [me])).toBe("Only you");
+});
+
+test("a number sign in a name is no place for the number", () => {
+  const hash = person(5, "no1", "#1", "Fan");
+  expect(title(null, [me, hash], 4)).toBe("<#1 Fan> and 2 others");
 });
 
 test("a direct conversation has the face of the other, a group its own", () => {

@@ -9,8 +9,12 @@ export type Person = Pick<User, "id" | "username" | "first_name" | "last_name">;
 
 /** The full name if there is one, otherwise the username. */
 export function displayName(person: Person): string {
-  return `${person.first_name} ${person.last_name}`.trim() || person.username;
+  return withoutOverrides(`${person.first_name} ${person.last_name}`) || person.username;
 }
+
+/** A name with controls that end an isolate or override the direction would reorder the text after it. */
+const withoutOverrides = (name: string): string =>
+  name.replace(/[\u202a-\u202e\u2066-\u2069]/gu, "").trim();
 
 /** How many names a title without a name of its own lists. */
 const NAMES = 3;
@@ -22,7 +26,7 @@ export function conversationTitle(
   texts: Messages["list"],
   format: Format,
 ): string {
-  if (conversation.name) return conversation.name;
+  if (conversation.name) return withoutOverrides(conversation.name);
   const others = conversation.participants.filter(({ id }) => id !== ownId);
   if (others.length === 0) return texts.alone;
   const [first] = others;

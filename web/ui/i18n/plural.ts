@@ -12,7 +12,10 @@ export interface PluralForms {
 
 export type Plural = (count: number, forms: PluralForms) => string;
 
-/** Chooses the form of a language for a number, and puts the number in place of `#`. */
+/**
+ * Chooses the form of a language for a number, and puts the number in place of each `#`. So a form holds no text
+ * of people, which may have one too.
+ */
 export function pluralizer(tag: string): Plural {
   const rules = new Intl.PluralRules(tag);
   const numbers = new Intl.NumberFormat(tag);
