@@ -75,4 +75,11 @@ test("a chosen member replaces the query", () => {
 test("a text mentions whom it names as a whole word", () => {
   expect(mentionedIn("@ann, see @anna.b", people)).toEqual([1, 2]);
   expect(mentionedIn("@annabel x@ann ann", people)).toEqual([]);
+  expect(mentionedIn("Ask @ann.", people)).toEqual([1]);
+});
+
+test("of two names that fit, a text mentions the longer one only", () => {
+  const bert: Person = { id: 3, username: "anna", name: "anna" };
+  expect(mentionedIn("@anna.b", [...people, bert])).toEqual([2]);
+  expect(mentionedIn("@anna.b and @anna", [...people, bert])).toEqual([2, 3]);
 });

@@ -49,18 +49,21 @@ export function complete(text: string, query: MentionQuery, person: Person): Edi
 
 /** The ids of the members that a text names. */
 export function mentionedIn(text: string, people: readonly Person[]): number[] {
-  if (!text.includes("@")) return [];
-  return people
-    .filter(({ username }) => names(text, username))
-    .map(({ id }) => id)
-    .slice(0, MAX_MENTIONS);
+  const named = new Set<number>();
+  for (let at = text.indexOf("@"); at >= 0; at = text.indexOf("@", at + 1)) {
+    if (isWordCharacter(text.charAt(at - 1))) continue;
+    const person = namedAt(text.slice(at + 1), people);
+    if (person) named.add(person.id);
+  }
+  return [...named].slice(0, MAX_MENTIONS);
 }
 
-function names(text: string, username: string): boolean {
-  for (let at = text.indexOf(`@${username}`); at >= 0; at = text.indexOf(`@${username}`, at + 1)) {
-    const before = text.slice(Math.max(0, at - 1), at);
-    const after = text.slice(at + 1 + username.length);
-    if (!/[\p{L}\p{N}_]/u.test(before) && !/^[\p{L}\p{N}_]/u.test(after)) return true;
-  }
-  return false;
+/** The member whose name a text begins with. `@ann.b` names `ann.b`, also where there is an `ann`. */
+function namedAt(text: string, people: readonly Person[]): Person | undefined {
+  return people
+    .filter(({ username }) => text.startsWith(username))
+    .filter(({ username }) => !isWordCharacter(text.slice(username.length)))
+    .sort((a, b) => b.username.length - a.username.length)[0];
 }
+
+const isWordCharacter = (text: string): boolean => /^[\p{L}\p{N}_]/u.test(text);
