@@ -15,7 +15,11 @@ export interface Catalogues<M> {
 /** `Entry`: the texts a page needs first. `Full`: those and the texts that are loaded later. */
 export class I18n<Entry, Full extends Entry = Entry> {
   #catalogues: Catalogues<Entry>;
+  /** Those that the texts are from. */
+  #shown: Catalogues<Entry> | null = null;
   #tag = $state<LocaleTag>("en");
+  /** The language that was chosen last, which may not be loaded yet. */
+  #wanted: LocaleTag = "en";
   #texts = $state.raw<Entry>() as Entry;
   #format = $state.raw<Format>(createFormat("en"));
 
@@ -45,8 +49,16 @@ export class I18n<Entry, Full extends Entry = Entry> {
 
   /** Changes the language. The page keeps the old one until the new one is loaded. */
   async use(tag: LocaleTag): Promise<void> {
-    const { english, load } = this.#catalogues;
-    this.#texts = tag === "en" ? english : await load[tag]();
+    const catalogues = this.#catalogues;
+    this.#wanted = tag;
+    const texts = await this.#load(tag).catch((error: unknown) => {
+      if (this.#wanted === tag) this.#wanted = this.#tag;
+      throw error;
+    });
+    // By now another language was chosen, or `complete` has asked for more texts of this one.
+    if (tag !== this.#wanted || catalogues !== this.#catalogues) return;
+    this.#texts = texts;
+    this.#shown = catalogues;
     this.#tag = tag;
     this.#format = createFormat(tag);
     document.documentElement.lang = tag;
@@ -56,10 +68,12 @@ export class I18n<Entry, Full extends Entry = Entry> {
   /** Adds the later texts. If their language cannot be loaded, they are English. */
   async complete(catalogues: Catalogues<Full>): Promise<void> {
     this.#catalogues = catalogues;
-    try {
-      await this.use(this.#tag);
-    } catch {
-      await this.use("en");
-    }
+    // Again if another language was chosen while this one was loaded.
+    while (this.#shown !== catalogues) await this.use(this.#wanted).catch(() => this.use("en"));
+  }
+
+  async #load(tag: LocaleTag): Promise<Entry> {
+    const { english, load } = this.#catalogues;
+    return tag === "en" ? english : load[tag]();
   }
 }

@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { createFormat, daysBetween } from "./format.ts";
+import { I18n, type Catalogues } from "./i18n.svelte.ts";
 import { isLocaleTag, preferredLocale } from "./locales.ts";
 import { pluralizer } from "./plural.ts";
 import { pseudoCatalogue } from "./pseudo.ts";
@@ -32,11 +33,72 @@ test("the pseudo catalogue reverses texts and what functions return", () => {
   expect(pseudo.nested.b(3)).toBe("\u202e3 x·\u202c");
 });
 
+describe("the language", () => {
+  type Texts = { readonly text: string; readonly more?: string };
+  const root = { lang: "", dir: "" };
+  beforeEach(() => void vi.stubGlobal("document", { documentElement: root }));
+  afterEach(() => void vi.unstubAllGlobals());
+
+  /** Catalogues whose German is loaded when the test says so. */
+  function setUp() {
+    const loads: (() => void)[] = [];
+    const catalogues = (more: Partial<Texts>): Catalogues<Texts> => ({
+      english: { text: "English", ...more },
+      load: {
+        de: () => new Promise((done) => loads.push(() => done({ text: "Deutsch", ...more }))),
+        "ar-XB": () => Promise.reject(new Error("not loaded")),
+      },
+    });
+    return { i18n: new I18n<Texts>(catalogues({})), full: catalogues({ more: "x" }), loads };
+  }
+
+  test("is the one that was chosen last, however long an earlier one takes", async () => {
+    const { i18n, loads } = setUp();
+    const german = i18n.use("de");
+    await i18n.use("en");
+    loads[0]?.();
+    await german;
+    expect([i18n.entry.text, i18n.tag, root.lang]).toEqual(["English", "en", "en"]);
+  });
+
+  test("has all texts, also if it was chosen while they were loaded", async () => {
+    const { i18n, full, loads } = setUp();
+    const german = i18n.use("de");
+    const complete = i18n.complete(full);
+    loads[1]?.();
+    await complete;
+    loads[0]?.();
+    await german;
+    expect(i18n.t).toEqual({ text: "Deutsch", more: "x" });
+    expect(i18n.tag).toBe("de");
+  });
+
+  test("stays as it is if another one cannot be loaded", async () => {
+    const { i18n, full } = setUp();
+    await expect(i18n.use("ar-XB")).rejects.toThrow();
+    await i18n.complete(full);
+    expect(i18n.t).toEqual({ text: "English", more: "x" });
+  });
+});
+
 test("days are counted by the calendar, not by hours", () => {
   expect(daysBetween(at("2026-03-11T23:59:00"), at("2026-03-12T00:01:00"))).toBe(1);
   expect(daysBetween(at("2026-03-12T00:01:00"), at("2026-03-12T23:59:00"))).toBe(0);
-  // 29 March 2026 has 23 hours in Europe.
-  expect(daysBetween(at("2026-03-28T12:00:00"), at("2026-03-30T12:00:00"))).toBe(2);
+});
+
+test("days of 23 and 25 hours are days", () => {
+  const { TZ } = process.env;
+  process.env.TZ = "Europe/Berlin";
+  try {
+    const hours = (from: string, to: string) => (+at(to) - +at(from)) / 3_600_000;
+    expect(hours("2026-03-29T00:00:00", "2026-03-30T00:00:00")).toBe(23);
+    expect(daysBetween(at("2026-03-28T23:30:00"), at("2026-03-30T00:30:00"))).toBe(2);
+    expect(daysBetween(at("2026-10-25T00:10:00"), at("2026-10-25T23:50:00"))).toBe(0);
+    expect(daysBetween(at("2026-10-25T23:50:00"), at("2026-10-26T00:10:00"))).toBe(1);
+  } finally {
+    if (TZ === undefined) delete process.env.TZ;
+    else process.env.TZ = TZ;
+  }
 });
 
 test.each([
