@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import { de } from "../i18n/de.ts";
 import { en } from "../i18n/en.ts";
-import { errorText, fieldErrors } from "./texts.ts";
+import { errorText, fieldErrors, generalError } from "./texts.ts";
 
 const error = (more: Partial<ChatError>): ChatError => ({
   code: "invalid",
@@ -37,4 +37,11 @@ test("the errors of a field are translated where a translation exists", () => {
   ]);
   expect(fieldErrors(invalid, "email", en)).toEqual([]);
   expect(fieldErrors(null, "email", en)).toEqual([]);
+});
+
+test("an error without a sentence for any field is shown above the form", () => {
+  const plain = error({ fields: {} });
+  expect(generalError(plain)).toBe(plain);
+  expect(generalError(error({ fields: { name: ["Too long."] } }))).toBeNull();
+  expect(generalError(null)).toBeNull();
 });

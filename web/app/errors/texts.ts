@@ -28,6 +28,11 @@ export function errorText(error: ChatError, t: EntryMessages): string {
   }
 }
 
+/** The error, unless it is said at the fields of the form. */
+export function generalError(error: ChatError | null): ChatError | null {
+  return Object.keys(error?.fields ?? {}).length > 0 ? null : error;
+}
+
 /** The errors of one field; empty if it has none. */
 export function fieldErrors(
   error: ChatError | null,

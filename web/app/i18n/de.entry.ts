@@ -60,10 +60,9 @@ export const deEntry: EntryMessages = {
     overloaded: "Der Server ist ausgelastet. Versuchen Sie es gleich noch einmal.",
     throttled: "Das war zu viel auf einmal.",
     tooManyAttempts: "Es gab zu viele Versuche.",
-    internal:
-      "Im Server ist ein Fehler aufgetreten. Versuchen Sie es erneut; tritt er wieder auf, melden Sie die Nummer darunter.",
+    internal: "Im Server ist ein Fehler aufgetreten. Versuchen Sie es erneut.",
     unexpected: "Die Antwort stammt nicht von diesem Server. Vielleicht ist ein Proxy dazwischen.",
-    requestId: (id) => `Nummer der Anfrage: ${id}`,
+    requestId: (id) => `Tritt er wieder auf, melden Sie diese Nummer: ${id}`,
     unknownPage: "Diese Seite gibt es nicht",
     unknownPageHint: "Vielleicht ist die Adresse unvollständig.",
     home: "Zu den Unterhaltungen",
