@@ -1,6 +1,6 @@
-// Whether this server lets anyone make an account.
+// Whether this server lets people make accounts, as `GET /api/config/` says.
 
-/** A server that does not say is taken for open: the attempt says otherwise. */
+/** A server that does not answer is taken for open: the form shows what it says to an attempt. */
 export async function registrationOpen(): Promise<boolean> {
   const answer = await fetch("/api/config/").catch(() => null);
   if (!answer?.ok) return true;
