@@ -1,4 +1,5 @@
 // What the Enter key does in a text field.
+import { isComposing } from "../../../ui/ime.ts";
 
 export interface KeyPress {
   readonly key: string;
@@ -11,14 +12,6 @@ export interface KeyPress {
 }
 
 export type SendKey = "enter" | "ctrl-enter";
-
-/**
- * Whether a key belongs to an input method, which uses Enter, Escape and the arrows to choose a candidate.
- * Safari reports the last key after the composition has ended, with the code 229.
- */
-export function isComposing(event: KeyPress): boolean {
-  return event.isComposing || event.keyCode === 229;
-}
 
 /** On touch screens Enter breaks the line, since their keyboards have no Shift+Enter. */
 export function sends(event: KeyPress, sendKey: SendKey, touch: boolean): boolean {

@@ -1,5 +1,5 @@
 // The list of members that opens while one types `@`: which are shown, and which one is chosen by the keys.
-import { isComposing } from "./keys.ts";
+import { isComposing } from "../../../ui/ime.ts";
 import { mentionQuery, suggest, type MentionQuery, type Person } from "./mentions.ts";
 
 export class Suggestions {
