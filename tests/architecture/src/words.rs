@@ -73,6 +73,7 @@ const NOT_READ: &[&str] = &[
     "common_passwords.txt",
     "/corpus/",
     "bench/results/",
+    "web/dist/",
     ".svg",
 ];
 

@@ -90,7 +90,6 @@ async fn unsupported_methods_return_405_with_allow() {
 async fn unknown_paths_are_not_found() {
     let account = Account::new(&Server::under_test()).await;
     for path in [
-        "/",
         "/api/",
         "/api/users/",
         "/api/nothing/",
