@@ -30,6 +30,8 @@ const browserTests = {
           "also runs on PostgreSQL and at the edge; all others on the embedded host only",
       },
     ],
+    // What is awaited arrives within a second, but not on a machine that does other work.
+    expect: { poll: { timeout: 20_000 } },
     // Each file starts a browser. Two of them use the two cores of a usual CI machine.
     maxWorkers: 2,
   },

@@ -28,6 +28,11 @@ export const chatDe: typeof chatEn = {
     notMemberHint: "Was Sie hier gelesen haben, bleibt sichtbar, bis Sie die Seite verlassen.",
     notFound: "Diese Unterhaltung gibt es nicht",
     notFoundHint: "Die Adresse ist vielleicht falsch, oder sie wurde gelöscht.",
+    tooManyPages: "Diese Unterhaltung ist zu oft geöffnet",
+    tooManyPagesHint:
+      "Schließen Sie sie in einem anderen Fenster oder Gerät. Dann verbindet sich diese Seite.",
+    broken: "Der Server hat diese Verbindung beendet",
+    brokenHint: "Laden Sie die Seite neu. Was Sie noch nicht gesendet haben, bleibt erhalten.",
     home: "Zu den Unterhaltungen",
   },
   event: {

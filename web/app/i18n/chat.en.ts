@@ -24,6 +24,10 @@ export const chatEn = {
     notMemberHint: "What you have read here stays on the screen until you leave it.",
     notFound: "This conversation does not exist",
     notFoundHint: "The address may be wrong, or it was deleted.",
+    tooManyPages: "This conversation is open too often",
+    tooManyPagesHint: "Close it in another window or on another device. This page then connects.",
+    broken: "The server has ended this connection",
+    brokenHint: "Load the page again. What you have not sent yet is kept.",
     home: "Go to the conversations",
   },
   event: {

@@ -104,9 +104,9 @@ export const de: Messages = {
     plain: "Dieser Browser vergisst die gespeicherten Unterhaltungen.",
     unsent: (n) =>
       plural(n, {
-        one: "# Nachricht ist noch nicht gesendet. Wenn Sie sich jetzt abmelden, geht sie verloren.",
+        one: "# Nachricht ist noch nicht gesendet. Wenn Sie sich jetzt abmelden, geht sie vielleicht verloren.",
         other:
-          "# Nachrichten sind noch nicht gesendet. Wenn Sie sich jetzt abmelden, gehen sie verloren.",
+          "# Nachrichten sind noch nicht gesendet. Wenn Sie sich jetzt abmelden, gehen sie vielleicht verloren.",
       }),
     drafts: (n) =>
       plural(n, { one: "# Entwurf wird gelöscht.", other: "# Entwürfe werden gelöscht." }),

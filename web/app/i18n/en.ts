@@ -97,13 +97,13 @@ export const en = {
     plain: "This browser forgets the conversations it has stored.",
     unsent: (n: number) =>
       plural(n, {
-        one: "# message has not been sent. If you log out now, it is lost.",
-        other: "# messages have not been sent. If you log out now, they are lost.",
+        one: "# message has not been sent. If you log out now, it may be lost.",
+        other: "# messages have not been sent. If you log out now, they may be lost.",
       }),
     drafts: (n: number) =>
       plural(n, { one: "# draft is deleted.", other: "# drafts are deleted." }),
     confirm: "Log out",
-    confirmLosing: "Log out and lose them",
+    confirmLosing: "Log out anyway",
   },
   menu: {
     open: "Account and settings",

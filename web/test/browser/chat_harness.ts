@@ -1,5 +1,5 @@
 // What the suites of the chat pane share: people with a page in a conversation, and the parts of the pane.
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, Locator, Page, WebSocketRoute } from "playwright-core";
 import WebSocket from "ws";
 
 import { logIn, openPage, SERVER, type Account, type Watched } from "./harness.ts";
@@ -10,6 +10,10 @@ export interface Chatting extends Watched {
   readonly composer: Locator;
   readonly timeline: Locator;
   write(text: string): Promise<void>;
+  /** How far an own message has come, as its sign says; `null` without a sign. */
+  state(text: string): Promise<string | null>;
+  /** The texts of the stored messages, from the first to the last. */
+  texts(): Promise<string[]>;
 }
 
 /** Opens a conversation in a browser of its own. */
@@ -19,20 +23,64 @@ export async function openChat(
   conversationId: number,
   options: Parameters<typeof openPage>[1] = {},
 ): Promise<Chatting> {
-  const watched = await openPage(browser, options);
+  return enterChat(await openPage(browser, options), account, conversationId);
+}
+
+/** Logs in on a page that is open already, and opens a conversation. */
+export async function enterChat(
+  watched: Watched,
+  account: Account,
+  conversationId: number,
+): Promise<Chatting> {
   await logIn(watched.page, account.username, `#/c/${conversationId}`);
   await ready(watched.page);
   return chatting(watched);
 }
 
+/** What happens to a message on its way to the server. */
+export type Fate = "pass" | "refuse" | "lose" | "lose answer";
+
+/** A page whose socket treats messages as `fate` says when they are sent. */
+export async function openBetween(
+  browser: Browser,
+  fate: { current: Fate },
+  options: Parameters<typeof openPage>[1] = {},
+): Promise<Watched> {
+  const watched = await openPage(browser, { viewport: { width: 1280, height: 800 }, ...options });
+  await watched.page.routeWebSocket("**/ws/chat/**", (socket) => {
+    const line = socket.connectToServer();
+    socket.onMessage((frame) => {
+      const clientId = /"client_message_id":"([^"]+)"/.exec(String(frame))?.[1];
+      if (clientId === undefined || !/^(refuse|lose)$/.test(fate.current)) line.send(frame);
+      else if (fate.current === "refuse") refuse(socket, clientId);
+    });
+    line.onMessage((frame) => {
+      const lost = fate.current === "lose answer" && /"type":"(ack|message)"/.test(String(frame));
+      if (!lost) socket.send(frame);
+    });
+  });
+  return watched;
+}
+
+function refuse(socket: WebSocketRoute, clientId: string): void {
+  const error = { type: "error", error: "No.", code: "invalid", retryable: false };
+  socket.send(JSON.stringify({ ...error, client_message_id: clientId }));
+}
+
 export function chatting(watched: Watched): Chatting {
   const { page } = watched;
   const composer = page.getByRole("textbox", { name: /^Message to/ });
+  const row = (text: string) => page.locator("li[data-key]").filter({ hasText: text }).last();
   return {
     ...watched,
     composer,
     timeline: page.locator(".scroller"),
-    row: (text) => page.locator("li[data-key]").filter({ hasText: text }).last(),
+    row,
+    state: (text) => row(text).locator(".state").getAttribute("title"),
+    async texts() {
+      const bubbles = await page.locator("li[data-number] .bubble").allTextContents();
+      return bubbles.map((text) => text.trim());
+    },
     async write(text) {
       await composer.fill(text);
       await composer.press("Enter");

@@ -32,7 +32,7 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<Watched> {
   const server = options.baseURL ?? SERVER;
-  const context = await browser.newContext({ locale: "en-US", baseURL: server, ...options });
+  const context = await browser.newContext({ locale: "en-US", ...options, baseURL: server });
   keepIfFailed(context);
   const page = await context.newPage();
   const problems: string[] = [];
@@ -74,24 +74,33 @@ export interface Account {
 export async function createAccount(
   prefix?: string,
   names: { first?: string; last?: string } = {},
+  server = SERVER,
 ): Promise<Account> {
   const username = freshName(prefix);
-  const user = await post<{ id: number }>("/api/users/register/", {
+  const registration = {
     username,
     email: `${username}@example.com`,
     password: PASSWORD,
     first_name: names.first ?? "",
     last_name: names.last ?? "",
-  });
-  const login = await post<{ access: string }>("/api/users/login/", {
-    username,
-    password: PASSWORD,
-  });
-  return { id: user.id, username, access: login.access };
+  };
+  const user = await post<{ id: number }>("/api/users/register/", registration, "", server);
+  return { id: user.id, username, access: await newLogin(username, server) };
 }
 
-export async function post<T>(path: string, body: unknown, access?: string): Promise<T> {
-  const response = await fetch(SERVER + path, {
+/** Logs in over REST: another session of the same user. Returns its access token. */
+export async function newLogin(username: string, server = SERVER): Promise<string> {
+  const credentials = { username, password: PASSWORD };
+  return (await post<{ access: string }>("/api/users/login/", credentials, "", server)).access;
+}
+
+export async function post<T>(
+  path: string,
+  body: unknown,
+  access = "",
+  server = SERVER,
+): Promise<T> {
+  const response = await fetch(server + path, {
     method: "POST",
     headers: {
       "content-type": "application/json",
@@ -107,15 +116,17 @@ export const createConversation = (
   by: Account,
   participants: readonly number[],
   name?: string,
+  server = SERVER,
 ): Promise<{ id: number }> =>
-  post("/api/chat/conversations/", { participants, ...(name && { name }) }, by.access);
+  post("/api/chat/conversations/", { participants, ...(name && { name }) }, by.access, server);
 
 export const sendMessage = (
   by: Account,
   conversationId: number,
   message: string,
+  server = SERVER,
 ): Promise<unknown> =>
-  post(`/api/chat/conversations/${conversationId}/messages/`, { message }, by.access);
+  post(`/api/chat/conversations/${conversationId}/messages/`, { message }, by.access, server);
 
 /** Logs in by the form, as a person would. */
 export async function logIn(page: Page, username: string, hash = "#/login"): Promise<void> {

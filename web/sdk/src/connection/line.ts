@@ -175,12 +175,15 @@ export class Line {
   }
 
   #wake(): void {
-    if (this.state.name === "open") return this.#ping(PONG_AFTER_WAKE_MS);
-    if (this.state.name !== "waiting" || this.state.firm) return;
+    const { state } = this;
+    if (state.name === "open") return this.#ping(PONG_AFTER_WAKE_MS);
+    // A refusal that ends by itself, such as too many sockets, may have ended earlier.
+    const temporary = state.name === "refused" && state.retryAt !== null;
+    if (!temporary && (state.name !== "waiting" || state.firm)) return;
     const earliest = this.#lastAttemptAt + WAKE_SPACING_MS;
     if (this.#now >= earliest) return this.#ask("start");
-    if (earliest >= this.state.retryAt) return;
-    this.state = { ...this.state, retryAt: earliest };
+    if (earliest >= (state.retryAt ?? 0)) return;
+    this.state = { ...state, retryAt: earliest };
     this.#do({ do: "set", timer: "retry", ms: earliest - this.#now });
   }
 

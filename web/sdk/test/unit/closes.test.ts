@@ -184,6 +184,16 @@ test("4409: refused, and tried again after the time of the reason", async () => 
   expect(stateOf(each).name).toBe("live");
 });
 
+test("4409: a person may try earlier, and a page that becomes visible does", async () => {
+  const each = await setting();
+  each.world.server.close(4409, "too many sockets; after_ms=25000");
+  await each.world.clock.advance(3_000);
+  expect(stateOf(each)).toMatchObject({ name: "refused", code: 4409 });
+  each.ann.client.reconnect();
+  await each.world.clock.advance(500);
+  expect(stateOf(each).name).toBe("live");
+});
+
 test.each([4400, 4413])("%i: refused, and the item in flight fails", async (code) => {
   const each = await setting();
   const { ann, world, room } = each;
