@@ -126,6 +126,7 @@ export class RowEvents {
     const { clientX: x, clientY: y } = event;
     const timer = setTimeout(() => {
       this.#press = null;
+      swallowTap();
       whenReleased(() => this.handlers.command(key, "actions", new DOMRect(x, y, 0, 0)));
     }, LONG_PRESS_MS);
     this.#press = { timer, x, y };
@@ -178,6 +179,18 @@ function whenReleased(open: () => void): void {
   };
   addEventListener("pointerup", release, { signal });
   addEventListener("pointercancel", () => end.abort(), { signal });
+}
+
+/** A finger that is lifted also clicks, unless that is prevented: the click would close what has just opened. */
+function swallowTap(): void {
+  const end = new AbortController();
+  const { signal } = end;
+  const lifted = (event: TouchEvent) => {
+    end.abort();
+    if (event.cancelable) event.preventDefault();
+  };
+  addEventListener("touchend", lifted, { signal, passive: false });
+  addEventListener("touchcancel", () => end.abort(), { signal });
 }
 
 function keyOf(target: EventTarget | null): string | null {
