@@ -12,6 +12,7 @@ import {
 import { Writers } from "./people/writers.ts";
 import { demoAccount, type Account } from "./people/accounts.ts";
 import { NAMES } from "./people/names.ts";
+import { randomText } from "./people/random.ts";
 import { RestUser } from "./people/rest_user.ts";
 import { HistoryReader } from "./ledger/history.ts";
 import { LedgerWatch } from "./ledger/watch.ts";
@@ -83,7 +84,8 @@ export class Demonstration {
   }
 
   async stop(): Promise<void> {
-    this.ledger.stop();
+    // A start that failed has none.
+    (this.ledger as LedgerWatch | undefined)?.stop();
     await Promise.all(this.phones.map((phone) => phone.client.stop()));
   }
 
@@ -129,7 +131,7 @@ export class Demonstration {
   /** As `sendOverRest`, for a message that no phone has in its outbox: the ledger counts it. */
   async acceptOverRest(user: RestUser, text: string): Promise<void> {
     const at = this.#overRest.push({ text, state: "waiting" }) - 1;
-    await this.sendOverRest(user, text, crypto.randomUUID());
+    await this.sendOverRest(user, text, randomText(24));
     this.#overRest[at] = { text, state: "acknowledged" };
     this.#moved();
   }

@@ -45,8 +45,11 @@ export class Runner {
     };
     const progress = (text: string): void => this.#tell(text);
     const run = EXPERIMENTS[name];
-    this.outcomes.set(name, await this.#finish(() => run({ demonstration, progress, signal })));
-    this.#end();
+    try {
+      this.outcomes.set(name, await this.#finish(() => run({ demonstration, progress, signal })));
+    } finally {
+      this.#end();
+    }
   }
 
   async shuffle(seed: number): Promise<void> {
@@ -54,17 +57,22 @@ export class Runner {
     this.#begin("plan");
     const steps = makePlan(seed);
     this.plan = { seed, steps, done: 0, outcome: null };
-    const outcome = await this.#finish(async () => {
-      for (const [at, step] of steps.entries()) {
-        this.plan = { seed, steps, done: at, outcome: null };
-        this.changed();
-        await runStep(this.demonstration, step);
-      }
-      this.plan = { seed, steps, done: steps.length, outcome: null };
-      return i18n.t.outcome.plan(steps.length);
-    });
-    this.plan = { ...this.plan, outcome };
-    this.#end();
+    try {
+      const outcome = await this.#finish(() => this.#walk(seed, steps));
+      this.plan = { ...this.plan, outcome };
+    } finally {
+      this.#end();
+    }
+  }
+
+  async #walk(seed: number, steps: readonly Step[]): Promise<string> {
+    for (const [at, step] of steps.entries()) {
+      this.plan = { seed, steps, done: at, outcome: null };
+      this.changed();
+      await runStep(this.demonstration, step);
+    }
+    this.plan = { seed, steps, done: steps.length, outcome: null };
+    return i18n.t.outcome.plan(steps.length);
   }
 
   /** Ends an experiment that waits for a person. */

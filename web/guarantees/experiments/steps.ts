@@ -1,6 +1,7 @@
 // What the steps of a plan and the experiments do to a phone.
 import type { Demonstration } from "../demonstration.ts";
 import { SKIP_MS, type Phone } from "../phone/phone.ts";
+import { randomText } from "../people/random.ts";
 import { sleep } from "../result.ts";
 import type { Step } from "./plan.ts";
 
@@ -58,7 +59,7 @@ export async function sameId(
   demonstration: Demonstration,
   phone: Phone,
 ): Promise<{ socket: number; rest: number } | null> {
-  const id = crypto.randomUUID();
+  const id = randomText(24);
   const text = demonstration.nextText(phone.name);
   const outgoing = phone.send(text, id);
   const user = demonstration.restUsers[phone === demonstration.phones[0] ? 0 : 1];

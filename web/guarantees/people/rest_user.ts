@@ -1,6 +1,13 @@
 // A login that uses only REST, over the page's own line, which is never broken: the observer who reads the
 // history, and the people who write while a phone is away.
-import { passwordTokens, processLocks, type PasswordTokens, type Result } from "@colloquy/sdk";
+import {
+  passwordTokens,
+  processLocks,
+  SignedOutError,
+  type ChatError,
+  type PasswordTokens,
+  type Result,
+} from "@colloquy/sdk";
 import { rest, type Http } from "@colloquy/sdk/rest";
 
 import type { Line } from "../line/line.ts";
@@ -39,13 +46,28 @@ export class RestUser {
 
   /** Makes a request, again with a new token if the one it has is too old. */
   async ask<T>(request: (http: Http) => Promise<Result<T>>): Promise<Result<T>> {
-    const answer = await request(await this.#http("start"));
-    if (answer.ok || answer.error.code !== "token_expired") return answer;
-    return request(await this.#http("expired"));
+    const first = await this.#ask("start", request);
+    if (first.ok || first.error.code !== "token_expired") return first;
+    return this.#ask("expired", request);
   }
 
-  async #http(reason: "start" | "expired"): Promise<Http> {
-    const { access } = await this.#tokens.get({ reason, signal: new AbortController().signal });
-    return rest({ baseUrl: location.origin, fetch: this.line.fetch, token: access });
+  async #ask<T>(
+    reason: "start" | "expired",
+    request: (http: Http) => Promise<Result<T>>,
+  ): Promise<Result<T>> {
+    let access: string;
+    try {
+      ({ access } = await this.#tokens.get({ reason, signal: new AbortController().signal }));
+    } catch (error) {
+      return { ok: false, error: refusalOf(error) };
+    }
+    return request(rest({ baseUrl: location.origin, fetch: this.line.fetch, token: access }));
   }
+}
+
+/** A token could not be had: because the login is over, or for now. */
+function refusalOf(error: unknown): ChatError {
+  const over = error instanceof SignedOutError;
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: over ? "signed_out" : "network", message, retryable: !over };
 }

@@ -11,12 +11,13 @@ export type { Store } from "./store.svelte.ts";
 export async function begin(
   accounts: readonly [Account, Account] | null,
 ): Promise<Store | { readonly wrong: string }> {
-  // What a failed start has left is not used again.
   const store = new Store();
   try {
     await store.start(accounts);
     return store;
   } catch (error) {
+    // The next start makes everything again. Phones that are logged in would go on connecting.
+    void store.demonstration.stop();
     if (!(error instanceof Refused)) throw error;
     return { wrong: i18n.t.start.failed(error.message) };
   }
