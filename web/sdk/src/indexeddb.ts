@@ -14,7 +14,8 @@ export interface IndexedDbOptions {
 }
 
 export function indexedDbStorage(options: IndexedDbOptions = {}): ChatStorage {
-  const { name = "colloquy", indexedDB: factory = indexedDB } = options;
+  // Undefined where the browser has none; then every call fails.
+  const { name = "colloquy", indexedDB: factory = globalThis.indexedDB } = options;
   let opened: Promise<IDBDatabase> | null = null;
   const reopen = (): void => void (opened = null);
 

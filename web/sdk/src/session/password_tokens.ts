@@ -46,6 +46,8 @@ class PasswordLogin implements PasswordTokens {
   readonly ready: Promise<void>;
   #access: string | null = null;
   #login: string | null = null;
+  /** A login that storage did not take, because it is full or the browser has none: it ends with the page. */
+  #unstored: Login | null = null;
   readonly #http: Http;
   readonly #storage;
   readonly #locks;
@@ -79,7 +81,7 @@ class PasswordLogin implements PasswordTokens {
   async logout(): Promise<void> {
     const access = this.#access;
     const login = await this.#locked(async () => {
-      const stored = await this.#stored();
+      const stored = await this.#stored().catch(() => undefined);
       await this.#forget();
       return stored;
     });
@@ -144,7 +146,9 @@ class PasswordLogin implements PasswordTokens {
   }
 
   async #keep(id: string, { refresh, access, user }: LoginResponse): Promise<void> {
-    await this.#storage.write([{ key: KEY, value: { id, refresh, user } satisfies Login }]);
+    const login: Login = { id, refresh, user };
+    const stored = await this.#write(login);
+    this.#unstored = stored ? null : login;
     this.#login = id;
     this.#access = access;
     this.user.set(user);
@@ -152,15 +156,25 @@ class PasswordLogin implements PasswordTokens {
 
   /** The server has ended the login that was served here. */
   async #ended(): Promise<void> {
-    if ((await this.#stored())?.id === this.#login) await this.#forget();
+    const stored = await this.#stored().catch(() => undefined);
+    if (stored?.id === this.#login) await this.#forget();
     else await this.#reread();
     this.#channel?.post("logout");
   }
 
   async #forget(): Promise<void> {
-    await this.#storage.write([{ key: KEY }]);
+    await this.#write();
+    this.#unstored = null;
     this.#access = null;
     this.user.set(null);
+  }
+
+  /** Writes the login, or removes it. Returns whether storage did. */
+  #write(value?: Login): Promise<boolean> {
+    return this.#storage.write([{ key: KEY, value }]).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #reread(): Promise<void> {
@@ -173,7 +187,7 @@ class PasswordLogin implements PasswordTokens {
 
   async #stored(): Promise<Login | undefined> {
     // Written by `#keep` only.
-    return (await this.#storage.get(KEY)) as Login | undefined;
+    return this.#unstored ?? ((await this.#storage.get(KEY)) as Login | undefined);
   }
 
   #locked<T>(run: () => Promise<T>): Promise<T> {

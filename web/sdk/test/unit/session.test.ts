@@ -1,6 +1,12 @@
 /** Logins, tokens and the list of conversations. */
 import { expect, test } from "vitest";
-import { memoryStorage, SignedOutError, type TokenProvider } from "../../src/index.js";
+import {
+  forgetUser,
+  memoryStorage,
+  SignedOutError,
+  type ChatStorage,
+  type TokenProvider,
+} from "../../src/index.js";
 import { BASE_URL, TabLocks, World } from "../support/world.js";
 import { createClient } from "../../src/index.js";
 
@@ -31,6 +37,34 @@ test("a refresh is repeated for 45 seconds, and its failure ends no login", asyn
   const again = ann.tokens.get({ reason: "expired", signal: new AbortController().signal });
   await world.clock.advance(100);
   expect((await again).access).toMatch(/^access-/);
+});
+
+test("a storage that is full, or that the browser refuses, ends no login", async () => {
+  const world = new World();
+  const [kept, signal] = [memoryStorage(), new AbortController().signal];
+  let refused: "no" | "writes" | "all" = "no";
+  const fail = () => Promise.reject(new Error("refused"));
+  const storage: ChatStorage = {
+    get: (key) => (refused === "all" ? fail() : kept.get(key)),
+    list: (prefix) => (refused === "all" ? fail() : kept.list(prefix)),
+    write: (changes) => (refused === "no" ? kept.write(changes) : fail()),
+  };
+  const ann = await world.device("ann", { storage });
+  for (refused of ["writes", "all"] as const) {
+    const login = ann.tokens.login("ann", "correct horse");
+    await world.clock.advance(100);
+    expect((await login).ok).toBe(true);
+    // Longer than the server accepts the token before the last one.
+    for (let round = 0; round < 3; round++) {
+      const token = ann.tokens.get({ reason: "expired", signal });
+      await world.clock.advance(120_000);
+      expect((await token).access).toMatch(/^access-/);
+    }
+    const logout = ann.tokens.logout();
+    await world.clock.advance(100);
+    await logout;
+    expect(ann.tokens.user.get()).toBeNull();
+  }
 });
 
 test("two tabs refresh one after the other, each with the token the other left", async () => {
@@ -98,6 +132,9 @@ test("a logout ends the login everywhere, and forgets it here", async () => {
   expect(ann.client.state.get().name).toBe("signed-out");
   expect(world.server.database.sessions[0]?.revoked).toBe(true);
   expect(await ann.storage.get("login")).toBeUndefined();
+  await ann.client.stop();
+  await forgetUser(ann.storage, ann.userId);
+  expect(await ann.storage.list("")).toEqual([]);
 });
 
 test("a provider of one's own: the client asks who it is", async () => {

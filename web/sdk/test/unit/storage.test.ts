@@ -92,3 +92,10 @@ test("a client works on IndexedDB", async () => {
   expect(kept.some(([key]) => key.includes("/outbox/"))).toBe(false);
   expect(kept.some(([key]) => key.includes("/message/"))).toBe(true);
 });
+
+test("a browser without IndexedDB refuses every call, and none is thrown", async () => {
+  const storage = indexedDbStorage();
+  await expect(storage.get("a")).rejects.toThrow();
+  await expect(storage.list("a")).rejects.toThrow();
+  await expect(storage.write([{ key: "a", value: 1 }])).rejects.toThrow();
+});
