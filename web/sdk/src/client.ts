@@ -204,7 +204,10 @@ class ClientHost implements Client {
       if (this.#store) await this.#forgetUser(this.#store);
       this.#store = new UserStore(storage, clock, user.id);
       this.#store.healthy.subscribe(() => this.#report());
-      await storage.write([{ key: PROFILE, value: user }]).catch(() => {});
+      // A provider that names its user keeps and forgets them itself.
+      if (!this.options.tokens.user) {
+        await storage.write([{ key: PROFILE, value: user }]).catch(() => {});
+      }
       await this.conversations.restore();
     }
     this.user.set(user);
