@@ -65,3 +65,12 @@ test("subscribers see every change, and a storage that fails loses no draft of t
   await drafts.save(7, { text: "Hello", replyTo: null });
   expect(seen.at(-1)?.get(7)?.text).toBe("Hello");
 });
+
+test("a draft that was sent while storage was read does not return", async () => {
+  const { storage } = memory({ "user/1/draft/7": { text: "sent", replyTo: null } });
+  const drafts = new Drafts(storage, 1);
+  const loaded = drafts.load();
+  await drafts.save(7, { text: "", replyTo: null });
+  await loaded;
+  expect(drafts.get(7)).toBeUndefined();
+});

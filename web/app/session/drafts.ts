@@ -17,19 +17,22 @@ export class Drafts implements Pick<Readable<DraftMap>, "subscribe"> {
   readonly #prefix: string;
   readonly #subscribers = new Set<(drafts: DraftMap) => void>();
   #drafts: DraftMap = new Map();
+  /** Conversations whose draft has changed since the page was opened. */
+  readonly #changed = new Set<ConversationId>();
 
   constructor(storage: ChatStorage, userId: UserId) {
     this.#storage = storage;
     this.#prefix = `user/${userId}/draft/`;
   }
 
-  /** Reads what an earlier page has stored. Drafts written since then win. */
+  /** Reads what an earlier page has stored. Drafts written or removed since then win. */
   async load(): Promise<void> {
     const stored = await this.#storage.list(this.#prefix).catch(() => []);
     const drafts = new Map<ConversationId, Draft>();
     for (const [key, value] of stored) {
       const id = Number(key.slice(this.#prefix.length));
-      if (Number.isSafeInteger(id) && isDraft(value)) drafts.set(id, value);
+      const current = Number.isSafeInteger(id) && !this.#changed.has(id);
+      if (current && isDraft(value)) drafts.set(id, value);
     }
     this.#set(new Map([...drafts, ...this.#drafts]));
   }
@@ -40,6 +43,7 @@ export class Drafts implements Pick<Readable<DraftMap>, "subscribe"> {
 
   /** Keeps a draft; an empty one is removed. Callers wait for a pause in the typing. */
   async save(id: ConversationId, draft: Draft): Promise<void> {
+    this.#changed.add(id);
     const next = new Map(this.#drafts);
     if (isEmpty(draft)) next.delete(id);
     else next.set(id, draft);

@@ -1,22 +1,28 @@
 // What the composer holds and does: its text, the draft, sending, and saving an edit. No elements.
+import type { ChatError, MessageId } from "@colloquy/sdk";
 import { untrack } from "svelte";
 
+import { toasts } from "../../../ui/toasts.svelte.ts";
+import { errorText } from "../../errors/texts.ts";
 import { i18n } from "../../i18n/index.ts";
 import type { ChatState, Mode } from "../chat.svelte.ts";
 import { DraftKeeper } from "./draft.ts";
 import { isVisible, measure } from "./length.ts";
 import { mentionedIn } from "./mentions.ts";
 
+const NOTHING = { text: "", replyTo: null } as const;
+
 export class ComposerModel {
   text = $state("");
-  saving = $state(false);
   /** Why the last edit could not be saved. */
   error = $state<string | null>(null);
 
   readonly #draft: DraftKeeper;
-  /** The text that was being written when an edit began. */
-  #setAside = "";
+  /** What was being written when an edit began. */
+  #setAside: { readonly text: string; readonly replyTo: MessageId | null } = NOTHING;
   #mode: Mode = { name: "write" };
+  /** The edit that is being saved. */
+  #saving = $state.raw<Mode | null>(null);
 
   constructor(
     private readonly chat: ChatState,
@@ -29,7 +35,7 @@ export class ComposerModel {
   readonly length = $derived.by(() => measure(this.text.trim(), this.limit()));
 
   get ready(): boolean {
-    return isVisible(this.text) && !this.length.tooLong && !this.saving;
+    return isVisible(this.text) && !this.length.tooLong && this.#saving !== this.chat.mode;
   }
 
   /** The text was changed by the person. */
@@ -50,11 +56,11 @@ export class ComposerModel {
     this.#mode = mode;
     this.error = null;
     if (mode.name === "edit") {
-      if (before.name !== "edit") this.#setAside = this.text;
+      if (before.name !== "edit") this.#setAside = { text: this.text, replyTo: answered(before) };
       this.text = mode.message.content;
       return;
     }
-    if (before.name === "edit") this.text = this.#setAside;
+    if (before.name === "edit") this.#resume(mode);
     this.#keep();
   }
 
@@ -89,31 +95,50 @@ export class ComposerModel {
   }
 
   async #save(mode: Extract<Mode, { name: "edit" }>): Promise<void> {
+    const { message } = mode;
     const text = this.text.trim();
-    if (text !== mode.message.content) {
-      this.saving = true;
-      const result = await this.chat.conversation.edit(mode.message.id, text);
-      this.saving = false;
-      if (!result.ok) {
-        this.error = i18n.t.chat.composer.editFailed;
-        return;
-      }
-    }
-    if (this.chat.mode === mode) this.chat.cancel();
+    if (text === message.content) return void this.chat.cancel();
+    this.#saving = mode;
+    const result = await this.chat.conversation.edit(message.id, text);
+    if (this.#saving === mode) this.#saving = null;
+    if (!result.ok) return this.#refused(mode, result.error);
+    if (this.chat.mode !== mode) return;
+    if (this.text.trim() === text) this.chat.cancel();
+    // What was typed in the meantime is a further edit.
+    else this.#enter({ name: "edit", message: { ...message, content: text } });
+  }
+
+  #refused(mode: Mode, error: ChatError): void {
+    const sentence = `${i18n.t.chat.composer.editFailed} ${errorText(error, i18n.t)}`;
+    if (this.chat.mode === mode) this.error = sentence;
+    else toasts.show(sentence);
+  }
+
+  /** Goes on with what an edit has interrupted. */
+  #resume(mode: Mode): void {
+    const { text, replyTo } = this.#setAside;
+    this.#setAside = NOTHING;
+    this.text = text;
+    if (mode.name === "write" && replyTo !== null) this.#enter({ name: "reply", to: replyTo });
+  }
+
+  /** Changes the mode and keeps the text. */
+  #enter(mode: Mode): void {
+    this.#mode = mode;
+    this.chat.mode = mode;
   }
 
   #keep(): void {
-    const { mode } = this.chat;
-    this.#draft.keep({ text: this.text, replyTo: mode.name === "reply" ? mode.to : null });
+    this.#draft.keep({ text: this.text, replyTo: answered(this.chat.mode) });
   }
 
   #restore(): void {
     const draft = this.#draft.stored;
     if (!draft) return;
     this.text = draft.text;
-    if (draft.replyTo !== null) {
-      this.#mode = { name: "reply", to: draft.replyTo };
-      this.chat.mode = this.#mode;
-    }
+    if (draft.replyTo !== null) this.#enter({ name: "reply", to: draft.replyTo });
   }
 }
+
+/** The message that is answered. */
+const answered = (mode: Mode): MessageId | null => (mode.name === "reply" ? mode.to : null);
