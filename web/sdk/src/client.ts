@@ -194,6 +194,7 @@ class ClientHost implements Client {
 
   #verify(): void {
     this.#verified = true;
+    this.outbox.begin();
     this.#pool.start();
   }
 

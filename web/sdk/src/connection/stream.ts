@@ -105,8 +105,14 @@ export class Stream {
       frame = [];
       bytes = 2;
     };
-    for (const text of sends.map((send) => JSON.stringify(send))) {
+    for (const send of sends) {
+      const text = JSON.stringify(send);
       const size = encoder.encode(text).length + 1;
+      if (size > most) {
+        // The server would close the socket, and not open it again.
+        this.handlers.error(tooLarge(send));
+        continue;
+      }
       if (bytes + size > most) flush();
       frame.push(text);
       bytes += size;
@@ -348,6 +354,14 @@ export class Stream {
     }
   }
 }
+
+const tooLarge = ({ client_message_id }: Send): ErrorReply => ({
+  type: "error",
+  error: "The message is too large.",
+  code: "too_large",
+  retryable: false,
+  client_message_id,
+});
 
 const encode = (frame: ClientFrame): string => JSON.stringify(frame);
 

@@ -56,7 +56,7 @@ export type LaneEffect =
 export class Lane {
   items: Item[] = [];
   #limits: Limits | null = null;
-  #paused = false;
+  #now = 0;
   /** Nothing is transmitted before this time. */
   #holdUntil = 0;
   #attempt = 0;
@@ -68,7 +68,14 @@ export class Lane {
   #fallbackSet = false;
   #effects: LaneEffect[] = [];
 
-  constructor(readonly random: () => number) {}
+  #paused: boolean;
+
+  constructor(
+    readonly random: () => number,
+    paused = false,
+  ) {
+    this.#paused = paused;
+  }
 
   /** Whether an item added now is transmitted at once. */
   ready(now: number): boolean {
@@ -77,6 +84,9 @@ export class Lane {
 
   handle(input: LaneInput, now: number): LaneEffect[] {
     this.#effects = [];
+    // A clock that was set back does not stretch a wait.
+    if (now < this.#now) this.#holdUntil += now - this.#now;
+    this.#now = now;
     this.#take(input, now);
     this.#pump(now);
     return this.#effects;
@@ -141,6 +151,8 @@ export class Lane {
     // The answer of a request that the socket has overtaken says nothing.
     if (!item || (posted && this.#posting !== id)) return;
     if (posted) this.#posting = null;
+    // The conversation was closed for good before the answer came.
+    if (item.status === "failed") return;
     if (!error.retryable && isFinal(error.code)) return this.#fail(item, error);
     item.status = "queued";
     const throttled = error.code === "throttled";

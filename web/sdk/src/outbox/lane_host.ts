@@ -41,8 +41,9 @@ export class LaneHost {
     readonly deps: OutboxDeps,
     readonly peer: LanePeer,
     readonly changed: () => void,
+    paused: boolean,
   ) {
-    this.#lane = new Lane(deps.random);
+    this.#lane = new Lane(deps.random, paused);
     this.#timers = new Timers(deps.clock, (name) => this.input({ on: "timer", name }));
   }
 
@@ -52,6 +53,13 @@ export class LaneHost {
   }
 
   add(item: Item): OutgoingItem {
+    const known = this.outgoing.get(item.id);
+    if (known && sameMessage(known.item, item)) {
+      known.retry();
+      return known;
+    }
+    const error = known ? CONFLICT : CLIENT_MESSAGE_ID.test(item.id) ? null : BAD_ID;
+    if (error) return new OutgoingItem(this.conversationId, { ...item, ...failed(error) }, null);
     const now = this.deps.clock.now();
     const outgoing = new OutgoingItem(this.conversationId, item, null, this);
     this.outgoing.set(item.id, outgoing);
@@ -232,6 +240,17 @@ export class LaneHost {
     };
   }
 }
+
+/** What the server takes as an id. It refuses another one without naming the message. */
+const CLIENT_MESSAGE_ID = /^[!-~]{1,64}$/;
+
+const BAD_ID = fail("invalid", "An id has 1 to 64 printable ASCII characters.").error;
+const CONFLICT = fail("conflict", "Another message with this id is on its way.").error;
+
+const failed = (error: ChatError) => ({ status: "failed", error }) as const;
+
+const sameMessage = (one: Item, other: Item): boolean =>
+  one.text === other.text && one.replyTo === other.replyTo;
 
 function toSend(item: Item): Send {
   const send: Send = { type: "send", client_message_id: item.id, message: item.text };

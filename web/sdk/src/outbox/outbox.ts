@@ -34,6 +34,7 @@ export class OutboxHost implements Outbox {
   readonly #lanes = new Map<number, LaneHost>();
   readonly #watched = new Set<string>();
   #release: (() => void) | null = null;
+  #paused = true;
   #lastCreatedAt = 0;
 
   constructor(
@@ -52,6 +53,7 @@ export class OutboxHost implements Outbox {
         this.deps,
         this.peer(conversationId),
         () => this.#changed(created),
+        this.#paused,
       );
       lane = created;
       this.#lanes.set(conversationId, lane);
@@ -84,8 +86,13 @@ export class OutboxHost implements Outbox {
       void this.deps.locks.request(name, {}, () => held);
     }
     for (const lane of this.#lanes.values()) lane.persist();
-    this.broadcast({ on: "continue" });
     await this.sweep();
+  }
+
+  /** Begins to transmit: from here on the token is certainly that of the sender. */
+  begin(): void {
+    this.#paused = false;
+    this.broadcast({ on: "continue" });
   }
 
   /** Adopts the items of tabs that are gone; for those of living tabs, waits for their end. */
@@ -119,6 +126,7 @@ export class OutboxHost implements Outbox {
 
   /** Ends transmission. The items stay in storage. */
   close(): void {
+    this.#paused = true;
     this.broadcast({ on: "pause" });
     for (const lane of this.#lanes.values()) lane.stop();
     this.#release?.();

@@ -21,7 +21,8 @@ export class OutgoingItem implements Outgoing {
     readonly item: Item,
     /** Where storage has it; `null` as long as the user is not known. */
     public key: string | null,
-    readonly owner: OutgoingOwner,
+    /** Without one it was refused before it came into an outbox. */
+    readonly owner?: OutgoingOwner,
   ) {
     this.#settled = unsettled();
     this.update();
@@ -49,11 +50,12 @@ export class OutgoingItem implements Outgoing {
   retry(): void {
     if (this.status.get() !== "failed") return;
     this.#settled = unsettled();
-    this.owner.retry(this.item.id);
+    this.owner?.retry(this.item.id);
+    this.update();
   }
 
   cancel(): boolean {
-    if (this.status.get() === "sent" || !this.owner.cancel(this.item.id)) return false;
+    if (this.status.get() === "sent" || this.owner?.cancel(this.item.id) === false) return false;
     this.#settled.resolve(fail("cancelled", "It was cancelled."));
     return true;
   }
