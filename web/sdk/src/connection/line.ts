@@ -57,6 +57,11 @@ export class Line {
   #heartbeatMs = 25_000;
   #tokenIssuedAt = 0;
   #refusedOnce = false;
+  #renewedOnce = false;
+  /** Why the next attempt asks for a token. */
+  #reason: TokenReason = "start";
+  /** When the answer of a ping is due; 0 if none is. */
+  #pongDue = 0;
   #lastAttemptAt = -Infinity;
   #effects: LineEffect[] = [];
   #now = 0;
@@ -88,6 +93,7 @@ export class Line {
         return;
       case "frame":
         // Any frame proves the line; only a frame does. `readyState` says OPEN on a dead line.
+        this.#pongDue = 0;
         this.#do({ do: "cancel", timer: "pong" });
         return;
       case "check":
@@ -97,7 +103,7 @@ export class Line {
         return this.#wake();
       case "resumed":
         this.attempt = 0;
-        this.#refusedOnce = false;
+        this.#refusedOnce = this.#renewedOnce = false;
         return;
       case "stalled":
         if (connected) this.#fail("silent");
@@ -116,7 +122,7 @@ export class Line {
   #timer(name: LineTimer, lateMs: number): void {
     const at = this.state.name;
     if (name === "retry") {
-      if (at === "waiting" || at === "refused") this.#ask("start");
+      if (at === "waiting" || at === "refused") this.#ask(this.#reason);
     } else if (name === "auth") {
       if (at === "open") this.#do({ do: "token", reason: "expiring" });
     } else if (name === "ping") {
@@ -136,7 +142,7 @@ export class Line {
 
   /** Tokens that live for seconds only are announced to expire as soon as they are used. */
   #renew(): void {
-    const spacing = this.#tokenIssuedAt + AUTH_RETRY_MS - this.#now;
+    const spacing = this.#left(this.#tokenIssuedAt, AUTH_RETRY_MS);
     if (spacing > 0) this.#do({ do: "set", timer: "auth", ms: spacing });
     else this.#do({ do: "token", reason: "expiring" });
   }
@@ -171,7 +177,11 @@ export class Line {
   #ping(answerMs: number): void {
     this.#do({ do: "ping" });
     this.#do({ do: "set", timer: "ping", ms: this.#heartbeatMs });
-    this.#do({ do: "set", timer: "pong", ms: answerMs });
+    // A further ping does not extend the time of the one before. What is overdue slept: it gets a new one.
+    const left = this.#pongDue - this.#now;
+    const ms = left > 0 ? Math.min(left, answerMs) : answerMs;
+    this.#pongDue = this.#now + ms;
+    this.#do({ do: "set", timer: "pong", ms });
   }
 
   #wake(): void {
@@ -180,11 +190,16 @@ export class Line {
     // A refusal that ends by itself, such as too many sockets, may have ended earlier.
     const temporary = state.name === "refused" && state.retryAt !== null;
     if (!temporary && (state.name !== "waiting" || state.firm)) return;
-    const earliest = this.#lastAttemptAt + WAKE_SPACING_MS;
-    if (this.#now >= earliest) return this.#ask("start");
-    if (earliest >= (state.retryAt ?? 0)) return;
-    this.state = { ...state, retryAt: earliest };
-    this.#do({ do: "set", timer: "retry", ms: earliest - this.#now });
+    const ms = this.#left(this.#lastAttemptAt, WAKE_SPACING_MS);
+    if (ms <= 0) return this.#ask(this.#reason);
+    if (this.#now + ms >= (state.retryAt ?? 0)) return;
+    this.state = { ...state, retryAt: this.#now + ms };
+    this.#do({ do: "set", timer: "retry", ms });
+  }
+
+  /** What is left of a wait that began at `since`: never more than all of it, whatever the clock. */
+  #left(since: number, wait: number): number {
+    return Math.min(wait, since + wait - this.#now);
   }
 
   #closed(code: number, reason: string): void {
@@ -196,7 +211,7 @@ export class Line {
       case "wait":
         return this.#wait(code, reaction.ms * (1 + this.random() * WAIT_JITTER));
       case "renew":
-        return this.#ask("expired");
+        return this.#renewAfterClose(code);
       case "reauthenticate":
         if (!this.#refusedOnce && this.#now - this.#tokenIssuedAt > TOKEN_SETTLED_MS) {
           this.#refusedOnce = true;
@@ -206,6 +221,16 @@ export class Line {
       case "refuse":
         return this.#refuse(code, reaction.retryMs);
     }
+  }
+
+  /** A new token helps at once. If it is refused too, the provider has no better one for now. */
+  #renewAfterClose(code: number): void {
+    if (!this.#renewedOnce) {
+      this.#renewedOnce = true;
+      return this.#ask("expired");
+    }
+    this.#wait(code);
+    this.#reason = "expired";
   }
 
   #refuse(code: number, retryMs: number | null): void {
@@ -226,6 +251,7 @@ export class Line {
   #wait(cause: WaitCause, firmMs?: number): void {
     const ms = firmMs ?? reconnectDelay(this.attempt, this.random);
     this.attempt += 1;
+    this.#reason = "start";
     const firm = firmMs !== undefined;
     this.state = { name: "waiting", retryAt: this.#now + ms, cause, firm };
     this.#do({ do: "set", timer: "retry", ms });
@@ -247,6 +273,7 @@ export class Line {
 
   /** Ends the timers of a socket. */
   #forget(): void {
+    this.#pongDue = 0;
     for (const timer of ["hello", "ping", "pong", "auth"] as const) {
       this.#do({ do: "cancel", timer });
     }

@@ -50,7 +50,8 @@ export class SessionLoop {
   /** The page became visible, the network came, or a person wants it. */
   wake(): void {
     if (this.state.get().name === "closed" || this.#inFlight) return;
-    const wait = this.#lastAt + SPACING_MS - this.deps.clock.now();
+    // A clock that was set back does not stretch it.
+    const wait = Math.min(SPACING_MS, this.#lastAt + SPACING_MS - this.deps.clock.now());
     if (wait <= 0) void this.#round();
     else this.#timers.set("next", wait);
   }

@@ -319,3 +319,34 @@ test("a client whose list fails and whose conversation answers is not offline", 
   expect(stateOf(each).name).toBe("live");
   expect(client.state.get()).toMatchObject({ name: "waiting" });
 });
+
+test("4200 again and again, with a provider that has no better token: backoff", async () => {
+  const world = new World();
+  const room = world.room("ann", "ben");
+  const { access } = world.server.open(world.userId("ann"));
+  const ann = await world.live("ann", room, {
+    client: { tokens: { get: async () => ({ access }) } },
+  });
+  let accepted = 0;
+  world.server.onAccept = (connection) => {
+    accepted++;
+    connection.close(4200, "token expired");
+  };
+  world.server.close(4200);
+  await world.clock.advance(60_000);
+  expect(accepted).toBeGreaterThan(3);
+  expect(accepted).toBeLessThan(13);
+  world.server.onAccept = () => {};
+  await world.clock.advance(20_000);
+  expect(ann.client.conversation(room).state.get().name).toBe("live");
+});
+
+test("a silent line is found although someone asks to reconnect all the time", async () => {
+  const each = await setting();
+  each.ann.network.silence();
+  for (let click = 0; click < 4; click++) {
+    each.ann.client.reconnect();
+    await each.world.clock.advance(1_000);
+  }
+  expect(each.states.some(({ name }) => name === "waiting")).toBe(true);
+});
