@@ -50,9 +50,11 @@ class Session {
   async logOut(user: User): Promise<void> {
     this.#loggingOut = true;
     this.wanted = null;
+    // Ends the client at once, so that it writes nothing after the removal. The server may be away.
+    const ended = this.tokens.logout();
     // If the storage fails now, it has failed before: then there is little to remove.
     await forgetUser(this.storage, user.id).catch(() => undefined);
-    await this.tokens.logout();
+    await ended;
     this.#loggingOut = false;
   }
 

@@ -18,7 +18,7 @@ import { writable } from "./readable.js";
 import { ok, type Result } from "./result.js";
 import { Access } from "./session/access.js";
 import { SessionLoop } from "./session/session_loop.js";
-import { UserStore } from "./storage/user_store.js";
+import { PROFILE, UserStore } from "./storage/user_store.js";
 import type {
   Client,
   ClientEvents,
@@ -34,8 +34,6 @@ import type { User } from "./wire/api.js";
 export function createClient(options: ClientOptions): Client {
   return new ClientHost(options);
 }
-
-const PROFILE = "profile";
 
 class ClientHost implements Client {
   readonly state = writable<ConnectionState>({ name: "idle" });
@@ -56,7 +54,7 @@ class ClientHost implements Client {
   /** The user is that of the token, not only the last one of this storage. */
   #verified = false;
   #since: number;
-  #unlisten: (() => void) | null = null;
+  #listening: (() => void)[] = [];
 
   constructor(readonly options: ClientOptions) {
     this.#platform = platform(options);
@@ -107,7 +105,10 @@ class ClientHost implements Client {
     this.#signedOut = null;
     this.#verified = false;
     this.#access.begin();
-    this.#unlisten = this.#platform.environment?.listen((event) => this.#page(event)) ?? null;
+    this.#listening = [
+      this.#platform.environment?.listen((event) => this.#page(event)),
+      this.options.tokens.user?.subscribe((user) => this.#owner(user)),
+    ].filter((stop) => stop !== undefined);
     this.#report();
     void this.#begin();
   }
@@ -168,15 +169,15 @@ class ClientHost implements Client {
   async #begin(): Promise<void> {
     const { tokens } = this.options;
     await tokens.ready;
-    const known =
-      tokens.user?.get() ??
-      (await this.#platform.storage.get(PROFILE).catch(() => undefined)) ??
-      null;
+    const known = tokens.user
+      ? tokens.user.get()
+      : await this.#platform.storage.get(PROFILE).catch(() => null);
     // Written by `#become` only.
     if (known) await this.#become(known as User);
     if (!this.#running) return;
     // A provider that names its user is right about it.
-    if (tokens.user?.get()) this.#verify();
+    const named = tokens.user?.get();
+    if (named && named.id === this.user.get()?.id) this.#verify();
     this.#loop.start();
   }
 
@@ -274,6 +275,11 @@ class ClientHost implements Client {
     this.#report();
   }
 
+  /** The provider names another user, or none: a logout, here or in another tab. */
+  #owner(user: User | null): void {
+    if (this.#verified && user?.id !== this.user.get()?.id) this.#access.end("signed_out");
+  }
+
   /** The login is over. The queue stays in storage for the same user. */
   #end(code: SignedOutCode): void {
     if (!this.#running) return;
@@ -286,8 +292,7 @@ class ClientHost implements Client {
 
   #halt(): void {
     this.#running = false;
-    this.#unlisten?.();
-    this.#unlisten = null;
+    for (const stop of this.#listening.splice(0)) stop();
     this.#loop.stop();
     this.#pool.stop();
     this.outbox.close();

@@ -254,8 +254,9 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
 
   /** Reads name and members of a conversation that no page of the list has yet. */
   async #readSummary(): Promise<void> {
+    const store = this.deps.store();
     const answer = await readConversation(this.deps.http, this.id);
-    if (!answer.ok || this.summary.get()) return;
+    if (!answer.ok || this.summary.get() || store !== this.deps.store()) return;
     const { messages, ...rest } = answer.value;
     const last = messages.at(-1) ?? null;
     this.summary.set({

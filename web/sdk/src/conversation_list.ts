@@ -2,10 +2,10 @@
  * The conversations of the user, latest activity first: pages from the server, the first of which
  * is read again while the page is visible, and the events of connected conversations.
  */
-import { listConversations } from "./api/chat.js";
+import { listConversations, type PageQuery } from "./api/chat.js";
 import type { Http } from "./api/http.js";
 import { writable } from "./readable.js";
-import { ok, type Result } from "./result.js";
+import { ok, OUTDATED, type Result } from "./result.js";
 import type { UserStore } from "./storage/user_store.js";
 import { toMessage } from "./timeline/log.js";
 import type { ConversationList } from "./types.js";
@@ -20,6 +20,8 @@ export class ConversationListHost implements ConversationList {
   #cursor: string | null = null;
   #started = false;
   #flight: Promise<Result<void>> | null = null;
+  /** Changes with the user: a page that was asked for before does not count. */
+  #generation = 0;
   /** Entries that changed while the first page was read: the page may not have them yet. */
   readonly #touched = new Set<number>();
 
@@ -47,15 +49,18 @@ export class ConversationListHost implements ConversationList {
 
   /** Reads the first page. One request at a time. */
   refresh(): Promise<Result<void>> {
-    this.#flight ??= this.#refresh().finally(() => (this.#flight = null));
-    return this.#flight;
+    if (this.#flight) return this.#flight;
+    const flight = this.#refresh().finally(() => {
+      if (this.#flight === flight) this.#flight = null;
+    });
+    return (this.#flight = flight);
   }
 
   async more(): Promise<Result<void>> {
     if (this.complete.get()) return ok(undefined);
     if (!this.#started) return this.refresh();
     const cursor = this.#cursor;
-    const page = await listConversations(this.http, cursor ? { limit: PAGE, cursor } : {});
+    const page = await this.#page(cursor ? { limit: PAGE, cursor } : {});
     if (!page.ok) return page;
     this.#put(page.value.items);
     if (this.#cursor === cursor) this.#continueAt(page.value.next);
@@ -85,6 +90,8 @@ export class ConversationListHost implements ConversationList {
   }
 
   clear(): void {
+    this.#generation++;
+    this.#flight = null;
     this.#cursor = null;
     this.#started = false;
     this.complete.set(false);
@@ -93,7 +100,7 @@ export class ConversationListHost implements ConversationList {
 
   async #refresh(): Promise<Result<void>> {
     this.#touched.clear();
-    const page = await listConversations(this.http, { limit: PAGE });
+    const page = await this.#page({ limit: PAGE });
     if (!page.ok) return page;
     const { items, next } = page.value;
     this.#dropMissing(items, next === null);
@@ -101,6 +108,12 @@ export class ConversationListHost implements ConversationList {
     if (!this.#started) this.#continueAt(next);
     this.#started = true;
     return ok(undefined);
+  }
+
+  async #page(query: PageQuery): ReturnType<typeof listConversations> {
+    const generation = this.#generation;
+    const page = await listConversations(this.http, query);
+    return generation === this.#generation ? page : OUTDATED;
   }
 
   #continueAt(cursor: string | null): void {

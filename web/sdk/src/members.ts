@@ -2,7 +2,7 @@
 import { addMember, listMembers, removeMember } from "./api/chat.js";
 import type { Http } from "./api/http.js";
 import { writable } from "./readable.js";
-import { ok, type Result } from "./result.js";
+import { ok, OUTDATED, type Result } from "./result.js";
 import type { Members } from "./types.js";
 import type { Member } from "./wire/api.js";
 import type { DurableEvent } from "./wire/socket.js";
@@ -13,6 +13,8 @@ export class MemberList implements Members {
   #cursor: string | null = null;
   #flight: Promise<Result<void>> | null = null;
   #stale = false;
+  /** Changes with the user: a page that was asked for before does not count. */
+  #generation = 0;
 
   constructor(
     readonly http: Http,
@@ -21,8 +23,11 @@ export class MemberList implements Members {
 
   more(): Promise<Result<void>> {
     if (this.complete.get()) return Promise.resolve(ok(undefined));
-    this.#flight ??= this.#next().finally(() => (this.#flight = null));
-    return this.#flight;
+    if (this.#flight) return this.#flight;
+    const flight = this.#next().finally(() => {
+      if (this.#flight === flight) this.#flight = null;
+    });
+    return (this.#flight = flight);
   }
 
   async add(id: number): Promise<Result<void>> {
@@ -65,6 +70,8 @@ export class MemberList implements Members {
   }
 
   clear(): void {
+    this.#generation++;
+    this.#flight = null;
     this.#cursor = null;
     this.list.set([]);
     this.complete.set(false);
@@ -81,8 +88,10 @@ export class MemberList implements Members {
     return ok(undefined);
   }
 
-  #page(cursor: string | null): ReturnType<typeof listMembers> {
-    return listMembers(this.http, this.conversationId, cursor ? { cursor } : {});
+  async #page(cursor: string | null): ReturnType<typeof listMembers> {
+    const generation = this.#generation;
+    const page = await listMembers(this.http, this.conversationId, cursor ? { cursor } : {});
+    return generation === this.#generation ? page : OUTDATED;
   }
 
   #set(items: Member[], cursor: string | null): void {

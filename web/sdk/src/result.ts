@@ -48,3 +48,6 @@ export const fail = (
   ok: false,
   error: { code, message, retryable: false, ...more },
 });
+
+/** A page was read for another user, or from another history of the database. */
+export const OUTDATED = fail("network", "It changed while it was read.", { retryable: true });

@@ -310,7 +310,10 @@ export interface Outgoing {
   readonly error: Readable<ChatError | null>;
   /** Whether it survives a reload. */
   readonly durable: Readable<boolean>;
-  /** Resolves when it is stored, has failed, or was cancelled. Never rejects. */
+  /**
+   * Resolves when it is stored, has failed, was cancelled, or another user has logged in. Never
+   * rejects. After `retry` it is a new promise.
+   */
   readonly settled: Promise<Result<Sent>>;
   /** Sends a failed item again, under the same id. */
   retry(): void;

@@ -29,7 +29,7 @@ export interface StoredItem extends Item {
 
 export class LaneHost {
   readonly outgoing = new Map<string, OutgoingItem>();
-  readonly #lane: Lane;
+  #lane: Lane;
   readonly #timers: Timers<LaneTimer>;
   /** Items enter the lane in the order of the sends, whichever write is done first. */
   #added: Promise<void> = Promise.resolve();
@@ -146,8 +146,9 @@ export class LaneHost {
   /** Forgets the items of a user who is not logged in any more. Storage keeps them. */
   clear(): void {
     this.stop();
+    for (const outgoing of this.outgoing.values()) outgoing.left();
     this.outgoing.clear();
-    this.#lane.items = [];
+    this.#lane = new Lane(this.deps.random, true);
     this.#itemsChanged();
   }
 

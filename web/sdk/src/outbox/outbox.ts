@@ -135,6 +135,8 @@ export class OutboxHost implements Outbox {
 
   /** Forgets the items of a user, whose storage keeps them. */
   clear(): void {
+    // To the same user, later, they are those of a tab that is gone.
+    this.deps.tab = newId();
     for (const lane of this.#lanes.values()) lane.clear();
   }
 

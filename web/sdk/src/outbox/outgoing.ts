@@ -68,6 +68,11 @@ export class OutgoingItem implements Outgoing {
     if (this.item.error) this.#settled.resolve({ ok: false, error: this.item.error });
   }
 
+  /** Another user has logged in. It is sent when its sender is back, as another item. */
+  left(): void {
+    this.#settled.resolve(fail("signed_out", "Another user has logged in."));
+  }
+
   sent(sent: Sent): void {
     this.error.set(null);
     this.status.set("sent");

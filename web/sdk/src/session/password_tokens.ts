@@ -46,8 +46,10 @@ class PasswordLogin implements PasswordTokens {
   readonly ready: Promise<void>;
   #access: string | null = null;
   #login: string | null = null;
-  /** A login that storage did not take, because it is full or the browser has none: it ends with the page. */
-  #unstored: Login | null = null;
+  /** What storage did not take, because it is full or missing: a login, or `null` for its end. */
+  #unstored: Login | null | undefined;
+  /** A logout waits for its turn: what is still stored does not count. */
+  #leaving = false;
   readonly #http: Http;
   readonly #storage;
   readonly #locks;
@@ -80,9 +82,12 @@ class PasswordLogin implements PasswordTokens {
 
   async logout(): Promise<void> {
     const access = this.#access;
+    this.#leaving = true;
+    this.#show(null, null);
     const login = await this.#locked(async () => {
       const stored = await this.#stored().catch(() => undefined);
       await this.#forget();
+      this.#leaving = false;
       return stored;
     });
     this.#channel?.post("logout");
@@ -109,7 +114,8 @@ class PasswordLogin implements PasswordTokens {
   }
 
   revoked(): void {
-    void this.#locked(() => this.#ended());
+    // A storage that cannot be read keeps the login: the server refuses it again.
+    void this.#locked(() => this.#ended()).catch(() => {});
   }
 
   /** Refreshes under the lock, so that tabs refresh one after the other. */
@@ -146,12 +152,23 @@ class PasswordLogin implements PasswordTokens {
   }
 
   async #keep(id: string, { refresh, access, user }: LoginResponse): Promise<void> {
-    const login: Login = { id, refresh, user };
-    const stored = await this.#write(login);
-    this.#unstored = stored ? null : login;
+    await this.#save({ id, refresh, user });
     this.#login = id;
+    if (!this.#leaving) this.#show(user, access);
+  }
+
+  #show(user: User | null, access: string | null): void {
     this.#access = access;
     this.user.set(user);
+  }
+
+  /** A storage that fails ends no login: the page goes on with what it has. */
+  async #save(login: Login | null): Promise<void> {
+    const change = login ? { key: KEY, value: login } : { key: KEY };
+    this.#unstored = await this.#storage.write([change]).then(
+      () => undefined,
+      () => login,
+    );
   }
 
   /** The server has ended the login that was served here. */
@@ -163,31 +180,20 @@ class PasswordLogin implements PasswordTokens {
   }
 
   async #forget(): Promise<void> {
-    await this.#write();
-    this.#unstored = null;
-    this.#access = null;
-    this.user.set(null);
-  }
-
-  /** Writes the login, or removes it. Returns whether storage did. */
-  #write(value?: Login): Promise<boolean> {
-    return this.#storage.write([{ key: KEY, value }]).then(
-      () => true,
-      () => false,
-    );
+    await this.#save(null);
+    this.#show(null, null);
   }
 
   async #reread(): Promise<void> {
     const login = await this.#stored().catch(() => undefined);
-    if (login?.user.id !== this.user.get()?.id) {
-      this.#access = null;
-      this.user.set(login?.user ?? null);
-    }
+    if (this.#leaving || login?.user.id === this.user.get()?.id) return;
+    this.#show(login?.user ?? null, null);
   }
 
   async #stored(): Promise<Login | undefined> {
-    // Written by `#keep` only.
-    return this.#unstored ?? ((await this.#storage.get(KEY)) as Login | undefined);
+    if (this.#unstored !== undefined) return this.#unstored ?? undefined;
+    // Written by `#save` only.
+    return (await this.#storage.get(KEY)) as Login | undefined;
   }
 
   #locked<T>(run: () => Promise<T>): Promise<T> {

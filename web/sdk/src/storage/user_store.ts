@@ -4,8 +4,12 @@
  */
 import type { ChatStorage, Clock, StorageChange } from "../platform/ports.js";
 import { writable } from "../readable.js";
+import type { User } from "../wire/api.js";
 
 const IDLE_MS = 250;
+
+/** The key of the user who was connected last. */
+export const PROFILE = "profile";
 
 export class UserStore {
   /** Whether the last write of the outbox succeeded. */
@@ -59,8 +63,14 @@ export class UserStore {
   }
 }
 
-/** Removes everything that storage has of a user: messages, drafts, and the unsent queue. */
+/**
+ * Removes everything that storage has of a user: name and address, messages, drafts, and the unsent
+ * queue. End the login before, so that no client of the user writes any more.
+ */
 export async function forgetUser(storage: ChatStorage, userId: number): Promise<void> {
-  const entries = await storage.list(`user/${userId}/`);
-  await storage.write(entries.map(([key]) => ({ key })));
+  const keys = (await storage.list(`user/${userId}/`)).map(([key]) => key);
+  // Written by the client only.
+  const profile = (await storage.get(PROFILE)) as User | undefined;
+  if (profile?.id === userId) keys.push(PROFILE);
+  await storage.write(keys.map((key) => ({ key })));
 }

@@ -3,7 +3,7 @@ import { listMessages, type HistoryQuery } from "../api/chat.js";
 import type { Http } from "../api/http.js";
 import type { ResetReason } from "../connection/continuity.js";
 import { writable } from "../readable.js";
-import { fail, ok, type Result } from "../result.js";
+import { ok, OUTDATED, type Result } from "../result.js";
 import type { HoleRow, Outgoing, Timeline, TimelineRow, TimelineWindow } from "../types.js";
 import type { HistoryResponse, Message } from "../wire/api.js";
 import type { DurableEvent } from "../wire/socket.js";
@@ -197,5 +197,3 @@ const echo = (outgoing: Outgoing): TimelineRow => ({
   key: ownKey(outgoing.clientMessageId),
   outgoing,
 });
-
-const OUTDATED = fail("network", "The history changed while it was read.", { retryable: true });
