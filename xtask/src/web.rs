@@ -1,5 +1,6 @@
 //! `cargo xtask web`: builds the pages into `web/dist`, which is committed; `--check` proves that it
-//! is the build of the sources, and checks and tests them.
+//! is the build of the sources, and checks and tests them; `--pictures` takes those of the documents
+//! from the last test run.
 //!
 //! Owns the steps and the limits of sizes and licences. What is checked in TypeScript and Svelte is
 //! defined by `web/package.json` and the packages of its workspace: every script whose name starts
@@ -9,6 +10,7 @@ mod browser;
 mod budgets;
 mod compare;
 mod licences;
+mod pictures;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -58,10 +60,17 @@ pub(crate) struct WebOptions {
     /// Check and test the sources, and that web/dist is their build. Writes nothing there.
     #[arg(long)]
     check: bool,
+    /// Put the pictures that the last browser tests have taken into docs/images.
+    #[arg(long, conflicts_with = "check")]
+    pictures: bool,
 }
 
 /// `cargo xtask web`
 pub(crate) fn command(options: &WebOptions) -> Verdict {
+    if options.pictures {
+        pictures::keep()?;
+        return Ok(true);
+    }
     let processes = Processes::open()?;
     if !options.check {
         prepare(&processes)?;

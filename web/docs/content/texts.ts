@@ -74,6 +74,11 @@ export function readTexts({ readme, protocol, clients, sdk }: Sources): Texts {
   };
 }
 
-const firstParagraph = (markdown: string): string => markdown.trim().split("\n\n")[0] ?? "";
+/** A picture at the top is no paragraph. */
+const firstParagraph = (markdown: string): string =>
+  markdown
+    .trim()
+    .split("\n\n")
+    .find((part) => !part.startsWith("![")) ?? "";
 
 const firstBlock = (markdown: string): string => /```ts\n[\s\S]*?\n```/.exec(markdown)?.[0] ?? "";

@@ -34,10 +34,17 @@ const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-prac
 /** The rules whose result depends on colours. The others see the same page in both schemes. */
 const COLOUR_RULES = ["color-contrast", "link-in-text-block"];
 
+const SCHEMES = ["light", "dark"] as const;
+
 /** What is wrong with a screen in both colour schemes, one finding a line; empty if nothing is. */
-export async function inspect(page: Page, screen: string, layout: Layout): Promise<string[]> {
+export async function inspect(
+  page: Page,
+  screen: string,
+  layout: Layout,
+  schemes: readonly (typeof SCHEMES)[number][] = SCHEMES,
+): Promise<string[]> {
   const found: string[] = [];
-  for (const scheme of ["light", "dark"] as const) {
+  for (const scheme of schemes) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
     const name = `${screen}-${scheme}-${layout.locale === "en" ? "ltr" : "rtl"}-${layout.width}`;
     const violations = await violationsOf(page, scheme === "light" ? TAGS : COLOUR_RULES);

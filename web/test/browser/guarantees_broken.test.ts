@@ -18,7 +18,7 @@ const dist = mkdtempSync(join(tmpdir(), "colloquy-broken-"));
 beforeAll(async () => {
   browser = await launch();
   await buildBroken();
-});
+}, 180_000);
 afterAll(async () => {
   await browser.close();
   rmSync(dist, { recursive: true });

@@ -9,11 +9,11 @@ import { keepIfFailed } from "./kept.ts";
 export const SERVER = process.env["COLLOQUY_URL"] ?? "http://127.0.0.1:8000";
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
-export const launch = (): Promise<Browser> =>
+export const launch = (...more: string[]): Promise<Browser> =>
   chromium.launch({
     executablePath: CHROMIUM,
     // A container has neither a sandbox of its own nor much shared memory.
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    args: ["--no-sandbox", "--disable-dev-shm-usage", ...more],
   });
 
 /** For a test that runs on every host, and not on the embedded one alone. */

@@ -41,7 +41,7 @@ export function createFormat(tag: string): Format {
   const relative = new Intl.RelativeTimeFormat(tag, { numeric: "auto", style: "narrow" });
   const days = new Intl.RelativeTimeFormat(tag, { numeric: "auto", style: "long" });
   const dates = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(tag, options);
-  const time = dates({ hour: "2-digit", minute: "2-digit" });
+  const time = dates({ timeStyle: "short" });
   const full = dates({ dateStyle: "full", timeStyle: "short" });
   const weekday = dates({ weekday: "long" });
   const shortWeekday = dates({ weekday: "short" });

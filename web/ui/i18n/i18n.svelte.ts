@@ -5,7 +5,7 @@
 // part of the page; the others are loaded when they are chosen.
 
 import { createFormat, type Format } from "./format.ts";
-import { localeOf, type LocaleTag } from "./locales.ts";
+import { localeOf, regionalTag, type LocaleTag } from "./locales.ts";
 
 export interface Catalogues<M> {
   readonly english: M;
@@ -60,7 +60,7 @@ export class I18n<Entry, Full extends Entry = Entry> {
     this.#texts = texts;
     this.#shown = catalogues;
     this.#tag = tag;
-    this.#format = createFormat(tag);
+    this.#format = createFormat(regionalTag(tag, navigator.languages));
     document.documentElement.lang = tag;
     document.documentElement.dir = localeOf(tag).dir;
   }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { createFormat, daysBetween } from "./format.ts";
 import { I18n, type Catalogues } from "./i18n.svelte.ts";
-import { isLocaleTag, preferredLocale } from "./locales.ts";
+import { isLocaleTag, preferredLocale, regionalTag } from "./locales.ts";
 import { pluralizer } from "./plural.ts";
 import { pseudoCatalogue } from "./pseudo.ts";
 
@@ -13,6 +13,13 @@ test("the reader's first known language is used", () => {
   expect(preferredLocale(["fr-FR", "de-AT", "en"])).toBe("de");
   expect(preferredLocale(["en-GB", "de"])).toBe("en");
   expect(preferredLocale([])).toBe("en");
+});
+
+test("dates are those of the reader's region", () => {
+  expect(regionalTag("en", ["de-AT", "en-GB", "en-US"])).toBe("en-GB");
+  expect(regionalTag("en", ["de-AT", "en"])).toBe("en");
+  const time = (tag: string) => createFormat(tag).short(at("2026-03-12T09:05:00"), now);
+  expect([time("en-GB"), time("de-AT")]).toEqual(["09:05", "09:05"]);
 });
 
 test("the pseudo locale can be chosen, an unknown one cannot", () => {
@@ -105,7 +112,7 @@ test.each([
   ["2026-03-12T14:29:40", "now"],
   ["2026-03-12T14:30:20", "now"],
   ["2026-03-12T14:25:00", "5m ago"],
-  ["2026-03-12T09:05:00", "09:05 AM"],
+  ["2026-03-12T09:05:00", "9:05 AM"],
   ["2026-03-11T23:00:00", "yesterday"],
   ["2026-03-09T10:00:00", "Mon"],
   ["2026-02-01T10:00:00", "Feb 1"],

@@ -37,3 +37,7 @@ export function preferredLocale(languages: readonly string[]): LocaleTag {
   }
   return "en";
 }
+
+/** The reader's variant of a language, for dates and numbers: with `en-GB` a time is 14:05. */
+export const regionalTag = (tag: LocaleTag, languages: readonly string[]): string =>
+  languages.find((language) => language.toLowerCase().startsWith(`${tag}-`)) ?? tag;

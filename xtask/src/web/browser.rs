@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 use colloquy_harness::hosts::Host;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Stack};
-use colloquy_harness::{build, chromium, control, tools};
+use colloquy_harness::{build, chromium, control};
 
-use super::{ROOT, WEB, instance_url, npm_run, prepare, run_vitest};
+use super::{ROOT, WEB, instance_url, npm_run, pictures, prepare, run_vitest};
 use crate::report::Counts;
 
 /// The script of `web/package.json` that runs them.
@@ -23,9 +23,6 @@ const EVERY_HOST: &str = "every-host";
 
 /// How many seeded plans the page of the guarantees runs: on the embedded host, on the others.
 const PLANS: (u32, u32) = (20, 5);
-
-/// Where the pictures of the documents are left, below the target directory.
-pub(crate) const PICTURES: &str = "pictures";
 
 /// Runs the tests; only those whose names match `filter`, if there is one. A failed test leaves
 /// pictures and consoles of its pages in `kept`.
@@ -51,8 +48,8 @@ pub(crate) fn test<'run>(
     command.arg("--");
     let mut plans = PLANS.0;
     if host == Host::Sqlite {
-        let pictures = tools::target_directory().join(PICTURES);
-        command.env("PICTURES", pictures);
+        remove(&pictures::taken())?;
+        command.env("PICTURES", pictures::taken());
         // For servers of a test's own, with other settings.
         let programs = build::program_directory(false);
         command.env("COLLOQUY_BINARY", programs.join("colloquy-local-server"));
