@@ -46,6 +46,7 @@ export async function inspect(
   const found: string[] = [];
   for (const scheme of schemes) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+    await drawn(page);
     const name = `${screen}-${scheme}-${layout.locale === "en" ? "ltr" : "rtl"}-${layout.width}`;
     const violations = await violationsOf(page, scheme === "light" ? TAGS : COLOUR_RULES);
     found.push(...violations.map((line) => `${name}: ${line}`));
@@ -55,6 +56,12 @@ export async function inspect(
   if (await overflows(page)) found.push(`${screen} ${layout.width}: wider than the window`);
   return found;
 }
+
+/** Its colours are those of the scheme once the page is drawn again. */
+const drawn = (page: Page): Promise<unknown> =>
+  page.evaluate(
+    () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+  );
 
 /** Whether one would have to scroll sideways (WCAG 1.4.10). */
 const overflows = (page: Page): Promise<boolean> =>

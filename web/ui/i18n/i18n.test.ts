@@ -43,7 +43,10 @@ test("the pseudo catalogue reverses texts and what functions return", () => {
 describe("the language", () => {
   type Texts = { readonly text: string; readonly more?: string };
   const root = { lang: "", dir: "" };
-  beforeEach(() => void vi.stubGlobal("document", { documentElement: root }));
+  beforeEach(() => {
+    vi.stubGlobal("document", { documentElement: root });
+    vi.stubGlobal("navigator", { languages: [] });
+  });
   afterEach(() => void vi.unstubAllGlobals());
 
   /** Catalogues whose German is loaded when the test says so. */
