@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 
+import { serverSentences } from "./de.server.ts";
 import { de } from "./de.ts";
 import { en } from "./en.ts";
 
@@ -43,4 +46,28 @@ test("no German text was left in English", () => {
     ".shortcuts.keys.Alt",
     ".shortcuts.keys.Esc",
   ]);
+});
+
+/** The sentences in the sources of the server and of the SDK, as patterns: `{…}` is any text. */
+function sourceSentences(): RegExp[] {
+  const roots = ["core/src", "proto/src", "web/sdk/src"];
+  const files = roots.flatMap((root) => {
+    const path = join(import.meta.dirname, "../../..", root);
+    const names = readdirSync(path, { recursive: true, encoding: "utf8" });
+    return names.filter((name) => /\.(rs|ts)$/.test(name)).map((name) => join(path, name));
+  });
+  const literals = files.flatMap((file) => readFileSync(file, "utf8").match(/"[A-Z][^"]*"/g) ?? []);
+  return [...new Set(literals)].map((literal) => {
+    const parts = literal
+      .slice(1, -1)
+      .replace(/\\\n\s*/g, "")
+      .split(/\{[^}]*\}/);
+    return new RegExp(`^${parts.map((part) => part.replace(/[^\w\s]/g, "\\$&")).join(".+")}$`);
+  });
+}
+
+test("every sentence that is translated is one of the server or of the SDK", () => {
+  const known = sourceSentences();
+  const translated = Object.keys(serverSentences);
+  expect(translated.filter((sentence) => !known.some((one) => one.test(sentence)))).toEqual([]);
 });

@@ -1,4 +1,5 @@
-// German for the sentences that the server writes under the fields of a form.
+// German for the sentences of the server that the pages show: those under the fields of a form, and those of
+// errors without a text of their own.
 
 export const serverSentences: Readonly<Record<string, string>> = {
   "This field is required.": "Dieses Feld muss ausgefüllt sein.",
@@ -26,4 +27,19 @@ export const serverSentences: Readonly<Record<string, string>> = {
   "The password is too similar to the first name.": "Das Passwort ist dem Vornamen zu ähnlich.",
   "The password is too similar to the last name.": "Das Passwort ist dem Nachnamen zu ähnlich.",
   "At least one other participant is required.": "Mindestens eine andere Person ist nötig.",
+  "Registration is closed on this server.": "Dieser Server nimmt keine neuen Konten an.",
+  "You are not a member of this conversation.": "Sie sind nicht Mitglied dieser Unterhaltung.",
+  "You do not have permission to perform this action.": "Dazu sind Sie nicht berechtigt.",
+  "A deleted message cannot be edited.":
+    "Eine gelöschte Nachricht lässt sich nicht mehr bearbeiten.",
+  "There is no such message in this conversation.":
+    "Diese Nachricht gibt es in dieser Unterhaltung nicht.",
+  "The members of a direct conversation cannot be changed.":
+    "Die Mitglieder einer direkten Unterhaltung lassen sich nicht ändern.",
+  "The group is full: it has as many members as this server allows in one group.":
+    "Die Gruppe ist voll: Mehr Mitglieder erlaubt dieser Server nicht.",
+  "This session has been revoked.": "Diese Anmeldung wurde beendet.",
+  "Not found.": "Das gibt es hier nicht.",
+  // Of the SDK.
+  "The login is over.": "Diese Anmeldung ist beendet.",
 };
