@@ -10,11 +10,11 @@ export const de: Messages = {
   page: {
     title: "Garantien",
     chat: "Zum Chat",
-    crashed: "Diese Seite ist gescheitert. Lade sie neu, um von vorn zu beginnen.",
+    crashed: "Diese Seite ist gescheitert. Laden Sie sie neu, um von vorn zu beginnen.",
   },
   start: {
-    headline: "Mach es kaputt. Nichts geht verloren.",
-    lead: "Zwei Telefone teilen eine Unterhaltung auf diesem Server. Du kappst ihre Leitungen, verlierst ihre Antworten und beendest ihre Anmeldungen. Das Hauptbuch vergleicht, was gesendet wurde, mit dem, was gespeichert ist und was jedes Telefon zeigt.",
+    headline: "Machen Sie es kaputt. Nichts geht verloren.",
+    lead: "Zwei Telefone teilen eine Unterhaltung auf diesem Server. Sie kappen ihre Leitungen, verlieren ihre Antworten und beenden ihre Anmeldungen. Das Hauptbuch vergleicht, was gesendet wurde, mit dem, was gespeichert ist und was jedes Telefon zeigt.",
     points: [
       pair(
         "Einmal",
@@ -33,7 +33,7 @@ export const de: Messages = {
     beginSeed: (seed) => `Plan ${seed} beginnen`,
     starting: "Zwei Telefone werden verbunden …",
     closed:
-      "Dieser Server nimmt keine neuen Konten an. Melde zwei Personen an, die du dafür verwenden darfst.",
+      "Dieser Server nimmt keine neuen Konten an. Melden Sie zwei Personen an, die Sie dafür verwenden dürfen.",
     person: (name) => `Die Person mit dem Telefon von ${name}`,
     username: "Benutzername",
     password: "Passwort",
@@ -76,16 +76,16 @@ export const de: Messages = {
     ),
     session: pair("Anmeldung beenden", "Ben beendet die Anmeldung dieses Telefons von anderswo."),
     remove: pair("Mitglied entfernen", "Ann entfernt Ben, schreibt, und nimmt ihn wieder auf."),
-    server: pair("Server beenden", "Du beendest den Serverprozess, und die Telefone warten."),
+    server: pair("Server beenden", "Sie beenden den Serverprozess, und die Telefone warten."),
   },
   commands: {
-    lead: "Führe eines davon auf dem Rechner des Servers aus. Starte den Server dann wieder.",
+    lead: "Führen Sie eines davon auf dem Rechner des Servers aus. Starten Sie den Server dann wieder.",
     native: "Prozess",
     container: "Container",
     copy: "Kopieren",
     copied: "Kopiert",
     copyFailed:
-      "Der Browser hat das Kopieren nicht erlaubt. Markiere den Text und kopiere ihn selbst.",
+      "Der Browser hat das Kopieren nicht erlaubt. Markieren und kopieren Sie den Text selbst.",
   },
   shuffle: {
     heading: "Mischen",
@@ -131,7 +131,7 @@ export const de: Messages = {
     session: "Die Anmeldung endet auf dem Server. Die Warteschlange des Telefons bleibt.",
     remove: "Ben ist entfernt. Ann schreibt weiter.",
     serverWait: "Wartet, bis der Server endet.",
-    serverGone: "Der Server ist weg. Nachrichten warten in den Telefonen. Starte ihn wieder.",
+    serverGone: "Der Server ist weg. Nachrichten warten in den Telefonen. Starten Sie ihn wieder.",
     settling: "Alles ist repariert. Die Telefone holen auf.",
   },
   outcome: {
@@ -242,7 +242,7 @@ export const de: Messages = {
         `${messages(count)}, einmal gespeichert und überall in einer Reihenfolge gezeigt.`,
       checking: "Nichts ist unterwegs. Der ganze Verlauf wird gelesen.",
       moving: "Das Urteil folgt, wenn jedes Telefon zurück und jede Warteschlange leer ist.",
-      empty: "Drücke einen Knopf, oder schreibe auf einem Telefon.",
+      empty: "Drücken Sie einen Knopf, oder schreiben Sie auf einem Telefon.",
       duplicate: (text) => `Mehr als einmal gespeichert: „${text}“.`,
       lost: (text) => `Bestätigt und nicht gespeichert: „${text}“.`,
       gaps: (count) => plural(count, { one: "# Nummer fehlt.", other: "# Nummern fehlen." }),
@@ -282,7 +282,7 @@ export const de: Messages = {
     in: "empfangen",
     download: "Als NDJSON laden",
     clear: "Leeren",
-    copyHint: "Drücke auf eine Zeile, um sie als Befehl für wscat oder curl zu kopieren.",
+    copyHint: "Drücken Sie auf eine Zeile, um sie als Befehl für wscat oder curl zu kopieren.",
     copied: "Kopiert",
     copyFailed: "Der Browser hat das Kopieren nicht erlaubt.",
     list: "Frames und Anfragen",
