@@ -6,14 +6,17 @@ import {
   forgetUser,
   passwordTokens,
   type ChatStorage,
+  type Client,
   type PasswordTokens,
   type RegisterRequest,
   type Result,
   type User,
+  type UserId,
 } from "@colloquy/sdk";
 import { indexedDbStorage } from "@colloquy/sdk/indexeddb";
 
 import type { Route } from "../routing/routes.ts";
+import { LogOuts } from "./log_outs.ts";
 
 export type SessionState =
   | { readonly name: "starting" }
@@ -27,7 +30,7 @@ class Session {
   /** The page that was asked for without a login. */
   wanted = $state.raw<Route | null>(null);
   #state = $state.raw<SessionState>({ name: "starting" });
-  #loggingOut = false;
+  readonly #logOuts = new LogOuts();
 
   constructor() {
     this.tokens = passwordTokens({ baseUrl: location.origin, storage: this.storage });
@@ -48,22 +51,33 @@ class Session {
 
   /** Ends the login and removes what this browser has stored for the user. */
   async logOut(user: User): Promise<void> {
-    this.#loggingOut = true;
+    this.#logOuts.add(user.id);
     this.wanted = null;
     // Ends the client at once, so that it writes nothing after the removal. The server may be away.
     const ended = this.tokens.logout();
-    // If the storage fails now, it has failed before: then there is little to remove.
-    await forgetUser(this.storage, user.id).catch(() => undefined);
+    await this.#forget(user.id);
     await ended;
-    this.#loggingOut = false;
+  }
+
+  /** Ends a client whose page is left. After a log-out, here or in another tab, nothing it has stored stays. */
+  async close(client: Client, userId: UserId): Promise<void> {
+    await client.stop();
+    if (this.#logOuts.has(userId)) await this.#forget(userId);
+  }
+
+  /** If the storage fails now, it has failed before: then there is little to remove. */
+  async #forget(userId: UserId): Promise<void> {
+    await forgetUser(this.storage, userId).catch(() => undefined);
   }
 
   #changed(user: User | null): void {
     if (user) {
+      this.#logOuts.remove(user.id);
       this.#state = { name: "signed-in", user };
       return;
     }
-    const ended = this.#state.name === "signed-in" && !this.#loggingOut;
+    const before = this.#state;
+    const ended = before.name === "signed-in" && !this.#logOuts.has(before.user.id);
     this.#state = { name: "signed-out", ended };
   }
 }

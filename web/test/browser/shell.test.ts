@@ -189,7 +189,9 @@ test("a log-out in one tab ends the login in the others", EVERY_HOST, async () =
   await page.getByRole("main").getByRole("button", { name: "Log out" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Log out" }).click();
   await page.getByRole("heading", { name: "Chat that loses nothing." }).waitFor();
-  await other.getByText("This login has ended.").waitFor();
+  await other.getByRole("heading", { name: "Log in" }).waitFor();
+  // A person has ended it, and nothing unsent is kept.
+  expect(await other.getByText("This login has ended.").count()).toBe(0);
   expect(problems).toEqual([]);
   await close();
 });
