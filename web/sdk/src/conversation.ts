@@ -4,7 +4,7 @@
  */
 import { deleteMessage, editMessage, readConversation } from "./api/chat.js";
 import type { Http } from "./api/http.js";
-import type { Position, ResetReason } from "./connection/continuity.js";
+import type { Applied, Position, ResetReason } from "./connection/continuity.js";
 import { Stream, type StreamDeps, type StreamHandlers } from "./connection/stream.js";
 import type { LaneHost, LanePeer } from "./outbox/lane_host.js";
 import { socketError } from "./outbox/lane_host.js";
@@ -164,11 +164,14 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
     this.#lane.up(hello.limits);
   }
 
-  events(events: readonly DurableEvent[], live: boolean): void {
+  events(applied: readonly Applied[]): void {
+    const events = applied.map(({ event }) => event);
     this.timeline.apply(events);
     this.members.apply(events);
     this.deps.applied(this.id, events);
-    for (const event of events) this.deps.emit("event", { conversationId: this.id, event, live });
+    for (const { event, live, fresh } of applied) {
+      if (fresh) this.deps.emit("event", { conversationId: this.id, event, live });
+    }
   }
 
   ack(ack: Ack): void {

@@ -25,7 +25,11 @@ export function writable<T>(initial: T): Writable<T> {
     set(next) {
       if (Object.is(next, value)) return;
       value = next;
-      for (const run of [...subscribers]) guarded(() => run(next));
+      for (const run of [...subscribers]) {
+        // A subscriber has set another value: that one is reported already.
+        if (!Object.is(next, value)) return;
+        if (subscribers.has(run)) guarded(() => run(next));
+      }
     },
     subscribe(run) {
       // A wrapper of its own, so that the same function may subscribe twice.

@@ -175,7 +175,10 @@ export interface NewConversation {
 }
 
 export interface ClientEvents {
-  /** A durable event was applied: live, or missed and now resumed. */
+  /**
+   * A durable event was applied: live, or missed and now resumed. Each is reported once. After a gap
+   * beyond one resume the timeline is read instead, and what was missed is not reported.
+   */
   event: { conversationId: ConversationId; event: DurableEvent; live: boolean };
   /** The server does not let this user into the conversation any more, or it does not exist. */
   refused: { conversationId: ConversationId; code: number };

@@ -8,6 +8,14 @@
  */
 import type { DurableEvent, Hello, Reset, Sync } from "../wire/socket.js";
 
+/** The events this client knows. */
+const KINDS = new Set<string>([
+  "message",
+  "message.edited",
+  "message.deleted",
+  "member",
+] satisfies DurableEvent["type"][]);
+
 /** Live events kept while a page loads. Beyond it they are dropped and resumed afterwards. */
 const WAITING_EVENTS = 2_000;
 
@@ -18,9 +26,17 @@ export interface Position {
 
 export type ResetReason = Reset["reason"];
 
+/** An event for the timeline. */
+export interface Applied {
+  event: DurableEvent;
+  /** As it happened; otherwise it was missed before. */
+  live: boolean;
+  /** Applied for the first time. One that is known may carry a newer text. */
+  fresh: boolean;
+}
+
 export type ContinuityEffect =
-  /** Apply an event to the timeline. */
-  | { do: "apply"; event: DurableEvent; live: boolean }
+  | ({ do: "apply" } & Applied)
   | { do: "resume"; since: number; epoch: string }
   /** Load the newest page; with a reason, everything that was loaded before may be old. */
   | { do: "load"; reset: ResetReason | null }
@@ -119,9 +135,12 @@ export class Continuity {
       if (this.mode === "live") effects.push(...this.resume());
       return false;
     }
-    // A known event may carry a newer text; the timeline compares versions.
-    if (event.seq === position.seq + 1) this.position = { ...position, seq: event.seq };
-    effects.push({ do: "apply", event, live: this.mode === "live" });
+    const fresh = event.seq === position.seq + 1;
+    if (fresh) this.position = { ...position, seq: event.seq };
+    // One of a later server has its place in the order, and no other effect.
+    if (KINDS.has(event.type)) {
+      effects.push({ do: "apply", event, live: this.mode === "live", fresh });
+    }
     return true;
   }
 }

@@ -20,7 +20,7 @@ import type {
   ServerFrame,
 } from "../wire/socket.js";
 import { reconnectDelay } from "./backoff.js";
-import { Continuity, type ContinuityEffect, type ResetReason } from "./continuity.js";
+import { Continuity, type Applied, type ContinuityEffect, type ResetReason } from "./continuity.js";
 import { Line, type LineEffect, type LineInput, type LineTimer } from "./line.js";
 
 /** A resume without progress for this long is given up. */
@@ -39,7 +39,7 @@ export interface StreamDeps {
 
 export interface StreamHandlers {
   hello(hello: Hello): void;
-  events(events: readonly DurableEvent[], live: boolean): void;
+  events(events: readonly Applied[]): void;
   ack(ack: Ack): void;
   error(error: ErrorReply): void;
   /** The socket is gone. */
@@ -232,11 +232,6 @@ export class Stream {
         return this.#hello(frame);
       case "ack":
         return this.handlers.ack(frame);
-      case "message":
-      case "message.edited":
-      case "message.deleted":
-      case "member":
-        return this.#continue(this.continuity.events([frame]));
       case "batch":
         return this.#continue(this.continuity.events(frame.events));
       case "sync":
@@ -251,7 +246,9 @@ export class Stream {
       case "pong":
         return;
       default:
-        // A later server; what this client does not know it ignores.
+        // A durable event, also of a kind that only a later server has.
+        if (isDurable(frame)) return this.#continue(this.continuity.events([frame]));
+        // What this client does not know it ignores.
         this.deps.log("debug", "frame.unknown", { conversation: this.id });
     }
   }
@@ -271,6 +268,7 @@ export class Stream {
     // A `resume` beyond the budget of resumes.
     if (error.client_message_id || error.code !== "throttled") return;
     if (this.continuity.mode === "resuming") {
+      this.#timers.cancel("progress");
       this.#timers.set("resume", error.retry_after_ms ?? THROTTLE_DEFAULT_MS);
     }
   }
@@ -279,11 +277,7 @@ export class Stream {
     const applied = effects.filter((effect) => effect.do === "apply");
     if (applied.length) {
       if (this.#timers.has("progress")) this.#timers.set("progress", PROGRESS_MS);
-      const live = applied.every((effect) => effect.live);
-      this.handlers.events(
-        applied.map((effect) => effect.event),
-        live,
-      );
+      this.handlers.events(applied);
     }
     for (const effect of effects) {
       if (effect.do === "resume") {
@@ -354,6 +348,9 @@ export class Stream {
     }
   }
 }
+
+const isDurable = ({ seq, timestamp }: Partial<DurableEvent>): boolean =>
+  typeof seq === "number" && typeof timestamp === "string";
 
 const tooLarge = ({ client_message_id }: Send): ErrorReply => ({
   type: "error",

@@ -10,6 +10,8 @@ import type { Message } from "../wire/api.js";
 import type { DurableEvent, MemberEvent, MessageEvent } from "../wire/socket.js";
 
 const FIRST_ROWS = 60;
+/** How many windows of messages are kept. */
+const KEPT_WINDOWS = 10;
 /** Member rows kept. They come with live events only; a history has none. */
 const MEMBER_EVENTS = 200;
 
@@ -159,6 +161,11 @@ export class MessageLog {
     let to = from;
     while (to < high && !this.#messages.has(to + 1)) to++;
     return { from, to };
+  }
+
+  /** Forgets what is outside the window if it has become much: it can be read again. */
+  trim(): void {
+    if (this.#messages.size > KEPT_WINDOWS * this.maxRows) this.forget(false);
   }
 
   /** Forgets everything outside the window, or everything. */

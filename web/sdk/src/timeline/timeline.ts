@@ -71,7 +71,8 @@ export class TimelineHost implements Timeline {
     const page = await this.#page({ limit: PAGE }, (read) => {
       // Storage is shared by tabs and may be older or newer than any of them: what it has is shown
       // early and never built upon.
-      if (reset === "epoch_changed" || this.#preview) this.forget();
+      // Not published: the page takes its place at once.
+      if (reset === "epoch_changed" || this.#preview) this.#forget();
       this.#preview = false;
       const oldest = read.messages[0]?.number ?? 0;
       if (this.log.loaded && oldest > this.log.last + 1) this.log.detach();
@@ -171,13 +172,18 @@ export class TimelineHost implements Timeline {
 
   /** Forgets everything: the database has another history, or another user is logged in. */
   forget(): void {
+    this.#forget();
+    this.publish();
+  }
+
+  #forget(): void {
     this.#generation++;
     this.log.forget(true);
-    this.publish();
   }
 
   publish(): void {
     const { log, deps } = this;
+    log.trim();
     const rows = log.rows(deps.userId());
     if (log.follow) {
       for (const outgoing of deps.echoes()) rows.push(echo(outgoing));
