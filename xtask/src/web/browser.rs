@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use colloquy_harness::hosts::Host;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Stack};
-use colloquy_harness::{build, chromium, control};
+use colloquy_harness::{build, chromium, control, tools};
 
 use super::{ROOT, WEB, instance_url, npm_run, pictures, prepare, run_vitest};
 use crate::report::Counts;
@@ -23,6 +23,9 @@ const EVERY_HOST: &str = "every-host";
 
 /// How many seeded plans the page of the guarantees runs: on the embedded host, on the others.
 const PLANS: (u32, u32) = (20, 5);
+
+/// Where the measured numbers of the pages are left, below the target directory.
+const NUMBERS: &str = "browser-numbers.json";
 
 /// Runs the tests; only those whose names match `filter`, if there is one. A failed test leaves
 /// pictures and consoles of its pages in `kept`.
@@ -50,6 +53,7 @@ pub(crate) fn test<'run>(
     if host == Host::Sqlite {
         remove(&pictures::taken())?;
         command.env("PICTURES", pictures::taken());
+        command.env("NUMBERS", tools::target_directory().join(NUMBERS));
         // For servers of a test's own, with other settings.
         let programs = build::program_directory(false);
         command.env("COLLOQUY_BINARY", programs.join("colloquy-local-server"));
