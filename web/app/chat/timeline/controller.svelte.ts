@@ -16,7 +16,7 @@ import { DomViewport } from "./dom_viewport.ts";
 import { wantedEdge } from "./edges.ts";
 import { frameTask } from "./frame.ts";
 import { TimelineItems, type Day, type MessageItem } from "./items.ts";
-import { savedPosition, savePosition } from "./position.ts";
+import { savedPosition, savePosition, type PositionOf } from "./position.ts";
 import { TouchScroll } from "./touch.ts";
 import { Unread } from "./unread.ts";
 
@@ -57,12 +57,14 @@ export class TimelineController {
   /** Whether the rows on the screen reach the end of the conversation. */
   #complete = true;
   #flashTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #positionOf: PositionOf;
 
   constructor(
     private readonly conversation: Conversation,
     private readonly user: User,
   ) {
-    this.#target = savedPosition(conversation.id) ?? "end";
+    this.#positionOf = { userId: user.id, conversationId: conversation.id };
+    this.#target = savedPosition(this.#positionOf) ?? "end";
   }
 
   get #window(): TimelineWindow {
@@ -279,7 +281,7 @@ export class TimelineController {
   #savePosition(): void {
     if (this.#target !== null && this.#target !== "end") return;
     const place = this.#seesEnd ? null : this.#topMessage();
-    savePosition(this.conversation.id, place);
+    savePosition(this.#positionOf, place);
   }
 
   #topMessage(): { number: number; offset: number } | null {

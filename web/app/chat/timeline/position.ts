@@ -6,21 +6,28 @@ export interface SavedPosition {
   readonly offset: number;
 }
 
-const keyOf = (conversationId: number) => `colloquy.position.${conversationId}`;
+/** Where it is, for one user: the next one to log in reads elsewhere. */
+export interface PositionOf {
+  readonly userId: number;
+  readonly conversationId: number;
+}
+
+const keyOf = ({ userId, conversationId }: PositionOf) =>
+  `colloquy.position.${userId}.${conversationId}`;
 
 /** `null` forgets: at the end there is nothing to return to. */
-export function savePosition(conversationId: number, position: SavedPosition | null): void {
+export function savePosition(of: PositionOf, position: SavedPosition | null): void {
   try {
-    if (position) sessionStorage.setItem(keyOf(conversationId), JSON.stringify(position));
-    else sessionStorage.removeItem(keyOf(conversationId));
+    if (position) sessionStorage.setItem(keyOf(of), JSON.stringify(position));
+    else sessionStorage.removeItem(keyOf(of));
   } catch {
     // Without storage the conversation opens at its end.
   }
 }
 
-export function savedPosition(conversationId: number): SavedPosition | null {
+export function savedPosition(of: PositionOf): SavedPosition | null {
   try {
-    const value: unknown = JSON.parse(sessionStorage.getItem(keyOf(conversationId)) ?? "null");
+    const value: unknown = JSON.parse(sessionStorage.getItem(keyOf(of)) ?? "null");
     return isPosition(value) ? value : null;
   } catch {
     return null;
