@@ -16,7 +16,7 @@ export class LineBanner {
   follow(state: Readable<ConnectionState>): () => void {
     const unsubscribe = state.subscribe(({ name }) => {
       const down = DOWN.has(name);
-      if (down !== this.#down) this.#changed(down);
+      if (down !== this.#down) this.#changed(down, name === "live");
     });
     return () => {
       unsubscribe();
@@ -24,12 +24,12 @@ export class LineBanner {
     };
   }
 
-  #changed(down: boolean): void {
+  #changed(down: boolean, live: boolean): void {
     this.#down = down;
     clearTimeout(this.#timer);
     if (down) {
       this.#later(LOST_AFTER_MS, "lost");
-    } else if (this.view === "lost") {
+    } else if (this.view === "lost" && live) {
       this.view = "back";
       this.#later(BACK_FOR_MS, "none");
     } else {

@@ -41,6 +41,16 @@ test("a lost connection is shown after two seconds, and its return for two secon
   expect(banner.view).toBe("none");
 });
 
+test("a client that is stopped while the connection is lost is not up to date", () => {
+  const state = readable<ConnectionState>({ name: "connecting" });
+  const banner = new LineBanner();
+  banner.follow(state);
+  vi.advanceTimersByTime(2_100);
+  expect(banner.view).toBe("lost");
+  state.set({ name: "signed-out", code: "session_revoked" });
+  expect(banner.view).toBe("none");
+});
+
 test("a page that cannot connect at all says so", () => {
   const banner = new LineBanner();
   banner.follow(readable<ConnectionState>({ name: "connecting" }));
