@@ -34,11 +34,11 @@ const SURFACES = [
 ];
 
 const TEXT: readonly (readonly [string, string])[] = [
-  ...[...SURFACES, "surface-sunken", "accent-soft"].flatMap((surface) =>
+  ...[...SURFACES, "surface-sunken", "surface-bubble", "accent-soft"].flatMap((surface) =>
     ["text", "text-muted"].map((text) => [text, surface] as const),
   ),
-  ...["surface", "surface-raised", "surface-overlay", "accent-soft"].flatMap((surface) =>
-    ["accent", "accent-hover"].map((text) => [text, surface] as const),
+  ...["surface", "surface-raised", "surface-bubble", "surface-overlay", "accent-soft"].flatMap(
+    (surface) => ["accent", "accent-hover"].map((text) => [text, surface] as const),
   ),
   ...["surface-raised", "surface-overlay", "surface-hover", "danger-soft"].map(
     (surface) => ["danger", surface] as const,

@@ -22,6 +22,8 @@ export const deEntry: EntryMessages = {
     lead: "Jede Nachricht wird genau einmal gespeichert. Alle lesen dieselbe Reihenfolge. Wer weg war, erhält genau das, was fehlt.",
     register: "Konto anlegen",
     logIn: "Anmelden",
+    guarantees: "Selbst ausprobieren: Es geht nichts verloren",
+    docs: "Für die Entwicklung",
     closed: "Dieser Server nimmt keine neuen Konten an. Melden Sie sich mit Ihrem Konto an.",
     invited:
       "Sie wurden zu einer Unterhaltung eingeladen. Legen Sie ein Konto an oder melden Sie sich an, um sie zu beginnen.",

@@ -58,6 +58,8 @@ export const de: Messages = {
     numbered: (id) => `Person Nr. ${id}`,
     suggestions: "Vorschläge",
     nothing: "Niemand, mit dem Sie sprechen, heißt so. Fragen Sie nach Nummer oder Link.",
+    followed:
+      "Sie haben den Link dieser Person geöffnet. Beginnen Sie die Unterhaltung, dann schreiben Sie.",
     yourself: "Das ist Ihre eigene Nummer.",
     unknownPerson: (id) => `Niemand hat die Nummer ${id}.`,
     name: "Name der Gruppe",

@@ -19,6 +19,8 @@ export const enEntry = {
     lead: "Every message is stored once. Everyone reads the same order. Anyone who was away receives exactly what they missed.",
     register: "Create an account",
     logIn: "Log in",
+    guarantees: "Break it yourself: nothing is lost",
+    docs: "For developers",
     closed: "This server accepts no new accounts. Log in with the one you have.",
     invited: "You have been invited to a conversation. Create an account or log in to start it.",
     picture:

@@ -51,6 +51,7 @@ export const en = {
     numbered: (id: string) => `Person no. ${id}`,
     suggestions: "Suggestions",
     nothing: "No one you talk to has this name. Ask for a number or link.",
+    followed: "You have opened the link of this person. Start the conversation, then write.",
     yourself: "This is your own number.",
     unknownPerson: (id: string) => `There is no one with the number ${id}.`,
     name: "Name of the group",

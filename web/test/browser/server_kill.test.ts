@@ -4,8 +4,9 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { openChat } from "./chat_harness.ts";
 import { experiment, expectEqual, RUN_MS, startDemonstration } from "./guarantees_harness.ts";
-import { launch, openPage, EVERY_HOST } from "./harness.ts";
+import { createAccount, createConversation, EVERY_HOST, launch, openPage } from "./harness.ts";
 import { HAS_KILLABLE_SERVER, killableServer, type KillableServer } from "./killable_server.ts";
 
 let browser: Browser;
@@ -36,5 +37,36 @@ test.skipIf(!HAS_KILLABLE_SERVER)(
     await experiment(page, "Kill the server").getByText("Agreed").waitFor({ timeout: RUN_MS });
     expect(await expectEqual(page)).toBe(6);
     await close();
+  },
+);
+
+test.skipIf(!HAS_KILLABLE_SERVER)(
+  "a killed server is said, what is written waits, and arrives once when it runs again",
+  { ...EVERY_HOST, timeout: 2 * RUN_MS },
+  async () => {
+    const { url } = server;
+    const ann = await createAccount("ann", {}, url);
+    const bob = await createAccount("bob", {}, url);
+    const { id } = await createConversation(ann, [bob.id], "Team", url);
+    const a = await openChat(browser, ann, id, { baseURL: url });
+    const b = await openChat(browser, bob, id, { baseURL: url });
+    await a.write("before");
+    await b.row("before").waitFor();
+
+    await server.kill();
+    await a.page.getByText("Not connected.").waitFor();
+    await a.write("while it was down");
+    await a.write("and another");
+    await a.page.getByText("2 messages will be sent when you are back.").waitFor();
+    await expect.poll(() => a.state("and another")).toMatch(/Waiting to be sent|Sending/);
+
+    await server.start();
+    await a.page.getByRole("button", { name: "Try now" }).click();
+    await expect.poll(() => a.state("and another")).toBe("Sent");
+    await a.page.getByText("Not connected.").waitFor({ state: "detached" });
+    await b.row("and another").waitFor();
+    expect(await b.texts()).toEqual(["before", "while it was down", "and another"]);
+    expect(await a.texts()).toEqual(await b.texts());
+    await Promise.all([a.close(), b.close()]);
   },
 );

@@ -1,5 +1,4 @@
-// The client while its server is killed and started, while tokens end, and where registration is closed: each with
-// a server of its own.
+// The client where tokens live for seconds, and where registration is closed: each with a server of its own.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -42,32 +41,6 @@ async function pair({ url }: OwnServer) {
 }
 
 describe.skipIf(!BINARY)("with a server of its own", () => {
-  test("a killed server is said, what is written waits, and arrives once when it runs again", () =>
-    withServer(NO_THROTTLE, async (server) => {
-      const { ann, bob, id } = await pair(server);
-      const options = { baseURL: server.url };
-      const a = await openChat(browser, ann, id, options);
-      const b = await openChat(browser, bob, id, options);
-      await a.write("before");
-      await b.row("before").waitFor();
-
-      await server.kill();
-      await a.page.getByText("Not connected.").waitFor();
-      await a.write("while it was down");
-      await a.write("and another");
-      await a.page.getByText("2 messages will be sent when you are back.").waitFor();
-      await expect.poll(() => a.state("and another")).toMatch(/Waiting to be sent|Sending/);
-
-      await server.start();
-      await a.page.getByRole("button", { name: "Try now" }).click();
-      await expect.poll(() => a.state("and another")).toBe("Sent");
-      await a.page.getByText("Up to date").waitFor();
-      await b.row("and another").waitFor();
-      expect(await b.texts()).toEqual(["before", "while it was down", "and another"]);
-      expect(await a.texts()).toEqual(await b.texts());
-      await Promise.all([a.close(), b.close()]);
-    }));
-
   test.concurrent(
     "a token that ends is replaced on the open socket, and nothing is missing",
     ({ expect }) =>
