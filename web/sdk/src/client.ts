@@ -74,6 +74,7 @@ class ClientHost implements Client {
         const token = await this.#access.token(refused ? "expired" : "start", refused);
         return token.ok ? ok(token.value.access) : token;
       },
+      login: () => this.#access.login,
       rejected: (code) => {
         if (code === "session_revoked" || code === "token_invalid") this.#access.end(code);
       },
@@ -86,7 +87,7 @@ class ClientHost implements Client {
       (id, waiting) => this.#pool.waiting(id, waiting),
     );
     this.conversations = new ConversationListHost(this.#http, store, (summary) =>
-      this.#hosts.get(summary.id)?.summary.set(summary),
+      this.#hosts.get(summary.id)?.listed(summary),
     );
     this.#pool = new Pool(clock, limits.sockets, limits.lingerMs, (id) => this.#host(id));
     this.#loop = new SessionLoop({

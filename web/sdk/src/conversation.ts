@@ -108,6 +108,13 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
     return answer.ok ? ok(undefined) : answer;
   }
 
+  /** The list has the conversation: the user is a member, perhaps again. */
+  listed(summary: ConversationSummary): void {
+    this.summary.set(summary);
+    const state = this.state.get();
+    if (this.#connected && state.name === "refused" && state.code === 4403) this.#stream.start();
+  }
+
   /** Reads storage once, then connects. */
   connect(): void {
     this.#connected = true;

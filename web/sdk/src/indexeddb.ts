@@ -40,9 +40,19 @@ export function indexedDbStorage(options: IndexedDbOptions = {}): ChatStorage {
     return opened;
   };
 
+  /** `null` if the browser has lost the connection: the next one is a new one. */
+  const begin = (database: IDBDatabase, mode: IDBTransactionMode): IDBTransaction | null => {
+    try {
+      return database.transaction(STORE, mode);
+    } catch {
+      reopen();
+      return null;
+    }
+  };
+
   /** Resolves when the transaction is complete: before that nothing is certain. */
   async function run<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => () => T) {
-    const transaction = (await open()).transaction(STORE, mode);
+    const transaction = begin(await open(), mode) ?? (await open()).transaction(STORE, mode);
     return new Promise<T>((resolve, reject) => {
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
       transaction.oncomplete = () => resolve(result());

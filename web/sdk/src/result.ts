@@ -17,9 +17,7 @@ export type ClientErrorCode =
   /** The item waited longer than a day and is not sent without a person's decision. */
   | "too_old"
   /** The item was cancelled before it was transmitted. */
-  | "cancelled"
-  /** The client is stopped. */
-  | "stopped";
+  | "cancelled";
 
 export type ErrorCode = ServerErrorCode | ClientErrorCode;
 

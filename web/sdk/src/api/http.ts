@@ -14,6 +14,8 @@ export interface HttpOptions {
   clock?: Clock;
   /** Returns the access token; with `refused`, a newer one than that, or `null`. */
   access?: (refused?: string) => Promise<Result<string>>;
+  /** Changes with every login: a request of one is not continued with the token of another. */
+  login?: () => number;
   /** A renewed token was refused too. */
   rejected?: (code: ErrorCode) => void;
 }
@@ -49,14 +51,16 @@ export class Http {
   }
 
   async request(request: HttpRequest): Promise<Result<HttpAnswer>> {
-    const { access } = this.options;
+    const { access, login } = this.options;
     if (!access || request.auth === false) return this.#attempt(request, null);
+    const began = login?.();
     const token = await access();
     if (!token.ok) return token;
     const first = await this.#attempt(request, token.value);
     if (first.ok || !TOKEN_CODES.has(first.error.code)) return first;
     const renewed = await access(token.value);
     if (!renewed.ok) return renewed;
+    if (login?.() !== began) return fail("signed_out", "The login is over.");
     const second = await this.#attempt(request, renewed.value);
     if (!second.ok && TOKEN_CODES.has(second.error.code))
       this.options.rejected?.(second.error.code);
@@ -86,9 +90,14 @@ export class Http {
 
 const TOKEN_CODES = new Set<ErrorCode>(["token_expired", "token_invalid", "session_revoked"]);
 
+/** The statuses of answers without a body. */
+const EMPTY = new Set([204, 205]);
+
 function toResult(response: Response, text: string): Result<HttpAnswer> {
   const body = parse(text);
-  if (response.ok && (body !== undefined || text === "")) {
+  // A network that wants a login of its own answers everything, often with nothing.
+  const expected = EMPTY.has(response.status) ? text === "" : body instanceof Object;
+  if (response.ok && expected) {
     const link = response.headers.get("link") ?? "";
     const next = /<([^>]*)>;\s*rel="?next"?/.exec(link)?.[1] ?? null;
     return ok({ status: response.status, body, next });

@@ -272,7 +272,6 @@ const NOT_FINAL = new Set<ErrorCode>([
   "network",
   "unexpected",
   "signed_out",
-  "stopped",
   "not_authenticated",
   "token_invalid",
   "token_expired",

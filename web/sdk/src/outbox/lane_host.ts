@@ -190,6 +190,8 @@ export class LaneHost {
 
   async #post(item: Item): Promise<void> {
     await this.#mark([item]);
+    // Another user may have logged in.
+    if (!this.outgoing.has(item.id)) return;
     const { type: _, ...body } = toSend(item);
     const answer = await sendMessage(this.deps.http, this.conversationId, body);
     if (!answer.ok) return this.error(item.id, answer.error, true);

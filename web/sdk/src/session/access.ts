@@ -23,6 +23,8 @@ export interface HeldToken extends Token {
 }
 
 export class Access {
+  /** Counts the logins. */
+  login = 0;
   #held: HeldToken | null = null;
   #flight: Promise<Result<HeldToken>> | null = null;
   #abort: AbortController | null = null;
@@ -70,6 +72,7 @@ export class Access {
 
   /** Allows a new login after an end. */
   begin(): void {
+    this.login++;
     this.#over = null;
     this.#held = null;
   }

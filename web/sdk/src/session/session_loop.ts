@@ -6,9 +6,10 @@ import { reconnectDelay } from "../connection/backoff.js";
 import type { Clock } from "../platform/ports.js";
 import { Timers } from "../platform/timers.js";
 import { writable } from "../readable.js";
-import type { Result } from "../result.js";
+import { fail, type Result } from "../result.js";
 import type { StreamState } from "../types.js";
 
+const UNEXPECTED = fail("unexpected", "The answer is not one of this protocol.");
 const SPACING_MS = 2_000;
 
 export interface SessionLoopDeps {
@@ -63,7 +64,8 @@ export class SessionLoop {
     if (this.#attempt === 0 && this.state.get().name === "live" && !this.deps.visible()) return;
     this.#lastAt = this.deps.clock.now();
     this.#inFlight = true;
-    const result = await this.deps.round();
+    // Whatever a round meets, the loop goes on.
+    const result = await this.deps.round().catch(() => UNEXPECTED);
     if (run !== this.#run) return;
     this.#inFlight = false;
     if (result.ok) this.#succeeded();

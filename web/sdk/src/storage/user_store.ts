@@ -16,6 +16,8 @@ export class UserStore {
   readonly healthy = writable(true);
   readonly #pending = new Map<string, StorageChange>();
   #cancel: (() => void) | null = null;
+  /** Settles when every write so far is done. */
+  #written: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly storage: ChatStorage,
@@ -39,10 +41,12 @@ export class UserStore {
 
   /** Writes now. Returns whether it will survive. */
   async write(changes: readonly StorageChange[]): Promise<boolean> {
-    const stored = await this.storage.write(changes).then(
+    const writing = this.storage.write(changes).then(
       () => true,
       () => false,
     );
+    this.#written = Promise.all([this.#written, writing]);
+    const stored = await writing;
     this.healthy.set(stored);
     return stored && !this.storage.volatile;
   }
@@ -53,6 +57,7 @@ export class UserStore {
     this.#cancel ??= this.clock.after(IDLE_MS, () => void this.flush());
   }
 
+  /** Resolves when everything is written, the outbox too. */
   async flush(): Promise<void> {
     this.#cancel?.();
     this.#cancel = null;
@@ -60,6 +65,7 @@ export class UserStore {
     this.#pending.clear();
     // A cache that cannot be written is only slower after the next reload.
     if (changes.length) await this.storage.write(changes).catch(() => {});
+    await this.#written;
   }
 }
 

@@ -143,3 +143,26 @@ test("what a user had queued is sent when the same user is back after another on
   await world.clock.advance(60_000);
   expect(texts(ann, room)).toEqual(["of ann"]);
 });
+
+test("a request of one user is never repeated with the token of the next", async () => {
+  const world = new World();
+  const room = world.room("ann", "eve");
+  const ann = await world.live("ann", room);
+  // No socket: after ten seconds the message goes over REST, and is long on its way.
+  ann.network.fate = () => "lose";
+  ann.network.drop();
+  ann.client.conversation(room).send("of ann");
+  ann.network.latency = () => 9_000;
+  await world.clock.advance(12_000);
+  ann.network.latency = () => 5;
+  for (const act of [() => ann.tokens.logout(), () => ann.tokens.login("eve", PASSWORD)]) {
+    const done = act();
+    await world.clock.advance(100);
+    await done;
+  }
+  ann.client.start();
+  await world.clock.advance(60_000);
+  expect(ann.client.user.get()?.username).toBe("eve");
+  const { messages } = world.server.database.room(room, ann.userId);
+  expect(messages).toEqual([]);
+});

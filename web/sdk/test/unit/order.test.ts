@@ -1,8 +1,8 @@
 /** What an application is told, in which order and how often; and what a later server may send. */
 import { expect, test } from "vitest";
-import { memoryStorage, type DurableEvent } from "../../src/index.js";
+import { createClient, memoryStorage, type DurableEvent } from "../../src/index.js";
 import { writable } from "../../src/readable.js";
-import { TabLocks, texts, World } from "../support/world.js";
+import { BASE_URL, TabLocks, texts, World } from "../support/world.js";
 
 test("an event is reported once, also if it comes live and in the answer of a resume", async () => {
   const world = new World();
@@ -152,3 +152,42 @@ test("a subscriber that has left while a value is reported is not called", () =>
   value.set(1);
   expect(seen).toEqual([0]);
 });
+
+test("a member who was removed and is added again is connected again while it holds", async () => {
+  const world = new World();
+  const room = world.room("ann", "ben", "cem");
+  const ben = await world.live("ben", room);
+  const database = world.server.database.room(room, world.userId("ann"));
+  const { server } = world;
+  server.member(database, ben.userId, "left", world.userId("ann"));
+  await world.clock.advance(20_000);
+  const { state } = ben.client.conversation(room);
+  expect(state.get()).toMatchObject({ name: "refused", code: 4403 });
+  server.member(database, ben.userId, "joined", world.userId("ann"));
+  await world.clock.advance(20_000);
+  expect(state.get().name).toBe("live");
+});
+
+test.each(["", "null", '{"status":"ok"}', "<p>Log in</p>"])(
+  "a network that answers every request with %j does not end the client",
+  async (text) => {
+    const world = new World();
+    const room = world.room("ann", "ben");
+    const ann = await world.device("ann");
+    let captive = true;
+    const fetch: typeof ann.network.fetch = (input, init) =>
+      captive ? Promise.resolve(new Response(text)) : ann.network.fetch(input, init);
+    const { clock } = world;
+    const { WebSocket } = ann.network;
+    const { tokens } = ann;
+    const client = createClient({ baseUrl: BASE_URL, tokens, WebSocket, clock, fetch });
+    client.start();
+    client.conversation(room);
+    await clock.advance(30_000);
+    expect(client.state.get().name).not.toBe("live");
+    captive = false;
+    await clock.advance(30_000);
+    expect(client.state.get().name).toBe("live");
+    await client.stop();
+  },
+);

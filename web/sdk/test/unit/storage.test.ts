@@ -75,6 +75,46 @@ test("IndexedDB: a database that cannot be opened is tried again", async () => {
   expect(await storage.get("a")).toBeUndefined();
 });
 
+test("IndexedDB: a connection that the browser has lost is opened again", async () => {
+  const factory = new IDBFactory();
+  const databases: IDBDatabase[] = [];
+  const open = (...args: Parameters<IDBFactory["open"]>): IDBOpenDBRequest => {
+    const request = factory.open(...args);
+    request.addEventListener("success", () => databases.push(request.result));
+    return request;
+  };
+  const storage = indexedDbStorage({ indexedDB: { open } as unknown as IDBFactory });
+  await storage.write([{ key: "a", value: 1 }]);
+  databases[0]?.close();
+  expect(await storage.get("a")).toBe(1);
+  expect(databases).toHaveLength(2);
+});
+
+test("stop waits until what was just sent is stored", async () => {
+  const inner = memoryStorage();
+  const world = new World();
+  const room = world.room("ann", "ben");
+  let writing = 0;
+  const storage: ChatStorage = {
+    ...inner,
+    write: async (changes) => {
+      writing++;
+      await new Promise<void>((resolve) => void world.clock.after(500, resolve));
+      await inner.write(changes);
+      writing--;
+    },
+  };
+  const ann = await world.device("ann", { storage: inner, client: { storage } });
+  ann.client.start();
+  await world.clock.advance(2_000);
+  ann.client.conversation(room).send("Hello");
+  const stopped = ann.client.stop().then(() => expect(writing).toBe(0));
+  await world.clock.advance(2_000);
+  await stopped;
+  const kept = await inner.list(`user/${ann.userId}/outbox/`);
+  expect(kept).toHaveLength(1);
+});
+
 test("a client works on IndexedDB", async () => {
   const storage = indexedDbStorage({ indexedDB: new IDBFactory() });
   const world = new World();
