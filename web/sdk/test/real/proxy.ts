@@ -2,14 +2,12 @@
 import { connect, createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
+/** What a case may ask of it: `suite/stage_client.ts`. */
 export interface Proxy {
   url: string;
-  /** Ends every connection with a reset. */
   cut(): void;
-  /** Accepts nothing until `open`. */
   close(): void;
   open(): void;
-  /** Passes nothing on the connections that are open now, which stay open. */
   silence(): void;
   end(): void;
 }
