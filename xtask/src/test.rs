@@ -2,8 +2,8 @@
 //!
 //! The steps: architecture checks, those of the pages, and the Worker's build; the room simulator and
 //! its mutations; unit and integration tests with PostgreSQL and Redis; then, per host, the black-box
-//! suites, the SDK against native servers, the pages in a browser, a short Schemathesis run and a
-//! short torture run. The suites are the test programs in [`SUITES`].
+//! suites, the SDK, the pages in a browser, a short Schemathesis run and a short torture run. The
+//! suites are the test programs in [`SUITES`].
 //!
 //! Servers and tests are built with the development profile, because the release profile's link-time
 //! optimisation takes longer than all tests. `--release` tests the programs that users run. Every
@@ -66,6 +66,9 @@ const LOG_LINES: (usize, usize) = (80, 10);
 
 /// Where the logs of a failed suite are kept, below the target directory.
 const LOGS: &str = "test-logs";
+
+/// The step that tests the SDK.
+const SDK: &str = "sdk";
 
 /// The step that tests the pages in a browser.
 const BROWSER: &str = "browser";
@@ -227,6 +230,9 @@ fn test_host<'run>(
     if options.runs(Part::Blackbox) {
         test_protocol(processes, options, &mut stack, backends, report);
     }
+    if options.runs(Part::Sdk) && options.filter.is_none() {
+        test_sdk(processes, &mut stack, backends, report);
+    }
     if options.runs_browser() {
         test_in_browser(processes, options, &mut stack, backends, report);
     }
@@ -262,15 +268,25 @@ fn test_protocol<'run>(
             show_logs(stack, suite.name);
         }
     }
-    if host != Host::Edge && options.filter.is_none() {
-        report.tests(&step(host, "sdk"), |counts| {
-            web::test_sdk(processes, stack, counts)
-        });
-    }
     if host == Host::Sqlite && options.filter.is_none() {
         report.tests(&step(host, "schemathesis"), |counts| {
             schemathesis::short(processes, stack, counts)
         });
+    }
+}
+
+/// The tests of the SDK on one host.
+fn test_sdk<'run>(
+    processes: &'run Processes,
+    stack: &mut Stack<'run>,
+    backends: &mut Backends<'run>,
+    report: &mut Report,
+) {
+    let passed = report.tests(&step(stack.host, SDK), |counts| {
+        web::test_sdk(processes, stack, backends, counts)
+    });
+    if !passed {
+        show_logs(stack, SDK);
     }
 }
 
@@ -360,6 +376,8 @@ enum Part {
     Unit,
     /// The suites that use HTTP and WebSocket only, on every host.
     Blackbox,
+    /// The SDK in every runtime, on every host. A filter leaves it out.
+    Sdk,
     /// The pages in Chromium, on every host.
     Browser,
 }
@@ -386,13 +404,13 @@ impl TestOptions {
     fn runs(&self, part: Part) -> bool {
         match self.only {
             Some(only) => only == part,
-            None => self.host.is_none() || matches!(part, Part::Blackbox | Part::Browser),
+            None => self.host.is_none() || !matches!(part, Part::Lint | Part::Unit),
         }
     }
 
     /// Whether servers are needed.
     fn runs_hosts(&self) -> bool {
-        self.runs(Part::Blackbox) || self.runs(Part::Browser)
+        self.runs(Part::Blackbox) || self.runs(Part::Sdk) || self.runs(Part::Browser)
     }
 
     /// Without `--only browser`, a filter is meant for tests in Rust.
@@ -437,6 +455,8 @@ mod tests {
         assert!(browser.runs_browser() && !browser.runs(Part::Blackbox));
         assert!(parse("--host edge").unwrap().runs_browser());
         assert!(!parse("--only unit").unwrap().runs_hosts());
+        let sdk = parse("--only sdk --host edge").unwrap();
+        assert!(sdk.runs_hosts() && sdk.runs(Part::Sdk) && !sdk.runs_browser());
         for invalid in ["--host", "--host oracle", "--only all", "resume", "-- a b"] {
             assert!(parse(invalid).is_err(), "{invalid}");
         }

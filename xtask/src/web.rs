@@ -11,6 +11,7 @@ mod budgets;
 mod compare;
 mod licences;
 mod pictures;
+mod sdk;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -29,6 +30,7 @@ use crate::Verdict;
 use crate::report::{Counts, Report};
 
 pub(crate) use browser::test as test_in_browser;
+pub(crate) use sdk::test as test_sdk;
 
 /// The workspace of npm packages, relative to the root.
 const WEB: &str = "web";
@@ -44,16 +46,6 @@ const CHECK_PREFIX: &str = "check:";
 
 /// The script that runs the unit tests.
 const TEST: &str = "test";
-
-/// The package of the SDK, and its script that tests it against a server.
-const SDK: &str = "sdk";
-const TEST_AGAINST_SERVER: &str = "test:real";
-
-/// The variables that name servers to the tests of the SDK, and the instances they name.
-const SDK_SERVERS: &[(&str, &str)] = &[
-    ("COLLOQUY_URL", "unthrottled_base_url"),
-    ("COLLOQUY_SHORT_TOKEN_URL", "short_token_base_url"),
-];
 
 #[derive(clap::Args)]
 pub(crate) struct WebOptions {
@@ -209,22 +201,6 @@ fn npm_run(web: &Path, package: &str, script: &str) -> Result<Command> {
 /// Runs the unit tests of a package, prints their output and counts them.
 fn run_tests(processes: &Processes, web: &Path, package: &str, counts: &mut Counts) -> Result<()> {
     run_vitest(processes, npm_run(web, package, TEST)?, counts)
-}
-
-/// Runs the tests of the SDK against the servers of a host, without a throttle, and with tokens
-/// that expire within seconds.
-pub(crate) fn test_sdk(
-    processes: &Processes,
-    stack: &Stack<'_>,
-    counts: &mut Counts,
-) -> Result<()> {
-    prepare(processes)?;
-    let web = colloquy_harness::root().join(WEB);
-    let mut command = npm_run(&web, SDK, TEST_AGAINST_SERVER)?;
-    for (variable, url_key) in SDK_SERVERS {
-        command.env(variable, instance_url(stack, url_key)?);
-    }
-    run_vitest(processes, command, counts)
 }
 
 /// The URL of the extra instance that the control server describes by this key.

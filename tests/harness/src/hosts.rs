@@ -164,6 +164,8 @@ pub const UNDER_TEST: InstanceSpec = InstanceSpec {
 };
 
 /// Extra instances, for tests that would have to wait with the settings of the one under test.
+///
+/// The page of the SDK's suite has the allowed origin.
 const EXTRA: &[InstanceSpec] = &[
     InstanceSpec {
         name: "unthrottled",
@@ -174,6 +176,7 @@ const EXTRA: &[InstanceSpec] = &[
             ("BUDGET_FACTOR", "0"),
             ("MAX_GROUP_MEMBERS", "8"),
             ("SHOW_EMAILS", "self"),
+            ("CORS_ALLOWED_ORIGINS", "http://localhost:3000"),
         ],
     },
     InstanceSpec {
@@ -183,6 +186,7 @@ const EXTRA: &[InstanceSpec] = &[
         settings: &[
             ("THROTTLE_RATE_SECONDS", "1"),
             ("ACCESS_TOKEN_SECONDS", "10"),
+            ("CORS_ALLOWED_ORIGINS", "http://localhost:3000"),
         ],
     },
 ];
