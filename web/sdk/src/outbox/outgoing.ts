@@ -74,6 +74,8 @@ export class OutgoingItem implements Outgoing {
   }
 
   sent(sent: Sent): void {
+    // It had failed here, and the server has it all the same.
+    if (this.status.get() === "failed") this.#settled = unsettled();
     this.error.set(null);
     this.status.set("sent");
     this.#settled.resolve(ok(sent));

@@ -105,10 +105,9 @@ export class MessageLog {
   extend(number: number): void {
     if (number <= this.last) return;
     this.last = number;
+    // Its event or a page has it by now; otherwise it is read again, because it may have changed.
     for (const [key, message] of this.#ahead) {
-      if (message.number > number) continue;
-      this.#ahead.delete(key);
-      this.#put(message);
+      if (message.number <= number) this.#ahead.delete(key);
     }
     if (this.follow) this.#moveTo(this.loaded ? this.low : number - FIRST_ROWS + 1, number);
   }

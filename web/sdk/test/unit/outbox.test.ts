@@ -324,6 +324,25 @@ test("7: what waited longer than a day fails, and is sent when a person says so"
   expect(await item?.settled).toMatchObject({ ok: true });
 });
 
+test("7: one that waited too long, and that the server has all the same, ends as sent", async () => {
+  const [storage, locks] = [memoryStorage(), new TabLocks()];
+  const each = await setting({}, { storage, locks });
+  // Neither the ack nor the event arrives.
+  lose(each.ann, "in", "");
+  send(each, "old");
+  await each.world.clock.advance(100);
+  each.ann.kill();
+  each.world.clock.sleep(25 * 60 * 60 * 1000);
+  const again = await each.world.device("ann", { storage, locks });
+  again.client.start();
+  await each.world.clock.advance(10_000);
+  const [item] = again.client.outbox.items.get();
+  expect(item?.status.get()).toBe("failed");
+  again.client.conversation(each.room).hold();
+  await each.world.clock.until(() => item?.status.get() === "sent");
+  expect(await item?.settled).toMatchObject({ ok: true });
+});
+
 test("9: a living tab keeps its items; those of a closed one are adopted", async () => {
   const [storage, locks] = [memoryStorage(), new TabLocks()];
   const each = await setting({}, { storage, locks });

@@ -1,6 +1,7 @@
 /** Order, continuity and the window. */
 import { expect, test } from "vitest";
-import { memoryStorage, type TimelineWindow } from "../../src/index.js";
+import { memoryStorage, type Message, type TimelineWindow } from "../../src/index.js";
+import { MessageLog } from "../../src/timeline/log.js";
 import { TabLocks, texts, World, type Device } from "../support/world.js";
 
 interface Setting {
@@ -78,6 +79,42 @@ test("events beyond a gap are resumed, not applied", async () => {
   await world.clock.advance(100);
   expect(texts(ann, room)).toEqual(["lost", "after"]);
   expect(world.server.connections).toHaveLength(1);
+});
+
+test("an event that arrives again is not reported again", async () => {
+  const { world, room, ben } = setting();
+  const ann = await world.live("ann", room);
+  const reported: number[] = [];
+  ann.client.on("event", ({ event }) => reported.push(event.seq));
+  ann.network.fate = (way, text) => (way === "in" && text.includes("again") ? "duplicate" : "pass");
+  ben("again", "after");
+  await world.clock.advance(60_000);
+  expect(texts(ann, room)).toEqual(["again", "after"]);
+  expect(reported).toEqual([...new Set(reported)]);
+  expect(reported).toHaveLength(2);
+});
+
+test("an acknowledged message that a page skips is read from the server", () => {
+  const log = new MessageLog(240);
+  const message = (number: number, version: number): Message => ({
+    id: number,
+    sender_id: 1,
+    sender: "ann",
+    content: `m${number}`,
+    timestamp: "2026-01-01T00:00:00Z",
+    seq: number,
+    number,
+    client_message_id: `id-${number}`,
+    reply_to: null,
+    mentions: [],
+    version,
+  });
+  // The acknowledgement says nothing about edits that followed it.
+  expect(log.acknowledge(message(5, 0))).toBe(true);
+  log.merge(Array.from({ length: 100 }, (_, at) => message(at + 200, 1)));
+  log.extend(299);
+  log.begin();
+  expect(log.missing(1, 10)).toEqual({ from: 1, to: 10 });
 });
 
 test("a gap beyond one resume keeps what is on the screen, read again", async () => {
