@@ -15,13 +15,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail};
 
 use crate::report::Counts;
-use crate::{Verdict, positive};
+use crate::{Verdict, positive, web};
 use colloquy_harness::hosts::Host;
 use colloquy_harness::processes::Processes;
 use colloquy_harness::stack::{Backends, Instance, Stack};
 use colloquy_harness::{build, control, worker};
 
 pub(crate) const PROGRAM: &str = "colloquy-torture";
+
+/// The script with the clients that use the SDK for JavaScript, relative to the root.
+const SDK_CLIENTS: &str = "web/sdk/test/torture/start.mjs";
 
 /// The run of every `cargo xtask test`: half a minute with each fault once; longer on a busy machine.
 const SHORT: TortureOptions = TortureOptions {
@@ -117,6 +120,10 @@ fn run<'run>(
     ] {
         command.args([name, &value]);
     }
+    web::prepare(processes)?;
+    command
+        .arg("--sdk")
+        .arg(colloquy_harness::root().join(SDK_CLIENTS));
     let databases = [&stack.under_test, &stack.extra_instances[0]].map(Instance::database_url);
     let [first, throttled] = databases;
     command

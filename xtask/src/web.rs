@@ -117,7 +117,8 @@ pub(crate) fn check(processes: &Processes, counts: &mut Counts) -> Result<()> {
     }
 }
 
-fn prepare(processes: &Processes) -> Result<()> {
+/// Installs the npm packages.
+pub(crate) fn prepare(processes: &Processes) -> Result<()> {
     npm::node()?;
     npm::install(processes, &[WEB])
 }

@@ -18,7 +18,8 @@ const MAX_PARTICIPANTS: usize = 100;
 /// How long a client waits for a response before it gives up.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(6);
 
-const PASSWORD: &str = "Violet Umbrellas Dance 42";
+/// The password of every account.
+pub(crate) const PASSWORD: &str = "Violet Umbrellas Dance 42";
 
 /// Concurrent registrations; password hashing is slow on purpose.
 const CONCURRENT_REGISTRATIONS: usize = 8;

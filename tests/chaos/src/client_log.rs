@@ -115,6 +115,8 @@ pub(crate) enum ClientKind {
     V1,
     V2,
     Rest,
+    /// The SDK for JavaScript, as an application sees it.
+    Sdk,
     /// Sends no messages; removes members and adds them again.
     GroupAdmin,
 }

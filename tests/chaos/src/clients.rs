@@ -21,6 +21,8 @@ use crate::group_admin::GroupAdmin;
 use crate::harness::{Behaviour, Client, Phase};
 use crate::logout_client::LogoutClient;
 use crate::rest_client::RestClient;
+use crate::sdk_client::SdkClient;
+use crate::sdk_process::SdkProcess;
 use crate::tcp_proxy::TcpProxy;
 use crate::v1_client::V1Client;
 use crate::v2_client::V2Client;
@@ -35,6 +37,9 @@ const LOGOUT_TURN: u32 = 5;
 
 /// Which client of a conversation belongs to the creator of the group.
 const GROUP_ADMIN_TURN: u32 = 4;
+
+/// Of every eight clients, the one that uses the SDK.
+const SDK_TURN: u32 = 7;
 
 /// In most conversations.
 const NORMAL: Behaviour = Behaviour {
@@ -65,6 +70,7 @@ enum Actor {
     V1(V1Client),
     V2(V2Client),
     Rest(RestClient),
+    Sdk(SdkClient),
 }
 
 impl Actor {
@@ -72,7 +78,8 @@ impl Actor {
         match self {
             Self::V1(V1Client { client, .. })
             | Self::V2(V2Client { client, .. })
-            | Self::Rest(RestClient { client }) => client,
+            | Self::Rest(RestClient { client })
+            | Self::Sdk(SdkClient { client, .. }) => client,
         }
     }
 
@@ -84,6 +91,7 @@ impl Actor {
                 Self::V1(actor) => actor.run().await,
                 Self::V2(actor) => actor.run().await,
                 Self::Rest(actor) => actor.run().await,
+                Self::Sdk(actor) => actor.run().await,
             }
         };
         tokio::join!(main_task, editor.run(), logout_client.run());
@@ -96,6 +104,7 @@ impl Actor {
             Self::V1(actor) => actor.client.catch_up(number).await,
             Self::V2(actor) => actor.catch_up(seq).await,
             Self::Rest(actor) => actor.client.catch_up(number).await,
+            Self::Sdk(actor) => actor.catch_up((seq, number)).await,
         }
         self
     }
@@ -106,6 +115,8 @@ pub(crate) struct Targets<'a> {
     pub(crate) ports: &'a [u16],
     pub(crate) proxies: &'a [Arc<TcpProxy>],
     pub(crate) probe: mpsc::Sender<(ConversationKey, LogEntry)>,
+    /// The clients of the SDK, if there are any.
+    pub(crate) sdk: Option<&'a SdkProcess>,
 }
 
 pub(crate) struct Clients {
@@ -144,7 +155,12 @@ impl Clients {
                 let name = format!("torture{}", clients.logs.len());
                 let size = usize::try_from(in_group.div_ceil(CLIENTS_PER_USER).max(2))?;
                 let group = accounts::create_group(&direct, server, &name, size).await?;
-                clients.add_group(&group, in_group, seed, &rest, &targets.probe);
+                clients.add_group(&group, in_group, seed, &rest, &targets);
+            }
+        }
+        for actor in &mut clients.idle {
+            if let Actor::Sdk(actor) = actor {
+                actor.opened().await?;
             }
         }
         Ok(clients)
@@ -156,7 +172,7 @@ impl Clients {
         clients: u32,
         seed: u64,
         rest: &Rest,
-        probe: &mpsc::Sender<(ConversationKey, LogEntry)>,
+        targets: &Targets<'_>,
     ) {
         let behaviour = match (self.logs.len(), group.conversation.server) {
             (0, _) => BUSY,
@@ -172,6 +188,7 @@ impl Clients {
                 _ if turn == GROUP_ADMIN_TURN => ClientKind::GroupAdmin,
                 3 => ClientKind::Rest,
                 1 | 6 => ClientKind::V1,
+                SDK_TURN if targets.sdk.is_some() => ClientKind::Sdk,
                 _ => ClientKind::V2,
             };
             let user = if turn == GROUP_ADMIN_TURN {
@@ -195,7 +212,7 @@ impl Clients {
                 phase: self.phase.subscribe(),
                 burst_requests: self.burst_requests.subscribe(),
                 log,
-                probe: probe.clone(),
+                probe: targets.probe.clone(),
                 rng: Rng::with_seed(seed.wrapping_add(u64::from(index) << 32)),
                 next_number: 0,
                 access: AccessToken::default(),
@@ -206,6 +223,12 @@ impl Clients {
                 ClientKind::V1 => self.idle.push(Actor::V1(V1Client::new(client))),
                 ClientKind::V2 => self.idle.push(Actor::V2(V2Client::new(client))),
                 ClientKind::Rest => self.idle.push(Actor::Rest(RestClient::new(client))),
+                ClientKind::Sdk => {
+                    let proxy = targets.proxies[group.conversation.server].address();
+                    let link = targets.sdk.map(|process| process.link(index));
+                    let actor = link.map(|link| SdkClient::open(client, link, proxy));
+                    self.idle.extend(actor.map(Actor::Sdk));
+                }
                 ClientKind::GroupAdmin => {
                     let others = others.iter().map(|user| user.user_id()).collect();
                     self.group_admins.push(GroupAdmin::new(client, others));

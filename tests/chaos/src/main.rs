@@ -6,7 +6,7 @@
 //!
 //! The program knows the servers by their addresses, the databases by URL and the control server by
 //! its URL; `cargo xtask torture` starts all of them. The faults are in `plan` and `faults`, the
-//! clients in `v2_client`, `v1_client`, `rest_client`, `editor`, `logout_client` and `group_admin`,
+//! clients in `v2_client`, `v1_client`, `rest_client`, `sdk_client`, `editor`, `logout_client` and `group_admin`,
 //! the guarantees in `checker`.
 
 mod accounts;
@@ -27,11 +27,14 @@ mod message_key;
 mod plan;
 mod report;
 mod rest_client;
+mod sdk_client;
+mod sdk_process;
 mod tcp_proxy;
 mod v1_client;
 mod v2_client;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +54,7 @@ use faults::{FaultInjector, Injected, within};
 use harness::Phase;
 use plan::{FaultKind, Lane, plan};
 use report::Outcome;
+use sdk_process::SdkProcess;
 use tcp_proxy::TcpProxy;
 
 /// The environment variables with the addresses of the two databases.
@@ -85,6 +89,9 @@ struct Options {
     /// Seed of the fault plan and of the clients' choices.
     #[arg(long)]
     seed: u64,
+    /// The script with clients of the SDK for JavaScript; without it there are none.
+    #[arg(long)]
+    sdk: Option<PathBuf>,
 }
 
 /// Prints the progress of the run with the elapsed time.
@@ -127,10 +134,12 @@ async fn run(options: &Options) -> Result<bool> {
     let (sender, delivered) = mpsc::channel(durability_probe::QUEUE_LEN);
     let probe = tokio::spawn(durability_probe::run(databases.clone(), delivered));
     eprintln!("registering {} clients", options.clients);
+    let sdk = options.sdk.as_deref().map(SdkProcess::start).transpose()?;
     let targets = Targets {
         ports: &description.ports,
         proxies: &proxies,
         probe: sender,
+        sdk: sdk.as_ref(),
     };
     let mut clients = Clients::create(options.clients, options.seed, targets).await?;
     let injector = FaultInjector {

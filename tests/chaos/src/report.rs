@@ -29,6 +29,7 @@ struct Totals {
     sent: u64,
     times: u64,
     acknowledged: u64,
+    acknowledged_to_sdk: u64,
     changes_sent: HashSet<(MessageKey, MessageText)>,
     changes_acknowledged: HashSet<(MessageKey, MessageText)>,
     removed: u64,
@@ -52,6 +53,9 @@ impl Totals {
             totals.sent += sent;
             totals.times += times;
             totals.acknowledged += acknowledged;
+            if log.client_kind == ClientKind::Sdk {
+                totals.acknowledged_to_sdk += acknowledged;
+            }
             for entry in &log.entries {
                 match entry {
                     LogEntry::Opened { .. } => totals.sockets += 1,
@@ -104,6 +108,10 @@ impl Outcome<'_> {
         if totals.acknowledged == 0 {
             not_exercised.push("no message was acknowledged".to_owned());
         }
+        let has_sdk = totals.clients.contains_key(&ClientKind::Sdk);
+        if has_sdk && totals.acknowledged_to_sdk == 0 {
+            not_exercised.push("no message of the SDK was acknowledged".to_owned());
+        }
         if totals.logouts == 0 {
             not_exercised.push("no client logged out".to_owned());
         }
@@ -138,6 +146,7 @@ impl Outcome<'_> {
             (ClientKind::V2, "v2"),
             (ClientKind::V1, "v1"),
             (ClientKind::Rest, "REST"),
+            (ClientKind::Sdk, "SDK"),
             (ClientKind::GroupAdmin, "group admin"),
         ];
         for (client_kind, name) in client_kinds {
@@ -151,6 +160,7 @@ impl Outcome<'_> {
         row("messages sent", totals.sent.to_string());
         row("  with repeats", totals.times.to_string());
         row("messages acknowledged", totals.acknowledged.to_string());
+        row("  to the SDK", totals.acknowledged_to_sdk.to_string());
         let (edits, deletions) = edits_and_deletions(&totals.changes_sent);
         row("edits sent", edits);
         row("  deletions sent", deletions);
