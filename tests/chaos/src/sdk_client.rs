@@ -182,7 +182,9 @@ impl SdkClient {
             }
             "reloaded" => self.applied = 0,
             "refused" => {
-                let code = report["code"].as_u64().and_then(|code| code.try_into().ok());
+                let code = report["code"]
+                    .as_u64()
+                    .and_then(|code| code.try_into().ok());
                 self.client
                     .with_log(|log| log.closed(code.unwrap_or_default(), "as the SDK reports"));
             }

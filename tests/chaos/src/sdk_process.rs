@@ -84,7 +84,11 @@ impl SdkLink {
 
 async fn write(mut stdin: ChildStdin, mut orders: UnboundedReceiver<Value>) {
     while let Some(order) = orders.recv().await {
-        if stdin.write_all(format!("{order}\n").as_bytes()).await.is_err() {
+        if stdin
+            .write_all(format!("{order}\n").as_bytes())
+            .await
+            .is_err()
+        {
             return;
         }
     }
