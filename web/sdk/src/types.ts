@@ -46,7 +46,10 @@ export interface ClientOptions {
 
 /** Limits of the client itself; those of the server arrive in `hello`. */
 export interface ClientLimits {
-  /** Sockets open at a time. */
+  /**
+   * Sockets open at a time. Of more held conversations those held last are connected; the others
+   * are `closed`, and the state of the client does not count them.
+   */
   sockets: number;
   /** How long a released conversation stays connected, in milliseconds. */
   lingerMs: number;
@@ -131,7 +134,7 @@ export type WaitCause = number | ErrorCode | "silent" | "token";
 export type ConnectionState =
   | { name: "idle" }
   | { name: "connecting" }
-  /** Everything that is held is complete up to now. */
+  /** Every held conversation that may have a socket (`ClientLimits`) is complete up to now. */
   | { name: "live" }
   | { name: "waiting"; attempt: number; retryAt: number; cause: WaitCause }
   /** Nothing answers, and the page reports no network or three attempts in a row failed. */
@@ -161,6 +164,7 @@ export interface Client {
   reconnect(): void;
   /** The same object for the same id, for the life of the client. */
   conversation(id: ConversationId): Conversation;
+  /** A direct conversation is found if there is one. A group is another one with every call. */
   createConversation(input: NewConversation): Promise<Result<Conversation>>;
   on<K extends keyof ClientEvents>(type: K, run: (event: ClientEvents[K]) => void): () => void;
   /** A snapshot for support: no text, no token, no name. */
@@ -208,7 +212,9 @@ export interface Conversation {
   hold(): Release;
   /** Never throws and never waits: the echo row is visible at once. */
   send(input: SendInput | string): Outgoing;
+  /** Changes an own message. Errors: `forbidden`, `conflict` if it is deleted, `invalid`, `throttled`. */
   edit(id: MessageId, text: string): Promise<Result<Edited>>;
+  /** Deletes an own message permanently; again has no effect. Errors: `forbidden`, `throttled`. */
   remove(id: MessageId): Promise<Result<void>>;
 }
 
@@ -216,7 +222,10 @@ export interface SendInput {
   text: string;
   replyTo?: MessageId;
   mentions?: readonly UserId[];
-  /** 1 to 64 printable ASCII characters. Default: 128 random bits. */
+  /**
+   * 1 to 64 printable ASCII characters without spaces. Default: 128 random bits. The same id twice is
+   * the same item; with another text it fails with `conflict`.
+   */
   clientMessageId?: string;
 }
 
@@ -233,6 +242,7 @@ export interface Members {
   readonly complete: Readable<boolean>;
   /** Reads the next page. */
   more(): Promise<Result<void>>;
+  /** Adds a user to a group. Errors: `invalid` for an unknown id, `conflict` if it is full or direct. */
   add(id: UserId): Promise<Result<void>>;
   /** Removes a member; with the own id: leaves. */
   remove(id: UserId): Promise<Result<void>>;
@@ -241,8 +251,12 @@ export interface Members {
 export interface Timeline {
   /** Rows in order, holes, edges; echo rows last. */
   readonly window: Readable<TimelineWindow>;
-  /** Moves the window towards older messages and reads what is missing. */
+  /**
+   * Moves the window towards older messages by `count` rows (60) and reads what is missing. After an
+   * error what is missing is a hole.
+   */
   earlier(count?: number): Promise<Result<void>>;
+  /** The same towards newer messages. */
   later(count?: number): Promise<Result<void>>;
   /** Moves the window to a message, by its `number`. */
   around(number: number): Promise<Result<void>>;
@@ -336,7 +350,7 @@ export interface Sent {
 export interface Outbox {
   /** Everything that is not acknowledged, in the order of sending. */
   readonly items: Readable<readonly Outgoing[]>;
-  /** Why nothing is sent. `storage`: it is sent, but does not survive a reload. */
+  /** Why items wait. Only with `storage` they are sent all the same, but would not survive a reload. */
   readonly paused: Readable<null | "offline" | "signed-out" | "storage">;
 }
 
