@@ -1,16 +1,15 @@
 // The settings of this browser, shared by its tabs. Without storage they last as long as the page.
 import { preferredLocale } from "../../ui/i18n/locales.ts";
 import { i18n } from "../i18n/index.ts";
+import { SETTINGS_KEY, showScheme, storedSettings } from "./browser.ts";
 import { parseSettings, type Settings } from "./settings.ts";
 
-const KEY = "colloquy.settings";
-
 class SettingsStore {
-  #current = $state.raw<Settings>(parseSettings(read()));
+  #current = $state.raw<Settings>(storedSettings());
 
   constructor() {
     addEventListener("storage", ({ key, newValue }) => {
-      if (key === KEY) this.#apply(parseSettings(newValue));
+      if (key === SETTINGS_KEY) this.#apply(parseSettings(newValue));
     });
   }
 
@@ -27,7 +26,7 @@ class SettingsStore {
   set(change: Partial<Settings>): void {
     this.#apply({ ...this.#current, ...change });
     try {
-      localStorage.setItem(KEY, JSON.stringify(this.#current));
+      localStorage.setItem(SETTINGS_KEY, JSON.stringify(this.#current));
     } catch {
       // Storage is full or not allowed: the settings hold until the page is left.
     }
@@ -39,19 +38,6 @@ class SettingsStore {
     if (next.scheme !== before.scheme) showScheme(next.scheme);
     if (next.locale !== before.locale) void useLocale(next.locale);
   }
-}
-
-function read(): string | null {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
-}
-
-function showScheme(scheme: Settings["scheme"]): void {
-  if (scheme === "system") delete document.documentElement.dataset["theme"];
-  else document.documentElement.dataset["theme"] = scheme;
 }
 
 async function useLocale(locale: Settings["locale"]): Promise<void> {
