@@ -332,6 +332,8 @@ export interface Outgoing {
    * rejects. After `retry` it is a new promise.
    */
   readonly settled: Promise<Result<Sent>>;
+  /** The server may have it: it can be sent again, and not be cancelled. */
+  readonly mayBeStored: boolean;
   /** Sends a failed item again, under the same id. */
   retry(): void;
   /** Removes the item. `false` once it may be stored: then only its acknowledgement ends it. */

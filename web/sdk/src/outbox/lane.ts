@@ -95,7 +95,7 @@ export class Lane {
   /** Removes an item that certainly is not stored. */
   cancel(id: string): boolean {
     const item = this.#find(id);
-    if (!item || (item.transmitted && !refusedForGood(item.error))) return false;
+    if (!item || mayBeStored(item)) return false;
     this.#drop(id);
     return true;
   }
@@ -280,6 +280,6 @@ const NOT_FINAL = new Set<ErrorCode>([
 
 const isFinal = (code: ErrorCode): boolean => !NOT_FINAL.has(code);
 
-/** `too_old` is a decision of the client: the server may have the message. */
-const refusedForGood = (error: ChatError | null): boolean =>
-  error !== null && error.code !== "too_old";
+/** Transmitted, and not refused since. `too_old` is a decision of the client. */
+export const mayBeStored = ({ transmitted, error }: Item): boolean =>
+  transmitted && (error === null || error.code === "too_old");

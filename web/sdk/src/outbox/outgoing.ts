@@ -2,7 +2,7 @@
 import { writable, type Writable } from "../readable.js";
 import { fail, ok, type ChatError, type Result } from "../result.js";
 import type { Outgoing, OutgoingStatus, Sent } from "../types.js";
-import type { Item } from "./lane.js";
+import { mayBeStored, type Item } from "./lane.js";
 
 /** What an item can ask of the outbox it is in. */
 export interface OutgoingOwner {
@@ -42,6 +42,9 @@ export class OutgoingItem implements Outgoing {
   }
   get createdAt(): number {
     return this.item.createdAt;
+  }
+  get mayBeStored(): boolean {
+    return mayBeStored(this.item);
   }
   get settled(): Promise<Result<Sent>> {
     return this.#settled.promise;

@@ -318,6 +318,8 @@ test("7: what waited longer than a day fails, and is sent when a person says so"
   const [item] = again.client.outbox.items.get();
   expect(item?.status.get()).toBe("failed");
   expect(item?.error.get()?.code).toBe("too_old");
+  // It was transmitted before: only the server knows.
+  expect([item?.mayBeStored, item?.cancel()]).toEqual([true, false]);
   item?.retry();
   await each.world.clock.advance(15_000);
   expect(stored(each)).toEqual(["old"]);
@@ -341,6 +343,25 @@ test("7: one that waited too long, and that the server has all the same, ends as
   again.client.conversation(each.room).hold();
   await each.world.clock.until(() => item?.status.get() === "sent");
   expect(await item?.settled).toMatchObject({ ok: true });
+});
+
+test("7: what waited longer than a day and never left can be deleted", async () => {
+  const world = new World();
+  const [storage, locks, room] = [memoryStorage(), new TabLocks(), world.room("ann", "ben")];
+  const ann = await world.device("ann", { storage, locks });
+  ann.network.down = true;
+  ann.client.start();
+  ann.client.conversation(room).send("old");
+  await world.clock.advance(100);
+  ann.kill();
+  world.clock.sleep(25 * 60 * 60 * 1000);
+  const again = await world.device("ann", { storage, locks });
+  again.client.start();
+  await world.clock.advance(30_000);
+  const [item] = again.client.outbox.items.get();
+  expect(item?.error.get()?.code).toBe("too_old");
+  expect([item?.mayBeStored, item?.cancel()]).toEqual([false, true]);
+  expect(again.client.outbox.items.get()).toEqual([]);
 });
 
 test("9: a living tab keeps its items; those of a closed one are adopted", async () => {
