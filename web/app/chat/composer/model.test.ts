@@ -17,6 +17,7 @@ let edits: string[];
 
 beforeAll(async () => {
   vi.stubGlobal("document", { documentElement: {} });
+  vi.stubGlobal("navigator", { languages: ["en"] });
   await completeTexts();
 });
 
