@@ -1,4 +1,4 @@
-/** What an application is told, in which order and how often; and what a later server may send. */
+/** What an application receives, in which order and how often; and what a later server may send. */
 import { expect, test } from "vitest";
 import { createClient, memoryStorage, type DurableEvent } from "../../src/index.js";
 import { writable } from "../../src/readable.js";
