@@ -1,11 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-import { readmeExamples } from "./test/support/readme.js";
+import { examples } from "./test/support/readme.js";
 
 const root = import.meta.dirname;
 
 export default defineConfig({
-  plugins: [readmeExamples(`${root}/README.md`)],
+  plugins: [examples({ readme: `${root}/README.md`, clients: `${root}/../../docs/clients.md` })],
   resolve: {
     alias: [
       { find: /^@colloquy\/sdk$/, replacement: `${root}/src/index.ts` },

@@ -93,17 +93,14 @@ impl SdkClient {
         }
     }
 
-    /// Hands over one message, sometimes several; at a burst request, as many as its window has.
+    /// Hands over one message, sometimes several. Bursts are for clients that send at once what they
+    /// have: the SDK has at most one frame in flight.
     fn send(&mut self) {
         let window = self.client.behaviour.window;
-        let burst = self.client.behaviour.bursts
-            && self.client.burst_requests.has_changed().unwrap_or_default();
         let count = match self.client.rng.u32(0..40) {
-            _ if burst => window,
-            0 => 20,
+            0 => self.client.rng.usize(2..20),
             _ => 1,
         };
-        self.client.burst_requests.mark_unchanged();
         for _ in 0..count.min(window.saturating_sub(self.pending.len())) {
             let key = self.client.new_key();
             self.handed_over.insert(key, Moment::now());

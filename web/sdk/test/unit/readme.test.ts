@@ -1,4 +1,4 @@
-/** The examples of the README run as they are printed, against a server in memory. */
+/** The examples of the documents run as they are printed, against a server in memory. */
 import "fake-indexeddb/auto";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../../src/index.js";
@@ -39,6 +39,16 @@ test("Start", async () => {
   expect(printed).toContain("ann Hello");
   expect(printed.at(-1)).toBe("message 1");
   expect(server.connections).toHaveLength(0);
+});
+
+test("Writing a client", async () => {
+  const john = server.database.addUser("johndoe", "StrongPass123!");
+  server.database.rooms.clear();
+  server.database.addRoom(john.id, [1], "Pair");
+  vi.stubGlobal("given", { baseUrl });
+  // @ts-expect-error: the module is made of the client guide.
+  await import("clients:Writing-a-client|baseUrl");
+  expect(printed.at(-1)).toBe("stored as 1");
 });
 
 test("What you get", async () => {
