@@ -215,8 +215,13 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
   }
 
   async load(reset: ResetReason | null): Promise<Result<number>> {
-    if (reset || !this.position) await this.#forgetStored();
+    const store = this.deps.store();
+    const old = reset || !this.position ? await store?.list<Message>("message", this.id) : [];
     const loaded = await this.timeline.loadNewest(reset);
+    // What the page has is written again; the rest may have changed since.
+    const { log } = this.timeline;
+    const gone = old?.filter(([, { number }]) => log.missing(number, number)) ?? [];
+    if (loaded.ok) store?.later(gone.map(([key]) => ({ key })));
     if (loaded.ok && reset) void this.members.reload();
     return loaded;
   }
@@ -253,13 +258,6 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
       const { id: messageId, seq, number, timestamp } = message;
       this.#lane.stored(id, { messageId, seq, number, timestamp, duplicate: false });
     }
-  }
-
-  /** The stored messages may be old. Those of the page that follows are written again. */
-  async #forgetStored(): Promise<void> {
-    const store = this.deps.store();
-    const stored = (await store?.list<Message>("message", this.id)) ?? [];
-    store?.later(stored.map(([key]) => ({ key })));
   }
 
   /** Reads name and members of a conversation that no page of the list has yet. */

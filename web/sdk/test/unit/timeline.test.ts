@@ -202,6 +202,31 @@ test("what was read is shown after a reload without a network", async () => {
   expect(texts(again, room)).toEqual([...numbered(5), "live", "in between"]);
 });
 
+test("what storage has stays until the first page has come", async () => {
+  const { world, room, ben } = setting();
+  const [storage, locks] = [memoryStorage(), new TabLocks()];
+  ben(...numbered(3));
+  const ann = await world.live("ann", room, { storage, locks });
+  await world.clock.advance(1_000);
+  ann.kill();
+  const open = async (): Promise<Device> => {
+    const device = await world.device("ann", { storage, locks });
+    device.network.requestFate = ({ path }) =>
+      path.includes("/messages/") ? "lose request" : "pass";
+    device.client.start();
+    device.client.conversation(room).hold();
+    await world.clock.advance(2_000);
+    return device;
+  };
+  (await open()).kill();
+  const again = await open();
+  expect(texts(again, room)).toEqual(numbered(3));
+  again.network.requestFate = () => "pass";
+  await world.clock.advance(20_000);
+  expect(again.client.state.get().name).toBe("live");
+  expect(await storage.list(`user/${again.userId}/message/`)).toHaveLength(3);
+});
+
 test("a batch is one change of the window", async () => {
   const { world, room, ben } = setting();
   const ann = await world.live("ann", room);
