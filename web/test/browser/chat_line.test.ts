@@ -2,7 +2,15 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
-import { chatting, enterChat, openBetween, openChat, ready, type Fate } from "./chat_harness.ts";
+import {
+  chatting,
+  enterChat,
+  openBetween,
+  openChat,
+  ready,
+  type Chatting,
+  type Fate,
+} from "./chat_harness.ts";
 import {
   createAccount,
   createConversation,
@@ -104,3 +112,32 @@ test("new messages are announced, and marked when the window was away", async ()
   await expect.poll(() => a.page.getByText("New", { exact: true }).count()).toBe(0);
   await a.close();
 });
+
+test("the end stays on the screen when the window becomes smaller below a banner", async () => {
+  for (let n = 0; n < 12; n++)
+    await sendMessage(bob, id, `Message ${n} ${"with words ".repeat(9)}`);
+  const a = await openChat(browser, ann, id, { viewport: { width: 1280, height: 800 } });
+  await a.row("Message 11").waitFor();
+  await a.page.context().setOffline(true);
+  await a.write("at the end");
+  await a.page.getByText("Not connected.").waitFor();
+  for (const [width, height] of [
+    [320, 640],
+    [320, 420],
+    [1280, 800],
+    [320, 640],
+  ] as const) {
+    await a.page.setViewportSize({ width, height });
+    await a.page.emulateMedia({ colorScheme: width === 320 ? "dark" : "light" });
+    await expect.poll(() => belowTheScreen(a)).toBeLessThanOrEqual(1);
+  }
+  await a.close();
+});
+
+/** How far the end of the timeline is below its lower edge, in pixels, when nothing moves any more. */
+const belowTheScreen = ({ timeline }: Chatting): Promise<number> =>
+  timeline.evaluate(async (scroller) => {
+    for (let frame = 0; frame < 5; frame++)
+      await new Promise((done) => requestAnimationFrame(done));
+    return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+  });

@@ -216,12 +216,13 @@ export class TimelineController {
 
   #scrolled(): void {
     const top = this.#viewport?.top ?? 0;
+    // The event of a correction comes a frame later, when the size may have changed again: what was held stays held.
     if (Math.abs(top - this.#lastTop) >= 1) {
       this.#direction = top < this.#lastTop ? "up" : "down";
       this.#stalled = false;
+      this.#lastTop = top;
+      this.#anchor?.hold(this.#window.atEnd);
     }
-    this.#lastTop = top;
-    this.#anchor?.hold(this.#window.atEnd);
     this.#moved();
   }
 
