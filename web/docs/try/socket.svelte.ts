@@ -1,4 +1,5 @@
 // A socket of the console and everything that went over it.
+import { withoutSecrets } from "../../guarantees/log/secrets.ts";
 import type { CloseCode } from "../model/asyncapi.ts";
 
 export interface LogLine {
@@ -46,7 +47,8 @@ export class ConsoleSocket {
 
   send(text: string): void {
     this.#socket?.send(text);
-    this.#log("sent", text);
+    // The token of an `auth` frame must not be on a screen that is shown or copied.
+    this.#log("sent", withoutSecrets(text));
   }
 
   close(): void {

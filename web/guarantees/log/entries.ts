@@ -1,5 +1,6 @@
 // What the frame log has: frames, requests and faults. Tokens, passwords and e-mail addresses are replaced
 // before anything is kept, so that what is shown, copied or downloaded never has them.
+import { withoutSecrets } from "./secrets.ts";
 
 /** What the line did to a frame or request; `null` if it simply passed. */
 export type Fate = null | "late" | "lost" | "injected";
@@ -34,14 +35,6 @@ export interface LogEntry {
   readonly ms: number | null;
 }
 
-const SECRETS: Readonly<Record<string, string>> = {
-  access: "<token>",
-  refresh: "<token>",
-  token: "<token>",
-  password: "<password>",
-  email: "<e-mail>",
-};
-
 export function toEntry(n: number, at: number, who: string, entry: NewEntry): LogEntry {
   const base = { n, at, who, direction: null, body: null, fate: null, rest: null, ms: null };
   switch (entry.kind) {
@@ -69,17 +62,6 @@ export function toEntry(n: number, at: number, who: string, entry: NewEntry): Lo
     }
     case "fault":
       return { ...base, group: "fault", title: entry.name, ms: entry.ms ?? null };
-  }
-}
-
-/** JSON with the values of secret fields replaced; text that is no JSON only by its length. */
-export function withoutSecrets(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), (key, value: unknown) =>
-      typeof value === "string" && value !== "" && key in SECRETS ? SECRETS[key] : value,
-    );
-  } catch {
-    return `(${text.length} characters that are not JSON)`;
   }
 }
 

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 
-import { toEntry, withoutSecrets, type NewEntry } from "./entries.ts";
+import { toEntry, type NewEntry } from "./entries.ts";
 import { toCommand, toNdjson } from "./export.ts";
 import { FrameLog, newest } from "./frame_log.ts";
+import { withoutSecrets } from "./secrets.ts";
 
 const entry = (added: NewEntry) => toEntry(1, 0, "Ann", added);
 const frame = (text: string, direction: "out" | "in" = "out") =>
