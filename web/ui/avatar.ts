@@ -1,4 +1,5 @@
 // What an avatar shows without an image: initials of the name and a colour of the id.
+import { graphemes } from "./graphemes.ts";
 
 /** How many colours Avatar.svelte has. */
 export const HUES = 8;
@@ -8,8 +9,6 @@ export function hueOf(id: number): number {
   // Knuth's multiplicative hash; its upper three bits are the well mixed ones.
   return Math.imul(id, 0x9e3779b1) >>> 29;
 }
-
-const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /** The first visible letter of the first and the last word: "Ann-Kathrin Berg" is "AB". */
 export function initials(name: string): string {
@@ -24,7 +23,7 @@ export function initials(name: string): string {
 
 /** A letter may be several code points: a base with accents, or an emoji of a family. */
 function firstLetter(word: string): string {
-  for (const { segment } of segmenter.segment(word)) {
+  for (const { segment } of graphemes.segment(word)) {
     if (/[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(segment)) return segment;
   }
   return "";

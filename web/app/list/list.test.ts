@@ -58,6 +58,11 @@ test("a draft is shown before the last message, but not an empty one", () => {
   expect(preview({ last_message: message(2, "Hi") }, "  ").kind).toBe("message");
 });
 
+test("a long message is not cut within an emoji", () => {
+  const text = `${"a".repeat(158)}👩‍👩‍👧`;
+  expect(preview({ kind: "direct", last_message: message(2, text) }).text).toBe("a".repeat(158));
+});
+
 test("a deleted message and an empty conversation say so", () => {
   expect(preview({ last_message: message(2, "") })).toEqual({
     kind: "deleted",

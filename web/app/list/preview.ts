@@ -1,6 +1,7 @@
 // What a row of the list says about its conversation.
 import type { ConversationSummary } from "@colloquy/sdk";
 
+import { cut } from "../../ui/graphemes.ts";
 import { isolate } from "../../ui/i18n/isolate.ts";
 import { displayName } from "../people/names.ts";
 import type { Messages } from "../i18n/en.ts";
@@ -33,9 +34,8 @@ export function previewOf(
 }
 
 function oneLine(text: string): string {
-  return text
-    .slice(0, VISIBLE_CHARS * 4)
+  const line = cut(text, VISIBLE_CHARS * 4)
     .trim()
-    .replace(/\s+/gu, " ")
-    .slice(0, VISIBLE_CHARS);
+    .replace(/\s+/gu, " ");
+  return cut(line, VISIBLE_CHARS);
 }

@@ -1,10 +1,10 @@
 // Messages of one to three emoji and nothing else, which are shown large.
+import { graphemes } from "../../../ui/graphemes.ts";
 
 const MAX_EMOJI = 3;
 /** Longer texts are no three emoji: the longest, a family with skin tones, has 41 code units. */
 const MAX_LENGTH = 128;
 
-const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 // A digit is an emoji for Unicode only with a keycap. A flag is a pair of regional indicators.
 const EMOJI = /^(\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\uFE0F?\u20E3)/u;
 /** Symbols such as © are pictographs that are text by default. */
@@ -12,7 +12,7 @@ const AS_EMOJI = /\p{Emoji_Presentation}|\uFE0F|\u20E3/u;
 
 export function isEmojiOnly(text: string): boolean {
   if (text.length > MAX_LENGTH) return false;
-  const parts = [...segmenter.segment(text.replace(/\s/gu, ""))].map(({ segment }) => segment);
+  const parts = [...graphemes.segment(text.replace(/\s/gu, ""))].map(({ segment }) => segment);
   return (
     parts.length > 0 &&
     parts.length <= MAX_EMOJI &&

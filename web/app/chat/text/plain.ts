@@ -1,4 +1,5 @@
 // A message text without its markup, in one line: for quotes, previews and screen readers.
+import { cut } from "../../../ui/graphemes.ts";
 import type { Block, Inline } from "./nodes.ts";
 import { parse } from "./parse.ts";
 
@@ -6,12 +7,12 @@ import { parse } from "./parse.ts";
 const MAX_CHARS = 240;
 
 export function excerpt(text: string): string {
-  const line = parse(text.slice(0, MAX_CHARS * 3))
+  const line = parse(cut(text, MAX_CHARS * 3))
     .map(ofBlock)
     .join(" ")
     .replace(/\s+/gu, " ")
     .trim();
-  return line.length > MAX_CHARS ? `${line.slice(0, MAX_CHARS).trimEnd()}…` : line;
+  return line.length > MAX_CHARS ? `${cut(line, MAX_CHARS).trimEnd()}…` : line;
 }
 
 function ofBlock(block: Block): string {

@@ -138,4 +138,5 @@ test("an excerpt is one line without markup, and not long", () => {
   expect(excerpt("**Hi** _there_\n\n- a\n- [b](https://example.com)")).toBe("Hi there a · b");
   expect(excerpt("> said\n\n`x < y`")).toBe("said x < y");
   expect(excerpt("word ".repeat(200)).length).toBeLessThanOrEqual(241);
+  expect(excerpt(`${"a".repeat(239)}👩‍👩‍👧`)).toBe(`${"a".repeat(239)}…`);
 });
