@@ -23,8 +23,13 @@ class SettingsStore {
     await useLocale(this.#current.locale);
   }
 
-  set(change: Partial<Settings>): void {
+  /** Shows a change that is not final, such as a width that is being dragged. It is not stored. */
+  preview(change: Partial<Settings>): void {
     this.#apply({ ...this.#current, ...change });
+  }
+
+  set(change: Partial<Settings>): void {
+    this.preview(change);
     try {
       localStorage.setItem(SETTINGS_KEY, JSON.stringify(this.#current));
     } catch {
