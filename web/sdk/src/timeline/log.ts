@@ -129,6 +129,11 @@ export class MessageLog {
     this.#moveTo(this.last - FIRST_ROWS + 1, this.last);
   }
 
+  /** The number that `around` leads back to. */
+  get middle(): number {
+    return Math.ceil((this.low + this.high) / 2);
+  }
+
   around(number: number): void {
     const half = FIRST_ROWS / 2;
     this.#moveTo(number - half, number + half);

@@ -68,7 +68,10 @@ export class TimelineHost implements Timeline {
 
   /** Reads the newest page, and after a reset what is on the screen again. */
   async loadNewest(reset: ResetReason | null): Promise<Result<number>> {
+    let place: number | null = null;
     const page = await this.#page({ limit: PAGE }, (read) => {
+      // A reader who has moved away from the end of what storage had stays there.
+      if (this.#preview && !reset && !this.log.follow) place = this.log.middle;
       // Storage is shared by tabs and may be older or newer than any of them: what it has is shown
       // early and never built upon.
       // Not published: the page takes its place at once.
@@ -79,6 +82,12 @@ export class TimelineHost implements Timeline {
     });
     if (!page.ok) return page;
     this.log.begin();
+    if (place !== null) {
+      // Published when it is complete: what is on the screen is the same, as storage had it.
+      this.log.around(place);
+      const kept = await this.#read();
+      if (!kept.ok) return kept;
+    }
     if (reset === "too_old") {
       const reread = await this.#reread(page.value.messages[0]?.number ?? 0);
       if (!reread.ok) return reread;
@@ -134,13 +143,19 @@ export class TimelineHost implements Timeline {
     });
   }
 
-  /** Reads what is missing in the window, or in a part of it. */
-  async #complete(low?: number, high?: number): Promise<Result<void>> {
+  /** Shows the window, and reads what is missing in it or in a part of it. */
+  #complete(low?: number, high?: number): Promise<Result<void>> {
     this.publish();
+    return this.#read(low, high);
+  }
+
+  async #read(low?: number, high?: number): Promise<Result<void>> {
     for (;;) {
       const missing = this.log.missing(low, high);
       if (!missing) return ok(undefined);
       const page = await this.#page({ before: missing.to + 1, limit: PAGE });
+      // What is missing now is another matter.
+      if (page === OUTDATED) continue;
       if (!page.ok) return page;
       this.publish();
       const rest = this.log.missing(low, high);

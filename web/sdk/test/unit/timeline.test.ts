@@ -269,3 +269,29 @@ test("members who come and go are rows between the messages, and in the list", a
   await act(world, conversation.members.remove(dora));
   expect(conversation.members.list.get()).toHaveLength(3);
 });
+
+test("a place reached in what storage had stays when the first page arrives", async () => {
+  const { world, room, ben } = setting();
+  ben(...numbered(250));
+  const storage = memoryStorage();
+  const before = await world.live("ann", room, { storage });
+  await act(world, before.client.conversation(room).timeline.earlier());
+  await world.clock.advance(5_000);
+  await before.client.stop();
+  before.kill();
+
+  const ann = await world.device("ann", { storage });
+  const { timeline } = ann.client.conversation(room);
+  ann.client.start();
+  ann.client.conversation(room).hold();
+  await world.clock.until(() => windowOf(ann, room).loaded);
+  expect(ann.client.conversation(room).state.get().name).not.toBe("live");
+  const seen: string[][] = [];
+  timeline.window.subscribe(() => seen.push(texts(ann, room)));
+  await act(world, timeline.around(160));
+  await world.clock.until(() => ann.client.conversation(room).state.get().name === "live");
+  expect(texts(ann, room)).toEqual(numbered(61, 130));
+  expect(windowOf(ann, room)).toMatchObject({ atEnd: false, lastNumber: 250 });
+  // It never left that place.
+  expect(seen.slice(1).every((shown) => shown.includes("m160"))).toBe(true);
+});
