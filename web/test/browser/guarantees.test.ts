@@ -22,34 +22,48 @@ let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
 afterAll(() => browser.close());
 
+/** What the page says of each experiment. Two pages share them: each experiment mostly waits. */
+const EXPERIMENTS: readonly (readonly [title: string, seen: RegExp][])[] = [
+  [
+    ["Send 20 from both", /40 messages, one order/],
+    ["Cut the line", /Ben's phone noticed the silence by itself/],
+    ["Lose the ack", /answered with duplicate: true/],
+    ["Send one id twice", /Both ways returned message \d+/],
+    ["Slow the line", /Late, complete and in order/],
+    ["Remove a member", /Closed with 4403\. Nothing from after the removal/],
+  ],
+  [
+    ["Miss 299 messages", /299 messages missed\. One resume brought them/],
+    ["Miss 301 messages", /301 messages missed\. The phone read the history/],
+    ["Edit and delete while away", /the newest version of each text/],
+    ["Let the token end", /A new token on the same socket/],
+    ["End the login", /closed with 4401, the other stayed/],
+  ],
+];
+
 test(
   "every button leaves the ledger equal, and says what was seen",
   { ...EVERY_HOST, timeout: 10 * RUN_MS },
   async () => {
-    const { page, problems, close } = await openPage(browser);
-    await startDemonstration(page);
-    const seen: [title: string, seen: RegExp][] = [
-      ["Send 20 from both", /40 messages, one order/],
-      ["Cut the line", /Ben's phone noticed the silence by itself/],
-      ["Lose the ack", /answered with duplicate: true/],
-      ["Send one id twice", /Both ways returned message \d+/],
-      ["Slow the line", /Late, complete and in order/],
-      ["Miss 299 messages", /299 messages missed\. One resume brought them/],
-      ["Miss 301 messages", /301 messages missed\. The phone read the history/],
-      ["Edit and delete while away", /the newest version of each text/],
-      ["Let the token end", /A new token on the same socket/],
-      ["End the login", /closed with 4401, the other stayed/],
-      ["Remove a member", /Closed with 4403\. Nothing from after the removal/],
-    ];
-    for (const [title, text] of seen) {
-      expect(await press(page, title)).toMatch(text);
-      await expectEqual(page);
-    }
-    expect(await number(page, "stored")).toBeGreaterThan(650);
-    expect(problems).toEqual([]);
-    await close();
+    const stored = await Promise.all(EXPERIMENTS.map(pressEach));
+    expect(Math.min(...stored)).toBeGreaterThan(40);
+    expect(Math.max(...stored)).toBeGreaterThan(600);
   },
 );
+
+/** Returns how many messages are stored at the end. */
+async function pressEach(experiments: readonly [title: string, seen: RegExp][]): Promise<number> {
+  const { page, problems, close } = await openPage(browser);
+  await startDemonstration(page);
+  for (const [title, seen] of experiments) {
+    expect(await press(page, title)).toMatch(seen);
+    await expectEqual(page);
+  }
+  const stored = await number(page, "stored");
+  expect(problems).toEqual([]);
+  await close();
+  return stored;
+}
 
 /** How many pages run plans at the same time: a plan mostly waits. */
 const LANES = 2;
