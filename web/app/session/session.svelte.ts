@@ -3,6 +3,7 @@
 // The client of a login lives with the signed-in page (`session/client.ts`); this module is what the first
 // page needs to load before anybody has logged in.
 import {
+  countUnsent,
   forgetUser,
   passwordTokens,
   type ChatStorage,
@@ -47,6 +48,11 @@ class Session {
 
   register(input: RegisterRequest): Promise<Result<User>> {
     return this.tokens.register(input);
+  }
+
+  /** How many unsent messages of all tabs a log-out removes, as far as storage can be read. */
+  countUnsent(userId: UserId): Promise<number> {
+    return countUnsent(this.storage, userId).catch(() => 0);
   }
 
   /** Ends the login and removes what this browser has stored for the user. */

@@ -1,9 +1,9 @@
 /** Every storage keeps the same promises. */
 import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
 import { describe, expect, test, vi } from "vitest";
-import { forgetUser, memoryStorage, type ChatStorage } from "../../src/index.js";
+import { countUnsent, forgetUser, memoryStorage, type ChatStorage } from "../../src/index.js";
 import { indexedDbStorage } from "../../src/indexeddb.js";
-import { World } from "../support/world.js";
+import { TabLocks, World } from "../support/world.js";
 
 vi.stubGlobal("IDBKeyRange", IDBKeyRange);
 
@@ -48,6 +48,22 @@ describe.each<[string, () => ChatStorage]>([
     expect(await storage.get("user/1/outbox/x")).toBeUndefined();
     expect(await storage.get("user/10/outbox/x")).toBe(1);
   });
+});
+
+test("the unsent messages of a user are counted in all tabs, the failed ones too", async () => {
+  const world = new World();
+  const room = world.room("ann", "ben");
+  const locks = new TabLocks();
+  const one = await world.live("ann", room, { locks });
+  const two = await world.live("ann", room, { locks, storage: one.storage });
+  expect(await countUnsent(one.storage, one.userId)).toBe(0);
+  one.network.down = true;
+  one.network.drop();
+  const waiting = one.client.conversation(room).send("waits");
+  const failed = two.client.conversation(room).send("x".repeat(66_000));
+  await world.clock.advance(100);
+  expect([waiting.status.get(), failed.status.get()]).toEqual(["queued", "failed"]);
+  expect(await countUnsent(one.storage, one.userId)).toBe(2);
 });
 
 test("IndexedDB: a write that cannot be applied changes nothing", async () => {
