@@ -77,6 +77,7 @@ export const chatDe: typeof chatEn = {
     deleted: "Die Nachricht wurde gelöscht",
     missing: "Eine frühere Nachricht",
     show: "Nachricht zeigen",
+    failed: "Die Nachricht konnte nicht gezeigt werden.",
   },
   action: {
     menu: "Aktionen",

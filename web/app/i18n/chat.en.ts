@@ -72,6 +72,7 @@ export const chatEn = {
     deleted: "The message was deleted",
     missing: "An earlier message",
     show: "Show the message",
+    failed: "The message could not be shown.",
   },
   action: {
     menu: "Actions",

@@ -11,12 +11,15 @@ import type {
 } from "@colloquy/sdk";
 import { flushSync } from "svelte";
 
+import { toasts } from "../../../ui/toasts.svelte.ts";
+import { errorText } from "../../errors/texts.ts";
+import { i18n } from "../../i18n/index.ts";
 import { ScrollAnchor } from "./anchor.ts";
 import { DomViewport } from "./dom_viewport.ts";
 import { wantedEdge } from "./edges.ts";
 import { frameTask } from "./frame.ts";
 import { TimelineItems, type Day, type MessageItem } from "./items.ts";
-import { savedPosition, savePosition, type PositionOf } from "./position.ts";
+import { savedPosition, savePosition, type PositionOf, type SavedPosition } from "./position.ts";
 import { TouchScroll } from "./touch.ts";
 import { Unread } from "./unread.ts";
 
@@ -27,7 +30,13 @@ const FLASH_MS = 1_600;
 const STEP_ROWS = 20;
 
 /** Where to go as soon as the rows are there. */
-type Target = { readonly number: number; readonly offset: number | null } | "end";
+type Target = SavedPosition | Jump | "end";
+
+interface Jump {
+  readonly number: number;
+  /** Where it began: if it fails, the way back. */
+  readonly from: SavedPosition | "end";
+}
 
 export class TimelineController {
   days = $state.raw<readonly Day[]>([]);
@@ -116,7 +125,7 @@ export class TimelineController {
 
   /** Shows a message, wherever it is, and gives it the focus. */
   toMessage(number: number): void {
-    this.#target = { number, offset: null };
+    this.#target = { number, from: this.#origin };
     this.#apply();
   }
 
@@ -192,9 +201,9 @@ export class TimelineController {
       return;
     }
     this.#target = null;
-    const offset = target.offset ?? (this.#viewport?.height ?? 0) * JUMP_AT;
-    this.#anchor?.holdRow(key, offset);
-    if (target.offset === null) this.#arrived(target.number);
+    const jump = "from" in target;
+    this.#anchor?.holdRow(key, jump ? (this.#viewport?.height ?? 0) * JUMP_AT : target.offset);
+    if (jump) this.#arrived(target.number);
   }
 
   async #around(target: Exclude<Target, "end">): Promise<Result<void>> {
@@ -202,9 +211,28 @@ export class TimelineController {
     const found = this.#window.rows.some(
       (row) => row.kind === "message" && row.message.number === target.number,
     );
-    // A jump that fails stays where it is; where there was nothing yet, the end is as good as any place.
-    if (!found && this.#target === target) this.#target = target.offset === null ? null : "end";
+    if (!found && this.#target === target) this.#missed(target, result);
     return result;
+  }
+
+  /** The window has moved to rows that could not be read. */
+  #missed(target: SavedPosition | Jump, result: Result<void>): void {
+    const jump = "from" in target;
+    if (jump) {
+      const reason = result.ok ? "" : errorText(result.error, i18n.t);
+      toasts.show(`${i18n.t.chat.quote.failed} ${reason}`.trim());
+    }
+    // In the place of an earlier visit, the end is as good as any other.
+    const back = jump ? target.from : "end";
+    if (back === "end") void this.toEnd();
+    else this.#target = back;
+  }
+
+  /** Where a jump begins. One that follows another which has not arrived begins where that one did. */
+  get #origin(): SavedPosition | "end" {
+    const target = this.#target;
+    if (target !== null) return target !== "end" && "from" in target ? target.from : target;
+    return this.#seesEnd ? "end" : (this.#topMessage() ?? "end");
   }
 
   #arrived(number: number): void {
@@ -285,7 +313,7 @@ export class TimelineController {
     savePosition(this.#positionOf, place);
   }
 
-  #topMessage(): { number: number; offset: number } | null {
+  #topMessage(): SavedPosition | null {
     for (const { key, offset } of this.#viewport?.visible() ?? []) {
       const number = Number(this.#viewport?.row(key)?.dataset["number"]);
       if (number > 0) return { number, offset };
