@@ -1,5 +1,5 @@
 // Texts that are written but not sent, one for each conversation. They survive a reload, and leave only when
-// the composer is emptied or the outbox has taken over the message.
+// the composer is emptied or the outbox has taken over the message. The open tabs share them.
 import type { ChatStorage, ConversationId, MessageId, Readable, UserId } from "@colloquy/sdk";
 
 export interface Draft {
@@ -17,12 +17,18 @@ export class Drafts implements Pick<Readable<DraftMap>, "subscribe"> {
   readonly #prefix: string;
   readonly #subscribers = new Set<(drafts: DraftMap) => void>();
   #drafts: DraftMap = new Map();
-  /** Conversations whose draft has changed since the page was opened. */
-  readonly #changed = new Set<ConversationId>();
+  /** How often the draft of a conversation has changed here. What was read before a change is outdated. */
+  readonly #changes = new Map<ConversationId, number>();
+  readonly #channel: BroadcastChannel | null;
 
   constructor(storage: ChatStorage, userId: UserId) {
     this.#storage = storage;
     this.#prefix = `user/${userId}/draft/`;
+    this.#channel =
+      typeof BroadcastChannel === "undefined"
+        ? null
+        : new BroadcastChannel(`colloquy-drafts-${userId}`);
+    this.#channel?.addEventListener("message", ({ data }) => void this.#read(Number(data)));
   }
 
   /** Reads what an earlier page has stored. Drafts written or removed since then win. */
@@ -31,7 +37,7 @@ export class Drafts implements Pick<Readable<DraftMap>, "subscribe"> {
     const drafts = new Map<ConversationId, Draft>();
     for (const [key, value] of stored) {
       const id = Number(key.slice(this.#prefix.length));
-      const current = Number.isSafeInteger(id) && !this.#changed.has(id);
+      const current = Number.isSafeInteger(id) && !this.#changes.has(id);
       if (current && isDraft(value)) drafts.set(id, value);
     }
     this.#set(new Map([...drafts, ...this.#drafts]));
@@ -43,16 +49,20 @@ export class Drafts implements Pick<Readable<DraftMap>, "subscribe"> {
 
   /** Keeps a draft; an empty one is removed. Callers wait for a pause in the typing. */
   async save(id: ConversationId, draft: Draft): Promise<void> {
-    this.#changed.add(id);
-    const next = new Map(this.#drafts);
-    if (isEmpty(draft)) next.delete(id);
-    else next.set(id, draft);
-    this.#set(next);
-    const change = isEmpty(draft)
-      ? { key: `${this.#prefix}${id}` }
-      : { key: `${this.#prefix}${id}`, value: draft };
-    // Without storage the draft lasts as long as the page; the client reports full storage itself.
-    await this.#storage.write([change]).catch(() => undefined);
+    const kept = isEmpty(draft) ? undefined : draft;
+    this.#change(id, kept);
+    const key = this.#keyOf(id);
+    try {
+      await this.#storage.write([kept ? { key, value: kept } : { key }]);
+      this.#channel?.postMessage(id);
+    } catch {
+      // Without storage the draft lasts as long as the page; the client reports full storage itself.
+    }
+  }
+
+  /** Ends the exchange with other tabs. */
+  close(): void {
+    this.#channel?.close();
   }
 
   subscribe(run: (drafts: DraftMap) => void): () => void {
@@ -60,6 +70,36 @@ export class Drafts implements Pick<Readable<DraftMap>, "subscribe"> {
     this.#subscribers.add(subscriber);
     run(this.#drafts);
     return () => this.#subscribers.delete(subscriber);
+  }
+
+  /** Another tab has stored or removed a draft. One that has changed here since is newer. */
+  async #read(id: ConversationId): Promise<void> {
+    const change = this.#count(id);
+    try {
+      const stored = await this.#storage.get(this.#keyOf(id));
+      if (this.#changes.get(id) !== change) return;
+      this.#change(id, isDraft(stored) ? stored : undefined);
+    } catch {
+      // This tab goes on with what it has.
+    }
+  }
+
+  #count(id: ConversationId): number {
+    const count = (this.#changes.get(id) ?? 0) + 1;
+    this.#changes.set(id, count);
+    return count;
+  }
+
+  #change(id: ConversationId, draft: Draft | undefined): void {
+    this.#count(id);
+    const next = new Map(this.#drafts);
+    if (draft) next.set(id, draft);
+    else next.delete(id);
+    this.#set(next);
+  }
+
+  #keyOf(id: ConversationId): string {
+    return `${this.#prefix}${id}`;
   }
 
   #set(drafts: DraftMap): void {

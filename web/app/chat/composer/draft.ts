@@ -18,6 +18,11 @@ export class DraftKeeper {
     return this.drafts.get(this.conversationId);
   }
 
+  /** Something was written that is not stored yet. */
+  get pending(): boolean {
+    return this.#pending !== null;
+  }
+
   keep(draft: Draft): void {
     this.#pending = draft;
     clearTimeout(this.#timer);

@@ -20,7 +20,7 @@ export class ComposerModel {
   readonly #draft: DraftKeeper;
   /** What was being written when an edit began. */
   #setAside: { readonly text: string; readonly replyTo: MessageId | null } = NOTHING;
-  #mode: Mode = { name: "write" };
+  #mode: Mode;
   /** The edit that is being saved. */
   #saving = $state.raw<Mode | null>(null);
 
@@ -29,6 +29,8 @@ export class ComposerModel {
     private readonly limit: () => number | null,
   ) {
     this.#draft = new DraftKeeper(chat.drafts, chat.conversation.id);
+    // The mode a pane opens with is no change: it must not store an empty draft before the stored one is read.
+    this.#mode = untrack(() => chat.mode);
     this.#restore();
   }
 
@@ -44,9 +46,17 @@ export class ComposerModel {
     if (this.chat.mode.name !== "edit") this.#keep();
   }
 
-  /** Drafts that were read from storage after the pane was opened. */
-  restoreLate(): void {
-    if (untrack(() => this.text) === "" && this.chat.mode.name === "write") this.#restore();
+  /** A draft was read late, or changed in another tab. What was typed here since then is newer. */
+  draftChanged(): void {
+    const mode = untrack(() => this.chat.mode);
+    if (this.#draft.pending || mode !== this.#mode) return;
+    const { text, replyTo } = this.#draft.stored ?? NOTHING;
+    if (mode.name === "edit") {
+      this.#setAside = { text, replyTo };
+      return;
+    }
+    if (untrack(() => this.text) !== text) this.text = text;
+    if (replyTo !== answered(mode)) this.#enter(modeFor(replyTo));
   }
 
   /** The mode changed: an edit has a text of its own, a reply is part of the draft. */
@@ -89,8 +99,8 @@ export class ComposerModel {
       ...(mentions.length > 0 ? { mentions } : {}),
     });
     this.text = "";
-    this.#mode = { name: "write" };
     this.chat.cancel();
+    this.#mode = this.chat.mode;
     this.#draft.clear();
   }
 
@@ -119,7 +129,7 @@ export class ComposerModel {
     const { text, replyTo } = this.#setAside;
     this.#setAside = NOTHING;
     this.text = text;
-    if (mode.name === "write" && replyTo !== null) this.#enter({ name: "reply", to: replyTo });
+    if (mode.name === "write" && replyTo !== null) this.#enter(modeFor(replyTo));
   }
 
   /** Changes the mode and keeps the text. */
@@ -136,9 +146,12 @@ export class ComposerModel {
     const draft = this.#draft.stored;
     if (!draft) return;
     this.text = draft.text;
-    if (draft.replyTo !== null) this.#enter({ name: "reply", to: draft.replyTo });
+    if (draft.replyTo !== null) this.#enter(modeFor(draft.replyTo));
   }
 }
+
+const modeFor = (replyTo: MessageId | null): Mode =>
+  replyTo === null ? { name: "write" } : { name: "reply", to: replyTo };
 
 /** The message that is answered. */
 const answered = (mode: Mode): MessageId | null => (mode.name === "reply" ? mode.to : null);

@@ -1,5 +1,5 @@
 import type { ChatStorage, Message, Result } from "@colloquy/sdk";
-import { beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 import { completeTexts } from "../../i18n/index.ts";
 import { Drafts } from "../../session/drafts.ts";
@@ -51,6 +51,8 @@ beforeEach(() => {
   chat = state as unknown as ChatState;
   model = new ComposerModel(chat, () => 100);
 });
+
+afterEach(() => drafts.close());
 
 /** As the component does after each change. */
 function become(mode: Mode): void {
@@ -125,4 +127,42 @@ test("a draft is stored when the pane is left, and gone once the message is sent
   model.modeChanged(chat.mode);
   model.leave();
   expect([model.text, drafts.get(7)]).toEqual(["", undefined]);
+});
+
+test("the composer follows the draft of another tab unless something was typed since", async () => {
+  const unsubscribe = drafts.subscribe(() => model.draftChanged());
+  type("hello");
+  model.leave();
+  await drafts.save(7, { text: "hello there", replyTo: 3 });
+  expect([model.text, chat.mode]).toEqual(["hello there", { name: "reply", to: 3 }]);
+  await drafts.save(7, { text: "", replyTo: null });
+  expect([model.text, chat.mode.name]).toEqual(["", "write"]);
+  type("sent");
+  await model.submit();
+  await drafts.save(7, { text: "next", replyTo: null });
+  expect(model.text).toBe("next");
+  type("mine");
+  await drafts.save(7, { text: "theirs", replyTo: null });
+  expect(model.text).toBe("mine");
+  model.leave();
+  expect(drafts.get(7)?.text).toBe("mine");
+  unsubscribe();
+});
+
+test("an edit is not disturbed by the draft of another tab, which is there after it", async () => {
+  const unsubscribe = drafts.subscribe(() => model.draftChanged());
+  become(EDIT);
+  await drafts.save(7, { text: "theirs", replyTo: null });
+  expect(model.text).toBe("old");
+  become({ name: "write" });
+  expect(model.text).toBe("theirs");
+  unsubscribe();
+});
+
+test("a draft that is read after the pane has opened is shown, and stays stored", async () => {
+  model.modeChanged(chat.mode);
+  await drafts.save(7, { text: "from before", replyTo: null });
+  model.draftChanged();
+  model.leave();
+  expect([model.text, drafts.get(7)?.text]).toEqual(["from before", "from before"]);
 });
