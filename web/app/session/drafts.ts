@@ -1,16 +1,30 @@
 // Texts that are written but not sent, one for each conversation. They survive a reload, and leave only when
 // the composer is emptied or the outbox has taken over the message. The open tabs share them.
-import type { ChatStorage, ConversationId, MessageId, Readable, UserId } from "@colloquy/sdk";
+import type {
+  ChatStorage,
+  ConversationId,
+  Message,
+  MessageId,
+  Readable,
+  UserId,
+} from "@colloquy/sdk";
 
 export interface Draft {
   readonly text: string;
   /** The message that is answered. */
   readonly replyTo: MessageId | null;
+  /** A change of a message that is not saved. `text` and `replyTo` are what it has interrupted. */
+  readonly edit?: { readonly message: Message; readonly text: string };
 }
+
+/** What a person wrote last in a conversation. */
+export const lastText = (draft: Draft | undefined): string | undefined =>
+  draft?.edit?.text ?? draft?.text;
 
 export type DraftMap = ReadonlyMap<ConversationId, Draft>;
 
-const isEmpty = (draft: Draft): boolean => draft.text === "" && draft.replyTo === null;
+const isEmpty = (draft: Draft): boolean =>
+  draft.text === "" && draft.replyTo === null && !draft.edit;
 
 export class Drafts implements Pick<Readable<DraftMap>, "subscribe"> {
   readonly #storage: ChatStorage;
@@ -115,6 +129,20 @@ function isDraft(value: unknown): value is Draft {
     "text" in value &&
     typeof value.text === "string" &&
     "replyTo" in value &&
-    (value.replyTo === null || typeof value.replyTo === "number")
+    (value.replyTo === null || typeof value.replyTo === "number") &&
+    (!("edit" in value) || isEdit(value.edit))
+  );
+}
+
+/** The message is as the SDK has given it; only this module writes it. */
+function isEdit(value: unknown): value is Draft["edit"] {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "message" in value &&
+    typeof value.message === "object" &&
+    value.message !== null &&
+    "text" in value &&
+    typeof value.text === "string"
   );
 }

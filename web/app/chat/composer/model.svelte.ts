@@ -5,12 +5,13 @@ import { untrack } from "svelte";
 import { toasts } from "../../../ui/toasts.svelte.ts";
 import { errorText } from "../../errors/texts.ts";
 import { i18n } from "../../i18n/index.ts";
+import type { Draft } from "../../session/drafts.ts";
 import type { ChatState, Mode } from "../chat.svelte.ts";
 import { DraftKeeper } from "./draft.ts";
 import { isVisible, measure } from "./length.ts";
 import { mentionedIn } from "./mentions.ts";
 
-const NOTHING = { text: "", replyTo: null } as const;
+const NOTHING: Draft = { text: "", replyTo: null };
 
 export class ComposerModel {
   text = $state("");
@@ -19,7 +20,7 @@ export class ComposerModel {
 
   readonly #draft: DraftKeeper;
   /** What was being written when an edit began. */
-  #setAside: { readonly text: string; readonly replyTo: MessageId | null } = NOTHING;
+  #setAside: Pick<Draft, "text" | "replyTo"> = NOTHING;
   #mode: Mode;
   /** The edit that is being saved. */
   #saving = $state.raw<Mode | null>(null);
@@ -43,20 +44,18 @@ export class ComposerModel {
   /** The text was changed by the person. */
   edited(): void {
     this.error = null;
-    if (this.chat.mode.name !== "edit") this.#keep();
+    this.#keep();
   }
 
   /** A draft was read late, or changed in another tab. What was typed here since then is newer. */
   draftChanged(): void {
     const mode = untrack(() => this.chat.mode);
     if (this.#draft.pending || mode !== this.#mode) return;
-    const { text, replyTo } = this.#draft.stored ?? NOTHING;
-    if (mode.name === "edit") {
-      this.#setAside = { text, replyTo };
-      return;
-    }
-    if (untrack(() => this.text) !== text) this.text = text;
-    if (replyTo !== answered(mode)) this.#enter(modeFor(replyTo));
+    const draft = this.#draft.stored ?? NOTHING;
+    // An edit that has changed nothing is not stored, and goes on.
+    const unchanged = mode.name === "edit" && mode.message.content === untrack(() => this.text);
+    if (unchanged && !draft.edit) this.#setAside = draft;
+    else this.#show(draft);
   }
 
   /** The mode changed: an edit has a text of its own, a reply is part of the draft. */
@@ -68,9 +67,9 @@ export class ComposerModel {
     if (mode.name === "edit") {
       if (before.name !== "edit") this.#setAside = { text: this.text, replyTo: answered(before) };
       this.text = mode.message.content;
-      return;
-    }
-    if (before.name === "edit") this.#resume(mode);
+      // The draft is as it was, unless it has the edit of another message.
+      if (before.name !== "edit") return;
+    } else if (before.name === "edit") this.#resume(mode);
     this.#keep();
   }
 
@@ -107,15 +106,23 @@ export class ComposerModel {
   async #save(mode: Extract<Mode, { name: "edit" }>): Promise<void> {
     const { message } = mode;
     const text = this.text.trim();
-    if (text === message.content) return void this.chat.cancel();
+    if (text === message.content) return this.#endEdit();
     this.#saving = mode;
     const result = await this.chat.conversation.edit(message.id, text);
     if (this.#saving === mode) this.#saving = null;
     if (!result.ok) return this.#refused(mode, result.error);
     if (this.chat.mode !== mode) return;
-    if (this.text.trim() === text) this.chat.cancel();
+    if (this.text.trim() === text) return this.#endEdit();
     // What was typed in the meantime is a further edit.
-    else this.#enter({ name: "edit", message: { ...message, content: text } });
+    this.#enter({ name: "edit", message: { ...message, content: text } });
+    this.#keep();
+  }
+
+  /** At once: when an edit is saved, the pane may be gone, and its draft must not return. */
+  #endEdit(): void {
+    this.chat.cancel();
+    this.modeChanged(this.chat.mode);
+    this.#draft.flush();
   }
 
   #refused(mode: Mode, error: ChatError): void {
@@ -139,14 +146,33 @@ export class ComposerModel {
   }
 
   #keep(): void {
-    this.#draft.keep({ text: this.text, replyTo: answered(this.chat.mode) });
+    const { mode } = this.chat;
+    if (mode.name !== "edit") {
+      this.#draft.keep({ text: this.text, replyTo: answered(mode) });
+      return;
+    }
+    const { message } = mode;
+    const changed = this.text !== message.content;
+    const { text, replyTo } = this.#setAside;
+    this.#draft.keep({ text, replyTo, ...(changed && { edit: { message, text: this.text } }) });
   }
 
   #restore(): void {
     const draft = this.#draft.stored;
-    if (!draft) return;
-    this.text = draft.text;
-    if (draft.replyTo !== null) this.#enter(modeFor(draft.replyTo));
+    if (draft) this.#show(draft);
+  }
+
+  #show({ edit, ...rest }: Draft): void {
+    const mode = untrack(() => this.chat.mode);
+    this.#setAside = edit ? rest : NOTHING;
+    this.text = edit?.text ?? rest.text;
+    if (edit) {
+      // The same edit goes on, which may be on its way to the server.
+      const same = mode.name === "edit" && mode.message.id === edit.message.id;
+      if (!same) this.#enter({ name: "edit", message: edit.message });
+    } else if (mode.name === "edit" || rest.replyTo !== answered(mode)) {
+      this.#enter(modeFor(rest.replyTo));
+    }
   }
 }
 

@@ -166,3 +166,58 @@ test("a draft that is read after the pane has opened is shown, and stays stored"
   model.leave();
   expect([model.text, drafts.get(7)?.text]).toEqual(["from before", "from before"]);
 });
+
+test("an edit that is not saved is there again when the conversation is opened again", async () => {
+  become({ name: "reply", to: 3 });
+  type("answer");
+  become(EDIT);
+  type("new");
+  model.leave();
+  chat.mode = { name: "write" };
+  model = new ComposerModel(chat, () => 100);
+  expect([model.text, chat.mode]).toEqual(["new", EDIT]);
+  become({ name: "write" });
+  expect([model.text, chat.mode]).toEqual(["answer", { name: "reply", to: 3 }]);
+  model.leave();
+  expect(drafts.get(7)).toEqual({ text: "answer", replyTo: 3 });
+});
+
+test("an edit that is saved after the conversation was left does not return", async () => {
+  become(EDIT);
+  type("new");
+  const saved = model.submit();
+  model.leave();
+  expect(drafts.get(7)?.edit?.text).toBe("new");
+  answer(SAVED);
+  await saved;
+  expect(drafts.get(7)).toBeUndefined();
+});
+
+test("an edit that is saved in another tab ends in this one", async () => {
+  const unsubscribe = drafts.subscribe(() => model.draftChanged());
+  await drafts.save(7, { text: "", replyTo: null, edit: { message, text: "new" } });
+  expect([model.text, chat.mode]).toEqual(["new", EDIT]);
+  await drafts.save(7, { text: "", replyTo: null });
+  expect([model.text, chat.mode.name]).toEqual(["", "write"]);
+  unsubscribe();
+});
+
+test("a draft of another conversation does not disturb an edit that is being saved", async () => {
+  const unsubscribe = drafts.subscribe(() => model.draftChanged());
+  become(EDIT);
+  type("new");
+  model.leave();
+  const saved = model.submit();
+  await drafts.save(8, { text: "elsewhere", replyTo: null });
+  expect([model.text, model.ready]).toEqual(["new", false]);
+  answer(SAVED);
+  await saved;
+  expect([model.text, chat.mode.name]).toEqual(["", "write"]);
+  unsubscribe();
+});
+
+test("an edit without a change is no draft", () => {
+  become(EDIT);
+  model.leave();
+  expect(drafts.get(7)).toBeUndefined();
+});
