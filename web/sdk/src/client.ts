@@ -3,7 +3,7 @@
  * `README.md` has the map.
  */
 import { profile } from "./api/account.js";
-import { createConversation } from "./api/chat.js";
+import { createConversation, summaryOf } from "./api/chat.js";
 import { Http } from "./api/http.js";
 import { overall } from "./connection/overall.js";
 import { Pool } from "./connection/pool.js";
@@ -18,7 +18,8 @@ import { writable } from "./readable.js";
 import { ok, type Result } from "./result.js";
 import { Access } from "./session/access.js";
 import { SessionLoop } from "./session/session_loop.js";
-import { PROFILE, UserStore } from "./storage/user_store.js";
+import { PROFILE } from "./storage/forget.js";
+import { UserStore } from "./storage/user_store.js";
 import type {
   Client,
   ClientEvents,
@@ -137,10 +138,7 @@ class ClientHost implements Client {
       ...rest,
     });
     if (!answer.ok) return answer;
-    const { messages, ...summary } = answer.value;
-    const last = messages.at(-1) ?? null;
-    const active_at = last?.timestamp ?? summary.created_at;
-    const entry = { ...summary, last_message: last, active_at };
+    const entry = summaryOf(answer.value);
     this.conversations.add(entry);
     const host = this.#host(entry.id);
     host.summary.set(entry);

@@ -2,7 +2,7 @@
  * One conversation as the application sees it: stream, timeline, outbox lane and members of the
  * same id, connected to each other and to storage.
  */
-import { deleteMessage, editMessage, readConversation } from "./api/chat.js";
+import { deleteMessage, editMessage, readConversation, summaryOf } from "./api/chat.js";
 import type { Http } from "./api/http.js";
 import type { Applied, Position, ResetReason } from "./connection/continuity.js";
 import { Stream, type StreamDeps, type StreamHandlers } from "./connection/stream.js";
@@ -12,7 +12,7 @@ import type { OutboxHost } from "./outbox/outbox.js";
 import type { StorageChange } from "./platform/ports.js";
 import { MemberList } from "./members.js";
 import { writable } from "./readable.js";
-import { ok, type Result } from "./result.js";
+import { done, ok, type Result } from "./result.js";
 import type { UserStore } from "./storage/user_store.js";
 import { TimelineHost } from "./timeline/timeline.js";
 import type {
@@ -104,8 +104,7 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
   }
 
   async remove(id: number): Promise<Result<void>> {
-    const answer = await deleteMessage(this.deps.http, this.id, id);
-    return answer.ok ? ok(undefined) : answer;
+    return done(await deleteMessage(this.deps.http, this.id, id));
   }
 
   /** The list has the conversation: the user is a member, perhaps again. */
@@ -265,12 +264,6 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
     const store = this.deps.store();
     const answer = await readConversation(this.deps.http, this.id);
     if (!answer.ok || this.summary.get() || store !== this.deps.store()) return;
-    const { messages, ...rest } = answer.value;
-    const last = messages.at(-1) ?? null;
-    this.summary.set({
-      ...rest,
-      last_message: last,
-      active_at: last?.timestamp ?? rest.created_at,
-    });
+    this.summary.set(summaryOf(answer.value));
   }
 }

@@ -2,7 +2,7 @@
 import { addMember, listMembers, removeMember } from "./api/chat.js";
 import type { Http } from "./api/http.js";
 import { writable } from "./readable.js";
-import { ok, OUTDATED, type Result } from "./result.js";
+import { done, ok, OUTDATED, type Result } from "./result.js";
 import type { Members } from "./types.js";
 import type { Member } from "./wire/api.js";
 import type { DurableEvent } from "./wire/socket.js";
@@ -31,13 +31,11 @@ export class MemberList implements Members {
   }
 
   async add(id: number): Promise<Result<void>> {
-    const answer = await addMember(this.http, this.conversationId, id);
-    return answer.ok ? ok(undefined) : answer;
+    return done(await addMember(this.http, this.conversationId, id));
   }
 
   async remove(id: number): Promise<Result<void>> {
-    const answer = await removeMember(this.http, this.conversationId, id);
-    return answer.ok ? ok(undefined) : answer;
+    return done(await removeMember(this.http, this.conversationId, id));
   }
 
   apply(events: readonly DurableEvent[]): void {

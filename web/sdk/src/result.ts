@@ -38,6 +38,9 @@ export type Result<T> = { ok: true; value: T } | { ok: false; error: ChatError }
 
 export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
 
+/** The result without its value. */
+export const done = (result: Result<unknown>): Result<void> => (result.ok ? ok(undefined) : result);
+
 export const fail = (
   code: ErrorCode,
   message: string,

@@ -7,18 +7,17 @@ import type {
   RegisterRequest,
   User,
 } from "../wire/api.js";
-import { send } from "./chat.js";
 import type { Http } from "./http.js";
 
 export const register = (http: Http, body: RegisterRequest): Promise<Result<User>> =>
-  send(http, { method: "POST", path: "/api/users/register/", body, auth: false });
+  http.send({ method: "POST", path: "/api/users/register/", body, auth: false });
 
 export const login = (http: Http, body: LoginRequest): Promise<Result<LoginResponse>> =>
-  send(http, { method: "POST", path: "/api/users/login/", body, auth: false });
+  http.send({ method: "POST", path: "/api/users/login/", body, auth: false });
 
 /** Replaces both tokens. Within 60 seconds the same token gives the same pair. */
 export const refresh = (http: Http, token: string): Promise<Result<RefreshResponse>> =>
-  send(http, {
+  http.send({
     method: "POST",
     path: "/api/users/token/refresh/",
     body: { refresh: token },
@@ -27,7 +26,7 @@ export const refresh = (http: Http, token: string): Promise<Result<RefreshRespon
 
 /** Ends the session of this refresh token. The request carries its access token too. */
 export const logout = (http: Http, token: string): Promise<Result<void>> =>
-  send(http, { method: "POST", path: "/api/users/logout/", body: { refresh: token } });
+  http.send({ method: "POST", path: "/api/users/logout/", body: { refresh: token } });
 
 export const profile = (http: Http): Promise<Result<User>> =>
-  send(http, { method: "GET", path: "/api/users/profile/" });
+  http.send({ method: "GET", path: "/api/users/profile/" });

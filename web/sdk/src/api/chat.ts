@@ -11,7 +11,7 @@ import type {
   SendRequest,
   SendResponse,
 } from "../wire/api.js";
-import type { Http, HttpAnswer, HttpRequest } from "./http.js";
+import type { Http, HttpAnswer } from "./http.js";
 
 /** A page of a list. `next` is what `cursor` of the following call takes; `null` at the end. */
 export interface Page<T> {
@@ -37,27 +37,33 @@ export const listConversations = (
   query: PageQuery = {},
 ): Promise<Result<Page<ConversationSummary>>> => list(http, CONVERSATIONS, query);
 
+/** What the list shows of a conversation that was read as a whole. */
+export function summaryOf({ messages, ...rest }: Conversation): ConversationSummary {
+  const last = messages.at(-1) ?? null;
+  return { ...rest, last_message: last, active_at: last?.timestamp ?? rest.created_at };
+}
+
 export const createConversation = (
   http: Http,
   body: CreateRequest,
-): Promise<Result<Conversation>> => send(http, { method: "POST", path: CONVERSATIONS, body });
+): Promise<Result<Conversation>> => http.send({ method: "POST", path: CONVERSATIONS, body });
 
 export const readConversation = (http: Http, id: number): Promise<Result<Conversation>> =>
-  send(http, { method: "GET", path: conversation(id) });
+  http.send({ method: "GET", path: conversation(id) });
 
 export const listMessages = (
   http: Http,
   id: number,
   query: HistoryQuery = {},
 ): Promise<Result<HistoryResponse>> =>
-  send(http, { method: "GET", path: `${conversation(id)}messages/${search({ ...query })}` });
+  http.send({ method: "GET", path: `${conversation(id)}messages/${search({ ...query })}` });
 
 export const sendMessage = (
   http: Http,
   id: number,
   body: SendRequest,
 ): Promise<Result<SendResponse>> =>
-  send(http, { method: "POST", path: `${conversation(id)}messages/`, body });
+  http.send({ method: "POST", path: `${conversation(id)}messages/`, body });
 
 export const editMessage = (
   http: Http,
@@ -65,14 +71,14 @@ export const editMessage = (
   messageId: number,
   message: string,
 ): Promise<Result<EditResponse>> =>
-  send(http, {
+  http.send({
     method: "PATCH",
     path: `${conversation(id)}messages/${messageId}/`,
     body: { message },
   });
 
 export const deleteMessage = (http: Http, id: number, messageId: number): Promise<Result<void>> =>
-  send(http, { method: "DELETE", path: `${conversation(id)}messages/${messageId}/` });
+  http.send({ method: "DELETE", path: `${conversation(id)}messages/${messageId}/` });
 
 export const listMembers = (
   http: Http,
@@ -85,20 +91,13 @@ export const addMember = (
   id: number,
   userId: number,
 ): Promise<Result<MemberResponse>> =>
-  send(http, { method: "POST", path: `${conversation(id)}members/`, body: { user_id: userId } });
+  http.send({ method: "POST", path: `${conversation(id)}members/`, body: { user_id: userId } });
 
 export const removeMember = (http: Http, id: number, userId: number): Promise<Result<void>> =>
-  send(http, { method: "DELETE", path: `${conversation(id)}members/${userId}/` });
+  http.send({ method: "DELETE", path: `${conversation(id)}members/${userId}/` });
 
 const CONVERSATIONS = "/api/chat/conversations/";
 const conversation = (id: number): string => `${CONVERSATIONS}${id}/`;
-
-/** Performs a request whose body is the result. */
-export async function send<T>(http: Http, request: HttpRequest): Promise<Result<T>> {
-  const answer = await http.request(request);
-  // The body has the type that the OpenAPI document gives the operation.
-  return answer.ok ? ok(answer.value.body as T) : answer;
-}
 
 async function list<T>(http: Http, path: string, query: PageQuery): Promise<Result<Page<T>>> {
   const answer = await http.request({ method: "GET", path: path + search({ ...query }) });

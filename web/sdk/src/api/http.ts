@@ -67,6 +67,13 @@ export class Http {
     return second;
   }
 
+  /** Performs a request whose body is the result. */
+  async send<T>(request: HttpRequest): Promise<Result<T>> {
+    const answer = await this.request(request);
+    // The body has the type that the OpenAPI document gives the operation.
+    return answer.ok ? ok(answer.value.body as T) : answer;
+  }
+
   async #attempt(request: HttpRequest, token: string | null): Promise<Result<HttpAnswer>> {
     const abort = new AbortController();
     const cancel = this.#clock.after(TIMEOUT_MS, () => abort.abort());

@@ -1,26 +1,25 @@
 /** REST operations on the server itself. */
 import type { Result } from "../result.js";
 import type { ConfigResponse, HealthResponse, StatusResponse } from "../wire/api.js";
-import { send } from "./chat.js";
 import type { Http } from "./http.js";
 
 /** What a client must know before a login: version, registration, functions, limits. */
 export const config = (http: Http): Promise<Result<ConfigResponse>> =>
-  send(http, { method: "GET", path: "/api/config/", auth: false });
+  http.send({ method: "GET", path: "/api/config/", auth: false });
 
 export const health = (http: Http): Promise<Result<HealthResponse>> =>
-  send(http, { method: "GET", path: "/health/", auth: false });
+  http.send({ method: "GET", path: "/health/", auth: false });
 
 export const live = (http: Http): Promise<Result<StatusResponse>> =>
-  send(http, { method: "GET", path: "/health/live/", auth: false });
+  http.send({ method: "GET", path: "/health/live/", auth: false });
 
 export const ready = (http: Http): Promise<Result<StatusResponse>> =>
-  send(http, { method: "GET", path: "/health/ready/", auth: false });
+  http.send({ method: "GET", path: "/health/ready/", auth: false });
 
 /** The OpenAPI document: every route. */
 export const openapi = (http: Http): Promise<Result<unknown>> =>
-  send(http, { method: "GET", path: "/api/openapi.json", auth: false });
+  http.send({ method: "GET", path: "/api/openapi.json", auth: false });
 
 /** The AsyncAPI document: every frame of the sockets. */
 export const asyncapi = (http: Http): Promise<Result<unknown>> =>
-  send(http, { method: "GET", path: "/api/asyncapi.json", auth: false });
+  http.send({ method: "GET", path: "/api/asyncapi.json", auth: false });

@@ -8,7 +8,7 @@ import { Timers } from "../platform/timers.js";
 import { writable } from "../readable.js";
 import type { Result } from "../result.js";
 import type { Access } from "../session/access.js";
-import type { LogEntry, SignedOutCode, StreamState, TokenReason } from "../types.js";
+import type { LogEntry, StreamState, TokenReason } from "../types.js";
 import type {
   Ack,
   ClientFrame,
@@ -145,7 +145,7 @@ export class Stream {
       case "refused":
         return this.handlers.refused(effect.code);
       case "signed-out":
-        return this.#signedOut(effect.code);
+        return this.deps.access.end(effect.code);
     }
   }
 
@@ -157,10 +157,6 @@ export class Stream {
       const code = token.error.code === "signed_out" ? "signed_out" : null;
       this.#input({ on: "token-failed", signedOut: code });
     }
-  }
-
-  #signedOut(code: SignedOutCode): void {
-    this.deps.access.end(code);
   }
 
   #open(access: string): void {

@@ -1,26 +1,42 @@
-/** The package as it is published: its files, its types, its sizes. Needs `npm run build`. */
+/**
+ * The package as it is published: its files, its types, its sizes. It is built into a directory of its own, so that
+ * no other build adds or removes files of it.
+ */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
-import { beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const SOURCES = fileURLToPath(new URL("../..", import.meta.url));
+const PACKAGE = mkdtempSync(join(tmpdir(), "colloquy-sdk-"));
 
+/** Commands are those of the workspace. */
 const run = (command: string, ...args: string[]): string =>
-  execFileSync(command, args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  execFileSync(command, args, {
+    cwd: SOURCES,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 
 beforeAll(() => {
-  run("npm", "run", "build");
+  for (const name of ["package.json", "README.md", "LICENSE-APACHE", "LICENSE-MIT"]) {
+    cpSync(join(SOURCES, name), join(PACKAGE, name));
+  }
+  run("npx", "tsc", "-p", ".", "--outDir", join(PACKAGE, "dist"));
 }, 300_000);
+
+afterAll(() => rmSync(PACKAGE, { recursive: true }));
 
 /** The size of a bundle of this entry, minified and compressed, without its peers. */
 async function size(entry: string, names = "*"): Promise<number> {
   const code =
     names === "*"
-      ? `export * from "${ROOT}dist/${entry}"`
-      : `export { ${names} } from "${ROOT}dist/${entry}"`;
+      ? `export * from "${PACKAGE}/dist/${entry}"`
+      : `export { ${names} } from "${PACKAGE}/dist/${entry}"`;
   const bundle = await rolldown({
     input: "entry",
     external: ["react", "svelte/reactivity"],
@@ -50,14 +66,14 @@ test.each([
 });
 
 test("the packed files", () => {
-  const [packed] = JSON.parse(run("npm", "pack", "--dry-run", "--json", "--ignore-scripts")) as [
-    { files: { path: string }[] },
-  ];
+  const [packed] = JSON.parse(
+    run("npm", "pack", PACKAGE, "--dry-run", "--json", "--ignore-scripts"),
+  ) as [{ files: { path: string }[] }];
   expect(packed.files.map(({ path }) => path).sort()).toMatchSnapshot();
 });
 
 test("it has no dependency, and every export names its types first", () => {
-  const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8")) as {
+  const manifest = JSON.parse(readFileSync(join(SOURCES, "package.json"), "utf8")) as {
     dependencies?: unknown;
     exports: Record<string, Record<string, string>>;
   };
@@ -68,10 +84,10 @@ test("it has no dependency, and every export names its types first", () => {
 });
 
 test("publint finds nothing", () => {
-  expect(run("npx", "publint", "--strict", "--pack", "npm")).toContain("All good!");
+  expect(run("npx", "publint", PACKAGE, "--strict", "--pack", "npm")).toContain("All good!");
 }, 300_000);
 
 test("the types resolve in every way in which ESM is resolved", () => {
   // A problem makes it fail.
-  expect(run("npx", "attw", "--pack", ".", "--profile", "esm-only")).toContain("@colloquy/sdk");
+  expect(run("npx", "attw", "--pack", PACKAGE, "--profile", "esm-only")).toContain("@colloquy/sdk");
 }, 300_000);
