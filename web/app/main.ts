@@ -13,12 +13,16 @@ if (!target) throw new Error("index.html has no element with the id app");
 
 // A deploy has replaced a file this page wants to load. The new page has it; drafts and unsent messages are
 // stored. Only once: if the file is still missing, the page says so.
-addEventListener("vite:preloadError", () => {
+async function reloadOnce(): Promise<void> {
   const KEY = "colloquy.reloaded";
   if (sessionStorage.getItem(KEY)) return;
+  // Without a server this page is the better one.
+  const page = await fetch("/", { method: "HEAD", cache: "no-store" }).catch(() => null);
+  if (!page?.ok) return;
   sessionStorage.setItem(KEY, "1");
   location.reload();
-});
+}
+addEventListener("vite:preloadError", () => void reloadOnce());
 
 void serverConfig.load();
 

@@ -1,5 +1,6 @@
 // Markdown of a message to nodes. Only the lexer of `marked` is used: its tokens become nodes, and whatever
-// a chat has no use for (headings, tables, images, HTML) stays the text that was typed.
+// a chat has no use for (headings, tables, images, HTML) stays the text that was typed. Loaded with the first
+// text that has markup: the lexer is a sixth of the client.
 import { Lexer, Tokenizer, type MarkedOptions, type Token, type Tokens } from "marked";
 
 import { safeLink } from "./links.ts";
@@ -7,9 +8,6 @@ import type { Block, Inline, Mentioned } from "./nodes.ts";
 
 /** Deeper quotes and lists are shown as typed: no one reads them, and each level costs elements. */
 const MAX_DEPTH = 5;
-
-/** A text without one of these is a plain paragraph. Most messages are, so they skip the lexer. */
-const MARKUP = /[*_~`<>[\]\\@]|:\/\/|www\.|^\s*([-+]|\d+[.)])\s|\n\s*\n/im;
 
 class ChatTokenizer extends Tokenizer {
   override code = () => undefined;
@@ -24,18 +22,13 @@ class ChatTokenizer extends Tokenizer {
 }
 
 export function parse(text: string, mentioned: readonly Mentioned[] = []): readonly Block[] {
-  if (!MARKUP.test(text)) return plain(text);
   try {
     return toBlocks(new Lexer(options(mentioned)).lex(text), mentioned, 0);
   } catch {
     // Thousands of nested markers exceed the stack of the lexer.
-    return plain(text);
+    return [{ kind: "paragraph", children: [{ kind: "text", text }] }];
   }
 }
-
-const plain = (text: string): Block[] => [
-  { kind: "paragraph", children: [{ kind: "text", text }] },
-];
 
 function options(mentioned: readonly Mentioned[]): MarkedOptions {
   const base = { gfm: true, breaks: true, tokenizer: new ChatTokenizer() };

@@ -1,17 +1,15 @@
 // A message text without its markup, in one line: for quotes, previews and screen readers.
 import { cut } from "../../../ui/graphemes.ts";
+import { formatterOf } from "./markup.svelte.ts";
 import type { Block, Inline } from "./nodes.ts";
-import { parse } from "./parse.ts";
 
 /** Two lines hold less; the rest would only cost layout. */
 const MAX_CHARS = 240;
 
 export function excerpt(text: string): string {
-  const line = parse(cut(text, MAX_CHARS * 3))
-    .map(ofBlock)
-    .join(" ")
-    .replace(/\s+/gu, " ")
-    .trim();
+  const start = cut(text, MAX_CHARS * 3);
+  const blocks = formatterOf(start)?.parse(start);
+  const line = (blocks?.map(ofBlock).join(" ") ?? start).replace(/\s+/gu, " ").trim();
   return line.length > MAX_CHARS ? `${cut(line, MAX_CHARS).trimEnd()}…` : line;
 }
 

@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 
 import { isEmojiOnly } from "./emoji.ts";
 import { safeLink } from "./links.ts";
+import { parse } from "./markdown.ts";
+import { formatterOf, loadFormatter } from "./markup.svelte.ts";
 import type { Block, Inline } from "./nodes.ts";
-import { parse } from "./parse.ts";
 import { excerpt } from "./plain.ts";
 
 const ann = { userId: 7, name: "ann_b" };
@@ -38,7 +39,7 @@ function show(nodes: readonly (Block | Inline)[]): string {
 
 test.each([
   ["Hello there, 3 - 2 = 1!", "p(Hello there, 3 - 2 = 1!)"],
-  ["one\ntwo", "p(one\ntwo)"],
+  ["one\ntwo", "p(one⏎two)"],
   ["**a** *b* ~~c~~ `d`", "p(strong(a) em(b) del(c) code(d))"],
   ["*one*\ntwo", "p(em(one)⏎two)"],
   ["one\n\ntwo", "p(one)p(two)"],
@@ -134,7 +135,24 @@ test.each(["", "1", "12", "©", "👍 ok", "🎉🎉🎉🎉", "#", "™"])("%j 
   expect(isEmojiOnly(text)).toBe(false);
 });
 
-test("an excerpt is one line without markup, and not long", () => {
+test("a text is shown as typed until the formatter is loaded", async () => {
+  expect(formatterOf("**bold**")).toBeUndefined();
+  expect(excerpt("**Hi**\n\n- a")).toBe("**Hi** - a");
+  await loadFormatter();
+  expect(formatterOf("**bold**")).toBeDefined();
+});
+
+test.each(["Hello there, 3 - 2 = 1!", "one\ntwo", "#1 | 2 & 3"])(
+  "%j has no markup, so it needs no formatter",
+  async (text) => {
+    await loadFormatter();
+    expect(formatterOf(text)).toBeUndefined();
+    expect(show(parse(text)).replaceAll("⏎", "\n")).toBe(`p(${text})`);
+  },
+);
+
+test("an excerpt is one line without markup, and not long", async () => {
+  await loadFormatter();
   expect(excerpt("**Hi** _there_\n\n- a\n- [b](https://example.com)")).toBe("Hi there a · b");
   expect(excerpt("> said\n\n`x < y`")).toBe("said x < y");
   expect(excerpt("word ".repeat(200)).length).toBeLessThanOrEqual(241);

@@ -1,0 +1,4 @@
+// The parts of the pane that no one sees first, as one chunk.
+export { default as ModeBar } from "./composer/ModeBar.svelte";
+export { default as RemoveDialog } from "./message/RemoveDialog.svelte";
+export { default as SuggestionList } from "./composer/SuggestionList.svelte";
