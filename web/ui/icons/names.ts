@@ -1,13 +1,11 @@
-// The icons in use. The build copies exactly these from `lucide-static` into one sprite, and that into each page
-// whose HTML has the comment `<!-- icons -->`. To add one, add its name; https://lucide.dev lists them.
+// The icons in use. The build copies them from `lucide-static` into the pages that name them (`build/icons.ts`).
+// To add one, add its name; https://lucide.dev lists them.
 export const ICONS = [
   "activity",
   "arrow-down",
   "arrow-left",
   "at-sign",
   "check",
-  "chevron-down",
-  "chevron-right",
   "circle-alert",
   "circle-check",
   "circle-help",
@@ -44,7 +42,6 @@ export const ICONS = [
   "sun",
   "trash-2",
   "triangle-alert",
-  "user",
   "user-minus",
   "user-plus",
   "users",
