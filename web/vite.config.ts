@@ -5,10 +5,12 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
+import { chunkGroups } from "./build/chunks.ts";
 import { docsPlugin } from "./build/docs.ts";
 import { emojiPlugin } from "./build/emoji.ts";
 import { iconsPlugin } from "./build/icons.ts";
 import { findPages, pagesPlugin } from "./build/pages.ts";
+import { sveltePlugin } from "./build/svelte.ts";
 
 const root = import.meta.dirname;
 const pages = findPages(root);
@@ -41,7 +43,14 @@ export default defineConfig({
   root,
   base: "/",
   publicDir: "public",
-  plugins: [svelte(), iconsPlugin(), emojiPlugin(), docsPlugin(root), pagesPlugin(pages)],
+  plugins: [
+    iconsPlugin(root),
+    svelte(),
+    sveltePlugin(),
+    emojiPlugin(),
+    docsPlugin(root),
+    pagesPlugin(pages),
+  ],
   resolve: {
     // The sources of the SDK and not its build: one build of everything, and changes are seen at once.
     alias: [
@@ -68,6 +77,7 @@ export default defineConfig({
         chunkFileNames: "assets/[name]-[hash].js",
         assetFileNames: "assets/[name]-[hash][extname]",
         // The licences are in licenses.txt.
+        codeSplitting: { groups: chunkGroups(root) },
         comments: { legal: false },
       },
     },
