@@ -1,4 +1,6 @@
 // The parts of the pane that no one sees first, as one chunk.
 export { default as ModeBar } from "./composer/ModeBar.svelte";
+export { default as Refused } from "./Refused.svelte";
 export { default as RemoveDialog } from "./message/RemoveDialog.svelte";
+export { default as RowActions } from "./message/RowActions.svelte";
 export { default as SuggestionList } from "./composer/SuggestionList.svelte";

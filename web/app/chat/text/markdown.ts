@@ -1,6 +1,6 @@
 // Markdown of a message to nodes. Only the lexer of `marked` is used: its tokens become nodes, and whatever
-// a chat has no use for (headings, tables, images, HTML) stays the text that was typed. Loaded with the first
-// text that has markup: the lexer is a sixth of the client.
+// a chat has no use for (headings, tables, images, HTML) stays the text that was typed. Loaded when the browser
+// is idle: the lexer is a sixth of the client.
 import { Lexer, Tokenizer, type MarkedOptions, type Token, type Tokens } from "marked";
 
 import { safeLink } from "./links.ts";
