@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { MUTATIONS } from "../../sdk/test/property/mutations.ts";
 import { experiment, number, RUN_MS, startDemonstration } from "./guarantees_harness.ts";
-import { launch, openPage } from "./harness.ts";
+import { launch, openPage, SERVER } from "./harness.ts";
 
 const WEB = join(import.meta.dirname, "../..");
 let browser: Browser;
@@ -55,17 +55,19 @@ async function buildBroken(): Promise<void> {
  * build by their names.
  */
 async function serveBroken(page: Page): Promise<void> {
-  const html = readFileSync(join(dist, "guarantees/index.html"), "utf8");
-  const entry = /src="([^"]*)"/.exec(html)?.[1] ?? "";
+  const entry = entryOf(readFileSync(join(dist, "guarantees/index.html"), "utf8"));
+  const served = entryOf(await (await fetch(`${SERVER}/guarantees/`)).text());
   await page.route("**/assets/*.js", (route) => {
     const { pathname } = new URL(route.request().url());
-    const own = /\/guarantees-[^/]*\.js$/.test(pathname) ? entry : pathname;
+    const own = pathname === served ? entry : pathname;
     const path = join(dist, own);
     return existsSync(path)
       ? route.fulfill({ path, contentType: "text/javascript" })
       : route.continue();
   });
 }
+
+const entryOf = (html: string): string => /src="([^"]*)"/.exec(html)?.[1] ?? "";
 
 test(
   "an outbox that takes a new id for each transmission turns the ledger red",
