@@ -3,5 +3,6 @@
 export { default as ConnectionDetails } from "../connection/ConnectionDetails.svelte";
 export { default as LogOutDialog } from "../session/LogOutDialog.svelte";
 export { default as NewConversation } from "../create/NewConversation.svelte";
+export { default as Resizer } from "./Resizer.svelte";
 export { default as Settings } from "../settings/Settings.svelte";
 export { default as ShortcutsDialog } from "../keyboard/ShortcutsDialog.svelte";

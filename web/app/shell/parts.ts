@@ -11,17 +11,16 @@ const details = () => import("../chat/details/Details.svelte");
 
 /** Each part as a promise. If it cannot be loaded, a toast says so, and the promise stays open. */
 export const parts = {
-  dialogs: () => orSay(loadPages()),
+  shell: () => orSay(loadPages()),
   chat: () => orSay(chat()),
   details: () => orSay(details()),
 };
 
 /** What cannot be loaded now is loaded by the next call, or when it is shown. */
-export function prefetch(): void {
+export async function prefetch(): Promise<void> {
   // Safari has no idle callback.
-  (globalThis.requestIdleCallback ?? setTimeout)(() => {
-    void Promise.allSettled([loadFormatter(), loadPages(), chat(), details()]);
-  });
+  await new Promise<unknown>((idle) => (globalThis.requestIdleCallback ?? setTimeout)(idle));
+  await Promise.allSettled([loadFormatter(), loadPages(), chat(), details()]);
 }
 
 function orSay<T>(part: Promise<T>): Promise<T> {

@@ -39,6 +39,13 @@ const BUDGETS: &[Budget] = &[
         bytes: 40_000,
     },
     Budget {
+        name: "register",
+        html: None,
+        entries: &["app/signed-out/Register.svelte"],
+        after: LOGIN,
+        bytes: 2_000,
+    },
+    Budget {
         name: "chat",
         html: Some("index.html"),
         entries: CHAT,
