@@ -46,7 +46,7 @@ test("pages, dialogs and details open while the line is down", async () => {
 
   await row("bold").hover();
   await row("bold").getByRole("button", { name: "Reply" }).click();
-  await page.getByText("Reply to bob").first().waitFor();
+  await page.locator(".box .bar").waitFor();
   await page.getByRole("button", { name: "Details" }).click();
   await page.getByRole("heading", { name: "Members" }).waitFor();
   await page.goto("/#/settings");
