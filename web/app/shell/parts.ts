@@ -7,20 +7,20 @@ import { i18n } from "../i18n/index.ts";
 /** Pages and dialogs of the shell. */
 export const loadPages = () => import("./later.ts");
 const chat = () => import("../chat/later.ts");
-const details = () => import("../chat/details/Details.svelte");
+/** The details of a conversation. */
+export const loadDetails = () => import("../chat/details/Details.svelte");
 
 /** Each part as a promise. If it cannot be loaded, a toast says so, and the promise stays open. */
 export const parts = {
   shell: () => orSay(loadPages()),
   chat: () => orSay(chat()),
-  details: () => orSay(details()),
 };
 
 /** What cannot be loaded now is loaded by the next call, or when it is shown. */
 export async function prefetch(): Promise<void> {
   // Safari has no idle callback.
   await new Promise<unknown>((idle) => (globalThis.requestIdleCallback ?? setTimeout)(idle));
-  await Promise.allSettled([loadFormatter(), loadPages(), chat(), details()]);
+  await Promise.allSettled([loadFormatter(), loadPages(), chat(), loadDetails()]);
 }
 
 function orSay<T>(part: Promise<T>): Promise<T> {

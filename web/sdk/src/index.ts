@@ -2,9 +2,8 @@
 export { createClient } from "./client.js";
 export { processLocks } from "./platform/locks.js";
 export { passwordTokens } from "./session/password_tokens.js";
-export { forgetUser } from "./storage/forget.js";
+export { countUnsent, forgetUser } from "./storage/forget.js";
 export { memoryStorage } from "./storage/memory.js";
-export { countUnsent } from "./storage/user_store.js";
 export * from "./types.js";
 export type { ChatError, ClientErrorCode, ErrorCode, Result, ServerErrorCode } from "./result.js";
 export { type Readable } from "./readable.js";

@@ -64,8 +64,3 @@ export class UserStore {
     await this.#written;
   }
 }
-
-/** How many messages of all tabs are not sent yet or have failed: what `forgetUser` would lose. */
-export async function countUnsent(storage: ChatStorage, userId: number): Promise<number> {
-  return (await storage.list(`user/${userId}/outbox/`)).length;
-}
