@@ -87,8 +87,11 @@ class ClientHost implements Client {
       (id) => this.#host(id),
       (id, waiting) => this.#pool.waiting(id, waiting),
     );
-    this.conversations = new ConversationListHost(this.#http, store, (summary) =>
-      this.#hosts.get(summary.id)?.listed(summary),
+    this.conversations = new ConversationListHost(
+      this.#http,
+      store,
+      limits.storedConversations,
+      (summary) => this.#hosts.get(summary.id)?.listed(summary),
     );
     this.#pool = new Pool(clock, limits.sockets, limits.lingerMs, (id) => this.#host(id));
     this.#loop = new SessionLoop({

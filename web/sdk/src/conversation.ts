@@ -13,6 +13,7 @@ import type { StorageChange } from "./platform/ports.js";
 import { MemberList } from "./members.js";
 import { writable } from "./readable.js";
 import { done, ok, type Result } from "./result.js";
+import { noteOpened } from "./storage/opened.js";
 import type { UserStore } from "./storage/user_store.js";
 import { TimelineHost } from "./timeline/timeline.js";
 import type {
@@ -63,7 +64,7 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
     this.timeline = new TimelineHost({
       http: deps.http,
       conversationId: id,
-      maxRows: deps.limits.windowRows,
+      limits: deps.limits,
       userId: () => deps.user()?.id ?? null,
       echoes: () => this.#lane.outgoing.values(),
       changed: (messages) => this.#keep(messages),
@@ -228,6 +229,7 @@ export class ConversationHost implements Conversation, LanePeer, StreamHandlers 
   async #restore(): Promise<void> {
     const store = this.deps.store();
     if (!store) return;
+    void noteOpened(store, this.id, this.deps.limits.storedConversations);
     const stored = await store.list<Message>("message", this.id);
     if (store === this.deps.store()) this.timeline.restore(stored.map(([, message]) => message));
   }

@@ -28,6 +28,8 @@ export class ConversationListHost implements ConversationList {
   constructor(
     readonly http: Http,
     readonly store: () => UserStore | null,
+    /** Entries kept in storage, latest activity first. */
+    readonly storedMost: number,
     /** Called for every entry that is new or changed. */
     readonly changed: (summary: ConversationSummary) => void,
   ) {}
@@ -132,22 +134,33 @@ export class ConversationListHost implements ConversationList {
 
   #put(entries: readonly ConversationSummary[]): void {
     const items = new Map(this.get().map((summary) => [summary.id, summary]));
-    const store = this.store();
-    let different = false;
+    const changed = new Set<number>();
     for (const entry of entries) {
       const known = items.get(entry.id);
       // A page that was read before an event that is applied already.
       if (known && known.seq > entry.seq) continue;
       if (known && JSON.stringify(known) === JSON.stringify(entry)) continue;
-      different = true;
+      changed.add(entry.id);
       items.set(entry.id, entry);
       this.changed(entry);
-      store?.later([{ key: store.key("conversation", entry.id), value: entry }]);
     }
-    if (!different) return;
+    if (changed.size === 0) return;
     const byActivity = (a: ConversationSummary, b: ConversationSummary): number =>
       a.active_at < b.active_at ? 1 : a.active_at > b.active_at ? -1 : b.id - a.id;
-    this.#items.set([...items.values()].sort(byActivity));
+    const sorted = [...items.values()].sort(byActivity);
+    this.#items.set(sorted);
+    this.#persist(sorted, changed);
+  }
+
+  /** Storage keeps the entries with the latest activity: each that rises displaces one of them. */
+  #persist(sorted: readonly ConversationSummary[], changed: ReadonlySet<number>): void {
+    const store = this.store();
+    const most = this.storedMost;
+    sorted.slice(0, most + changed.size).forEach((entry, at) => {
+      if (at < most && !changed.has(entry.id)) return;
+      const value = at < most ? entry : undefined;
+      store?.later([{ key: store.key("conversation", entry.id), value }]);
+    });
   }
 }
 

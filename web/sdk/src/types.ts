@@ -55,8 +55,14 @@ export interface ClientLimits {
   lingerMs: number;
   /** Rows of a timeline window. */
   windowRows: number;
+  /** Rows that a window begins with, and after a burst begins again with. */
+  firstRows: number;
+  /** Rows that a window keeps while it follows new messages. Default: `windowRows`. */
+  followedRows: number;
   /** Messages of a conversation kept in storage. */
   storedMessages: number;
+  /** Conversations kept in storage, and conversations whose messages are. */
+  storedConversations: number;
   /** How often the list of conversations is read while the page is visible, in milliseconds. */
   listRefreshMs: number;
 }
@@ -256,12 +262,14 @@ export interface Timeline {
    * error what is missing is a hole.
    */
   earlier(count?: number): Promise<Result<void>>;
-  /** The same towards newer messages. */
+  /** The same towards newer messages. At the end the window follows what comes. */
   later(count?: number): Promise<Result<void>>;
   /** Moves the window to a message, by its `number`. */
   around(number: number): Promise<Result<void>>;
   /** Moves the window to the end and follows it. */
   latest(): Promise<Result<void>>;
+  /** Keeps the rows of the window, however many messages come, until it reaches the end again. */
+  detach(): void;
   /** Reads the messages of a hole. */
   fill(hole: HoleRow): Promise<Result<void>>;
   /** A message by its id, for quotes: a loaded one, or found on the server. `null`: there is none. */
@@ -272,8 +280,10 @@ export interface TimelineWindow {
   readonly rows: readonly TimelineRow[];
   /** The first message of the conversation is in the window. */
   readonly atStart: boolean;
-  /** The window follows new messages. */
+  /** The last message of the conversation is in the window. */
   readonly atEnd: boolean;
+  /** New messages enter the window. */
+  readonly following: boolean;
   /** The number of the newest message of the conversation, as far as known. */
   readonly lastNumber: number;
   /** Whether any page was read, from storage or from the server. */

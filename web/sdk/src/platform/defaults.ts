@@ -17,15 +17,18 @@ export interface Platform {
   limits: ClientLimits;
 }
 
-const LIMITS: ClientLimits = {
+const LIMITS: Omit<ClientLimits, "followedRows"> = {
   sockets: 6,
   lingerMs: 60_000,
   windowRows: 240,
-  storedMessages: 100,
+  firstRows: 60,
+  storedMessages: 200,
+  storedConversations: 50,
   listRefreshMs: 15_000,
 };
 
 export function platform(options: ClientOptions): Platform {
+  const { limits: chosen } = options;
   return {
     storage: options.storage ?? memoryStorage(),
     WebSocket: options.WebSocket ?? platformWebSocket(),
@@ -34,7 +37,7 @@ export function platform(options: ClientOptions): Platform {
     random: options.random ?? Math.random,
     locks: options.locks ?? defaultLocks(),
     environment: options.environment === undefined ? pageEnvironment() : options.environment,
-    limits: { ...LIMITS, ...options.limits },
+    limits: { followedRows: chosen?.windowRows ?? LIMITS.windowRows, ...LIMITS, ...chosen },
   };
 }
 

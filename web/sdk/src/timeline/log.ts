@@ -5,15 +5,20 @@
  * INVARIANT: of several texts of a message the one with the highest version is kept, in whatever
  * order they arrive.
  */
-import type { MemberRow, MessageRow, TimelineRow } from "../types.js";
+import type { ClientLimits, MemberRow, MessageRow, TimelineRow } from "../types.js";
 import type { Message } from "../wire/api.js";
 import type { DurableEvent, MemberEvent, MessageEvent } from "../wire/socket.js";
 
-const FIRST_ROWS = 60;
+/** Rows around a message that the window jumps to. */
+const AROUND_ROWS = 60;
+/** A window that follows is trimmed when it has this many times the rows it keeps. */
+const TRIMMED_AT = 1.5;
 /** How many windows of messages are kept. */
 const KEPT_WINDOWS = 10;
 /** Member rows kept. They come with live events only; a history has none. */
 const MEMBER_EVENTS = 200;
+
+export type WindowLimits = Pick<ClientLimits, "firstRows" | "followedRows" | "windowRows">;
 
 /** A change of a message that is not loaded, while a page that may have it is on its way. */
 type Change = Pick<Message, "version" | "content">;
@@ -35,7 +40,7 @@ export class MessageLog {
   readonly #ahead = new Map<string, Message>();
   #members: MemberEvent[] = [];
 
-  constructor(readonly maxRows: number) {}
+  constructor(readonly limits: WindowLimits) {}
 
   /** Puts messages of a page or the storage. Returns them as they are kept. */
   merge(messages: readonly Message[]): Message[] {
@@ -109,24 +114,42 @@ export class MessageLog {
     for (const [key, message] of this.#ahead) {
       if (message.number <= number) this.#ahead.delete(key);
     }
-    if (this.follow) this.#moveTo(this.loaded ? this.low : number - FIRST_ROWS + 1, number);
+    if (this.follow) this.#moveTo(this.loaded ? this.low : this.#firstLow, number);
+  }
+
+  /**
+   * Messages after `before` were added. While the window follows them it stays small, and begins
+   * again after a burst: all of its rows would be new.
+   */
+  slide(before: number): void {
+    if (!this.follow || !this.loaded || this.last === before) return;
+    const { firstRows, followedRows } = this.limits;
+    let rows = this.high - this.low + 1;
+    // Not a row for each message: what is above would move with every one of them.
+    if (rows > followedRows * TRIMMED_AT) rows = followedRows;
+    if (this.last - before >= followedRows) rows = firstRows;
+    this.#moveTo(this.last - rows + 1, this.last);
   }
 
   /** The newest page arrived. The first one places the window. */
   begin(): void {
     if (this.loaded) return;
     this.loaded = true;
-    if (this.follow) this.#moveTo(this.last - FIRST_ROWS + 1, this.last);
+    if (this.follow) this.#moveTo(this.#firstLow, this.last);
   }
 
-  /** Stops following, so that what is on the screen stays when much was missed. */
+  get #firstLow(): number {
+    return this.last - this.limits.firstRows + 1;
+  }
+
+  /** Stops following, so that what is on the screen stays. */
   detach(): void {
     this.follow = false;
   }
 
   latest(): void {
     this.follow = true;
-    this.#moveTo(this.last - FIRST_ROWS + 1, this.last);
+    this.#moveTo(this.#firstLow, this.last);
   }
 
   /** The number that `around` leads back to. */
@@ -135,15 +158,15 @@ export class MessageLog {
   }
 
   around(number: number): void {
-    const half = FIRST_ROWS / 2;
+    const half = AROUND_ROWS / 2;
     this.#moveTo(number - half, number + half);
     this.follow = this.high >= this.last;
   }
 
   earlier(count: number): void {
     this.low = Math.max(this.first, this.low - count);
-    this.high = Math.min(this.high, this.low + this.maxRows - 1);
-    this.follow = this.high >= this.last;
+    this.high = Math.min(this.high, this.low + this.limits.windowRows - 1);
+    this.follow &&= this.high >= this.last;
   }
 
   later(count: number): void {
@@ -154,7 +177,7 @@ export class MessageLog {
   /** Sets the window; the far side is trimmed at the top. */
   #moveTo(low: number, high: number): void {
     this.high = Math.min(high, this.last);
-    this.low = Math.max(this.first, low, this.high - this.maxRows + 1);
+    this.low = Math.max(this.first, low, this.high - this.limits.windowRows + 1);
   }
 
   /** The first run of numbers between `low` and `high` that is not loaded. */
@@ -169,7 +192,7 @@ export class MessageLog {
 
   /** Forgets what is outside the window if it has become much: it can be read again. */
   trim(): void {
-    if (this.#messages.size > KEPT_WINDOWS * this.maxRows) this.forget(false);
+    if (this.#messages.size > KEPT_WINDOWS * this.limits.windowRows) this.forget(false);
   }
 
   /** Forgets everything outside the window, or everything. */

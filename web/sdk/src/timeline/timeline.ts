@@ -8,7 +8,7 @@ import type { HoleRow, Outgoing, Timeline, TimelineRow, TimelineWindow } from ".
 import type { HistoryResponse, Message } from "../wire/api.js";
 import type { DurableEvent } from "../wire/socket.js";
 import { findById } from "./find.js";
-import { MessageLog, ownKey } from "./log.js";
+import { MessageLog, ownKey, type WindowLimits } from "./log.js";
 
 const PAGE = 100;
 const STEP = 60;
@@ -16,7 +16,7 @@ const STEP = 60;
 export interface TimelineDeps {
   http: Http;
   conversationId: number;
-  maxRows: number;
+  limits: WindowLimits;
   userId(): number | null;
   echoes(): Iterable<Outgoing>;
   /** Messages were read or changed. */
@@ -28,6 +28,7 @@ export class TimelineHost implements Timeline {
     rows: [],
     atStart: false,
     atEnd: true,
+    following: true,
     lastNumber: 0,
     loaded: false,
   });
@@ -40,7 +41,7 @@ export class TimelineHost implements Timeline {
   #preview = false;
 
   constructor(readonly deps: TimelineDeps) {
-    this.log = new MessageLog(deps.maxRows);
+    this.log = new MessageLog(deps.limits);
   }
 
   /** Shows what storage has, until the first page of the server replaces it. */
@@ -54,7 +55,9 @@ export class TimelineHost implements Timeline {
   }
 
   apply(events: readonly DurableEvent[]): void {
+    const { last } = this.log;
     const changed = events.flatMap((event) => this.log.apply(event) ?? []);
+    this.log.slide(last);
     if (this.#loading === 0) this.log.settleChanges();
     this.deps.changed(changed);
     this.publish();
@@ -128,6 +131,11 @@ export class TimelineHost implements Timeline {
   latest(): Promise<Result<void>> {
     this.log.latest();
     return this.#complete();
+  }
+
+  detach(): void {
+    this.log.detach();
+    this.publish();
   }
 
   fill(hole: HoleRow): Promise<Result<void>> {
@@ -206,7 +214,8 @@ export class TimelineHost implements Timeline {
     this.window.set({
       rows,
       atStart: log.low <= log.first,
-      atEnd: log.follow,
+      atEnd: log.high >= log.last,
+      following: log.follow,
       lastNumber: log.last,
       loaded: log.loaded,
     });

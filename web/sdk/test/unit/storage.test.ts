@@ -155,3 +155,51 @@ test("a browser without IndexedDB refuses every call, and none is thrown", async
   await expect(storage.list("a")).rejects.toThrow();
   await expect(storage.write([{ key: "a", value: 1 }])).rejects.toThrow();
 });
+
+test("200 messages of each of the 50 conversations opened last are kept, and no more", async () => {
+  const world = new World();
+  const storage = memoryStorage();
+  const rooms = Array.from({ length: 53 }, () => world.room("ann", "ben", "cem"));
+  const ben = world.userId("ben");
+  const write = (room: number, count: number): void => {
+    for (let n = 0; n < count; n++) {
+      const send = {
+        userId: ben,
+        id: `${room}-${n}-${Math.random()}`,
+        text: `m${n}`,
+        replyTo: null,
+        mentions: [],
+      };
+      world.server.append(world.server.database.room(room, ben), send);
+    }
+  };
+  for (const room of rooms) write(room, 3);
+  const ann = await world.device("ann", { storage });
+  ann.client.start();
+  const [first = 0] = rooms;
+  for (const room of rooms) {
+    const conversation = ann.client.conversation(room);
+    const release = conversation.hold();
+    await world.clock.until(() => conversation.state.get().name === "live");
+    if (room === rooms.at(-1)) for (let batch = 0; batch < 9; batch++) write(room, 50);
+    await world.clock.advance(1_000);
+    release();
+  }
+  while (!ann.client.conversations.complete.get()) {
+    const more = ann.client.conversations.more();
+    await world.clock.advance(1_000);
+    await more;
+  }
+  await ann.client.stop();
+
+  const count = async (path: string): Promise<number> =>
+    (await storage.list(`user/${ann.userId}/${path}`)).length;
+  const messages = (room: number): Promise<number> =>
+    count(`message/${String(room).padStart(16, "0")}/`);
+  expect(ann.client.conversations.get()).toHaveLength(53);
+  expect(await count("conversation/")).toBe(50);
+  expect(await messages(first)).toBe(0);
+  expect(await messages(rooms[3] ?? 0)).toBe(3);
+  expect(await messages(rooms.at(-1) ?? 0)).toBe(200);
+  expect(await count("message/")).toBe(49 * 3 + 200);
+});

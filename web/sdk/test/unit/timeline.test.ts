@@ -55,6 +55,42 @@ test("it opens with the newest rows and reads older ones on demand", async () =>
   expect(windowOf(ann, room)).toMatchObject({ atEnd: true });
 });
 
+test("a window that follows stays small, and begins again after a burst", async () => {
+  const { world, room, ben } = setting();
+  ben(...numbered(100));
+  const limits = { firstRows: 10, followedRows: 20 };
+  const ann = await world.live("ann", room, { client: { limits } });
+  expect(texts(ann, room)).toEqual(numbered(10, 91));
+  ben(...numbered(20, 101));
+  await world.clock.advance(100);
+  expect(texts(ann, room)).toEqual(numbered(30, 91));
+  ben("m121");
+  await world.clock.advance(100);
+  expect(texts(ann, room)).toEqual(numbered(20, 102));
+  ann.network.drop();
+  ben(...numbered(40, 122));
+  await world.clock.advance(2_000);
+  expect(texts(ann, room)).toEqual(numbered(10, 152));
+});
+
+test("a detached window keeps its rows, and follows again at the end", async () => {
+  const { world, room, ben } = setting();
+  ben(...numbered(10));
+  const limits = { firstRows: 10, followedRows: 10 };
+  const ann = await world.live("ann", room, { client: { limits } });
+  const { timeline } = ann.client.conversation(room);
+  timeline.detach();
+  await act(world, timeline.earlier());
+  expect(windowOf(ann, room)).toMatchObject({ following: false, atEnd: true });
+  ben(...numbered(30, 11));
+  await world.clock.advance(100);
+  expect(texts(ann, room)).toEqual(numbered(10));
+  expect(windowOf(ann, room)).toMatchObject({ atEnd: false, lastNumber: 40 });
+  await act(world, timeline.later());
+  expect(texts(ann, room)).toEqual(numbered(40));
+  expect(windowOf(ann, room)).toMatchObject({ following: true, atEnd: true });
+});
+
 test("it jumps to a message and on to the end", async () => {
   const { world, room, ben } = setting();
   ben(...numbered(300));
@@ -95,7 +131,7 @@ test("an event that arrives again is not reported again", async () => {
 });
 
 test("an acknowledged message that a page skips is read from the server", () => {
-  const log = new MessageLog(240);
+  const log = new MessageLog({ firstRows: 60, followedRows: 240, windowRows: 240 });
   const message = (number: number, version: number): Message => ({
     id: number,
     sender_id: 1,
