@@ -14,11 +14,15 @@ export interface SignedIn {
 /** What every part of the signed-in page may use. `Shell.svelte` provides it. */
 export const [useSignedIn, provideSignedIn] = createContext<SignedIn>();
 
+/** What fits a screen is rendered first, and no more than what is useful while messages arrive. */
+const WINDOW = { firstRows: 30, followedRows: 60 };
+
 export function openClient(): Client {
   const client = createClient({
     baseUrl: location.origin,
     tokens: session.tokens,
     storage: session.storage,
+    limits: WINDOW,
   });
   client.start();
   return client;

@@ -11,7 +11,8 @@ const EMOJI = /^(\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\uFE
 const AS_EMOJI = /\p{Emoji_Presentation}|\uFE0F|\u20E3/u;
 
 export function isEmojiOnly(text: string): boolean {
-  if (text.length > MAX_LENGTH) return false;
+  // Most texts begin with a letter. Dividing them into graphemes costs more than the rest of their row.
+  if (text.length > MAX_LENGTH || !EMOJI.test(text.trimStart())) return false;
   const parts = [...graphemes.segment(text.replace(/\s/gu, ""))].map(({ segment }) => segment);
   return (
     parts.length > 0 &&

@@ -9,7 +9,7 @@ export interface Viewport {
   readonly top: number;
   readonly height: number;
   readonly content: number;
-  /** The visible rows, from top to bottom. */
+  /** The first visible rows, from top to bottom. */
   visible(): readonly Place[];
   /** The distance of a row's upper edge from the viewport's; `null` if it is not rendered. */
   offsetOf(key: string): number | null;
@@ -35,14 +35,14 @@ export class ScrollAnchor {
     return this.#atEnd;
   }
 
-  /** The visible row that stays where it is; `null` at the end. */
-  get place(): Place | null {
-    return this.#places[0] ?? null;
+  /** The visible rows of which the first stays where it is; empty at the end. */
+  get places(): readonly Place[] {
+    return this.#places;
   }
 
   /**
-   * Remembers what is on the screen: after a person scrolled, and before a change. `complete`: nothing
-   * follows the last row, so its end is the end of the conversation.
+   * Remembers what is on the screen, after a person scrolled. `complete`: nothing follows the last row, so
+   * its end is the end of the conversation.
    */
   hold(complete: boolean): void {
     const { top, height, content } = this.viewport;
@@ -81,6 +81,7 @@ export class ScrollAnchor {
       const now = this.viewport.offsetOf(key);
       if (now !== null) return now - offset;
     }
+    this.#places = this.viewport.visible();
     return 0;
   }
 }

@@ -28,6 +28,8 @@ const JUMP_AT = 1 / 3;
 const FLASH_MS = 1_600;
 /** Rows that are inserted at a time. A whole page of the history at once takes longer than a frame. */
 const STEP_ROWS = 20;
+/** A shorter window is filled frame by frame, although no one has scrolled yet. */
+const LEAST_ROWS = 50;
 
 /** Where to go as soon as the rows are there. */
 type Target = SavedPosition | Jump | "end";
@@ -175,8 +177,10 @@ export class TimelineController {
     const firstKey = window.rows[0]?.key;
     // Rows above must not move while a finger scrolls.
     if (this.#touch.active && firstKey !== this.#firstKey && this.#target === null) return;
+    this.#keepPlace(window);
+    if (this.#awaitsTarget(window)) return;
     this.#firstKey = firstKey;
-    if (this.#target === null) this.#anchor?.hold(this.#complete);
+    const reaches = window.atEnd !== this.#complete;
     this.#complete = window.atEnd;
     if (window.loaded) this.#unread.shown(window.lastNumber, this.#seesEnd);
     this.loaded = window.loaded;
@@ -185,7 +189,31 @@ export class TimelineController {
     flushSync();
     if (this.#target !== null) this.#goToTarget(this.#target, window);
     else this.#anchor?.restore();
+    if (reaches) this.#anchor?.hold(this.#complete);
     this.#moved();
+  }
+
+  /**
+   * What is read must stay, also when the window was replaced by one without it: so does the first page of
+   * the server after a reload.
+   */
+  #keepPlace(window: TimelineWindow): void {
+    if (this.#target !== null || !this.loaded || !this.#anchor) return;
+    for (const { key, offset } of this.#anchor.places) {
+      const number = this.#items.numberOf(key);
+      if (number === null) continue;
+      if (!hasMessage(window, number)) this.#target = { number, offset };
+      return;
+    }
+  }
+
+  /** Until the rows of a target are there, what is on the screen stays. */
+  #awaitsTarget(window: TimelineWindow): boolean {
+    const target = this.#target;
+    if (target === null || target === "end" || !window.loaded) return false;
+    if (hasMessage(window, target.number)) return false;
+    if (this.#loading === null) void this.#load(() => this.#around(target));
+    return true;
   }
 
   #goToTarget(target: Target, window: TimelineWindow): void {
@@ -195,12 +223,9 @@ export class TimelineController {
       this.#anchor?.holdEnd();
       return;
     }
-    const key = this.#rowOf(target.number)?.dataset["key"];
-    if (key === undefined) {
-      if (this.#loading === null) void this.#load(() => this.#around(target));
-      return;
-    }
     this.#target = null;
+    const key = this.#rowOf(target.number)?.dataset["key"];
+    if (key === undefined) return;
     const jump = "from" in target;
     this.#anchor?.holdRow(key, jump ? (this.#viewport?.height ?? 0) * JUMP_AT : target.offset);
     if (jump) this.#arrived(target.number);
@@ -208,9 +233,7 @@ export class TimelineController {
 
   async #around(target: Exclude<Target, "end">): Promise<Result<void>> {
     const result = await this.conversation.timeline.around(target.number);
-    const found = this.#window.rows.some(
-      (row) => row.kind === "message" && row.message.number === target.number,
-    );
+    const found = hasMessage(this.#window, target.number);
     if (!found && this.#target === target) this.#missed(target, result);
     return result;
   }
@@ -249,7 +272,7 @@ export class TimelineController {
       this.#direction = top < this.#lastTop ? "up" : "down";
       this.#stalled = false;
       this.#lastTop = top;
-      this.#anchor?.hold(this.#window.atEnd);
+      this.#anchor?.hold(this.#complete);
     }
     this.#moved();
   }
@@ -280,17 +303,28 @@ export class TimelineController {
     this.#unread.shown(window.lastNumber, this.#seesEnd);
     this.newCount = this.#unread.count(window.lastNumber);
     this.atEnd = this.#seesEnd;
+    if (this.#target !== null) return;
+    this.#follow(window);
     this.#readEdges(window);
+  }
+
+  /** Further up, new messages must not push out what is read. */
+  #follow(window: TimelineWindow): void {
+    const { timeline } = this.conversation;
+    if (window.following && !this.#seesEnd) timeline.detach();
+    else if (!window.following && this.#seesEnd) void timeline.later(1);
   }
 
   #readEdges(window: TimelineWindow): void {
     const viewport = this.#viewport;
     if (!viewport || this.#loading || this.#stalled) return;
-    if (this.#target !== null) return;
     const { top, height, content } = viewport;
     const { atStart, atEnd } = window;
     const direction = this.#direction;
-    const edge = wantedEdge({ top, height, content, direction, atStart, atEnd });
+    const short = !atStart && window.rows.length < LEAST_ROWS;
+    const edge = short
+      ? "earlier"
+      : wantedEdge({ top, height, content, direction, atStart, atEnd });
     if (edge) void this.#load(() => this.conversation.timeline[edge](STEP_ROWS));
   }
 
@@ -321,3 +355,6 @@ export class TimelineController {
     return null;
   }
 }
+
+const hasMessage = ({ rows }: TimelineWindow, number: number): boolean =>
+  rows.some((row) => row.kind === "message" && row.message.number === number);

@@ -1,6 +1,9 @@
 // The viewport of a timeline in the document: a scrolling element with rows that carry `data-key`.
 import type { Place, Viewport } from "./anchor.ts";
 
+/** Rows that are measured at each step of scrolling: the first of them is held, the others are in reserve. */
+const MEASURED_ROWS = 4;
+
 export class DomViewport implements Viewport {
   constructor(
     private readonly scroller: HTMLElement,
@@ -35,7 +38,7 @@ export class DomViewport implements Viewport {
     for (let at = firstBelow(rows, edge); at < rows.length; at++) {
       const row = rows[at] as HTMLElement;
       const offset = row.getBoundingClientRect().top - edge;
-      if (offset >= this.height) break;
+      if (offset >= this.height || places.length === MEASURED_ROWS) break;
       places.push({ key: row.dataset["key"] ?? "", offset });
     }
     return places;

@@ -90,6 +90,12 @@ export class TimelineItems {
     return this.#known.get(id) ?? null;
   }
 
+  /** The `number` of the message that the row with this key shows. */
+  numberOf(key: string): number | null {
+    const item = this.#items.get(key);
+    return item?.kind === "message" ? (item.message?.number ?? null) : null;
+  }
+
   /** `unreadFrom` is the `number` of the message below the divider. */
   update(rows: readonly TimelineRow[], user: User | null, unreadFrom: number | null): Day[] {
     for (const row of rows) if (row.kind === "message") this.remember(row.message);

@@ -35,14 +35,13 @@ export class RowEvents {
     ) => scroller.addEventListener(type, run, { signal: end.signal });
     listen("keydown", (event) => this.#key(event));
     listen("focusin", (event) => (this.focused = keyOf(event.target) ?? this.focused));
-    listen("pointerover", (event) => {
-      if (event.pointerType === "mouse") this.hovered = keyOf(event.target);
-    });
+    // Not `pointerover`: rows that scroll past a resting pointer would each get their buttons for a moment.
+    listen("pointermove", (event) => this.#pointed(event));
     listen("pointerleave", () => (this.hovered = null));
+    listen("scroll", () => (this.hovered = null));
     // Every browser has made it a `PointerEvent` since 2024; before, `pointerType` is undefined.
     listen("contextmenu", (event) => this.#contextMenu(event as PointerEvent));
     listen("pointerdown", (event) => this.#pressed(event));
-    listen("pointermove", (event) => this.#dragged(event));
     listen("pointerup", () => this.#released());
     listen("pointercancel", () => this.#released());
     return () => {
@@ -130,6 +129,11 @@ export class RowEvents {
       whenReleased(() => this.handlers.command(key, "actions", new DOMRect(x, y, 0, 0)));
     }, LONG_PRESS_MS);
     this.#press = { timer, x, y };
+  }
+
+  #pointed(event: PointerEvent): void {
+    if (event.pointerType === "mouse") this.hovered = keyOf(event.target);
+    else this.#dragged(event);
   }
 
   #dragged({ clientX, clientY }: PointerEvent): void {
