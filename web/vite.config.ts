@@ -22,7 +22,7 @@ const browserTests = {
   extends: true as const,
   test: {
     name: "browser",
-    include: ["test/browser/**/*.test.ts"],
+    include: ["test/browser/*.test.ts"],
     testTimeout: 90_000,
     hookTimeout: 60_000,
     tags: [
@@ -36,6 +36,18 @@ const browserTests = {
     expect: { poll: { timeout: 20_000 } },
     // Each file starts a browser. Two of them use the two cores of a usual CI machine.
     maxWorkers: 2,
+  },
+};
+
+/** Measurements. They run after the other tests and one at a time: they need the machine for themselves. */
+const numbers = {
+  ...browserTests,
+  test: {
+    ...browserTests.test,
+    name: "numbers",
+    include: ["test/browser/numbers/*.test.ts"],
+    maxWorkers: 1,
+    sequence: { groupOrder: 1 },
   },
 };
 
@@ -96,7 +108,7 @@ export default defineConfig({
         test: { name: "unit", include: ["{app,build,docs,guarantees,ui}/**/*.test.ts"] },
       },
       // Needs a server that serves the build.
-      ...(process.env.COLLOQUY_URL ? [browserTests] : []),
+      ...(process.env.COLLOQUY_URL ? [browserTests, numbers] : []),
     ],
   },
 });

@@ -102,13 +102,14 @@ export async function seed(
 ): Promise<void> {
   const url = `${SERVER.replace(/^http/, "ws")}/ws/chat/${conversationId}/`;
   const socket = new WebSocket(url, ["chat.v2", `bearer.${account.access}`]);
+  const run = crypto.randomUUID();
   await new Promise<void>((resolve, reject) => {
     let acknowledged = 0;
     let sent = 0;
     const more = () => {
       const frame = texts.slice(sent, sent + FRAME).map((message, at) => ({
         type: "send",
-        client_message_id: `seed-${sent + at}`,
+        client_message_id: `${run}-${sent + at}`,
         message,
       }));
       sent += frame.length;

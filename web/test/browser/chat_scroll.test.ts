@@ -1,11 +1,11 @@
-// The timeline with ten thousand messages: what is read stays in place, and the page stays small and fast.
-import type { Browser, CDPSession, Page } from "playwright-core";
+// The timeline with a thousand messages: what is read stays in place. How fast it is, `numbers` measures.
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { openChat, seed, type Chatting } from "./chat_harness.ts";
 import { createAccount, createConversation, launch, sendMessage, type Account } from "./harness.ts";
 
-const COUNT = 10_000;
+const COUNT = 1_000;
 
 let browser: Browser;
 let ann: Account;
@@ -16,7 +16,7 @@ beforeAll(async () => {
   browser = await launch();
   ann = await createAccount("ann");
   bob = await createAccount("bob");
-  id = (await createConversation(ann, [bob.id], "Ten thousand")).id;
+  id = (await createConversation(ann, [bob.id], "A thousand")).id;
   const texts = Array.from({ length: COUNT }, (_, at) => textOf(at + 1));
   await seed(bob, id, texts);
 }, 300_000);
@@ -105,72 +105,5 @@ test("the place that was read is there again after a reload", async () => {
   const { number, offset } = await topRow(a.page);
   await a.page.reload();
   await expect.poll(() => offsetOf(a.page, number)).toBeCloseTo(offset, -0.5);
-  await a.close();
-});
-
-interface Frames {
-  readonly p50: number;
-  readonly p95: number;
-  readonly longest: number;
-  readonly over34: number;
-  readonly nodes: number;
-}
-
-/** Scrolls up by 120 px a frame and measures the frames. */
-const scrollUp = (page: Page, steps: number): Promise<Frames> =>
-  page.evaluate(async (count) => {
-    const scroller = document.querySelector(".scroller")!;
-    const times: number[] = [];
-    let nodes = 0;
-    let last = performance.now();
-    for (let step = 0; step < count; step++) {
-      scroller.scrollBy({ top: -120, behavior: "instant" });
-      await new Promise((resolve) => requestAnimationFrame(resolve));
-      const now = performance.now();
-      times.push(now - last);
-      last = now;
-      if (step % 50 === 0) nodes = Math.max(nodes, document.querySelectorAll("*").length);
-    }
-    times.sort((a, b) => a - b);
-    const at = (share: number) =>
-      Math.round((times[Math.floor(times.length * share)] ?? 0) * 10) / 10;
-    return {
-      p50: at(0.5),
-      p95: at(0.95),
-      longest: Math.round(times.at(-1) ?? 0),
-      over34: times.filter((time) => time > 34).length / times.length,
-      nodes,
-    };
-  }, steps);
-
-/** Milliseconds of processor time that the main thread of the page has used. */
-async function mainThread(devtools: CDPSession): Promise<number> {
-  const { metrics } = await devtools.send("Performance.getMetrics");
-  return 1000 * (metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN);
-}
-
-test("scrolling through ten thousand messages is cheap, and the page stays small", async () => {
-  const a = await openChat(browser, ann, id);
-  await a.row("Message").waitFor();
-  const devtools = await a.page.context().newCDPSession(a.page);
-  // Time of the thread and not of the clock: other programs of the machine do not count.
-  await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
-  const steps = 600;
-  const before = await mainThread(devtools);
-  const plain = await scrollUp(a.page, steps);
-  const perStep = ((await mainThread(devtools)) - before) / steps;
-  await devtools.send("Emulation.setCPUThrottlingRate", { rate: 4 });
-  const slow = await scrollUp(a.page, 300);
-  await devtools.send("Emulation.setCPUThrottlingRate", { rate: 1 });
-  await devtools.send("HeapProfiler.collectGarbage");
-  const { usedSize } = await devtools.send("Runtime.getHeapUsage");
-  const heap = Math.round(usedSize / 1e5) / 10;
-  console.log(`scroll: ${JSON.stringify({ perStep, plain, slow, heapMb: heap })}`);
-  expect(await firstLoaded(a.page)).toBeLessThan(COUNT - 1000);
-  expect(plain.nodes).toBeLessThanOrEqual(3_500);
-  expect(heap).toBeLessThanOrEqual(40);
-  // A frame has 16.7 ms. The frames themselves are recorded: on a busy machine they say little.
-  expect(perStep).toBeLessThanOrEqual(14);
-  expect(a.problems).toEqual([]);
   await a.close();
 });
