@@ -77,8 +77,9 @@ async function open(conversationId: number, height = 720): Promise<Chatting> {
 }
 
 async function end({ problems: noted, close }: Chatting): Promise<void> {
-  // A request without a line is an error on the console, whatever the page does about it.
-  const found = noted.filter((text) => !text.includes("ERR_INTERNET_DISCONNECTED"));
+  // What `resume` causes by taking the line away and closing a socket that the page still uses.
+  const caused = /ERR_INTERNET_DISCONNECTED|WebSocket is already in CLOSING or CLOSED state/;
+  const found = noted.filter((text) => !caused.test(text));
   expect.soft(found).toEqual([]);
   problems += found.length;
   await close();
@@ -107,14 +108,14 @@ test("a page is shown and usable soon on a slow device and line", async () => {
   const next = await repeat(() => nextVisit(a.page, `#/c/${ids[0]}`));
   await end(a);
 
-  report.time("first contentful paint, first visit, 4×, slow line", 1500, firstPaints(welcome));
-  report.time("… of a conversation", 1500, firstPaints(first));
-  report.time(
+  report.median("first contentful paint, first visit, 4×, slow line", 1500, firstPaints(welcome));
+  report.median("… of a conversation", 1500, firstPaints(first));
+  report.median(
     "usable, first visit, 4×, slow line",
     2500,
     first.map(({ usable }) => usable),
   );
-  report.time(
+  report.median(
     "usable, with the files in the cache, 4×, slow line",
     1000,
     next.map(({ usable }) => usable),
@@ -133,7 +134,7 @@ test("keys are painted at once while messages arrive", async () => {
   const keys = await repeat(() => typeKeys(a, 30));
   stop();
   await end(a);
-  report.time(
+  report.median(
     "key press to paint, p95, 4×, 50 messages/s",
     50,
     keys.map((times) => quantile(times, 0.95)),
@@ -153,12 +154,12 @@ test("a flood of messages leaves the page usable", async () => {
     return times;
   });
   await end(a);
-  report.time(
+  report.median(
     "20 messages a frame, 4×, p50",
     60,
     rounds.map((times) => quantile(times, 0.5)),
   );
-  report.time(
+  report.median(
     "20 messages a frame, 4×, p95",
     170,
     rounds.map((times) => quantile(times, 0.95)),
@@ -186,7 +187,7 @@ test("missed messages are shown without a long task", async () => {
     return resume(a.page, bob, ids[3]!, texts);
   });
   await end(a);
-  report.time("longest task while resuming 300 events, 4×", 100, tasks);
+  report.median("longest task while resuming 300 events, 4×", 100, tasks);
 });
 
 test("ten thousand messages are scrolled smoothly and stay small", async () => {
@@ -197,25 +198,25 @@ test("ten thousand messages are scrolled smoothly and stay small", async () => {
   const slow = await repeat(() => scrollUp(a.page, 200));
   await devtools.slowDown(1);
   await scrollToStart(a.page);
-  report.time(
+  report.median(
     "scroll, 120 px a frame, p95",
     17.5,
     plain.map((times) => quantile(times, 0.95)),
   );
-  report.time(
+  report.median(
     "scroll, longest frame",
     50,
     plain.map((times) => Math.max(...times)),
   );
-  report.time(
+  report.median(
     "scroll, 4×, p95",
     50,
     slow.map((times) => quantile(times, 0.95)),
   );
   const over = slow.map((times) => (100 * times.filter((time) => time > 34).length) / times.length);
-  report.time("scroll, 4×, frames over 34 ms", 10, over, "%");
+  report.median("scroll, 4×, frames over 34 ms", 10, over, "%");
   report.exact("DOM nodes with 10,000 messages", 3_500, await countNodes(a.page));
-  report.exact("heap with 10,000 messages, after collection", 40, await devtools.heap(), "MB");
+  report.median("heap with 10,000 messages, after collection", 40, [await devtools.heap()], "MB");
   await end(a);
 });
 
@@ -238,7 +239,7 @@ test("memory does not grow with every visit of a conversation", async () => {
     }
     heaps.push((await devtools.heap()) - before);
   }
-  report.exact("heap growth, 3 rounds over 50 conversations", 3, heaps.at(-1)!, "MB");
+  report.median("heap growth, 3 rounds over 50 conversations", 3, heaps.slice(-1), "MB");
   await end(a);
 });
 

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect } from "vitest";
 
-/** Times depend on what else the machine does: a row of times fails only beyond this multiple of its limit. */
+/** Times depend on what else the machine does, and memory on the engine: their rows fail only beyond this multiple. */
 const SLACK = 1.5;
 
 interface Row {
@@ -19,14 +19,14 @@ interface Row {
 export class Report {
   readonly #rows: Row[] = [];
 
-  /** Records the median of several measurements. */
-  time(row: string, limit: number, samples: readonly number[], unit = "ms"): void {
+  /** Records the median of several measurements of a time or of memory. */
+  median(row: string, limit: number, samples: readonly number[], unit = "ms"): void {
     const rounded = samples.map(round);
     this.#rows.push({ row, measured: median(rounded), limit, unit, samples: rounded });
     expect.soft(median(samples), row).toBeLessThanOrEqual(limit * SLACK);
   }
 
-  /** Records what does not depend on the speed of the machine. */
+  /** Records what does not depend on the machine. */
   exact(row: string, limit: number, measured: number, unit = ""): void {
     this.#rows.push({ row, measured: round(measured), limit, unit });
     expect.soft(measured, row).toBeLessThanOrEqual(limit);
