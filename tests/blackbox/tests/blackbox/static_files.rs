@@ -133,6 +133,10 @@ async fn pages_scripts_and_documents_are_compressed() {
         .chain(["/api/openapi.json"])
     {
         let plain = get(path, &[]).await.bytes().await.expect("a body");
+        // Compression can make a file of a few lines longer.
+        if plain.len() < 1_024 {
+            continue;
+        }
         let response = get(path, &[(ACCEPT_ENCODING, "gzip")]).await;
         assert_eq!(response.headers()[CONTENT_ENCODING], "gzip", "{path}");
         let sent = response.bytes().await.expect("a body");
