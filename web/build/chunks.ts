@@ -23,6 +23,7 @@ const PLURAL = "ui/i18n/plural.ts";
 
 const LOADS: readonly Load[] = [
   { name: "app", modules: ["app/main.ts", TOKENS, "sdk/src/storage/forget.ts", PLURAL] },
+  { name: "error", modules: ["app/errors/ErrorBanner.svelte"], after: "app" },
   { name: "register", modules: ["app/signed-out/Register.svelte"], after: "app" },
   { name: "docs", modules: ["docs/main.ts"] },
   { name: "guarantees", modules: ["guarantees/main.ts"] },
