@@ -15,7 +15,7 @@ export interface SignedIn {
 export const [useSignedIn, provideSignedIn] = createContext<SignedIn>();
 
 /** What fits a screen is rendered first, and no more than what is useful while messages arrive. */
-const WINDOW = { firstRows: 30, followedRows: 60 };
+const WINDOW = { firstRows: 30, followedRows: 60, windowRows: 120 };
 
 export function openClient(): Client {
   const client = createClient({
