@@ -1,1 +1,0 @@
-import{$ as e,E as t,I as n,R as r,S as i,X as a,pt as o,r as s,x as c}from"./disclose-version-SyapSUQG.js";var l=r(`<span><!></span>`);function u(r,u){let d=s(u,`tone`,3,`neutral`);var f=l(),p=e(f);t(p,()=>u.children),o(f),a(()=>c(f,1,i([`badge`,d()]),`svelte-poyw7y`)),n(r,f)}export{u as t};

@@ -1,0 +1,1 @@
+export{t as default}from"./details-ClD86is3.js";

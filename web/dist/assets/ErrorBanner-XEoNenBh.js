@@ -1,0 +1,1 @@
+export{t as default}from"./error-later-DhbJ9Bj7.js";

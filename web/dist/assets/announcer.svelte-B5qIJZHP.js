@@ -1,1 +1,0 @@
-import{K as e,at as t,it as n}from"./disclose-version-SyapSUQG.js";var r=new class{#e=t(``);get polite(){return e(this.#e)}set polite(e){n(this.#e,e,!0)}#t=t(``);get assertive(){return e(this.#t)}set assertive(e){n(this.#t,e,!0)}say(e,t=!1){let n=t?`assertive`:`polite`;this[n]=this[n]===e?`${e}\u00a0`:e}};export{r as t};

@@ -1,1 +1,0 @@
-export{t as deEntry}from"./de.entry-Co0osexn.js";

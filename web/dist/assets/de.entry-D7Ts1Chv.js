@@ -1,0 +1,1 @@
+export{t as deEntry}from"./de.entry-C8yR_0ZG.js";

@@ -1,1 +1,0 @@
-var e=[{tag:`en`,name:`English`,dir:`ltr`},{tag:`de`,name:`Deutsch`,dir:`ltr`}],t={tag:`ar-XB`,name:`Pseudo`,dir:`rtl`};function n(n){return[...e,t].find(e=>e.tag===n)??e[0]}function r(n){return[...e,t].some(({tag:e})=>e===n)}function i(t){for(let n of t){let[t]=n.toLowerCase().split(`-`),r=e.find(({tag:e})=>e===t);if(r)return r.tag}return`en`}export{i,r as n,n as r,e as t};

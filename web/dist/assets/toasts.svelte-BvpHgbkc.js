@@ -1,1 +1,0 @@
-import{K as e,at as t,it as n}from"./disclose-version-SyapSUQG.js";var r=5e3,i=new class{#e=t([]);get list(){return e(this.#e)}set list(e){n(this.#e,e)}#t=1;show(e){let t=this.#t++;this.list=[...this.list.slice(-2),{id:t,text:e}],setTimeout(()=>this.dismiss(t),r)}dismiss(e){this.list=this.list.filter(t=>t.id!==e)}};export{i as t};
