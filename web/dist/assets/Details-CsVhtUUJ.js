@@ -1,1 +1,0 @@
-export{t as default}from"./details-ClD86is3.js";

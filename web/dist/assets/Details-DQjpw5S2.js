@@ -1,0 +1,1 @@
+export{t as default}from"./details-Br9BwNdH.js";

@@ -1,1 +1,0 @@
-export{t as default}from"./register-B5CJgOyk.js";

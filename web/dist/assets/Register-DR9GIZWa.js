@@ -1,0 +1,1 @@
+export{t as default}from"./register-Dzv-3q6Y.js";

@@ -1,1 +1,0 @@
-import"./app-docs-guarantees-cR8smrcE.js";import{a as e,c as t,l as n,r,s as i,t as a}from"./docs-DJG2SpIy.js";n(),e(document.body),a(),i(),t(),r();
