@@ -1,0 +1,1 @@
+export{t as default}from"./details-BMUV0W84.js";

@@ -1,1 +1,0 @@
-export{t as default}from"./details-Br9BwNdH.js";

@@ -1,1 +1,0 @@
-export{t as default}from"./error-later-BnLgyurT.js";

@@ -1,0 +1,1 @@
+export{t as default}from"./error-later-CmKI1ydd.js";

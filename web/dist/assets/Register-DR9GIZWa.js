@@ -1,1 +1,0 @@
-export{t as default}from"./register-Dzv-3q6Y.js";

@@ -1,0 +1,1 @@
+export{t as default}from"./register-0HTY5hCb.js";

@@ -1,0 +1,1 @@
+export{t as default}from"./shell-Dz3Aaay9.js";

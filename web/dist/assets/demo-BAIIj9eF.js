@@ -1,0 +1,1 @@
+export{n as Main,t as begin}from"./demo-B-9gYW6i.js";

@@ -1,1 +1,0 @@
-export{n as Main,t as begin}from"./demo-CwFzMcFV.js";

@@ -1,1 +1,0 @@
-import"./app-docs-guarantees-cR8smrcE.js";import{a as e,c as t,l as n,r,s as i,t as a}from"./docs-CcxdyP7X.js";n(),e(document.body),a(),i(),t(),r();

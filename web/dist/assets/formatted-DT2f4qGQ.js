@@ -1,0 +1,1 @@
+export{n as Blocks,t as parse}from"./formatted-Dxbn7s8-.js";

@@ -1,1 +1,0 @@
-export{n as Blocks,t as parse}from"./formatted-6IDdTUIZ.js";

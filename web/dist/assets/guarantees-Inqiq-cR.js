@@ -1,1 +1,0 @@
-import"./app-docs-guarantees-cR8smrcE.js";import{K as e}from"./app-guarantees-NaNVZI0z.js";import{n as t,t as n}from"./guarantees-BSV1gRSK.js";var r=document.getElementById(`app`);if(!r)throw Error(`index.html has no element with the id app`);await n(),e(t,{target:r});

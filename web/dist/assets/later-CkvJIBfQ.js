@@ -1,0 +1,1 @@
+export{c as DetailsFailed,s as Failed,o as ModeBar,a as NewMessages,i as Refused,r as RemoveDialog,n as RowActions,t as SuggestionList}from"./chat-C9MznTxQ.js";

@@ -1,1 +1,0 @@
-export{c as DetailsFailed,s as Failed,o as ModeBar,a as NewMessages,i as Refused,r as RemoveDialog,n as RowActions,t as SuggestionList}from"./chat-D0jgKsSd.js";

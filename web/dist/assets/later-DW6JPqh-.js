@@ -1,0 +1,1 @@
+import{t as e}from"./error-later-CmKI1ydd.js";import{a as t,i as n,n as r,o as i,r as a,s as o,t as s}from"./later-DmxmgvSD.js";export{o as ConnectionDetails,e as ErrorBanner,i as InviteCard,t as LogOutDialog,n as NewConversation,a as Resizer,r as Settings,s as ShortcutsDialog};

@@ -1,1 +1,0 @@
-import{B as e,Dt as t,F as n,I as r,Q as i,X as a,_ as o,lt as s,pt as c}from"./app-guarantees-NaNVZI0z.js";var l=i(`<span><!></span>`);function u(i,u){let d=o(u,`tone`,3,`neutral`);var f=l(),p=c(f);e(p,()=>u.children),t(f),s(()=>n(f,1,r([`badge`,d()]),`s8fdh`)),a(i,f)}export{u as t};
