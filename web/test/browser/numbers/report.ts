@@ -4,8 +4,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect } from "vitest";
 
-/** Times depend on what else the machine does, and memory on the engine: their rows fail only beyond this multiple. */
-const SLACK = 1.5;
+/**
+ * Times depend on the machine and on what else it does, and memory on the engine: their rows fail only
+ * beyond this multiple. Above the limit itself they are marked in the table.
+ */
+const SLACK = 2;
 
 interface Row {
   readonly row: string;
