@@ -1,34 +1,19 @@
 // A conversation as people have it: writing, answering, changing, and what they see of each other.
-import type { Browser, Locator } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Locator } from "playwright-core";
+import { expect, test } from "vitest";
 
 import { openChat, ready, type Chatting } from "./chat_harness.ts";
 import {
   createAccount,
   createConversation,
-  launch,
   post,
   SERVER,
   sendMessage,
-  type Account,
   EVERY_HOST,
 } from "./harness.ts";
+import { ann, bob, browser, id, usePair } from "./pair.ts";
 
-let browser: Browser;
-let ann: Account;
-let bob: Account;
-
-beforeAll(async () => {
-  browser = await launch();
-  ann = await createAccount("ann", { first: "Ann", last: "Berg" });
-  bob = await createAccount("bob");
-});
-afterAll(() => browser.close());
-
-let id: number;
-beforeEach(async () => {
-  id = (await createConversation(ann, [bob.id], `Talk ${Date.now()}`)).id;
-});
+usePair("Talk", { first: "Ann", last: "Berg" });
 
 async function both(): Promise<[Chatting, Chatting]> {
   return Promise.all([openChat(browser, ann, id), openChat(browser, bob, id)]);

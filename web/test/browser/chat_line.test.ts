@@ -1,6 +1,5 @@
 // The chat while the line is bad: nothing that was written is lost, and nothing appears twice.
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import {
   chatting,
@@ -11,30 +10,10 @@ import {
   type Chatting,
   type Fate,
 } from "./chat_harness.ts";
-import {
-  createAccount,
-  createConversation,
-  launch,
-  SERVER,
-  sendMessage,
-  type Account,
-  EVERY_HOST,
-} from "./harness.ts";
+import { SERVER, sendMessage, EVERY_HOST } from "./harness.ts";
+import { ann, bob, browser, id, usePair } from "./pair.ts";
 
-let browser: Browser;
-let ann: Account;
-let bob: Account;
-let id: number;
-
-beforeAll(async () => {
-  browser = await launch();
-  ann = await createAccount("ann");
-  bob = await createAccount("bob");
-});
-afterAll(() => browser.close());
-beforeEach(async () => {
-  id = (await createConversation(ann, [bob.id], `Line ${Date.now()}`)).id;
-});
+usePair("Line");
 
 test("what is written on a half-open line arrives once when it is back", EVERY_HOST, async () => {
   const a = await openChat(browser, ann, id);

@@ -1,42 +1,17 @@
 // The ends of a conversation: one leaves it, one is removed from it, or it is open in too many places.
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import WebSocket from "ws";
 
 import { openChat, type Chatting } from "./chat_harness.ts";
-import {
-  createAccount,
-  createConversation,
-  freshName,
-  launch,
-  openPage,
-  logIn,
-  sendMessage,
-  SERVER,
-  type Account,
-} from "./harness.ts";
+import { openPage, logIn, sendMessage, SERVER, type Account } from "./harness.ts";
+import { ann, bob, browser, id, name, usePair } from "./pair.ts";
 
 /** Sockets that a user may have in a conversation. */
 const MOST_SOCKETS = 20;
 const WIDE = { viewport: { width: 1400, height: 800 } };
 
-let browser: Browser;
-let ann: Account;
-let bob: Account;
-let id: number;
-let name: string;
-
-beforeAll(async () => {
-  browser = await launch();
-  ann = await createAccount("ann");
-  bob = await createAccount("bob");
-});
-afterAll(() => browser.close());
-beforeEach(async () => {
-  name = freshName("Group");
-  id = (await createConversation(ann, [bob.id], name)).id;
-  await sendMessage(ann, id, "An earlier word");
-});
+usePair("Group");
+beforeEach(() => sendMessage(ann, id, "An earlier word"));
 
 const row = ({ page }: Chatting) =>
   page.getByRole("navigation", { name: "Conversations" }).getByText(name);

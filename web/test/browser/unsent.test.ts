@@ -1,7 +1,6 @@
 // Messages that are not sent: where they are shown, what one can do with them, and that only their author's decision
 // ends them.
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import {
   enterChat,
@@ -11,33 +10,10 @@ import {
   type Chatting,
   type Fate,
 } from "./chat_harness.ts";
-import {
-  createAccount,
-  createConversation,
-  freshName,
-  launch,
-  openPage,
-  PASSWORD,
-  SERVER,
-  type Account,
-} from "./harness.ts";
+import { createConversation, openPage, PASSWORD, SERVER, type Account } from "./harness.ts";
+import { ann, bob, browser, id, name, usePair } from "./pair.ts";
 
-let browser: Browser;
-let ann: Account;
-let bob: Account;
-let id: number;
-let name: string;
-
-beforeAll(async () => {
-  browser = await launch();
-  ann = await createAccount("ann");
-  bob = await createAccount("bob");
-});
-afterAll(() => browser.close());
-beforeEach(async () => {
-  name = freshName("Unsent");
-  id = (await createConversation(ann, [bob.id], name)).id;
-});
+usePair("Unsent");
 
 const list = ({ page }: Chatting) => page.getByRole("navigation", { name: "Conversations" });
 
