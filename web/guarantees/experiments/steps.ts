@@ -64,8 +64,13 @@ export async function sameId(
   const outgoing = phone.send(text, id);
   const user = demonstration.restUsers[phone === demonstration.phones[0] ? 0 : 1];
   const answer = await demonstration.sendOverRest(user, text, id);
-  await demonstration.until(() => outgoing.status.get() === "sent", 20_000);
-  const row = phone.ownMessages().find(({ client_message_id }) => client_message_id === id);
+  // The acknowledgement may come before the event, which brings the message itself.
+  const shown = () => phone.ownMessages().find(({ client_message_id }) => client_message_id === id);
+  await demonstration.until(
+    () => outgoing.status.get() === "sent" && shown() !== undefined,
+    20_000,
+  );
+  const row = shown();
   return row ? { socket: row.id, rest: answer.id } : null;
 }
 
