@@ -1,1 +1,0 @@
-export{n as Main,t as begin}from"./demo-B-9gYW6i.js";

@@ -1,0 +1,1 @@
+export{n as Main,t as begin}from"./demo-BriHjv5o.js";

@@ -1,0 +1,1 @@
+import"./app-docs-guarantees-DDXcM1i0.js";import{a as e,c as t,l as n,r,s as i,t as a}from"./docs-B72noZxT.js";n(),e(document.body),a(),i(),t(),r();

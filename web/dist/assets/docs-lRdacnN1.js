@@ -1,1 +1,0 @@
-import"./app-docs-guarantees-DDXcM1i0.js";import{a as e,c as t,l as n,r,s as i,t as a}from"./docs-B2cDpJXh.js";n(),e(document.body),a(),i(),t(),r();

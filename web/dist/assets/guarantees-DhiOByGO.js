@@ -1,0 +1,1 @@
+import"./app-docs-guarantees-DDXcM1i0.js";import{K as e}from"./app-guarantees-B7hwTOpa.js";import{n as t,t as n}from"./guarantees-Cg1T39n-.js";var r=document.getElementById(`app`);if(!r)throw Error(`index.html has no element with the id app`);await n(),e(t,{target:r});
