@@ -65,6 +65,21 @@ async function pressEach(experiments: readonly [title: string, seen: RegExp][]):
   return stored;
 }
 
+test("an acknowledgement that comes before its message is not taken for a lost message", async () => {
+  const { page, problems, close } = await openPage(browser);
+  await page.routeWebSocket(/\/ws\/chat\//, (line) => {
+    line.connectToServer().onMessage((frame) => {
+      const late = String(frame).includes('"type":"message"');
+      setTimeout(() => line.send(frame), late ? 400 : 0);
+    });
+  });
+  await startDemonstration(page);
+  expect(await press(page, "Send one id twice")).toMatch(/Both ways returned message \d+/);
+  await expectEqual(page);
+  expect(problems).toEqual([]);
+  await close();
+});
+
 /** How many pages run plans at the same time: a plan mostly waits. */
 const LANES = 2;
 
